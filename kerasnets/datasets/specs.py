@@ -1,0 +1,42 @@
+"""Facts about the datasets that kerasnets knows by name, free of heavy imports."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """One dataset, before resizing.
+
+    Attributes:
+        title: the name people write.
+        train, test: number of images in each split.
+        image_size: height and width in pixels.
+        channels: 1 (grey) or 3 (RGB).
+        classes: number of classes.
+        source: where the images come from.
+        download_mb: size of the first download in megabytes (10^6 bytes); 0 for
+            data that comes with an installed package.
+    """
+
+    title: str
+    train: int
+    test: int
+    image_size: int
+    channels: int
+    classes: int
+    source: str
+    download_mb: int
+
+
+DATASETS = {
+    "digits": DatasetSpec(
+        "Digits", 1437, 360, 8, 1, 10, "scikit-learn (UCI handwritten digits)", 0
+    ),
+    "mnist": DatasetSpec("MNIST", 60000, 10000, 28, 1, 10, "TFDS mnist", 12),
+    "fashion_mnist": DatasetSpec(
+        "Fashion-MNIST", 60000, 10000, 28, 1, 10, "TFDS fashion_mnist", 31
+    ),
+    "kmnist": DatasetSpec("Kuzushiji-MNIST", 60000, 10000, 28, 1, 10, "TFDS kmnist", 21),
+    "cifar10": DatasetSpec("CIFAR-10", 50000, 10000, 32, 3, 10, "TFDS cifar10", 170),
+    "cifar100": DatasetSpec("CIFAR-100", 50000, 10000, 32, 3, 100, "TFDS cifar100", 169),
+}

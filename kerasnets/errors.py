@@ -1,0 +1,49 @@
+"""Errors a user can cause or meet.
+
+Each message is one line: what was wrong, what is allowed, and the nearest valid
+name where there is one. The command line prints the message alone, without a
+traceback, and ends with the class's `exit_status`.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class KerasnetsError(Exception):
+    """Base of every error that kerasnets raises on purpose."""
+
+    exit_status = 2
+
+
+class RecipeError(KerasnetsError):
+    """A recipe (or an option that makes one) names something not allowed."""
+
+
+class DatasetError(KerasnetsError):
+    """A dataset is unknown, missing, corrupt, or cannot be downloaded."""
+
+
+class RunError(KerasnetsError):
+    """A run folder is missing, occupied, locked, not writable or damaged."""
+
+
+class BackendError(KerasnetsError):
+    """The Keras backend or the device that was asked for is not available."""
+
+
+class WeightsError(KerasnetsError):
+    """Weights do not fit the network they were meant for."""
+
+
+class TrainingDiverged(KerasnetsError):
+    """The loss became NaN or infinite; the input was fine, the training was not."""
+
+    exit_status = 1
+
+
+def unknown(kind: str, name: object, allowed: Iterable[str]) -> str:
+    """Message for a name that is not in `allowed`, with the nearest one that is."""
+    allowed = list(allowed)
+    nearest = difflib.get_close_matches(str(name).lower(), allowed, n=1, cutoff=0.5)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    return f"unknown {kind} {str(name)!r}.{hint} Allowed: {', '.join(allowed)}."
