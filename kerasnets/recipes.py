@@ -218,7 +218,9 @@ class Recipe:
             if isinstance(value, bool):
                 words.append(tag if value else f"no-{tag}")
             else:
-                words.append(f"{tag}{value:g}" if isinstance(value, float) else f"{tag}{value}")
+                words.append(
+                    f"{tag}{value:g}" if isinstance(value, float) else f"{tag}{value}"
+                )
         return "-".join(words)
 
     def to_json(self) -> str:
@@ -275,20 +277,31 @@ _TAGS = {
 }
 
 _TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(
-        ("network", "dataset", "head", "stem", "optimizer", "schedule")
-        + ("augment", "normalize", "precision"),
-        (str,),
-    ),
-    **dict.fromkeys(("batch_norm", "glorot"), (bool,)),
-    **dict.fromkeys(("image_size", "epochs", "batch_size", "seed"), (int,)),
-    **dict.fromkeys(("growth_rate", "channels", "limit"), (int, type(None))),
-    **dict.fromkeys(
-        ("dropout", "learning_rate", "momentum", "weight_decay", "warmup")
-        + ("label_smoothing",),
-        (int, float),
-    ),
+    "network": (str,),
+    "dataset": (str,),
+    "batch_norm": (bool,),
+    "dropout": (int, float),
+    "glorot": (bool,),
+    "head": (str,),
+    "stem": (str,),
+    "growth_rate": (int, type(None)),
+    "image_size": (int,),
+    "channels": (int, type(None)),
+    "epochs": (int,),
+    "batch_size": (int,),
+    "learning_rate": (int, float),
+    "momentum": (int, float),
+    "weight_decay": (int, float),
+    "optimizer": (str,),
+    "schedule": (str,),
+    "warmup": (int, float),
+    "label_smoothing": (int, float),
+    "augment": (str,),
+    "normalize": (str,),
     "validation": (int, float, str),
+    "limit": (int, type(None)),
+    "seed": (int,),
+    "precision": (str,),
 }
 
 
@@ -297,8 +310,12 @@ def _check_type(name: str, value: object) -> None:
     # bool is an int to Python, never to a reader of a recipe.
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         wanted = " or ".join(
-            {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-            .get(kind, "null")
+            {
+                int: "a whole number",
+                float: "a number",
+                str: "text",
+                bool: "true or false",
+            }.get(kind, "null")
             for kind in types
         )
         raise RecipeError(f"{name} must be {wanted}, not {value!r}.")
@@ -314,7 +331,8 @@ def _check_dataset_name(name: str) -> None:
     # one exists is known only when it is looked for.
     parts = name.split("/") if isinstance(name, str) else []
     if not 1 <= len(parts) <= 2 or not all(
-        part.replace("_", "").replace("-", "").replace(".", "").isalnum() and part[0] != "."
+        part.replace("_", "").replace("-", "").replace(".", "").isalnum()
+        and part[0] != "."
         for part in parts
     ):
         raise RecipeError(unknown("dataset", name, DATASETS))
@@ -376,7 +394,9 @@ PAPER = {
     "cifar10-vgg19-modified": _row(
         "Modified VGG-19", "vgg19", "cifar10", 87.54, 37, **_VGG_MODIFIED
     ),
-    "cifar10-resnet34-original": _row("Original ResNet-34", "resnet34", "cifar10", 90.01),
+    "cifar10-resnet34-original": _row(
+        "Original ResNet-34", "resnet34", "cifar10", 90.01
+    ),
     "cifar10-resnet34-modified": _row(
         "Modified ResNet-34", "resnet34", "cifar10", 91.18, 54, **_RESNET_MODIFIED
     ),

@@ -27,6 +27,24 @@ from kerasnets.recipes import Recipe
 
 DEFAULT_ROOT = Path("artifacts/runs")
 
+_TEMPORARY = ".tmp-"
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path to write to, which takes the name `path` once it is whole and
+    on disk; it is removed instead when the block raises. The folder must exist."""
+    # The suffix stays last: some writers choose their format by it.
+    temporary = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}-{path.name}")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
 
 @contextlib.contextmanager
 def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
@@ -36,17 +54,9 @@ def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         path: the final name; its folder must exist.
         mode: "w" for UTF-8 text without newline translation, "wb" for bytes.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
-    try:
-        with temporary.open(mode, **text) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_path(path) as temporary, temporary.open(mode, **text) as file:
+        yield file
 
 
 def _sync_folder(folder: Path) -> None:
@@ -68,7 +78,24 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        RunError: the file is damaged. FileNotFoundError is left to the caller.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"{path} is not valid JSON.") from error
+    if not isinstance(value, dict):
+        raise RunError(f"{path} does not hold a JSON object.")
+    return value
+
+
+def write_csv(
+    path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
     """Write a header and rows (RFC 4180, "\\n" line ends)."""
     with atomic_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -139,6 +166,11 @@ class Run:
             raise RunError(f"{self.path} is in use by another process.") from error
         return lock
 
+    def clear_temporary_files(self) -> None:
+        """Remove what a killed process left half-written; needs the lock."""
+        for file in self.path.rglob(f"{_TEMPORARY}*"):
+            file.unlink(missing_ok=True)
+
 
 def is_run(path: Path) -> bool:
     return (path / "recipe.json").is_file()
@@ -163,7 +195,9 @@ def check_free(path: Path, *, overwrite: bool = False) -> None:
                 f"the run {path} exists; --resume continues it, --overwrite replaces "
                 "it, --out chooses another folder."
             )
-    parent = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    parent = next(
+        folder for folder in (path, *path.absolute().parents) if folder.exists()
+    )
     if not parent.is_dir():
         raise RunError(f"{parent} is a file; --out needs a folder.")
     if not os.access(parent, os.W_OK | os.X_OK):
@@ -190,7 +224,9 @@ def create(path: Path, recipe: Recipe, *, overwrite: bool = False) -> Run:
         if aside:
             shutil.rmtree(aside)
     except OSError as error:
-        raise RunError(f"cannot write the run folder {path}: {error.strerror}.") from error
+        raise RunError(
+            f"cannot write the run folder {path}: {error.strerror}."
+        ) from error
     return Run(path, recipe)
 
 
@@ -206,7 +242,9 @@ def load(path: Path) -> Run:
     try:
         text = (path / "recipe.json").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} is not a run folder: it has no readable recipe.json.") from error
+        raise RunError(
+            f"{path} is not a run folder: it has no readable recipe.json."
+        ) from error
     return Run(path, Recipe.from_json(text))
 
 

@@ -36,7 +36,11 @@ DATASETS = {
     "fashion_mnist": DatasetSpec(
         "Fashion-MNIST", 60000, 10000, 28, 1, 10, "TFDS fashion_mnist", 31
     ),
-    "kmnist": DatasetSpec("Kuzushiji-MNIST", 60000, 10000, 28, 1, 10, "TFDS kmnist", 21),
+    "kmnist": DatasetSpec(
+        "Kuzushiji-MNIST", 60000, 10000, 28, 1, 10, "TFDS kmnist", 21
+    ),
     "cifar10": DatasetSpec("CIFAR-10", 50000, 10000, 32, 3, 10, "TFDS cifar10", 170),
-    "cifar100": DatasetSpec("CIFAR-100", 50000, 10000, 32, 3, 100, "TFDS cifar100", 169),
+    "cifar100": DatasetSpec(
+        "CIFAR-100", 50000, 10000, 32, 3, 100, "TFDS cifar100", 169
+    ),
 }

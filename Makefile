@@ -1,0 +1,32 @@
+# make demo   trains a VGG-19 on real handwritten digits and evaluates it
+# make test   checks style and types, and runs the tests
+# Both install into .venv first; PYTHON and VENV choose others.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO := artifacts/runs/demo
+
+.PHONY: demo test
+
+demo: $(VENV)/.installed
+	$(BIN)/kerasnets fit vgg19 --bn --glorot --head compact --dataset digits \
+	    --epochs 6 --batch-size 64 --no-augment --lr 0.01 --out $(DEMO) --overwrite
+	$(BIN)/kerasnets evaluate $(DEMO)
+	@echo "Look at $(DEMO)/curves.png, confusion_matrix.png and examples.png."
+
+test: $(VENV)/.tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.tested: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip check
+	touch $@

@@ -1,0 +1,90 @@
+"""kerasnets evaluate: measure a trained run."""
+
+import json
+from pathlib import Path
+
+import click
+
+from kerasnets.cli.options import data_dir_option, device_option
+
+
+@click.command()
+@click.argument("run", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--split",
+    type=click.Choice(["test", "validation", "train"]),
+    default="test",
+    show_default=True,
+    help="Which images; the run folder itself holds the test split's results.",
+)
+@click.option(
+    "--first-batch",
+    is_flag=True,
+    help="Also the confusion matrix of the first batch alone (the paper's Figure 10).",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=256,
+    show_default=True,
+    help="Images a step; changes the speed only.",
+)
+@device_option
+@data_dir_option
+@click.option("--json", "as_json", is_flag=True, help="Print the metrics alone.")
+def evaluate(
+    run: Path | None,
+    split: str,
+    first_batch: bool,
+    batch_size: int,
+    device: str,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure RUN (a folder, or a name under artifacts/runs; the newest if unnamed).
+
+    Writes metrics.json, confusion_matrix, per_class, predictions, examples and curves
+    into the run folder.
+
+    \b
+    Examples:
+      kerasnets evaluate
+      kerasnets evaluate artifacts/runs/mnist-vgg19-bn --first-batch
+      kerasnets evaluate mnist-vgg19-bn --split validation --json
+    """
+    from kerasnets import runs
+
+    if run is None:
+        chosen = runs.newest()
+    elif not run.exists() and runs.is_run(runs.DEFAULT_ROOT / run):
+        chosen = runs.load(runs.DEFAULT_ROOT / run)
+    else:
+        chosen = runs.load(run)
+
+    from kerasnets.evaluation.evaluate import evaluate as measure
+    from kerasnets.figures import draw_evaluation
+
+    metrics = measure(
+        chosen,
+        split=split,
+        first_batch=first_batch,
+        batch_size=batch_size,
+        device=device,
+        data_dir=data_dir,
+    )
+    figures = draw_evaluation(chosen, split, data_dir=data_dir)
+    if as_json:
+        click.echo(json.dumps(metrics, indent=2))
+        return
+
+    from rich.console import Console
+
+    from kerasnets.cli.tables import metrics_table
+
+    console = Console(highlight=False)
+    console.print(metrics_table(chosen, metrics))
+    folder = chosen.results_folder(split)
+    click.echo(
+        f"results are in {folder}: metrics.json, per_class.csv, predictions.csv,"
+    )
+    click.echo(f"  {', '.join(sorted(figure.name for figure in figures))}")

@@ -1,0 +1,89 @@
+"""kerasnets fit: train a network."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kerasnets.cli.options import (
+    architecture_options,
+    data_dir_option,
+    dataset_option,
+    device_option,
+    named,
+    network_argument,
+    training_options,
+)
+
+
+@click.command()
+@network_argument
+@dataset_option
+@architecture_options
+@training_options
+@device_option
+@data_dir_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The run folder.  [default: artifacts/runs/ and a name made from the recipe]",
+)
+@click.option("--resume", is_flag=True, help="Continue the run if it exists.")
+@click.option("--overwrite", is_flag=True, help="Replace the run if it exists.")
+@click.option(
+    "--confusion-every",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="EPOCHS",
+    help="How often the validation confusion is recorded.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="More lines.")
+@click.option("-q", "--quiet", is_flag=True, help="Warnings only.")
+def fit(
+    network: str,
+    dataset: str,
+    device: str,
+    data_dir: Path | None,
+    out: Path | None,
+    resume: bool,
+    overwrite: bool,
+    confusion_every: int,
+    verbose: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Train NETWORK on a dataset, with the paper's recipe but for what you name.
+
+    \b
+    Examples:
+      kerasnets fit vgg19 --bn --glorot --dataset mnist
+      kerasnets fit resnet34 --dropout 0.2 --glorot --dataset cifar10 --resume
+      kerasnets fit densenet121 --dataset mnist --limit 6000 --epochs 2
+    """
+    if verbose and quiet:
+        raise click.UsageError("--verbose contradicts --quiet.")
+    if resume and overwrite:
+        raise click.UsageError("--resume contradicts --overwrite.")
+    from kerasnets.recipes import Recipe
+
+    recipe = Recipe.for_paper(network, dataset, **named(options))
+
+    from kerasnets.training.fit import fit as train
+
+    run = train(
+        recipe,
+        out,
+        resume=resume,
+        overwrite=overwrite,
+        device=device,
+        data_dir=data_dir,
+        confusion_every=confusion_every,
+        verbosity=0 if quiet else 2 if verbose else 1,
+    )
+
+    from kerasnets.figures import draw_training
+
+    draw_training(run)
+    if not quiet:
+        click.echo(f"next: kerasnets evaluate {run.path}")

@@ -1,0 +1,194 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from kerasnets.datasets.specs import DATASETS
+from kerasnets.errors import unknown
+from kerasnets.networks.specs import HEADS, NETWORKS, STEMS
+from kerasnets.recipes import (
+    AUGMENTATIONS,
+    NORMALIZATIONS,
+    OPTIMIZERS,
+    PRECISIONS,
+    SCHEDULES,
+)
+
+
+class Name(click.ParamType):
+    """One of a list of names; the error says which is nearest.
+
+    Args:
+        kind: what the names are, for the message.
+        names: those allowed.
+        strict: whether other names are refused here.
+    """
+
+    def __init__(self, kind: str, names, *, strict: bool = True) -> None:
+        self.name = kind
+        self.names = tuple(names)
+        self.strict = strict
+
+    def convert(self, value, param, ctx):
+        if self.strict and value not in self.names:
+            raise click.UsageError(unknown(self.name, value, self.names), ctx)
+        return value
+
+    def shell_complete(self, ctx, param, incomplete):
+        return [CompletionItem(n) for n in self.names if n.startswith(incomplete)]
+
+    def get_metavar(self, param, ctx):
+        return "NAME" if len(self.names) > 5 else f"[{'|'.join(self.names)}]"
+
+
+class _Validation(click.ParamType):
+    name = "fraction|test"
+
+    def convert(self, value, param, ctx):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+
+
+network_argument = click.argument("network", type=Name("network", NETWORKS))
+
+dataset_option = click.option(
+    "--dataset",
+    type=Name("dataset", DATASETS, strict=False),
+    required=True,
+    help="digits (needs no network), mnist, cifar10, ...: see 'kerasnets datasets'.",
+)
+
+device_option = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda|cuda:N",
+    help="Where to compute; auto takes an accelerator where there is one.",
+)
+
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Folder of prepared TFDS datasets.  [default: TFDS_DATA_DIR]",
+)
+
+
+def architecture_options(command: Callable) -> Callable:
+    """The options that decide the network itself."""
+    for option in reversed(
+        (
+            click.option(
+                "--bn/--no-bn",
+                "batch_norm",
+                default=None,
+                help="Batch normalization.  [default: VGG no, others yes]",
+            ),
+            click.option(
+                "--dropout",
+                type=float,
+                help="Dropout rate in [0, 1).  [default: VGG 0.5, others 0]",
+            ),
+            click.option(
+                "--glorot/--no-glorot",
+                default=None,
+                help="Glorot-uniform initialization.  [default: the network's own]",
+            ),
+            click.option(
+                "--head",
+                type=Name("head", HEADS),
+                help="VGG's classifier: the paper's, or one without its 49 copies.  "
+                "[default: imagenet]",
+            ),
+            click.option(
+                "--stem",
+                type=Name("stem", STEMS),
+                help="First layers of ResNet and DenseNet: 7x7/2 and pool, or 3x3/1.  "
+                "[default: imagenet]",
+            ),
+            click.option(
+                "--growth-rate",
+                type=int,
+                help="Channels that each DenseNet layer adds.  [default: 32 or 48]",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def training_options(command: Callable) -> Callable:
+    """The options that decide data and training; unnamed ones are the paper's."""
+    for option in reversed(
+        (
+            click.option(
+                "--channels", type=int, help="1 or 3.  [default: the dataset's]"
+            ),
+            click.option(
+                "--image-size", type=int, help="Pixels a side.  [default: 32]"
+            ),
+            click.option("--epochs", type=int, help="[default: the paper's, 15 to 50]"),
+            click.option("--batch-size", type=int, help="[default: grey 128, RGB 64]"),
+            click.option("--lr", "learning_rate", type=float, help="[default: 0.001]"),
+            click.option("--momentum", type=float, help="[default: 0.9]"),
+            click.option("--weight-decay", type=float, help="Decoupled.  [default: 0]"),
+            click.option(
+                "--optimizer", type=Name("optimizer", OPTIMIZERS), help="[default: sgd]"
+            ),
+            click.option(
+                "--schedule",
+                type=Name("schedule", SCHEDULES),
+                help="[default: constant]",
+            ),
+            click.option(
+                "--warmup", type=float, help="Epochs of linear warm-up.  [default: 0]"
+            ),
+            click.option("--label-smoothing", type=float, help="[default: 0]"),
+            click.option(
+                "--augment",
+                type=Name("augmentation", AUGMENTATIONS),
+                help="[default: grey flip, RGB crop-flip]",
+            ),
+            click.option(
+                "--no-augment", is_flag=True, help="Short for --augment none."
+            ),
+            click.option(
+                "--normalize",
+                type=Name("normalization", NORMALIZATIONS),
+                help="[default: grey unit, RGB standardize]",
+            ),
+            click.option(
+                "--validation",
+                type=_Validation(),
+                help="Fraction of the training images held out, or 'test' to monitor "
+                "the test split as the paper's figures do.  [default: 0.1]",
+            ),
+            click.option(
+                "--limit", type=int, help="Use only this many training images."
+            ),
+            click.option("--seed", type=int, help="[default: 0]"),
+            click.option(
+                "--precision",
+                type=Name("precision", PRECISIONS),
+                help="[default: float32]",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def named(options: dict[str, Any]) -> dict[str, Any]:
+    """The recipe fields that the user named."""
+    if options.pop("no_augment", False):
+        if options.get("augment") not in (None, "none"):
+            raise click.UsageError(
+                f"--no-augment contradicts --augment {options['augment']}."
+            )
+        options["augment"] = "none"
+    return {name: value for name, value in options.items() if value is not None}

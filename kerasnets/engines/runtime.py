@@ -1,0 +1,219 @@
+"""The one place that asks which backend runs, and on what device.
+
+The rest of the code enters `session(...)` and uses Keras.
+"""
+
+import contextlib
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from kerasnets.errors import BackendError, unknown
+
+BACKENDS = ("torch", "jax", "tensorflow")
+
+
+@dataclass(frozen=True)
+class Session:
+    """Where a run computes.
+
+    Attributes:
+        backend: "torch", "jax" or "tensorflow".
+        device: "cpu", "cuda:0", ...
+        device_name: the processor's or accelerator's own name.
+        threads: CPU threads that one operation may use, None where unknown.
+    """
+
+    backend: str
+    device: str
+    device_name: str
+    threads: int | None
+
+    def environment(self) -> dict[str, Any]:
+        """What environment.json records of the machine and the software."""
+        return {
+            "backend": self.backend,
+            "device": self.device,
+            "device_name": self.device_name,
+            "threads": self.threads,
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "packages": {
+                package: _version(package)
+                for package in ("kerasnets", "keras", self.backend, "numpy", "Pillow")
+            },
+        }
+
+
+def backend() -> str:
+    """The backend that Keras uses, or will use, after checking that it can be.
+
+    Raises:
+        BackendError: KERAS_BACKEND names none that can train, or it isn't installed.
+    """
+    if "keras" in sys.modules:
+        name = import_module("keras").backend.backend()
+    else:
+        name = os.environ.get("KERAS_BACKEND", "torch")
+    if name not in BACKENDS:
+        raise BackendError(unknown("KERAS_BACKEND", name, BACKENDS))
+    if find_spec(name) is None:
+        raise BackendError(
+            f"KERAS_BACKEND is {name!r}, which is not installed; "
+            + (
+                f"'pip install kerasnets[{name}]' adds it."
+                if name != "torch"
+                else "'pip install torch' adds it."
+            )
+        )
+    return name
+
+
+@contextlib.contextmanager
+def session(device: str = "auto", precision: str = "float32") -> Iterator[Session]:
+    """Run Keras on a device with a dtype policy, and put both back afterwards.
+
+    Args:
+        device: "auto" (the first accelerator, else the CPU), "cpu", "cuda" or
+            "cuda:N".
+        precision: a Keras dtype policy, such as "mixed_bfloat16".
+
+    Raises:
+        BackendError: the backend or the device is not available.
+    """
+    name = backend()
+    chosen = _choose_device(name, device)
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        with keras.device(_keras_device(name, chosen)):
+            yield Session(name, chosen, _device_name(name, chosen), _threads(name))
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def peak_memory_bytes(session: Session) -> int | None:
+    """Most memory held so far: of the accelerator if one is used, else of the process.
+
+    None where the platform does not say.
+    """
+    if session.device.startswith("cuda"):
+        index = int(session.device.partition(":")[2])
+        if session.backend == "torch":
+            import torch
+
+            return torch.cuda.max_memory_allocated(index)
+        if session.backend == "jax":
+            import jax
+
+            return (jax.devices("gpu")[index].memory_stats() or {}).get(
+                "peak_bytes_in_use"
+            )
+        import tensorflow
+
+        return tensorflow.config.experimental.get_memory_info(f"GPU:{index}")["peak"]
+    if find_spec("resource") is None:  # Windows
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _choose_device(name: str, device: str) -> str:
+    kind, colon, number = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (
+        colon and not (kind == "cuda" and number.isdecimal())
+    ):
+        raise BackendError(unknown("device", device, ("auto", "cpu", "cuda", "cuda:N")))
+    if kind == "cpu":
+        return "cpu"
+    count = _cuda_devices(name)
+    if kind == "auto":
+        return "cuda:0" if count else _without_cuda(name)
+    index = int(number or 0)
+    if count == 0:
+        raise BackendError(
+            f"device {device!r} was asked for, but {name} sees no CUDA device; "
+            "use 'cpu' or 'auto'."
+        )
+    if index >= count:
+        raise BackendError(
+            f"device {device!r} was asked for, but {name} sees {count} CUDA "
+            f"device{'s' * (count > 1)}: cuda:0 to cuda:{count - 1}."
+        )
+    return f"cuda:{index}"
+
+
+def _cuda_devices(name: str) -> int:
+    if name == "torch":
+        import torch
+
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "jax":
+        import jax
+
+        return sum(device.platform in ("gpu", "cuda") for device in jax.devices())
+    import tensorflow
+
+    return len(tensorflow.config.list_physical_devices("GPU"))
+
+
+def _without_cuda(name: str) -> str:
+    if name == "torch":
+        import torch
+
+        if torch.backends.mps.is_available():
+            return "mps"
+    return "cpu"
+
+
+def _keras_device(name: str, device: str) -> str:
+    if name == "torch":
+        return device
+    return {"cpu": "cpu:0"}.get(device, device.replace("cuda", "gpu"))
+
+
+def _device_name(name: str, device: str) -> str:
+    if name == "torch" and device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    if name == "jax" and device.startswith("cuda"):
+        import jax
+
+        return jax.devices("gpu")[int(device.partition(":")[2])].device_kind
+    return f"{_cpu_name()}, {os.cpu_count()} cores" if device == "cpu" else device
+
+
+def _cpu_name() -> str:
+    # platform.processor() is empty on most Linux systems.
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _threads(name: str) -> int | None:
+    if name == "torch":
+        import torch
+
+        return torch.get_num_threads()
+    return os.cpu_count()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

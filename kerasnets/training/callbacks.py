@@ -1,0 +1,191 @@
+"""What is recorded and watched while a network trains; one class a purpose.
+
+Epochs are counted from 1 in every file and message. docs/run-folder.md lists the
+columns with their units.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+
+from kerasnets.collapse import collapsed_class
+from kerasnets.engines.runtime import Session, peak_memory_bytes
+from kerasnets.errors import TrainingDiverged
+from kerasnets.training import checkpoint
+from kerasnets.training.confusion import confusion_metric
+from kerasnets.training.epoch_table import EpochTable
+
+
+class HistoryLogger(keras.callbacks.Callback):
+    """history.csv: loss (nats an image), accuracy (share in [0, 1]), both also on the
+    monitored images (val_), and the learning rate in the epoch's last step."""
+
+    COLUMNS = (
+        "epoch",
+        "loss",
+        "accuracy",
+        "val_loss",
+        "val_accuracy",
+        "learning_rate",
+    )
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.table = EpochTable(folder / "history.csv", self.COLUMNS)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        logs = logs or {}
+        values = [float(logs[name]) for name in self.COLUMNS[1:-1]]
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        self.table.add([[epoch + 1, *values, rate]])
+
+
+class EpochTimer(keras.callbacks.Callback):
+    """epoch_times.csv: seconds and images per second of training and validation,
+    seconds spent waiting for batches, and peak memory in megabytes (10^6 bytes)."""
+
+    COLUMNS = (
+        "epoch",
+        "train_s",
+        "validation_s",
+        "train_images_per_s",
+        "validation_images_per_s",
+        "data_wait_s",
+        "peak_memory_mb",
+    )
+
+    def __init__(
+        self,
+        folder: Path,
+        session: Session,
+        *,
+        train_images: int,
+        validation_images: int,
+    ) -> None:
+        super().__init__()
+        self.table = EpochTable(folder / "epoch_times.csv", self.COLUMNS)
+        self.session = session
+        self.train_images = train_images
+        self.validation_images = validation_images
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._began = self._batch_ended = time.perf_counter()
+        self._waited = 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        self._waited += time.perf_counter() - self._batch_ended
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._batch_ended = time.perf_counter()
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        self._validation_began = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        train = self._validation_began - self._began
+        validation = time.perf_counter() - self._validation_began
+        peak = peak_memory_bytes(self.session)
+        row = [
+            epoch + 1,
+            round(train, 4),
+            round(validation, 4),
+            round(self.train_images / train, 2),
+            round(self.validation_images / validation, 2),
+            round(self._waited, 4),
+            "" if peak is None else round(peak / 1e6, 1),
+        ]
+        self.table.add([row])
+
+
+class ConfusionMatrixLogger(keras.callbacks.Callback):
+    """validation_confusion.csv: counts of (label, prediction) pairs among the
+    monitored images, every `every` epochs and in the last; pairs without images are
+    left out."""
+
+    COLUMNS = ("epoch", "label", "prediction", "count")
+
+    def __init__(self, folder: Path, *, every: int = 1) -> None:
+        super().__init__()
+        self.table = EpochTable(folder / "validation_confusion.csv", self.COLUMNS)
+        self.every = every
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        last = epoch + 1 == self.params["epochs"]
+        if (epoch + 1) % self.every and not last:
+            return
+        # After validation the metric holds the counts of the validation pass.
+        counts = confusion_metric(self.model).counts()
+        self.table.add(
+            [epoch + 1, int(label), int(prediction), int(counts[label, prediction])]
+            for label, prediction in zip(*counts.nonzero(), strict=True)
+        )
+
+
+class CollapseDetector(keras.callbacks.Callback):
+    """Says when a network predicts one class for (almost) every image of an epoch's
+    validation pass, as the paper's original VGG-19 does on MNIST.
+
+    Args:
+        class_names: names by class index.
+        say: takes the message.
+    """
+
+    def __init__(self, class_names: tuple[str, ...], say) -> None:
+        super().__init__()
+        self.class_names = class_names
+        self.say = say
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        predictions = confusion_metric(self.model).counts().sum(axis=0)
+        collapsed = collapsed_class(predictions)
+        if collapsed:
+            index, share = collapsed
+            self.say(
+                f"collapsed: {share:.1%} of the validation predictions of epoch "
+                f"{epoch + 1} are class {self.class_names[index]!r}"
+            )
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """Ends training when the loss is no longer a number.
+
+    Looks every `every` steps, as reading the loss makes an accelerator wait.
+
+    Raises:
+        TrainingDiverged: the mean loss of the epoch so far is NaN or infinite.
+    """
+
+    def __init__(self, *, every: int = 16) -> None:
+        super().__init__()
+        self.every = every
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._epoch = epoch + 1
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        last = batch + 1 == self.params["steps"]
+        if (batch + 1) % self.every == 0 or last:
+            self._check(logs, f"step {batch + 1} of epoch {self._epoch}")
+
+    def _check(self, logs: dict | None, where: str) -> None:
+        loss = float((logs or {})["loss"])
+        if not math.isfinite(loss):
+            raise TrainingDiverged(
+                f"the loss became {loss} by {where}; a lower --lr or some --warmup "
+                "may help. The last checkpoint is intact."
+            )
+
+
+class Checkpointer(keras.callbacks.Callback):
+    """A checkpoint after every epoch, with the tables that the others keep."""
+
+    def __init__(self, folder: Path, tables: Mapping[str, EpochTable]) -> None:
+        super().__init__()
+        self.folder = folder
+        self.tables = tables
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        checkpoint.save(self.folder, self.model, epoch + 1, self.tables)

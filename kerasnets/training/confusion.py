@@ -1,0 +1,52 @@
+"""Accuracy that keeps the confusion matrix it is computed from."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class ConfusionAccuracy(keras.metrics.Metric):
+    """Share of images whose highest logit is their label, in [0, 1].
+
+    The state is the matrix of counts [classes, classes] (row: label, column:
+    prediction) since the last reset, so that callbacks read confusion and collapse
+    without a second pass over the images. Counts are exact up to 2^24 a cell.
+    """
+
+    def __init__(self, num_classes: int, name: str = "accuracy") -> None:
+        super().__init__(name=name, dtype="float32")
+        self.num_classes = num_classes
+        self.matrix = self.add_weight(
+            shape=(num_classes, num_classes), initializer="zeros", name="matrix"
+        )
+
+    def update_state(self, y_true, y_pred, sample_weight=None) -> None:
+        labels = ops.one_hot(
+            ops.cast(ops.reshape(y_true, (-1,)), "int32"), self.num_classes
+        )
+        if sample_weight is not None:
+            labels = labels * ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1))
+        predictions = ops.one_hot(ops.argmax(y_pred, axis=-1), self.num_classes)
+        self.matrix.assign_add(ops.matmul(ops.transpose(labels), predictions))
+
+    def result(self):
+        total = ops.sum(self.matrix)
+        return ops.divide_no_nan(ops.trace(self.matrix), total)
+
+    def counts(self) -> np.ndarray:
+        """The matrix as int64 [classes, classes]."""
+        return np.rint(ops.convert_to_numpy(self.matrix)).astype(np.int64)
+
+    def get_config(self) -> dict[str, object]:
+        return {"num_classes": self.num_classes, "name": self.name}
+
+
+def confusion_metric(model: keras.Model) -> ConfusionAccuracy:
+    """The model's compiled `ConfusionAccuracy`."""
+    metrics = [model.metrics]
+    while metrics:
+        for metric in metrics.pop():
+            if isinstance(metric, ConfusionAccuracy):
+                return metric
+            metrics.append(getattr(metric, "metrics", []))
+    raise ValueError("the model was not compiled by kerasnets.training.objective")

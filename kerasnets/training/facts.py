@@ -1,0 +1,117 @@
+"""What a run is, said twice: to the person before the first step, and to
+environment.json for whoever reads the run later."""
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import keras
+
+from kerasnets import runs
+from kerasnets.datasets import Dataset, Partition
+from kerasnets.engines.runtime import Session
+from kerasnets.errors import RunError
+from kerasnets.names import dataset_title, network_title
+from kerasnets.recipes import Recipe
+from kerasnets.runs import Run
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that is known of a run before it trains.
+
+    Attributes:
+        steps: optimizer steps an epoch.
+    """
+
+    recipe: Recipe
+    session: Session
+    dataset: Dataset
+    parts: Partition
+    model: keras.Model
+    steps: int
+
+    @property
+    def trainable_parameters(self) -> int:
+        return sum(math.prod(weight.shape) for weight in self.model.trainable_weights)
+
+    @property
+    def title(self) -> str:
+        recipe = self.recipe
+        return (
+            f"{network_title(recipe.network, batch_norm=recipe.batch_norm)} on "
+            f"{dataset_title(recipe.dataset)}"
+        )
+
+    def screen(self) -> dict[str, str]:
+        """Names and values of the screen that precedes training."""
+        recipe, session, packages = (
+            self.recipe,
+            self.session,
+            self.session.environment()["packages"],
+        )
+        height, width, channels = self.dataset.train.images.shape[1:]
+        monitored = (
+            "test split monitored, never selected on"
+            if recipe.validation == "test"
+            else f"{len(self.parts.validation):,} validation"
+        )
+        departures = ", ".join(f"{k} {v}" for k, v in recipe.departures().items())
+        return {
+            "backend": f"Keras {packages['keras']} on {session.backend} "
+            f"{packages[session.backend]}",
+            "device": f"{session.device} ({session.device_name}), {recipe.precision}",
+            "data": f"{len(self.parts.train):,} training images, {monitored}, "
+            f"{len(self.parts.test):,} test; {height}×{width}×{channels}"
+            + (f"; {self.dataset.note}" if self.dataset.note else ""),
+            "parameters": f"{self.trainable_parameters:,} trainable",
+            "network": f"batch norm {_on(recipe.batch_norm)}, dropout "
+            f"{recipe.dropout:g}, Glorot {_on(recipe.glorot)}, "
+            f"head {recipe.head}, stem {recipe.stem}"
+            + (f", growth rate {recipe.growth_rate}" if recipe.growth_rate else ""),
+            "training": f"{recipe.epochs} epochs of {self.steps} steps, batch "
+            f"{recipe.batch_size}, {recipe.optimizer}, learning rate "
+            f"{recipe.learning_rate:g} ({recipe.schedule}), momentum "
+            f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}",
+            "images": f"augment {recipe.augment}, normalize {recipe.normalize}",
+            "seed": str(recipe.seed),
+            "not the paper's": departures or "nothing",
+        }
+
+    def record(self, run: Run) -> None:
+        """Write environment.json, or add this resumption to it.
+
+        Raises:
+            RunError: the run was begun on other data.
+        """
+        path = run.path / "environment.json"
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        if path.exists():
+            environment = runs.read_json(path)
+            if environment.get("dataset_fingerprint") != self.dataset.fingerprint:
+                raise RunError(
+                    f"the dataset {self.recipe.dataset} is not the one {run.path} was "
+                    "begun on: its fingerprint changed."
+                )
+            resumption = {"at": now, **self.session.environment()}
+            environment.setdefault("resumed", []).append(resumption)
+        else:
+            environment = {"started": now, **self._environment()}
+        runs.write_json(path, environment)
+
+    def _environment(self) -> dict[str, Any]:
+        return {
+            **self.session.environment(),
+            "dataset_fingerprint": self.dataset.fingerprint,
+            "dataset_note": self.dataset.note,
+            "class_names": list(self.dataset.class_names),
+            "train_images": len(self.parts.train),
+            "validation_images": len(self.parts.validation),
+            "test_images": len(self.parts.test),
+            "trainable_parameters": self.trainable_parameters,
+        }
+
+
+def _on(value: bool) -> str:
+    return "on" if value else "off"

@@ -1,0 +1,182 @@
+"""Train a recipe into a run folder: the composition of every other part."""
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+
+import keras
+
+from kerasnets import datasets, runs
+from kerasnets.datasets.batches import Batches, evaluation_batches, training_batches
+from kerasnets.engines import runtime
+from kerasnets.errors import RunError
+from kerasnets.networks import build_model
+from kerasnets.recipes import Recipe
+from kerasnets.runs import Run
+from kerasnets.training import callbacks as watch
+from kerasnets.training import checkpoint
+from kerasnets.training.facts import Facts
+from kerasnets.training.objective import compile_model
+from kerasnets.training.progress import NORMAL, ProgressReporter
+
+
+def fit(
+    recipe: Recipe,
+    path: Path | str | None = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    device: str = "auto",
+    data_dir: Path | None = None,
+    confusion_every: int = 1,
+    callbacks: Iterable[keras.callbacks.Callback] = (),
+    verbosity: int = NORMAL,
+) -> Run:
+    """Train, recording everything in a run folder.
+
+    Nothing in the folder changes before the recipe, the device, the folder, the data
+    and the network are known to be good.
+
+    Args:
+        recipe: what to train and how.
+        path: the run folder; artifacts/runs/<recipe.name> unless given.
+        resume: continue the run at `path` after its last whole epoch, if there is one.
+            Only `epochs` may differ from its recipe, and only be raised.
+        overwrite: replace the run at `path`.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+        confusion_every: epochs between two records of the validation confusion.
+        callbacks: more Keras callbacks, called after those that keep the records.
+        verbosity: 0 quiet, 1 normal, 2 verbose.
+
+    Raises:
+        KerasnetsError: see its kinds in kerasnets.errors.
+    """
+    path = Path(path) if path is not None else runs.DEFAULT_ROOT / recipe.name
+    resuming = resume and runs.is_run(path)
+    if resuming:
+        _check_same(runs.load(path), recipe)
+    else:
+        runs.check_free(path, overwrite=overwrite)
+    with runtime.session(device, recipe.precision) as session:
+        dataset = datasets.load(
+            recipe.dataset,
+            image_size=recipe.image_size,
+            channels=recipe.channels,
+            data_dir=data_dir,
+        )
+        parts = datasets.partition(dataset, recipe)
+        train = training_batches(recipe, dataset, parts.train)
+        validation = evaluation_batches(recipe, dataset, parts.validation)
+        keras.utils.set_random_seed(recipe.seed)
+        model = network(recipe, dataset)
+        compile_model(
+            model,
+            recipe,
+            num_classes=len(dataset.class_names),
+            steps_per_epoch=len(train),
+        )
+        facts = Facts(recipe, session, dataset, parts, model, len(train))
+        reporter = ProgressReporter(
+            verbosity, train_images=len(parts.train), batch_size=recipe.batch_size
+        )
+        if resuming:
+            run = Run(path, recipe)
+        else:
+            run = runs.create(path, recipe, overwrite=overwrite)
+        with run.lock():
+            run.clear_temporary_files()
+            reporter.log_to(run.path / "run.log")
+            _train(run, facts, train, validation, confusion_every, callbacks, reporter)
+    return run
+
+
+def network(recipe: Recipe, dataset: datasets.Dataset) -> keras.Model:
+    """The recipe's network, for images as the dataset has them."""
+    height, width, channels = dataset.train.images.shape[1:]
+    shape = (height, width, channels)
+    if keras.config.image_data_format() == "channels_first":
+        shape = (channels, height, width)
+    return build_model(
+        recipe.network,
+        input_shape=shape,
+        num_classes=len(dataset.class_names),
+        batch_norm=recipe.batch_norm,
+        dropout=recipe.dropout,
+        glorot=recipe.glorot,
+        head=recipe.head,
+        stem=recipe.stem,
+        growth_rate=recipe.growth_rate,
+    )
+
+
+def _train(
+    run: Run,
+    facts: Facts,
+    train: Batches,
+    validation: Batches,
+    confusion_every: int,
+    callbacks: Iterable[keras.callbacks.Callback],
+    reporter: ProgressReporter,
+) -> None:
+    """The part that writes: from the last checkpoint, if any, to model.keras."""
+    model, epochs = facts.model, run.recipe.epochs
+    keepers = [
+        watch.HistoryLogger(run.path),
+        watch.EpochTimer(
+            run.path,
+            facts.session,
+            train_images=len(facts.parts.train),
+            validation_images=len(facts.parts.validation),
+        ),
+        watch.ConfusionMatrixLogger(run.path, every=confusion_every),
+    ]
+    tables = {keeper.table.path.name: keeper.table for keeper in keepers}
+    model.optimizer.build(model.trainable_variables)
+    found = checkpoint.newest(run.checkpoint_folder)
+    done = found.epoch if found else 0
+    if done >= epochs and run.model_file.exists():
+        reporter.say(f"{run.path} is finished: its {done} epochs are done.")
+        return
+    facts.record(run)
+    runs.write_text(run.path / "recipe.json", run.recipe.to_json())
+    reporter.screen(facts.title, {**facts.screen(), "run folder": str(run.path)})
+    if found:
+        found.restore(model, tables)
+        reporter.say(f"going on after epoch {done}", quiet=True)
+    train.epoch = done
+    try:
+        model.fit(
+            train,
+            validation_data=validation,
+            initial_epoch=done,
+            epochs=epochs,
+            shuffle=False,  # the batches are shuffled already, by seed and epoch
+            verbose=0,
+            callbacks=[
+                watch.StopOnNaN(),
+                *keepers,
+                watch.Checkpointer(run.checkpoint_folder, tables),
+                reporter,
+                watch.CollapseDetector(facts.dataset.class_names, reporter.say),
+                *callbacks,
+            ],
+        )
+    finally:
+        reporter.close()
+    with runs.atomic_path(run.model_file) as temporary:
+        # Without the optimizer, whose state is in the checkpoint.
+        model.save(temporary, include_optimizer=False)
+    reporter.say(f"model and records are in {run.path}", quiet=True)
+
+
+def _check_same(run: Run, recipe: Recipe) -> None:
+    for field in dataclasses.fields(Recipe):
+        old, new = getattr(run.recipe, field.name), getattr(recipe, field.name)
+        if field.name == "epochs" and new >= old:
+            continue
+        if old != new:
+            raise RunError(
+                f"{run.path} was made with {field.name} {old!r}, not {new!r}; --resume "
+                "continues the same recipe, of which only epochs may be raised."
+            )

@@ -1,0 +1,177 @@
+"""What a person sees while a network trains.
+
+On a terminal: a bar with images per second and the time left. Elsewhere: plain lines.
+Every line also goes to run.log with the time of day.
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import keras
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+QUIET, NORMAL, VERBOSE = 0, 1, 2
+
+# Steps before the speed is believed: the first ones allocate and compile.
+_WARM_UP_STEPS = 3
+_ESTIMATE_STEPS = 8
+_REFRESH_S = 0.5
+
+
+class ProgressReporter(keras.callbacks.Callback):
+    """Reports a run's facts, progress and messages.
+
+    Args:
+        verbosity: QUIET (messages only), NORMAL, or VERBOSE (a line every 10 % of an
+            epoch when not on a terminal).
+        train_images: images in one epoch.
+        batch_size: images in one step.
+        console: where to print; standard output unless given.
+    """
+
+    def __init__(
+        self,
+        verbosity: int,
+        *,
+        train_images: int,
+        batch_size: int,
+        console: Console | None = None,
+    ) -> None:
+        super().__init__()
+        self.verbosity = verbosity
+        self.train_images = train_images
+        self.batch_size = batch_size
+        self.console = console or Console(highlight=False, soft_wrap=True)
+        self._log_file: Path | None = None
+        self._bar: Progress | None = None
+
+    def log_to(self, path: Path) -> None:
+        """Append every later line to `path`."""
+        self._log_file = path
+
+    def screen(self, title: str, facts: Mapping[str, str]) -> None:
+        """The facts of a run, before its first step."""
+        if self.verbosity > QUIET:
+            table = Table(
+                title=title, title_justify="left", show_header=False, box=None
+            )
+            for name, value in facts.items():
+                table.add_row(f"[dim]{escape(name)}[/]", escape(value))
+            self.console.print(table)
+        self._log(title)
+        for name, value in facts.items():
+            self._log(f"{name}: {value}")
+
+    def say(self, message: str, *, quiet: bool = False) -> None:
+        """A line for the person; printed even when quiet unless `quiet` is set."""
+        if self.verbosity > QUIET or not quiet:
+            self.console.print(escape(message))
+        self._log(message)
+
+    def _log(self, line: str) -> None:
+        if self._log_file:
+            now = datetime.now().astimezone().isoformat(timespec="seconds")
+            with self._log_file.open("a", encoding="utf-8") as file:
+                file.write(f"{now} {line}\n")
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._steps_seen = 0
+        self._estimated = False
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._epoch = epoch + 1
+        self._began = self._refreshed = time.perf_counter()
+        if self.verbosity > QUIET and self.console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed:.0f}/{task.total:.0f} images"),
+                TextColumn("{task.fields[facts]}"),
+                TimeElapsedColumn(),
+                console=self.console,
+                transient=True,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task(
+                f"epoch {self._epoch}/{self.params['epochs']}",
+                total=self.train_images,
+                facts="",
+            )
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        now = time.perf_counter()
+        self._steps_seen += 1
+        if self._steps_seen == _WARM_UP_STEPS:
+            self._warm = now
+        elif self._steps_seen == _WARM_UP_STEPS + _ESTIMATE_STEPS:
+            self._estimate((now - self._warm) / _ESTIMATE_STEPS)
+        done = min((batch + 1) * self.batch_size, self.train_images)
+        speed = done / (now - self._began)
+        if self._bar and now - self._refreshed >= _REFRESH_S:
+            left = self._time_left(done, speed)
+            loss = float((logs or {})["loss"])
+            self._bar.update(
+                self._task,
+                completed=done,
+                facts=f"loss {loss:.4f} · {speed:.0f} images/s · {left} left",
+            )
+            self._refreshed = now
+        elif self.verbosity >= VERBOSE and not self._bar:
+            tenth = max(1, self.params["steps"] // 10)
+            if (batch + 1) % tenth == 0:
+                loss = float((logs or {})["loss"])
+                self.say(
+                    f"epoch {self._epoch} step {batch + 1}/{self.params['steps']}: "
+                    f"loss {loss:.4f}, {speed:.0f} images/s"
+                )
+
+    def _estimate(self, step_s: float) -> None:
+        epochs = self.params["epochs"] - self._epoch + 1
+        total = step_s * self.params["steps"] * epochs
+        self.say(
+            f"about {duration(total)} for {epochs} epoch{'s' * (epochs > 1)} at "
+            f"{self.batch_size / step_s:.0f} images/s (validation not counted)",
+            quiet=True,
+        )
+
+    def _time_left(self, done: int, speed: float) -> str:
+        epochs_after = self.params["epochs"] - self._epoch
+        images = self.train_images - done + epochs_after * self.train_images
+        return duration(images / speed)
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        self._train_s = time.perf_counter() - self._began
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.close()
+        logs = logs or {}
+        self.say(
+            f"epoch {epoch + 1}/{self.params['epochs']}: "
+            f"loss {logs['loss']:.4f}, accuracy {logs['accuracy']:.2%}, "
+            f"validation loss {logs['val_loss']:.4f}, "
+            f"validation accuracy {logs['val_accuracy']:.2%}, "
+            f"{duration(time.perf_counter() - self._began)}, "
+            f"{self.train_images / self._train_s:.0f} images/s",
+            quiet=True,
+        )
+
+    def close(self) -> None:
+        """Take the bar off the screen; the run may also have ended by an error."""
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people write them: "42 s", "3 min 20 s", "2 h 05 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,103 @@
+import json
+
+import pytest
+
+from kerasnets import runs
+from kerasnets.errors import RecipeError, RunError
+from kerasnets.recipes import Recipe
+
+RECIPE = Recipe.for_paper("vgg11", "digits")
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "file.txt"
+    runs.write_text(target, "old")
+    with (
+        pytest.raises(RuntimeError, match="midway"),
+        runs.atomic_file(target) as file,
+    ):
+        file.write("half of the n")
+        raise RuntimeError("midway")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_json_refuses_what_json_has_no_word_for(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        runs.write_json(tmp_path / "x.json", {"loss": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+def test_create_and_load(tmp_path):
+    run = runs.create(tmp_path / "deep" / "run", RECIPE)
+    assert runs.load(run.path).recipe == RECIPE
+    assert run.history == []
+
+
+def test_an_existing_run_is_kept_unless_overwritten(tmp_path):
+    run = runs.create(tmp_path / "run", RECIPE)
+    (run.path / "history.csv").write_text("epoch\n1\n")
+    with pytest.raises(RunError, match="--overwrite replaces"):
+        runs.create(run.path, RECIPE)
+    assert run.history == [{"epoch": 1.0}]
+    runs.create(run.path, RECIPE, overwrite=True)
+    assert run.history == []
+    assert list(tmp_path.iterdir()) == [run.path]
+
+
+def test_a_folder_of_other_files_is_never_overwritten(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(RunError, match="not a run's"):
+        runs.create(tmp_path, RECIPE, overwrite=True)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_out_may_not_be_a_file_or_inside_one(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("x")
+    for path in (file, file / "run"):
+        with pytest.raises(RunError, match="is a file"):
+            runs.check_free(path)
+
+
+def test_two_processes_cannot_write_one_run(tmp_path):
+    run = runs.create(tmp_path / "run", RECIPE)
+    with run.lock(), pytest.raises(RunError, match="in use by another process"):
+        run.lock()
+    with run.lock():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "says"),
+    [
+        (None, RunError, "not a run folder"),
+        (b"\xff\xfe", RunError, "not a run folder"),
+        (b"{", RecipeError, "not valid JSON"),
+        (b"[]", RecipeError, "not a JSON object"),
+    ],
+)
+def test_a_damaged_run_is_refused(tmp_path, content, error, says):
+    if content is not None:
+        (tmp_path / "recipe.json").write_bytes(content)
+    with pytest.raises(error, match=says):
+        runs.load(tmp_path)
+
+
+def test_newest_is_the_run_trained_last(tmp_path):
+    with pytest.raises(RunError, match="no trained run"):
+        runs.newest(tmp_path)
+    for name in ("b", "a"):
+        runs.create(tmp_path / name, RECIPE)
+        runs.write_text(tmp_path / name / "model.keras", name)
+    runs.create(tmp_path / "c", RECIPE)
+    assert runs.newest(tmp_path).path == tmp_path / "a"
+
+
+def test_half_written_files_of_a_killed_process_are_removed(tmp_path):
+    run = runs.create(tmp_path / "run", RECIPE)
+    run.checkpoint_folder.mkdir()
+    (run.checkpoint_folder / ".tmp-123-epoch-00001.npz").write_text("half")
+    run.clear_temporary_files()
+    assert [file.name for file in run.path.rglob("*.npz")] == []
+    assert json.loads((run.path / "recipe.json").read_text())["network"] == "vgg11"

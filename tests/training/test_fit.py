@@ -1,0 +1,213 @@
+"""Training as a user sees it: the run folder, resuming, and what goes wrong."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from kerasnets import runs
+from kerasnets.errors import (
+    BackendError,
+    DatasetError,
+    KerasnetsError,
+    RunError,
+    TrainingDiverged,
+)
+from kerasnets.recipes import Recipe
+from kerasnets.training.fit import fit
+
+FILES = {
+    "recipe.json",
+    "environment.json",
+    "history.csv",
+    "epoch_times.csv",
+    "validation_confusion.csv",
+    "model.keras",
+    "run.log",
+}
+
+
+def small(**named) -> Recipe:
+    options = {"limit": 80, "epochs": 2, "batch_size": 24, "dropout": 0.2, **named}
+    return Recipe.for_paper("resnet18", "digits", **options)
+
+
+def weights(run: runs.Run) -> list[bytes]:
+    model = keras.saving.load_model(run.model_file, compile=False)
+    return [np.asarray(w).tobytes() for w in model.get_weights()]
+
+
+class InterruptAt(keras.callbacks.Callback):
+    """Stands in for Ctrl-C at a step of an epoch."""
+
+    def __init__(self, epoch: int, step: int) -> None:
+        super().__init__()
+        self.at = (epoch, step)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch + 1
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch + 1) == self.at:
+            raise KeyboardInterrupt
+
+
+def test_the_run_folder_has_every_record(tmp_path):
+    run = fit(small(), tmp_path / "run", device="cpu", verbosity=0)
+    assert {file.name for file in run.path.iterdir() if file.is_file()} - {
+        ".lock"
+    } == FILES
+    rows = run.history
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert all(0 <= row["val_accuracy"] <= 1 and row["loss"] > 0 for row in rows)
+    assert all(row["learning_rate"] == pytest.approx(0.001) for row in rows)
+    with (run.path / "epoch_times.csv").open() as file:
+        for row in csv.DictReader(file):
+            assert float(row["train_s"]) > float(row["data_wait_s"]) >= 0
+            assert float(row["train_images_per_s"]) > 0
+            assert float(row["peak_memory_mb"]) > 10
+    confusion = runs.read_csv(run.path / "validation_confusion.csv")
+    for epoch, row in zip("12", rows, strict=True):
+        counts = [r for r in confusion if r["epoch"] == epoch]
+        assert sum(int(r["count"]) for r in counts) == 8
+        right = sum(int(r["count"]) for r in counts if r["label"] == r["prediction"])
+        assert right / 8 == pytest.approx(row["val_accuracy"])
+    environment = json.loads((run.path / "environment.json").read_text())
+    assert environment["train_images"] == 72
+    assert environment["trainable_parameters"] > 11_000_000
+    assert runs.load(run.path).recipe == small()
+
+
+@pytest.mark.parametrize("at", [(1, 2), (2, 1), (3, 3)])
+def test_resumed_equals_uninterrupted_to_the_bit(tmp_path, at):
+    recipe = small(epochs=3, schedule="cosine", warmup=1.0)
+    whole = fit(recipe, tmp_path / "whole", device="cpu", verbosity=0)
+    with pytest.raises(KeyboardInterrupt):
+        fit(
+            recipe,
+            tmp_path / "parts",
+            device="cpu",
+            verbosity=0,
+            callbacks=[InterruptAt(*at)],
+        )
+    assert not (tmp_path / "parts" / "model.keras").exists()
+    parts = fit(recipe, tmp_path / "parts", device="cpu", verbosity=0, resume=True)
+    assert weights(parts) == weights(whole)
+    for name in ("history.csv", "validation_confusion.csv", "recipe.json"):
+        assert (parts.path / name).read_bytes() == (whole.path / name).read_bytes()
+    assert [row["epoch"] for row in parts.history] == [1, 2, 3]
+
+
+def test_a_finished_run_says_so_and_epochs_may_be_raised(tmp_path, capsys):
+    run = fit(small(epochs=1), tmp_path / "run", device="cpu", verbosity=0)
+    before = run.model_file.read_bytes()
+    fit(small(epochs=1), run.path, device="cpu", resume=True)
+    assert "is finished" in capsys.readouterr().out
+    assert run.model_file.read_bytes() == before
+    fit(small(epochs=2), run.path, device="cpu", resume=True, verbosity=0)
+    assert [row["epoch"] for row in run.history] == [1, 2]
+    assert runs.load(run.path).recipe.epochs == 2
+    with pytest.raises(RunError, match="was made with epochs 2, not 1"):
+        fit(small(epochs=1), run.path, device="cpu", resume=True)
+
+
+def test_resuming_with_another_recipe_is_refused_by_field(tmp_path):
+    run = fit(small(epochs=1), tmp_path / "run", device="cpu", verbosity=0)
+    with pytest.raises(RunError, match=r"made with learning_rate 0\.001, not 0\.01"):
+        fit(small(epochs=1, learning_rate=0.01), run.path, resume=True)
+
+
+def test_nan_stops_with_a_clear_line_and_no_model(tmp_path):
+    with pytest.raises(TrainingDiverged, match="the loss became .* of epoch 1"):
+        fit(
+            small(learning_rate=1e30), tmp_path / "run", device="cpu", verbosity=0
+        )
+    assert not (tmp_path / "run" / "model.keras").exists()
+
+
+def test_a_collapsed_network_is_named(tmp_path, capsys):
+    # A vanishing learning rate keeps the fresh network's constant prediction.
+    recipe = Recipe.for_paper(
+        "vgg11",
+        "digits",
+        head="compact",
+        limit=40,
+        epochs=1,
+        batch_size=20,
+        learning_rate=1e-12,
+        validation=0.5,
+    )
+    run = fit(recipe, tmp_path / "run", device="cpu", verbosity=0)
+    line = "collapsed: 100.0% of the validation predictions of epoch 1 are class"
+    assert line in capsys.readouterr().out
+    assert line in (run.path / "run.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "error"),
+    [
+        (small(limit=100_000), {}, DatasetError),
+        (small(batch_size=1000), {}, KerasnetsError),
+        (Recipe.for_paper("resnet18", "no_such_data"), {}, DatasetError),
+        (small(), {"device": "gpu"}, BackendError),
+        (small(), {"device": "cuda:99"}, BackendError),
+        (Recipe.for_paper("vgg11", "digits", image_size=16), {}, KerasnetsError),
+    ],
+)
+def test_bad_input_leaves_no_folder(tmp_path, monkeypatch, recipe, options, error):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))
+    with pytest.raises(error) as raised:
+        fit(recipe, tmp_path / "run", verbosity=0, **options)
+    assert len(str(raised.value).splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_test_split_can_be_monitored(tmp_path):
+    run = fit(
+        small(validation="test", epochs=1), tmp_path / "run", device="cpu", verbosity=0
+    )
+    environment = json.loads((run.path / "environment.json").read_text())
+    assert environment["train_images"] == 80
+    assert environment["validation_images"] == environment["test_images"] == 360
+
+
+def test_progress_lines(tmp_path, capsys):
+    recipe = small(epochs=1, batch_size=6)
+    fit(recipe, tmp_path / "run", device="cpu", verbosity=2)
+    out = capsys.readouterr().out
+    for part in (
+        "ResNet-18 on Digits",
+        "72 training images, 8 validation, 360 test; 32×32×1",
+        "11,175,370 trainable",
+        "Keras 3",
+        "about ",
+        "epoch 1 step 12/12: loss",
+        "epoch 1/1: loss",
+        "model and records are in",
+    ):
+        assert part in out, part
+
+
+@pytest.mark.parametrize("backend", ["jax"])
+def test_other_backends_write_the_same_run_folder(tmp_path, backend):
+    pytest.importorskip(backend)
+    code = (
+        "from kerasnets import Recipe, fit\n"
+        "r = Recipe.for_paper('resnet18', 'digits', limit=40, epochs=2, batch_size=18)\n"
+        f"run = fit(r, {str(tmp_path / 'run')!r}, device='cpu', verbosity=0)\n"
+        "r = Recipe.for_paper('resnet18', 'digits', limit=40, epochs=3, batch_size=18)\n"
+        "fit(r, run.path, device='cpu', verbosity=0, resume=True)\n"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    run = runs.load(tmp_path / "run")
+    files = {file.name for file in run.path.iterdir() if file.is_file()}
+    assert files - {".lock"} == FILES
+    assert [row["epoch"] for row in run.history] == [1, 2, 3]
+    facts = json.loads((run.path / "environment.json").read_text())
+    assert facts["backend"] == backend
