@@ -86,3 +86,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 def _fail(message: str, status: int) -> int:
     click.echo(f"kerasnets: {message}", err=True)
     return status
+
+
+if __name__ == "__main__":
+    main()

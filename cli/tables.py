@@ -30,7 +30,7 @@ def networks_table() -> Table:
     ):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for name, spec in NETWORKS.items():
-        off, on = f"{spec.parameters_plain:,}", f"{spec.parameters_bn:,}"
+        off, on = (f"{count:,}" for count in spec.parameters)
         if spec.batch_norm:
             on = f"[bold]{on}[/]"
         else:

@@ -14,7 +14,7 @@ from typing import Any
 
 from kerasnets.datasets.specs import DATASETS
 from kerasnets.errors import RecipeError, unknown
-from kerasnets.networks.specs import HEADS, NETWORKS, STEMS
+from kerasnets.networks.specs import NETWORKS, check_options
 
 AUGMENTATIONS = ("none", "flip", "crop-flip")
 NORMALIZATIONS = ("unit", "standardize")
@@ -95,25 +95,9 @@ class Recipe:
         _choice("network", self.network, NETWORKS)
         _check_dataset_name(self.dataset)
         spec = NETWORKS[self.network]
-        _choice("head", self.head, HEADS)
-        _choice("stem", self.stem, STEMS)
-        if spec.family != "vgg" and self.head != "imagenet":
-            raise RecipeError(
-                f"head {self.head!r} is for VGG networks: {self.network} has a single "
-                "head (global average pool and one dense layer), called 'imagenet'."
-            )
-        if spec.family == "vgg" and self.stem != "imagenet":
-            raise RecipeError(
-                f"stem {self.stem!r} is for ResNet and DenseNet networks: "
-                f"{self.network} has a single stem, called 'imagenet'."
-            )
-        if (self.growth_rate is None) != (spec.growth_rate is None):
-            raise RecipeError(
-                f"growth_rate {self.growth_rate!r} does not fit {self.network}: "
-                "DenseNet networks need one (a whole number >= 1), others have none."
-            )
-        if self.growth_rate is not None:
-            _at_least("growth_rate", self.growth_rate, 1)
+        check_options(self.network, self.head, self.stem, self.growth_rate)
+        if self.growth_rate is None and spec.growth_rate is not None:
+            raise RecipeError(f"{self.network} needs a growth_rate, not null.")
         _in_half_open("dropout", self.dropout)
         _in_half_open("momentum", self.momentum)
         _in_half_open("label_smoothing", self.label_smoothing)

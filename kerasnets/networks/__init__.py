@@ -1,0 +1,103 @@
+"""Networks by name. Keras is imported when the first one is built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kerasnets.errors import RecipeError, unknown
+from kerasnets.networks.specs import NETWORKS, check_options, minimum_size
+
+if TYPE_CHECKING:
+    import keras
+
+DATA_FORMATS = ("channels_last", "channels_first")
+
+
+def build_model(
+    name: str,
+    input_shape: Sequence[int] = (32, 32, 3),
+    num_classes: int = 10,
+    batch_norm: bool | None = None,
+    dropout: float | None = None,
+    glorot: bool = False,
+    head: str = "imagenet",
+    stem: str = "imagenet",
+    growth_rate: int | None = None,
+    data_format: str | None = None,
+) -> keras.Model:
+    """A functional Keras model that maps images to float32 logits [N, num_classes].
+
+    Args:
+        name: a name of `kerasnets.networks.specs.NETWORKS`.
+        input_shape: (height, width, channels), or (channels, height, width) for
+            "channels_first".
+        num_classes: at least 2.
+        batch_norm: None for the original's: VGG without, the others with.
+        dropout: rate in [0, 1), None for the original's: VGG 0.5 (twice, in the
+            classifier), the others 0 (before the last layer).
+        glorot: Glorot-uniform initialization instead of the network's own.
+        head: VGG only: "imagenet" (7x7 adaptive pool) or "compact" (global pool).
+        stem: ResNet and DenseNet only: "imagenet" (7x7/2 and max-pool) or "cifar"
+            (3x3).
+        growth_rate: DenseNet only, None for the original's: 32, or 48 in DenseNet-161.
+        data_format: None for `keras.config.image_data_format()`.
+
+    Raises:
+        RecipeError: a name is unknown, a value out of range, an option of another
+            family is named, or the images are too small for the network.
+    """
+    check_options(name, head, stem, growth_rate)
+    spec = NETWORKS[name]
+    dropout = spec.dropout if dropout is None else dropout
+    if not 0 <= dropout < 1:
+        raise RecipeError(f"dropout must be in [0, 1), not {dropout}.")
+    if num_classes < 2:
+        raise RecipeError(f"num_classes must be at least 2, not {num_classes}.")
+
+    from keras import config
+
+    from kerasnets.networks.densenet import densenet
+    from kerasnets.networks.resnet import resnet
+    from kerasnets.networks.vgg import vgg
+
+    data_format = data_format or config.image_data_format()
+    if data_format not in DATA_FORMATS:
+        raise RecipeError(unknown("data_format", data_format, DATA_FORMATS))
+    shape = _checked_shape(name, stem, tuple(input_shape), data_format)
+    shared: dict[str, Any] = {
+        "batch_norm": spec.batch_norm if batch_norm is None else batch_norm,
+        "dropout": dropout,
+        "glorot": glorot,
+        "data_format": data_format,
+    }
+    if spec.family == "vgg":
+        return vgg(spec.depth, shape, num_classes, head=head, **shared)
+    if spec.family == "resnet":
+        return resnet(spec.depth, shape, num_classes, stem=stem, **shared)
+    growth_rate = growth_rate or spec.growth_rate
+    return densenet(
+        spec.depth, shape, num_classes, stem=stem, growth_rate=growth_rate, **shared
+    )
+
+
+def _checked_shape(
+    name: str, stem: str, shape: tuple[int, ...], data_format: str
+) -> tuple[int, int, int]:
+    order = (
+        "height, width, channels"
+        if data_format == "channels_last"
+        else "channels, height, width"
+    )
+    if len(shape) != 3 or not all(isinstance(n, int) and n >= 1 for n in shape):
+        raise RecipeError(
+            f"input_shape must be three whole numbers >= 1 ({order}), not {shape}."
+        )
+    pixels = shape[:2] if data_format == "channels_last" else shape[1:]
+    smallest = minimum_size(name, stem)
+    if min(pixels) < smallest:
+        raise RecipeError(
+            f"{name} needs images of at least {smallest}x{smallest} pixels, not "
+            f"{pixels[0]}x{pixels[1]}."
+        )
+    return shape

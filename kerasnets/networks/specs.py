@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from kerasnets.errors import RecipeError, unknown
+
 HEADS = ("imagenet", "compact")
 STEMS = ("imagenet", "cifar")
 
@@ -14,13 +16,14 @@ class NetworkSpec:
         family: "vgg", "resnet" or "densenet".
         depth: layers with weights, as counted in the network's name.
         growth_rate: channels that each DenseNet layer adds; None elsewhere.
-        source: the paper that defines the network, and its table.
+        parameters: trainable ones without and with batch norm, for 10 classes and 3
+            channels; the original's are torchvision's.
     """
 
     family: str
     depth: int
     growth_rate: int | None
-    source: str
+    parameters: tuple[int, int]
 
     @property
     def batch_norm(self) -> bool:
@@ -32,23 +35,81 @@ class NetworkSpec:
         """The original network's dropout rate, in [0, 1)."""
         return 0.5 if self.family == "vgg" else 0.0
 
+    @property
+    def source(self) -> str:
+        """The paper that defines the network, and its table."""
+        return _SOURCES[self.family]
 
-_VGG = "Simonyan & Zisserman 2015, table 1"
-_RESNET = "He et al. 2016, table 1"
-_DENSENET = "Huang et al. 2017, table 1"
+
+_SOURCES = {
+    "vgg": "Simonyan & Zisserman 2015, table 1",
+    "resnet": "He et al. 2016, table 1",
+    "densenet": "Huang et al. 2017, table 1",
+}
 
 NETWORKS = {
-    "vgg11": NetworkSpec("vgg", 11, None, _VGG),
-    "vgg13": NetworkSpec("vgg", 13, None, _VGG),
-    "vgg16": NetworkSpec("vgg", 16, None, _VGG),
-    "vgg19": NetworkSpec("vgg", 19, None, _VGG),
-    "resnet18": NetworkSpec("resnet", 18, None, _RESNET),
-    "resnet34": NetworkSpec("resnet", 34, None, _RESNET),
-    "resnet50": NetworkSpec("resnet", 50, None, _RESNET),
-    "resnet101": NetworkSpec("resnet", 101, None, _RESNET),
-    "resnet152": NetworkSpec("resnet", 152, None, _RESNET),
-    "densenet121": NetworkSpec("densenet", 121, 32, _DENSENET),
-    "densenet161": NetworkSpec("densenet", 161, 48, _DENSENET),
-    "densenet169": NetworkSpec("densenet", 169, 32, _DENSENET),
-    "densenet201": NetworkSpec("densenet", 201, 32, _DENSENET),
+    "vgg11": NetworkSpec("vgg", 11, None, (128_807_306, 128_812_810)),
+    "vgg13": NetworkSpec("vgg", 13, None, (128_991_818, 128_997_706)),
+    "vgg16": NetworkSpec("vgg", 16, None, (134_301_514, 134_309_962)),
+    "vgg19": NetworkSpec("vgg", 19, None, (139_611_210, 139_622_218)),
+    "resnet18": NetworkSpec("resnet", 18, None, (11_176_842, 11_181_642)),
+    "resnet34": NetworkSpec("resnet", 34, None, (21_281_290, 21_289_802)),
+    "resnet50": NetworkSpec("resnet", 50, None, (23_501_962, 23_528_522)),
+    "resnet101": NetworkSpec("resnet", 101, None, (42_467_978, 42_520_650)),
+    "resnet152": NetworkSpec("resnet", 152, None, (58_088_586, 58_164_298)),
+    "densenet121": NetworkSpec("densenet", 121, 32, (6_890_698, 6_964_106)),
+    "densenet161": NetworkSpec("densenet", 161, 48, (26_294_602, 26_494_090)),
+    "densenet169": NetworkSpec("densenet", 169, 32, (12_356_938, 12_501_130)),
+    "densenet201": NetworkSpec("densenet", 201, 32, (17_900_106, 18_112_138)),
 }
+
+
+def check_options(name: str, head: str, stem: str, growth_rate: int | None) -> None:
+    """Check that a network has the options named for it.
+
+    Args:
+        growth_rate: None stands for the network's own.
+
+    Raises:
+        RecipeError: a name is unknown, or an option is another family's.
+    """
+    for kind, value, allowed in (
+        ("network", name, NETWORKS),
+        ("head", head, HEADS),
+        ("stem", stem, STEMS),
+    ):
+        if value not in allowed:
+            raise RecipeError(unknown(kind, value, allowed))
+    family = NETWORKS[name].family
+    if family != "vgg" and head != "imagenet":
+        raise RecipeError(
+            f"head {head!r} is for VGG networks: {name} has a single head (global "
+            "average pool and one dense layer), called 'imagenet'."
+        )
+    if family == "vgg" and stem != "imagenet":
+        raise RecipeError(
+            f"stem {stem!r} is for ResNet and DenseNet networks: {name} has a single "
+            "stem, called 'imagenet'."
+        )
+    if growth_rate is not None and family != "densenet":
+        raise RecipeError(
+            f"growth_rate {growth_rate!r} does not fit {name}: only DenseNet networks "
+            "have one."
+        )
+    if growth_rate is not None and growth_rate < 1:
+        raise RecipeError(f"growth_rate must be at least 1, not {growth_rate}.")
+
+
+def minimum_size(name: str, stem: str) -> int:
+    """Smallest height and width, in pixels, that leaves every layer a pixel.
+
+    VGG halves five times, rounding down. DenseNet halves three times, rounding down,
+    after a stem that rounds up ("imagenet": a quarter) or keeps the size ("cifar").
+    ResNet always rounds up.
+    """
+    family = NETWORKS[name].family
+    if family == "vgg":
+        return 32
+    if family == "resnet":
+        return 1
+    return 29 if stem == "imagenet" else 8

@@ -1,0 +1,1 @@
+"""Numbers about a trained run: what it predicts, and how often it is right."""

@@ -1,0 +1,182 @@
+"""Measure a trained run on one of its splits, and write what was found."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasnets import datasets, runs
+from kerasnets.collapse import collapsed_class
+from kerasnets.datasets.batches import evaluation_batches
+from kerasnets.engines import runtime
+from kerasnets.errors import RunError, unknown
+from kerasnets.evaluation.metrics import Metrics, measure
+from kerasnets.evaluation.predict import predict_logits, softmax
+from kerasnets.evaluation.results import Predictions, write_results
+from kerasnets.evaluation.trained import check_trained, environment, load_model
+from kerasnets.runs import Run
+
+SPLITS = ("test", "validation", "train")
+
+_logger = logging.getLogger(__name__)
+
+
+def evaluate(
+    run: Run | str | Path,
+    *,
+    split: str = "test",
+    first_batch: bool = False,
+    batch_size: int = 256,
+    device: str = "auto",
+    data_dir: Path | None = None,
+) -> dict[str, Any]:
+    """Measure a trained run and write the results into its folder.
+
+    Writes metrics.json, confusion_matrix.csv, per_class.csv and predictions.csv, and
+    with `first_batch` first_batch_confusion_matrix.csv (without it, an earlier one is
+    removed: the files always tell of a single evaluation). They go to the run folder
+    for the test split, to a folder named after the split in it for the others. The
+    same run on the same machine gives the same numbers, seconds aside.
+
+    Where the data is no longer what the run was trained on, the results are written
+    all the same, "data_changed" is true in them, and a warning is logged.
+
+    Args:
+        run: the run or its folder.
+        split: "test", or the recipe's "train" or "validation" images.
+        first_batch: also count the confusion of the split's first
+            `recipe.batch_size` images alone, as the paper's Figure 10 does.
+        batch_size: images a step, >= 1; decides the speed, not the results.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+
+    Returns:
+        What metrics.json holds; docs/run-folder.md lists its keys and units.
+
+    Raises:
+        RunError: the run is not trained, is damaged or does not fit its dataset, or
+            has no such split.
+        BackendError: the device is not available.
+        DatasetError: the dataset is.
+    """
+    if not isinstance(run, Run):
+        run = runs.load(Path(run))
+    _check_asked(run, split, batch_size)
+    check_trained(run)
+    recorded = environment(run)
+    with runtime.session(device, run.recipe.precision) as session:
+        model = load_model(run)
+        dataset = datasets.load(
+            run.recipe.dataset,
+            image_size=run.recipe.image_size,
+            channels=run.recipe.channels,
+            data_dir=data_dir,
+        )
+        subset = getattr(datasets.partition(dataset, run.recipe), split)
+        batches = evaluation_batches(run.recipe, dataset, subset, batch_size=batch_size)
+        expected = (*batches[0][0].shape[1:], len(dataset.class_names))
+        _check_fits(run, model, expected)
+        began = time.perf_counter()
+        logits = predict_logits(model, batches)
+        seconds = time.perf_counter() - began
+    _check_finite(run, logits)
+    predictions = Predictions(
+        index=np.asarray(subset.indices),
+        label=np.asarray(subset.labels),
+        prediction=logits.argmax(axis=1),
+        confidence=softmax(logits).max(axis=1),
+    )
+    whole = measure(logits, predictions.label)
+    first = slice(run.recipe.batch_size)
+    batch = measure(logits[first], predictions.label[first]) if first_batch else None
+    metrics = {
+        "network": run.recipe.network,
+        "dataset": run.recipe.dataset,
+        "dataset_note": dataset.note,
+        "data_changed": _data_changed(run, recorded, dataset),
+        "split": split,
+        **_numbers(whole, dataset.class_names),
+        "first_batch": batch
+        and {"images": int(batch.support.sum()), "accuracy": batch.accuracy},
+        "seconds": round(seconds, 4),
+        "images_per_s": round(len(logits) / seconds, 2),
+        "batch_size": batch_size,
+        "backend": session.backend,
+        "device": session.device,
+        "device_name": session.device_name,
+    }
+    folder = run.results_folder(split)
+    try:
+        with run.lock():
+            folder.mkdir(exist_ok=True)
+            write_results(
+                folder, metrics, dataset.class_names, predictions, whole, batch
+            )
+    except OSError as error:
+        raise RunError(
+            f"cannot write the results to {folder}: {error.strerror}."
+        ) from error
+    return metrics
+
+
+def _numbers(whole: Metrics, class_names: tuple[str, ...]) -> dict[str, Any]:
+    collapsed = collapsed_class(whole.predicted)
+    return {
+        "images": int(whole.support.sum()),
+        "loss": whole.loss,
+        "accuracy": whole.accuracy,
+        "top5_accuracy": whole.top5_accuracy,
+        "macro_precision": float(whole.precision.mean()),
+        "macro_recall": float(whole.recall.mean()),
+        "macro_f1": float(whole.f1.mean()),
+        "collapsed": collapsed
+        and {"class": class_names[collapsed[0]], "share": collapsed[1]},
+    }
+
+
+def _data_changed(
+    run: Run, recorded: dict[str, Any], dataset: datasets.Dataset
+) -> bool:
+    changed = recorded.get("dataset_fingerprint") != dataset.fingerprint
+    if changed:
+        _logger.warning(
+            "the dataset %s is not the one that %s was trained on: its fingerprint "
+            "changed.",
+            run.recipe.dataset,
+            run.path,
+        )
+    return changed
+
+
+def _check_finite(run: Run, logits: np.ndarray) -> None:
+    bad = int((~np.isfinite(logits)).any(axis=1).sum())
+    if bad:
+        raise RunError(
+            f"{run.model_file} gives logits that are not finite for {bad} of "
+            f"{len(logits)} images: its weights are damaged or too large."
+        )
+
+
+def _check_asked(run: Run, split: str, batch_size: int) -> None:
+    if split not in SPLITS:
+        raise RunError(unknown("split", split, SPLITS))
+    if split == "validation" and run.recipe.validation == "test":
+        raise RunError(
+            f"{run.path} has no validation split of its own (it monitored the test "
+            "split); use --split test."
+        )
+    if batch_size < 1:
+        raise RunError(f"batch_size must be at least 1, not {batch_size}.")
+
+
+def _check_fits(run: Run, model: Any, expected: tuple[int, ...]) -> None:
+    received = (*model.input_shape[1:], model.output_shape[-1])
+    if received != expected:
+        *image, classes = expected
+        raise RunError(
+            f"{run.model_file} takes images of shape {received[:-1]} and tells "
+            f"{received[-1]} classes, but {run.recipe.dataset} now has shape "
+            f"{tuple(image)} and {classes} classes."
+        )

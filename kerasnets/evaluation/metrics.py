@@ -1,0 +1,75 @@
+"""Loss, accuracies and the figures of each class, from logits and labels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from kerasnets.evaluation.predict import log_softmax
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What a set of predictions is worth; shares are in [0, 1].
+
+    A prediction is the class of the highest logit, the first of them in a tie.
+
+    Attributes:
+        loss: mean cross-entropy in nats, without label smoothing.
+        accuracy: share of images whose prediction is their label.
+        top5_accuracy: share of images whose label is among the five highest logits;
+            None with five classes or fewer, where it would say nothing.
+        confusion: counts, int64 [classes, classes], row: label, column: prediction.
+        precision, recall, f1: of each class, float64 [classes]; 0 where a class was
+            never predicted or has no images.
+        support: images of each class, int64 [classes].
+    """
+
+    loss: float
+    accuracy: float
+    top5_accuracy: float | None
+    confusion: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    support: np.ndarray
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """How often each class was predicted, int64 [classes]."""
+        return self.confusion.sum(axis=0)
+
+
+def measure(logits: np.ndarray, labels: np.ndarray) -> Metrics:
+    """Metrics of logits [images, classes] and labels [images], one image or more."""
+    classes = np.arange(logits.shape[1])
+    predictions = logits.argmax(axis=1)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, predictions, labels=classes, zero_division=0
+    )
+    return Metrics(
+        loss=cross_entropy(logits, labels),
+        accuracy=float((predictions == labels).mean()),
+        top5_accuracy=top_k_accuracy(logits, labels, 5) if len(classes) > 5 else None,
+        confusion=confusion_matrix(labels, predictions, labels=classes),
+        precision=precision,
+        recall=recall,
+        f1=f1,
+        support=support,
+    )
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Mean of -log p(label) in nats."""
+    return float(-log_softmax(logits)[np.arange(len(labels)), labels].mean())
+
+
+def top_k_accuracy(logits: np.ndarray, labels: np.ndarray, k: int) -> float:
+    """Share of images, in [0, 1], whose label is among the `k` highest logits.
+
+    In a tie the class that comes first ranks higher, as it does for the prediction
+    (scikit-learn's top_k_accuracy_score takes the last, so that equal logits could
+    make a top-5 accuracy lower than the accuracy).
+    """
+    highest = np.argsort(-logits, axis=1, kind="stable")[:, :k]
+    return float((highest == labels[:, None]).any(axis=1).mean())

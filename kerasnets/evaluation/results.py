@@ -1,0 +1,106 @@
+"""The files that `evaluate` writes: each is written and read here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasnets.errors import RunError
+from kerasnets.evaluation.confusion import write_confusion
+from kerasnets.evaluation.metrics import Metrics
+from kerasnets.runs import read_csv, write_csv, write_json
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What was predicted for each image; arrays [images] in the order of evaluation.
+
+    Attributes:
+        index: the image's row in the dataset's split (the train split for the train
+            and validation images).
+        label, prediction: class indices.
+        confidence: the prediction's probability, in (0, 1].
+    """
+
+    index: np.ndarray
+    label: np.ndarray
+    prediction: np.ndarray
+    confidence: np.ndarray
+
+
+def write_results(
+    folder: Path,
+    metrics: dict[str, Any],
+    class_names: Sequence[str],
+    predictions: Predictions,
+    whole: Metrics,
+    first_batch: Metrics | None,
+) -> None:
+    """Write every result of one evaluation to `folder`, metrics.json last: whoever
+    finds it finds the others as new as it is."""
+    # Python's csv module writes a lone carriage return unquoted and cannot read it.
+    class_names = [name.replace("\r", " ") for name in class_names]
+    write_confusion(folder / "confusion_matrix.csv", whole.confusion, class_names)
+    _write_first_batch(folder, class_names, first_batch)
+    _write_per_class(folder / "per_class.csv", class_names, whole)
+    _write_predictions(folder / "predictions.csv", predictions)
+    write_json(folder / "metrics.json", metrics)
+
+
+def read_predictions(path: Path) -> Predictions:
+    """What `evaluate` wrote to predictions.csv.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    rows = read_csv(path)
+    try:
+        index, label, prediction = (
+            np.array([int(row[name]) for row in rows], np.int64)
+            for name in ("index", "label", "prediction")
+        )
+        confidence = np.array([float(row["confidence"]) for row in rows])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path} does not hold predictions.") from error
+    return Predictions(index, label, prediction, confidence)
+
+
+def _write_first_batch(
+    folder: Path, class_names: Sequence[str], first_batch: Metrics | None
+) -> None:
+    path = folder / "first_batch_confusion_matrix.csv"
+    if first_batch:
+        write_confusion(path, first_batch.confusion, class_names)
+    else:
+        for of_earlier_evaluation in (path, path.with_suffix(".png")):
+            of_earlier_evaluation.unlink(missing_ok=True)
+
+
+def _write_per_class(path: Path, class_names: Sequence[str], whole: Metrics) -> None:
+    columns = (whole.precision, whole.recall, whole.f1)
+    write_csv(
+        path,
+        ["class", "precision", "recall", "f1", "support"],
+        (
+            [name, *(f"{column[index]:.6f}" for column in columns), support]
+            for index, (name, support) in enumerate(
+                zip(class_names, whole.support.tolist(), strict=True)
+            )
+        ),
+    )
+
+
+def _write_predictions(path: Path, predictions: Predictions) -> None:
+    write_csv(
+        path,
+        ["index", "label", "prediction", "confidence"],
+        zip(
+            predictions.index.tolist(),
+            predictions.label.tolist(),
+            predictions.prediction.tolist(),
+            (f"{share:.6f}" for share in predictions.confidence),
+            strict=True,
+        ),
+    )

@@ -1,0 +1,29 @@
+"""What people look at; the only room that imports matplotlib.
+
+The functions are imported when first used:
+
+    draw_evaluation(run, split)                  every figure of an evaluation
+    draw_curves(run)                             loss and accuracy by epoch
+    draw_confusion(counts, class_names, ...)     a confusion matrix
+    draw_validation_confusion(run, class_names)  that of the last epoch recorded
+    draw_examples(run, split)                    images with what was predicted
+"""
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {
+    "draw_confusion": "kerasnets.figures.confusion",
+    "draw_curves": "kerasnets.figures.curves",
+    "draw_evaluation": "kerasnets.figures.evaluation",
+    "draw_examples": "kerasnets.figures.examples",
+    "draw_validation_confusion": "kerasnets.figures.confusion",
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'kerasnets.figures' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)

@@ -1,0 +1,42 @@
+"""Every figure of an evaluation."""
+
+from pathlib import Path
+
+from kerasnets.evaluation.confusion import read_confusion
+from kerasnets.figures.confusion import draw_confusion
+from kerasnets.figures.curves import draw_curves
+from kerasnets.figures.examples import draw_examples
+from kerasnets.figures.style import run_title
+from kerasnets.runs import Run
+
+
+def draw_evaluation(
+    run: Run, split: str = "test", data_dir: Path | None = None
+) -> list[Path]:
+    """Draw what `evaluate` found on a split, and the curves of the training.
+
+    Writes confusion_matrix.png, examples.png and, where the first batch was counted,
+    first_batch_confusion_matrix.png beside their CSV files, and curves.png in the run
+    folder.
+
+    Returns:
+        The files written.
+
+    Raises:
+        RunError: the split is not evaluated, or the folder is damaged or not writable.
+        DatasetError: the dataset is missing or damaged.
+    """
+    folder = run.results_folder(split)
+    written = []
+    for source, images in (
+        (folder / "confusion_matrix.csv", f"{split} split"),
+        (folder / "first_batch_confusion_matrix.csv", f"first batch of {split} split"),
+    ):
+        if source.exists() or source.name == "confusion_matrix.csv":
+            counts, class_names = read_confusion(source)
+            title = f"{run_title(run.recipe)}: {images}"
+            path = source.with_suffix(".png")
+            written.append(draw_confusion(counts, class_names, title, path))
+    written.append(draw_examples(run, split, data_dir))
+    written.append(draw_curves(run))
+    return written

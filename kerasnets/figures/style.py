@@ -1,0 +1,139 @@
+"""The look that all figures share, and the sheet that they are drawn on.
+
+Sizes are inches and points. A sheet is 7 inches wide, as a page's text is, and 1400
+pixels, so that its smallest text can be read on a telephone.
+"""
+
+import contextlib
+import textwrap
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from kerasnets.errors import RunError
+from kerasnets.names import dataset_title, network_title
+from kerasnets.recipes import Recipe
+from kerasnets.runs import atomic_file
+
+WIDTH = 7.0
+DPI = 200
+MARGIN = 0.12
+
+TITLE_SIZE = 13
+TEXT_SIZE = 9
+SMALL_SIZE = 8
+
+# Blue and vermilion of Okabe and Ito's palette: told apart by color-blind readers, and
+# as grays in print.
+BLUE = "#0072B2"
+VERMILION = "#D55E00"
+INK = "#222222"
+GRAY = "#5F5F5F"
+GRID = "#E2E2E2"
+
+_LOOK: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on all machines
+    "font.size": TEXT_SIZE,
+    "text.parse_math": False,  # a class may be called "$5"
+    "text.color": INK,
+    "axes.edgecolor": GRAY,
+    "axes.labelcolor": INK,
+    "axes.labelsize": TEXT_SIZE,
+    "axes.titlesize": TEXT_SIZE,
+    "axes.titlelocation": "left",
+    "axes.grid": False,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "xtick.color": GRAY,
+    "ytick.color": GRAY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": SMALL_SIZE,
+    "ytick.labelsize": SMALL_SIZE,
+    "legend.fontsize": TEXT_SIZE,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "svg.hashsalt": "kerasnets",
+}
+
+# What would make two equal figures differ in bytes.
+_NO_METADATA: dict[str, dict[str, Any]] = {
+    ".png": {"Software": None},
+    ".svg": {"Creator": None, "Date": None},
+}
+
+
+@contextlib.contextmanager
+def sheet(
+    path: Path, *, title: str, subtitle: str, body_height: float
+) -> Iterator[Figure]:
+    """A figure with a title, to draw on; it is written to `path` when the block ends.
+
+    Equal drawings give equal bytes. Axes laid out by matplotlib stay below the title;
+    those placed by hand have `body_height` inches from the bottom.
+
+    Args:
+        path: ends in ".png" or ".svg"; its folder must exist.
+        title: one line.
+        subtitle: the facts, wrapped to as many lines as they need.
+        body_height: inches below the title.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    lines = textwrap.wrap(subtitle, 112)
+    header = MARGIN + 0.27 + 0.17 * len(lines)
+    height = header + body_height
+    # The user's matplotlibrc has no say, and nothing stays changed afterwards.
+    with matplotlib.style.context(["default", _LOOK]), warnings.catch_warnings():
+        # A letter that the font lacks is drawn as a box, which says it all.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        layout = ConstrainedLayoutEngine(
+            rect=(0, 0, 1, body_height / height), w_pad=MARGIN, h_pad=MARGIN / 2
+        )
+        figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout=layout)
+        top, left = 1 - MARGIN / height, MARGIN / WIDTH
+        figure.text(
+            left, top, one_line(title, 60), size=TITLE_SIZE, weight="bold", va="top"
+        )
+        figure.text(
+            left,
+            top - 0.27 / height,
+            "\n".join(lines),
+            size=SMALL_SIZE,
+            color=GRAY,
+            va="top",
+            linespacing=1.4,
+        )
+        yield figure
+        try:
+            with atomic_file(path, "wb") as file:
+                figure.savefig(
+                    file,
+                    format=path.suffix.removeprefix("."),
+                    metadata=_NO_METADATA[path.suffix],
+                )
+        except OSError as error:
+            raise RunError(f"cannot write {path}: {error.strerror}.") from error
+
+
+def run_title(recipe: Recipe) -> str:
+    """ "VGG-19 BN · MNIST"."""
+    network = network_title(recipe.network, batch_norm=recipe.batch_norm)
+    return f"{network} · {dataset_title(recipe.dataset)}"
+
+
+def one_line(text: str, limit: int) -> str:
+    """`text` on one line of at most `limit` characters, without control characters."""
+    printable = (
+        " " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character
+        for character in text
+    )
+    line = " ".join("".join(printable).split())
+    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"

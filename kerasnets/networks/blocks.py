@@ -1,0 +1,134 @@
+"""The pieces that every network is made of, so that each choice is made once.
+
+Strided convolutions and pools are padded explicitly: "same" padding of a strided
+window falls on different sides under PyTorch and under JAX or TensorFlow.
+"""
+
+import math
+import random
+from dataclasses import dataclass
+
+import keras
+from keras import layers
+
+# torchvision's: epsilon 1e-5 and a momentum of 0.1 for the new value.
+_EPSILON = 1e-5
+_DECAY = 0.9
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Layer makers that share a network's options.
+
+    Attributes:
+        batch_norm: whether convolutions are followed (or preceded) by batch norm.
+        glorot: Glorot-uniform kernels instead of the network's own initialization.
+        data_format: "channels_last" or "channels_first".
+        conv_init: the network's own convolution kernels: He-normal with this fan,
+            "fan_in" or "fan_out" (He et al. 2015).
+        conv_bias: whether a convolution with batch norm has a bias all the same.
+    """
+
+    batch_norm: bool
+    glorot: bool
+    data_format: str
+    conv_init: str = "fan_out"
+    conv_bias: bool = False
+
+    @property
+    def channel_axis(self) -> int:
+        return -1 if self.data_format == "channels_last" else 1
+
+    def conv(self, x, filters: int, size: int, name: str, *, stride: int = 1):
+        """Convolution with kernel `size`, padded by size // 2 on every side."""
+        padding = "same" if stride == 1 else "valid"
+        if stride > 1 and size > 1:
+            x = self._pad(x, size // 2, name)
+        return layers.Conv2D(
+            filters,
+            size,
+            strides=stride,
+            padding=padding,
+            data_format=self.data_format,
+            use_bias=self.conv_bias or not self.batch_norm,
+            kernel_initializer=self._conv_kernel(),
+            name=name,
+        )(x)
+
+    def norm(self, x, name: str):
+        """Batch norm, or `x` itself where the network has none."""
+        if not self.batch_norm:
+            return x
+        return layers.BatchNormalization(
+            axis=self.channel_axis, momentum=_DECAY, epsilon=_EPSILON, name=name
+        )(x)
+
+    def relu(self, x, name: str):
+        return layers.ReLU(name=name)(x)
+
+    def conv_norm_relu(self, x, filters: int, size: int, name: str, *, stride: int = 1):
+        x = self.conv(x, filters, size, name, stride=stride)
+        return self.relu(self.norm(x, f"{name}_norm"), f"{name}_relu")
+
+    def norm_relu_conv(self, x, filters: int, size: int, name: str):
+        x = self.relu(self.norm(x, f"{name}_norm"), f"{name}_relu")
+        return self.conv(x, filters, size, name)
+
+    def max_pool(self, x, size: int, name: str, *, stride: int = 2, padding: int = 0):
+        """Max-pool. With padding, `x` must be >= 0 (after a relu): zeros are padded."""
+        if padding:
+            x = self._pad(x, padding, name)
+        return layers.MaxPooling2D(
+            size, stride, data_format=self.data_format, name=name
+        )(x)
+
+    def average_pool(self, x, name: str):
+        return layers.AveragePooling2D(2, data_format=self.data_format, name=name)(x)
+
+    def global_pool(self, x, name: str = "global_pool"):
+        return layers.GlobalAveragePooling2D(
+            data_format=self.data_format, name=name
+        )(x)
+
+    def add(self, x, y, name: str):
+        return layers.Add(name=name)([x, y])
+
+    def concatenate(self, x, y, name: str):
+        return layers.Concatenate(axis=self.channel_axis, name=name)([x, y])
+
+    def dropout(self, x, rate: float, name: str = "dropout"):
+        """Dropout, or `x` itself at rate 0."""
+        if rate == 0:
+            return x
+        # An explicit seed keeps the random state in the model, where checkpoints find
+        # it; without one, PyTorch's global generator would be used.
+        return layers.Dropout(rate, seed=random.randrange(2**31), name=name)(x)
+
+    def logits(self, x, classes: int, kernel, bias="zeros"):
+        """The last layer; float32 under mixed precision too."""
+        return layers.Dense(
+            classes,
+            kernel_initializer="glorot_uniform" if self.glorot else kernel,
+            bias_initializer="zeros" if self.glorot else bias,
+            dtype="float32",
+            name="classifier",
+        )(x)
+
+    def _pad(self, x, pixels: int, name: str):
+        return layers.ZeroPadding2D(
+            pixels, data_format=self.data_format, name=f"{name}_pad"
+        )(x)
+
+    def _conv_kernel(self) -> keras.initializers.Initializer:
+        # A new one for each layer: one instance gives every layer the same values.
+        if self.glorot:
+            return keras.initializers.GlorotUniform()
+        return keras.initializers.VarianceScaling(
+            2.0, mode=self.conv_init, distribution="untruncated_normal"
+        )
+
+
+def torch_linear_init(fan_in: int) -> keras.initializers.Initializer:
+    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's own for kernel and bias alike."""
+    limit = 1 / math.sqrt(fan_in)
+    return keras.initializers.RandomUniform(-limit, limit)

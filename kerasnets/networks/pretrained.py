@@ -1,0 +1,162 @@
+"""Weights of torchvision's networks in ours: same parameters, same logits.
+
+torchvision is not needed: its `state_dict` is a mapping of names to arrays.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasnets.errors import WeightsError
+from kerasnets.networks.specs import NETWORKS
+
+# Keras weight name -> torch parameter name, by the kind of layer.
+_CONV = {"kernel": "weight", "bias": "bias"}
+_NORM = {
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+
+# Our layer names -> torchvision's modules, beside VGG's, which are counted.
+_MODULES = {
+    "resnet": [
+        (r"stem_conv", r"conv1"),
+        (r"stem_conv_norm", r"bn1"),
+        (r"stage(\d+)_block(\d+)_conv(\d)", r"layer\1.{\2}.conv\3"),
+        (r"stage(\d+)_block(\d+)_conv(\d)_norm", r"layer\1.{\2}.bn\3"),
+        (r"stage(\d+)_block(\d+)_shortcut", r"layer\1.{\2}.downsample.0"),
+        (r"stage(\d+)_block(\d+)_shortcut_norm", r"layer\1.{\2}.downsample.1"),
+        (r"classifier", r"fc"),
+    ],
+    "densenet": [
+        (r"stem_conv", r"features.conv0"),
+        (r"stem_conv_norm", r"features.norm0"),
+        (
+            r"stage(\d+)_layer(\d+)_conv(\d)",
+            r"features.denseblock\1.denselayer\2.conv\3",
+        ),
+        (
+            r"stage(\d+)_layer(\d+)_conv(\d)_norm",
+            r"features.denseblock\1.denselayer\2.norm\3",
+        ),
+        (r"transition(\d)_conv", r"features.transition\1.conv"),
+        (r"transition(\d)_conv_norm", r"features.transition\1.norm"),
+        (r"final_norm", r"features.norm5"),
+        (r"classifier", r"classifier"),
+    ],
+}
+
+
+def load_torchvision_weights(model: keras.Model, state_dict: Mapping[str, Any]) -> None:
+    """Give `model` the weights of torchvision's network of the same name.
+
+    Evaluation then gives torchvision's logits, for any input size.
+
+    Args:
+        model: made by `kerasnets.build_model`, with the heads and stems called
+            "imagenet" and with batch norm where the weights have it.
+        state_dict: torchvision's names (older DenseNet names too) to arrays or
+            tensors.
+
+    Raises:
+        WeightsError: the names or shapes are not this network's; the message has the
+            first that is not. Nothing has been changed then.
+    """
+    given = {_modern(key): value for key, value in state_dict.items()}
+    values = []
+    expected = set()
+    for variable, key, layer in torchvision_names(model):
+        if key not in given:
+            raise WeightsError(f"{model.name} needs {key!r}, which is missing.")
+        value = _as_keras(_array(key, given[key]), layer)
+        if value.shape != tuple(variable.shape):
+            raise WeightsError(
+                f"{key!r} has shape {tuple(given[key].shape)}; {model.name} needs "
+                f"{_torch_shape(tuple(variable.shape))}."
+            )
+        expected.add(key)
+        values.append((variable, value))
+    for key in given:
+        if key not in expected and not key.endswith("num_batches_tracked"):
+            raise WeightsError(f"{key!r} is not a parameter of {model.name}.")
+    for variable, value in values:
+        variable.assign(value)
+
+
+def torchvision_names(
+    model: keras.Model,
+) -> Iterator[tuple[keras.Variable, str, keras.layers.Layer]]:
+    """Each weight with torchvision's name for it and its layer, in network order."""
+    if model.name not in NETWORKS:
+        raise WeightsError(
+            f"{model.name!r} is not a network of kerasnets.build_model, whose layers "
+            "have known names."
+        )
+    family = NETWORKS[model.name].family
+    vgg_modules = _vgg_modules(model) if family == "vgg" else {}
+    for layer in model.layers:
+        norm = isinstance(layer, keras.layers.BatchNormalization)
+        for name, torch_name in (_NORM if norm else _CONV).items():
+            variable = getattr(layer, name, None)
+            if isinstance(variable, keras.Variable):
+                module = vgg_modules.get(layer.name) or _module(layer.name, family)
+                yield variable, f"{module}.{torch_name}", layer
+
+
+def _module(layer: str, family: str) -> str:
+    for ours, theirs in _MODULES[family]:
+        match = re.fullmatch(ours, layer)
+        if match:
+            module = match.expand(theirs)
+            # torchvision counts the blocks of a stage from 0.
+            return re.sub(r"\{(\d+)\}", lambda m: str(int(m[1]) - 1), module)
+    raise WeightsError(f"torchvision has no layer for {layer!r}.")
+
+
+def _vgg_modules(model: keras.Model) -> dict[str, str]:
+    """VGG's layers are numbered: convolution, norm, relu and pool count alike."""
+    modules = {"fc1": "classifier.0", "fc2": "classifier.3"}
+    modules["classifier"] = "classifier.6"
+    if all(layer.name != "flatten" for layer in model.layers):
+        raise WeightsError(
+            f"this {model.name} has the compact head, which torchvision has not."
+        )
+    numbered = [layer for layer in model.layers if layer.name.startswith("stage")]
+    for index, layer in enumerate(numbered):
+        modules[layer.name] = f"features.{index}"
+    return modules
+
+
+def _modern(key: str) -> str:
+    """DenseNet files of before 2018 write "norm.1" for "norm1"."""
+    return re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)\.", r"\1\2.", key)
+
+
+def _array(key: str, value: Any) -> np.ndarray:
+    value = value.detach().cpu() if hasattr(value, "detach") else value
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        raise WeightsError(f"{key!r} is not an array of numbers.")
+    return array
+
+
+def _as_keras(array: np.ndarray, layer: keras.layers.Layer) -> np.ndarray:
+    """The array in Keras's order of axes."""
+    if array.ndim == 4:  # [O, I, H, W] -> [H, W, I, O]
+        return array.transpose(2, 3, 1, 0)
+    if layer.name == "fc1" and array.ndim == 2 and array.shape[1] % 49 == 0:
+        # VGG flattens 7x7 maps: torch's columns are (C, H, W), ours (H, W, C).
+        maps = array.reshape(len(array), -1, 7, 7)
+        array = maps.transpose(0, 2, 3, 1).reshape(array.shape)
+    return array.T if array.ndim == 2 else array
+
+
+def _torch_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if len(shape) == 4:
+        return (shape[3], shape[2], shape[0], shape[1])
+    return shape[::-1]

@@ -1,0 +1,170 @@
+"""The commands as a new user types them."""
+
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+
+from kerasnets.cli.main import _run, kerasnets
+from kerasnets.cli.options import architecture_options, training_options
+from kerasnets.recipes import Recipe
+
+
+def run(capsys, *arguments: object) -> tuple[int, str, str]:
+    status = _run([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+@pytest.mark.parametrize("name", kerasnets.commands)
+def test_every_command_has_help_with_an_example(name, capsys):
+    status, out, _ = run(capsys, name, "--help")
+    assert status == 0
+    assert "Example" in out
+    assert f"kerasnets {name}" in out.partition("Example")[2]
+
+
+def test_every_recipe_field_has_an_option():
+    def blank():
+        """Nothing."""
+
+    command = click.command()(training_options(architecture_options(blank)))
+    options = {parameter.name for parameter in command.params} - {"no_augment"}
+    fields = set(Recipe.__dataclass_fields__) - {"network", "dataset"}
+    assert options == fields
+
+
+def test_version(capsys):
+    status, out, _ = run(capsys, "--version")
+    assert (status, out.split()[0]) == (0, "kerasnets,")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("fti", "Did you mean 'fit'"),
+        ("fit", "Missing argument"),
+        ("fit vgg19", "Missing option '--dataset'"),
+        ("fit vgg91 --dataset digits", "Did you mean 'vgg19'"),
+        ("fit vgg19 --dataset mnits", "Did you mean 'mnist'"),
+        ("fit vgg19 --dataset digits --drpout 0", "--dropout"),
+        ("fit vgg19 --dataset digits --dropout 1", "dropout must be in [0, 1)"),
+        ("fit vgg19 --dataset digits --dropout many", "'many' is not a valid float"),
+        ("fit vgg19 --dataset digits --lr 0", "learning_rate must be a number > 0"),
+        ("fit vgg19 --dataset digits --lr nan", "learning_rate must be a number > 0"),
+        ("fit vgg19 --dataset digits --optimizer sdg", "Did you mean 'sgd'"),
+        ("fit vgg19 --dataset digits --batch-size 5000", "5000"),
+        ("fit vgg19 --dataset digits --limit 5000", "1437"),
+        ("fit vgg19 --dataset digits --device gpu", "Did you mean"),
+        ("fit vgg19 --dataset digits --device cuda:7", "CUDA"),
+        ("fit vgg19 --dataset digits -q -v", "contradicts"),
+        ("fit vgg19 --dataset digits --resume --overwrite", "contradicts"),
+        ("fit vgg19 --dataset digits --augment flip --no-augment", "contradicts"),
+        ("fit resnet34 --dataset digits --head compact", "for VGG networks"),
+        ("evaluate nowhere", "no run folder nowhere"),
+        ("evaluate", "no trained run"),
+        ("evaluate --split tset", "'tset'"),
+        ("summary resnet", "Did you mean 'resnet18'"),
+        ("prepare minst", "Did you mean 'mnist'"),
+    ],
+)
+def test_bad_input_is_one_line_and_changes_nothing(
+    arguments, says, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "no-data"))
+    status, out, err = run(capsys, *arguments.split())
+    assert status == 2
+    assert says in err
+    assert len(err.strip().splitlines()) == 1
+    assert "Traceback" not in err
+    assert out == ""
+    assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.parametrize(
+    ("backend", "says"),
+    [("torhc", "Did you mean 'torch'"), ("tensorflow", "not installed")],
+)
+def test_a_backend_that_is_not_there(backend, says, tmp_path):
+    if backend == "tensorflow":
+        pytest.importorskip("keras")
+        if subprocess.run([sys.executable, "-c", "import tensorflow"]).returncode == 0:
+            pytest.skip("tensorflow is installed here")
+    result = subprocess.run(
+        [sys.executable, "-m", "kerasnets.cli.main", "summary", "vgg11"],
+        env={"KERAS_BACKEND": backend, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert result.returncode == 2
+    assert says in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_networks_lists_all_with_their_parameters(capsys):
+    status, out, _ = run(capsys, "networks")
+    assert status == 0
+    assert "139,611,210" in out and "139,622,218" in out and "6,964,106" in out
+
+
+def test_summary_prints_layers(capsys):
+    status, out, _ = run(capsys, "summary", "resnet18", "--stem", "cifar")
+    assert status == 0
+    assert "stage2_block1_conv1" in out and "Trainable params" in out
+
+
+def test_datasets_lists_states(capsys, tmp_path):
+    status, out, _ = run(capsys, "datasets", "--data-dir", tmp_path)
+    assert status == 0
+    assert "built in" in out and "downloadable" in out and "CIFAR-100" in out
+
+
+def test_fit_then_evaluate_makes_every_file_of_the_contract(
+    capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    options = "--dataset digits --limit 60 --epochs 1 --batch-size 18 --device cpu"
+    status, out, err = run(capsys, "fit", "resnet18", *options.split())
+    assert status == 0, err
+    name = "digits-resnet18-epochs1-batch18-limit60"
+    folder = tmp_path / "artifacts" / "runs" / name
+    assert f"kerasnets evaluate artifacts/runs/{name}" in out
+    status, out, err = run(capsys, "evaluate", "--first-batch", "--device", "cpu")
+    assert status == 0, err
+    assert "accuracy" in out and "precision" in out
+    files = {file.name for file in folder.iterdir()}
+    assert files >= {
+        "recipe.json",
+        "environment.json",
+        "history.csv",
+        "epoch_times.csv",
+        "model.keras",
+        "checkpoint",
+        "metrics.json",
+        "confusion_matrix.csv",
+        "confusion_matrix.png",
+        "first_batch_confusion_matrix.csv",
+        "first_batch_confusion_matrix.png",
+        "per_class.csv",
+        "curves.png",
+        "predictions.csv",
+        "examples.png",
+        "validation_confusion.csv",
+        "validation_confusion.png",
+        "run.log",
+    }
+    status, out, _ = run(capsys, "evaluate", name, "--split", "validation", "--json")
+    metrics = json.loads(out)
+    assert (status, metrics["images"], metrics["split"]) == (0, 6, "validation")
+    assert (folder / "validation" / "metrics.json").exists()
+
+    status, _, err = run(capsys, "fit", "resnet18", *options.split())
+    assert status == 2
+    assert "--resume continues it, --overwrite replaces it" in err
+    status, out, _ = run(capsys, "fit", "resnet18", *options.split(), "--resume")
+    assert status == 0
+    assert "is finished" in out
