@@ -60,9 +60,23 @@ def datasets_table(data_dir: Path | None) -> Table:
         ("source", "left"),
     ):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    for state in catalog.states(data_dir):
-        table.add_row(*(escape(cell) for cell in _dataset_cells(state)))
+    for known in catalog.states(data_dir):
+        size, channels = known.image_size, {1: "grey", 3: "RGB"}.get(known.channels or 0)
+        table.add_row(
+            escape(known.name),
+            known.state,
+            _count(known.train),
+            _count(known.test),
+            f"{size}×{size} {channels}" if size else "",
+            _count(known.classes),
+            f"{known.download_mb} MB" if known.download_mb else "",
+            escape(known.source),
+        )
     return table
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
 
 
 def metrics_table(run: Run, metrics: dict[str, Any]) -> Table:

@@ -73,36 +73,37 @@ def draw_examples(run: Run, split: str = "test", data_dir: Path | None = None) -
         data_dir=data_dir,
     )
     images = dataset.test if split == "test" else dataset.train
-    _check_same_images(folder, images, predictions)
+    _check_same_images(folder, images, predictions, len(dataset.class_names))
     correct = predictions.label == predictions.prediction
     total = len(correct)
     sections = [
         _section("Correct", BLUE, correct, predictions.confidence, total),
         _section("Incorrect", VERMILION, ~correct, predictions.confidence, total),
     ]
+    height = MARGIN + sum(section.height for section in sections)
     path = folder / "examples.png"
     with sheet(
         path,
         title=f"{run_title(run.recipe)}: {split} split",
         subtitle="Chosen at even distances in order of confidence, highest first. "
         "Each image: the prediction (and its probability), and the true class.",
-        body_height=MARGIN + sum(section.height for section in sections),
+        body_height=height,
     ) as figure:
         figure.set_layout_engine("none")  # every image is placed by hand
-        top = MARGIN + sum(section.height for section in sections)
         for section in sections:
-            _draw_section(figure, section, top, images, predictions, dataset)
-            top -= section.height
+            _draw_section(figure, section, height, images, predictions, dataset)
+            height -= section.height
     return path
 
 
 def _check_same_images(
-    folder: Path, images: datasets.Split, predictions: Predictions
+    folder: Path, images: datasets.Split, predictions: Predictions, classes: int
 ) -> None:
-    index = predictions.index
+    index, prediction = predictions.index, predictions.prediction
     if (
         not len(index)
-        or index.max() >= len(images.labels)
+        or not 0 <= index.min() <= index.max() < len(images.labels)
+        or not 0 <= prediction.min() <= prediction.max() < classes
         or (images.labels[index] != predictions.label).any()
     ):
         raise RunError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from kerasnets.errors import RecipeError, unknown
@@ -50,10 +51,12 @@ def build_model(
     check_options(name, head, stem, growth_rate)
     spec = NETWORKS[name]
     dropout = spec.dropout if dropout is None else dropout
-    if not 0 <= dropout < 1:
-        raise RecipeError(f"dropout must be in [0, 1), not {dropout}.")
-    if num_classes < 2:
-        raise RecipeError(f"num_classes must be at least 2, not {num_classes}.")
+    if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
+        raise RecipeError(f"dropout must be a number in [0, 1), not {dropout!r}.")
+    if not isinstance(num_classes, Integral) or num_classes < 2:
+        raise RecipeError(
+            f"num_classes must be a whole number >= 2, not {num_classes!r}."
+        )
 
     from keras import config
 
@@ -65,31 +68,36 @@ def build_model(
     if data_format not in DATA_FORMATS:
         raise RecipeError(unknown("data_format", data_format, DATA_FORMATS))
     shape = _checked_shape(name, stem, tuple(input_shape), data_format)
-    shared: dict[str, Any] = {
-        "batch_norm": spec.batch_norm if batch_norm is None else batch_norm,
-        "dropout": dropout,
-        "glorot": glorot,
-        "data_format": data_format,
+    families: dict[str, tuple[Callable[..., keras.Model], dict[str, Any]]] = {
+        "vgg": (vgg, {"head": head}),
+        "resnet": (resnet, {"stem": stem}),
+        "densenet": (
+            densenet,
+            {"stem": stem, "growth_rate": growth_rate or spec.growth_rate},
+        ),
     }
-    if spec.family == "vgg":
-        return vgg(spec.depth, shape, num_classes, head=head, **shared)
-    if spec.family == "resnet":
-        return resnet(spec.depth, shape, num_classes, stem=stem, **shared)
-    growth_rate = growth_rate or spec.growth_rate
-    return densenet(
-        spec.depth, shape, num_classes, stem=stem, growth_rate=growth_rate, **shared
+    build, own = families[spec.family]
+    return build(
+        spec.depth,
+        shape,
+        int(num_classes),
+        batch_norm=spec.batch_norm if batch_norm is None else batch_norm,
+        dropout=dropout,
+        glorot=glorot,
+        data_format=data_format,
+        **own,
     )
 
 
 def _checked_shape(
-    name: str, stem: str, shape: tuple[int, ...], data_format: str
+    name: str, stem: str, shape: tuple[Any, ...], data_format: str
 ) -> tuple[int, int, int]:
     order = (
         "height, width, channels"
         if data_format == "channels_last"
         else "channels, height, width"
     )
-    if len(shape) != 3 or not all(isinstance(n, int) and n >= 1 for n in shape):
+    if len(shape) != 3 or not all(isinstance(n, Integral) and n >= 1 for n in shape):
         raise RecipeError(
             f"input_shape must be three whole numbers >= 1 ({order}), not {shape}."
         )
@@ -97,7 +105,7 @@ def _checked_shape(
     smallest = minimum_size(name, stem)
     if min(pixels) < smallest:
         raise RecipeError(
-            f"{name} needs images of at least {smallest}x{smallest} pixels, not "
-            f"{pixels[0]}x{pixels[1]}."
+            f"{name} with the {stem} stem needs images of at least "
+            f"{smallest}x{smallest} pixels, not {pixels[0]}x{pixels[1]}."
         )
-    return shape
+    return int(shape[0]), int(shape[1]), int(shape[2])

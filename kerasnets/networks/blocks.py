@@ -86,9 +86,7 @@ class Blocks:
         return layers.AveragePooling2D(2, data_format=self.data_format, name=name)(x)
 
     def global_pool(self, x, name: str = "global_pool"):
-        return layers.GlobalAveragePooling2D(
-            data_format=self.data_format, name=name
-        )(x)
+        return layers.GlobalAveragePooling2D(data_format=self.data_format, name=name)(x)
 
     def add(self, x, y, name: str):
         return layers.Add(name=name)([x, y])

@@ -21,6 +21,7 @@ _NORM = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
+_VGG_MAP = 7 * 7  # pixels
 
 # Our layer names -> torchvision's modules, beside VGG's, which are counted.
 _MODULES = {
@@ -67,23 +68,22 @@ def load_torchvision_weights(model: keras.Model, state_dict: Mapping[str, Any]) 
         WeightsError: the names or shapes are not this network's; the message has the
             first that is not. Nothing has been changed then.
     """
-    given = {_modern(key): value for key, value in state_dict.items()}
+    given = {_modern(key): _array(key, value) for key, value in state_dict.items()}
     values = []
-    expected = set()
     for variable, key, layer in torchvision_names(model):
         if key not in given:
             raise WeightsError(f"{model.name} needs {key!r}, which is missing.")
-        value = _as_keras(_array(key, given[key]), layer)
+        array = given.pop(key)
+        value = _as_keras(array, layer)
         if value.shape != tuple(variable.shape):
             raise WeightsError(
-                f"{key!r} has shape {tuple(given[key].shape)}; {model.name} needs "
+                f"{key!r} has shape {array.shape}; {model.name} needs "
                 f"{_torch_shape(tuple(variable.shape))}."
             )
-        expected.add(key)
         values.append((variable, value))
-    for key in given:
-        if key not in expected and not key.endswith("num_batches_tracked"):
-            raise WeightsError(f"{key!r} is not a parameter of {model.name}.")
+    extra = [key for key in given if not key.endswith(".num_batches_tracked")]
+    if extra:
+        raise WeightsError(f"{extra[0]!r} is not a parameter of {model.name}.")
     for variable, value in values:
         variable.assign(value)
 
@@ -120,16 +120,13 @@ def _module(layer: str, family: str) -> str:
 
 def _vgg_modules(model: keras.Model) -> dict[str, str]:
     """VGG's layers are numbered: convolution, norm, relu and pool count alike."""
-    modules = {"fc1": "classifier.0", "fc2": "classifier.3"}
-    modules["classifier"] = "classifier.6"
-    if all(layer.name != "flatten" for layer in model.layers):
-        raise WeightsError(
-            f"this {model.name} has the compact head, which torchvision has not."
-        )
     numbered = [layer for layer in model.layers if layer.name.startswith("stage")]
-    for index, layer in enumerate(numbered):
-        modules[layer.name] = f"features.{index}"
-    return modules
+    return {
+        **{layer.name: f"features.{index}" for index, layer in enumerate(numbered)},
+        "fc1": "classifier.0",
+        "fc2": "classifier.3",
+        "classifier": "classifier.6",
+    }
 
 
 def _modern(key: str) -> str:
@@ -138,7 +135,8 @@ def _modern(key: str) -> str:
 
 
 def _array(key: str, value: Any) -> np.ndarray:
-    value = value.detach().cpu() if hasattr(value, "detach") else value
+    if hasattr(value, "detach"):  # a tensor; numpy has no bfloat16
+        value = value.detach().float().cpu()
     array = np.asarray(value)
     if array.dtype.kind not in "fiu":
         raise WeightsError(f"{key!r} is not an array of numbers.")
@@ -146,14 +144,14 @@ def _array(key: str, value: Any) -> np.ndarray:
 
 
 def _as_keras(array: np.ndarray, layer: keras.layers.Layer) -> np.ndarray:
-    """The array in Keras's order of axes."""
+    """The array in Keras's order of axes; as it is where it cannot be a kernel."""
     if array.ndim == 4:  # [O, I, H, W] -> [H, W, I, O]
         return array.transpose(2, 3, 1, 0)
-    if layer.name == "fc1" and array.ndim == 2 and array.shape[1] % 49 == 0:
-        # VGG flattens 7x7 maps: torch's columns are (C, H, W), ours (H, W, C).
-        maps = array.reshape(len(array), -1, 7, 7)
-        array = maps.transpose(0, 2, 3, 1).reshape(array.shape)
-    return array.T if array.ndim == 2 else array
+    if layer.name == "fc1" and array.ndim == 2 and array.shape[1] % _VGG_MAP == 0:
+        # VGG flattens its 7x7 maps: torch as (C, H, W), Keras as (H, W, C).
+        maps = array.reshape(len(array), -1, _VGG_MAP)
+        array = maps.transpose(0, 2, 1).reshape(array.shape)
+    return array.T
 
 
 def _torch_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -96,8 +96,12 @@ def check_options(name: str, head: str, stem: str, growth_rate: int | None) -> N
             f"growth_rate {growth_rate!r} does not fit {name}: only DenseNet networks "
             "have one."
         )
-    if growth_rate is not None and growth_rate < 1:
-        raise RecipeError(f"growth_rate must be at least 1, not {growth_rate}.")
+    if growth_rate is not None and not (
+        isinstance(growth_rate, int) and growth_rate >= 1
+    ):
+        raise RecipeError(
+            f"growth_rate must be a whole number >= 1, not {growth_rate!r}."
+        )
 
 
 def minimum_size(name: str, stem: str) -> int:

@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from kerasnets.networks.adaptive_pool import adaptive_average_pool
 from kerasnets.networks.blocks import Blocks
 
 # Convolutions in each of the five stages: table 1's columns A, B, D and E.
@@ -49,9 +50,7 @@ def vgg(
     if head == "compact":
         x = blocks.global_pool(x, "head_pool")
     else:
-        x = layers.AdaptiveAveragePooling2D(
-            7, data_format=data_format, name="head_pool"
-        )(x)
+        x = adaptive_average_pool(x, 7, data_format, "head_pool")
         x = layers.Flatten(data_format=data_format, name="flatten")(x)
     for name in ("fc1", "fc2"):
         x = layers.Dense(

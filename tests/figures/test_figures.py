@@ -79,11 +79,14 @@ def test_nothing_is_drawn_of_what_was_not_evaluated(run):
         figures.draw_examples(run)
 
 
-def test_examples_refuse_other_images(run):
+@pytest.mark.parametrize(
+    ("column", "value"), [(0, 360), (0, -1), (1, "other"), (2, 10), (2, -1)]
+)
+def test_examples_refuse_other_images(run, column, value):
     evaluate(run, device="cpu")
     path = run.path / "predictions.csv"
     rows = [list(row.values()) for row in runs.read_csv(path)]
-    rows[0][1] = (int(rows[0][1]) + 1) % 10
+    rows[0][column] = (int(rows[0][1]) + 1) % 10 if value == "other" else value
     runs.write_csv(path, ["index", "label", "prediction", "confidence"], rows)
     with pytest.raises(RunError, match="evaluate the run again"):
         figures.draw_examples(run)

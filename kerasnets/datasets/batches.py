@@ -1,0 +1,129 @@
+"""Batches for Keras: shuffled, augmented and normalized by seed, epoch and number.
+
+What is random in batch k of epoch e depends on (seed, e, k) alone, so that a run can
+go on from anywhere and any worker can make any batch.
+"""
+
+import keras
+import numpy as np
+
+from kerasnets.datasets.augment import augment
+from kerasnets.datasets.dataset import Dataset, Subset
+from kerasnets.errors import RecipeError
+from kerasnets.recipes import Recipe
+
+_EVALUATION_BATCH = 256
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of (float32 images, int64 labels).
+
+    Images are [B, H, W, C], or [B, C, H, W] where Keras is set to channels first. The
+    last batch may be smaller.
+
+    Args:
+        subset: the images.
+        batch_size: images in a batch.
+        scale, offset: float32 [C]; pixels become value * scale + offset.
+        augmentation: one of `kerasnets.recipes.AUGMENTATIONS`.
+        shuffle: whether each epoch has its own order.
+        seed: with `epoch` and the batch's number, decides order and augmentation.
+        epoch: the epoch that comes next, from 0; counted on as epochs end.
+    """
+
+    def __init__(
+        self,
+        subset: Subset,
+        *,
+        batch_size: int,
+        scale: np.ndarray,
+        offset: np.ndarray,
+        augmentation: str = "none",
+        shuffle: bool = False,
+        seed: int = 0,
+        epoch: int = 0,
+    ) -> None:
+        super().__init__()
+        self.subset = subset
+        self.batch_size = batch_size
+        self.scale = np.asarray(scale, "float32")
+        self.offset = np.asarray(offset, "float32")
+        self.augmentation = augmentation
+        self.shuffle = shuffle
+        self.seed = seed
+        self.epoch = epoch
+        self._channels_first = keras.config.image_data_format() == "channels_first"
+        self._order: tuple[int, np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return -(-len(self.subset) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = self._rows()[index * self.batch_size : (index + 1) * self.batch_size]
+        images = self.subset.split.images[rows]
+        rng = np.random.default_rng([self.seed, 2, self.epoch, index])
+        images = augment(images, self.augmentation, rng)
+        pixels = images.astype("float32")
+        pixels *= self.scale
+        pixels += self.offset
+        if self._channels_first:
+            pixels = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+        return pixels, self.subset.split.labels[rows]
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+
+    def _rows(self) -> np.ndarray:
+        if not self.shuffle:
+            return self.subset.indices
+        if self._order is None or self._order[0] != self.epoch:
+            rng = np.random.default_rng([self.seed, 1, self.epoch])
+            self._order = (self.epoch, rng.permutation(self.subset.indices))
+        return self._order[1]
+
+
+def training_batches(
+    recipe: Recipe, dataset: Dataset, subset: Subset, *, epoch: int = 0
+) -> Batches:
+    """Shuffled and augmented as the recipe says.
+
+    Raises:
+        RecipeError: a batch is larger than the subset.
+    """
+    if recipe.batch_size > len(subset):
+        raise RecipeError(
+            f"batch_size {recipe.batch_size} is more than the {len(subset)} training "
+            "images."
+        )
+    scale, offset = _normalization(recipe, dataset)
+    return Batches(
+        subset,
+        batch_size=recipe.batch_size,
+        scale=scale,
+        offset=offset,
+        augmentation=recipe.augment,
+        shuffle=True,
+        seed=recipe.seed,
+        epoch=epoch,
+    )
+
+
+def evaluation_batches(
+    recipe: Recipe, dataset: Dataset, subset: Subset, *, batch_size: int | None = None
+) -> Batches:
+    """In order and as they are, but for the recipe's normalization."""
+    scale, offset = _normalization(recipe, dataset)
+    return Batches(
+        subset, batch_size=batch_size or _EVALUATION_BATCH, scale=scale, offset=offset
+    )
+
+
+def _normalization(
+    recipe: Recipe, dataset: Dataset
+) -> tuple[np.ndarray, np.ndarray]:
+    if recipe.normalize == "unit":
+        ones = np.ones_like(dataset.mean)
+        return ones / 255, ones * 0
+    # A channel without any variation stays at zero instead of becoming infinite.
+    std = np.maximum(dataset.std, 1e-7)
+    return 1 / (255 * std), -dataset.mean / std

@@ -1,0 +1,89 @@
+"""What a dataset is once it is in memory (or mapped into it)."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images with labels.
+
+    Attributes:
+        images: uint8 [N, H, W, C], perhaps memory-mapped.
+        labels: int64 [N], class indices.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A train and a test split, resized.
+
+    Attributes:
+        name: as in the recipe.
+        class_names: by class index.
+        mean, std: float64 [C], of the train split's pixels in [0, 1] units.
+        fingerprint: SHA-256 of the class names, labels and pixels.
+        note: what a reader of results should know of the images, or "".
+    """
+
+    name: str
+    train: Split
+    test: Split
+    class_names: tuple[str, ...]
+    mean: np.ndarray
+    std: np.ndarray
+    fingerprint: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Some rows of a split.
+
+    Attributes:
+        indices: int64 [n], rows of `split`.
+    """
+
+    split: Split
+    indices: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int64 [n]."""
+        return self.split.labels[self.indices]
+
+
+def statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation a channel, float64 [C], of uint8 [N, H, W, C]
+    images in [0, 1] units; exact sums of whole numbers."""
+    counts = np.stack(
+        [
+            np.bincount(images[..., channel].ravel(), minlength=256)
+            for channel in range(images.shape[-1])
+        ]
+    ).astype(np.float64)
+    levels = np.arange(256) / 255
+    total = counts.sum(axis=1)
+    mean = counts @ levels / total
+    variance = counts @ levels**2 / total - mean**2
+    return mean, np.sqrt(np.maximum(variance, 0))
+
+
+def fingerprint(class_names: tuple[str, ...], *splits: Split) -> str:
+    digest = hashlib.sha256("\n".join(class_names).encode())
+    for split in splits:
+        digest.update(str(split.images.shape).encode())
+        digest.update(np.ascontiguousarray(split.labels).data)
+        digest.update(np.ascontiguousarray(split.images).data)
+    return digest.hexdigest()
