@@ -41,7 +41,10 @@ def evaluate(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure RUN (a folder, or a name under artifacts/runs; the newest if unnamed).
+    """Measure a trained run.
+
+    RUN is a run folder, or the name of one under artifacts/runs; the newest unless
+    named.
 
     Writes metrics.json, confusion_matrix, per_class, predictions, examples and curves
     into the run folder.
@@ -72,19 +75,16 @@ def evaluate(
         device=device,
         data_dir=data_dir,
     )
-    figures = draw_evaluation(chosen, split, data_dir=data_dir)
+    draw_evaluation(chosen, split, data_dir=data_dir)
     if as_json:
         click.echo(json.dumps(metrics, indent=2))
         return
 
     from rich.console import Console
 
-    from kerasnets.cli.tables import metrics_table
+    from kerasnets.cli.tables import metrics_lines, per_class_table
 
-    console = Console(highlight=False)
-    console.print(metrics_table(chosen, metrics))
-    folder = chosen.results_folder(split)
-    click.echo(
-        f"results are in {folder}: metrics.json, per_class.csv, predictions.csv,"
-    )
-    click.echo(f"  {', '.join(sorted(figure.name for figure in figures))}")
+    for line in metrics_lines(chosen, metrics):
+        click.echo(line)
+    Console(highlight=False).print(per_class_table(chosen, split))
+    click.echo(f"results and figures are in {chosen.results_folder(split)}")

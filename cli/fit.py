@@ -53,7 +53,9 @@ def fit(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Train NETWORK on a dataset, with the paper's recipe but for what you name.
+    """Train a network.
+
+    Every option that is not named has the paper's value for the network and dataset.
 
     \b
     Examples:

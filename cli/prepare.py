@@ -12,8 +12,10 @@ from kerasnets.datasets.specs import DATASETS
 @click.argument("dataset", type=Name("dataset", DATASETS, strict=False))
 @data_dir_option
 def prepare(dataset: str, data_dir: Path | None) -> None:
-    """Download DATASET, check it, and write it as a TFDS folder; training does this
-    by itself when it first needs to.
+    """Download a dataset.
+
+    It is checked and written as a TFDS folder. Training does this by itself when it
+    first needs the dataset.
 
     \b
     Example:

@@ -16,7 +16,7 @@ from kerasnets.cli.options import architecture_options, named, network_argument
 def summary(
     network: str, image_size: int, channels: int, classes: int, **options: Any
 ) -> None:
-    """Print the layers of NETWORK with output shapes and parameters.
+    """Print the layers of a network.
 
     \b
     Example:

@@ -1,5 +1,6 @@
 """The tables that commands print."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,99 +8,83 @@ from rich.markup import escape
 from rich.table import Table
 
 from kerasnets.datasets import catalog
-from kerasnets.names import network_title
+from kerasnets.datasets.folders import data_folder
+from kerasnets.names import dataset_title, network_title
 from kerasnets.networks.specs import NETWORKS
 from kerasnets.runs import Run, read_csv
 
 
 def networks_table() -> Table:
-    table = Table(
-        box=None,
-        header_style="bold",
-        caption="Trainable parameters with 10 classes and 3 channels, as the paper "
-        "defines the network (bold) and with batch norm switched.",
-        caption_justify="left",
+    table = _table(
+        ("name", "depth", "parameters without bn", "with bn", "own options"),
+        right=(1, 2, 3),
     )
-    for column, justify in (
-        ("name", "left"),
-        ("depth", "right"),
-        ("batch norm off", "right"),
-        ("batch norm on", "right"),
-        ("options", "left"),
-        ("source", "left"),
-    ):
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for name, spec in NETWORKS.items():
-        off, on = (f"{count:,}" for count in spec.parameters)
-        if spec.batch_norm:
-            on = f"[bold]{on}[/]"
-        else:
-            off = f"[bold]{off}[/]"
-        options = (
-            "--bn --dropout --glorot "
-            + {
-                "vgg": "--head",
-                "resnet": "--stem",
-                "densenet": "--stem --growth-rate",
-            }[spec.family]
-        )
-        table.add_row(name, str(spec.depth), off, on, options, spec.source)
+        counts = [f"{count:,}" for count in spec.parameters]
+        counts[spec.batch_norm] = f"[bold]{counts[spec.batch_norm]}[/]"
+        own = {"vgg": "--head", "resnet": "--stem", "densenet": "--stem --growth-rate"}
+        table.add_row(name, str(spec.depth), *counts, own[spec.family])
+    table.caption = (
+        "Trainable parameters for 10 classes and 3 channels; bold: the original "
+        "network. All take --bn/--no-bn, --dropout and --glorot."
+    )
     return table
 
 
 def datasets_table(data_dir: Path | None) -> Table:
-    table = Table(box=None, header_style="bold")
-    for column, justify in (
-        ("name", "left"),
-        ("state", "left"),
-        ("train", "right"),
-        ("test", "right"),
-        ("size", "right"),
-        ("classes", "right"),
-        ("download", "right"),
-        ("source", "left"),
-    ):
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    table = _table(
+        ("name", "state", "train", "test", "images", "classes"),
+        right=(2, 3, 4, 5),
+    )
     for known in catalog.states(data_dir):
-        size, channels = known.image_size, {1: "grey", 3: "RGB"}.get(known.channels or 0)
+        size, channels = (
+            known.image_size,
+            {1: "grey", 3: "RGB"}.get(known.channels or 0),
+        )
+        mb = f" ({known.download_mb} MB)" if known.download_mb else ""
         table.add_row(
             escape(known.name),
-            known.state,
+            known.state + mb,
             _count(known.train),
             _count(known.test),
             f"{size}×{size} {channels}" if size else "",
             _count(known.classes),
-            f"{known.download_mb} MB" if known.download_mb else "",
-            escape(known.source),
         )
+    table.caption = f"Prepared datasets are looked for in {data_folder(data_dir)}."
     return table
 
 
-def _count(number: int | None) -> str:
-    return "" if number is None else f"{number:,}"
-
-
-def metrics_table(run: Run, metrics: dict[str, Any]) -> Table:
-    """Loss, accuracies and the figures of each class."""
+def metrics_lines(run: Run, metrics: dict[str, Any]) -> list[str]:
+    """Loss, accuracies, and what else is to be said of an evaluation."""
     recipe = run.recipe
     title = network_title(recipe.network, batch_norm=recipe.batch_norm)
-    table = Table(
-        box=None,
-        header_style="bold",
-        title=f"{title} on the {metrics['split']} split of {recipe.dataset}: "
-        f"accuracy {metrics['accuracy']:.2%}, loss {metrics['loss']:.4f}"
-        + (
-            f", top-5 {metrics['top5_accuracy']:.2%}"
-            if metrics["top5_accuracy"] is not None
-            else ""
+    lines = [
+        f"{title} on {dataset_title(recipe.dataset)}, {metrics['split']} split "
+        f"({metrics['images']:,} images)",
+        f"accuracy {metrics['accuracy']:.2%}, loss {metrics['loss']:.4f}",
+    ]
+    if metrics["top5_accuracy"] is not None:
+        lines[1] += f", top-5 accuracy {metrics['top5_accuracy']:.2%}"
+    if metrics["first_batch"]:
+        first = metrics["first_batch"]
+        lines.append(
+            f"first batch: accuracy {first['accuracy']:.2%} ({first['images']} images)"
         )
-        + f" ({metrics['images']:,} images)",
-        title_justify="left",
-    )
-    table.add_column("class")
-    for column in ("precision", "recall", "F1", "images"):
-        table.add_column(column, justify="right")
-    rows = read_csv(run.results_folder(metrics["split"]) / "per_class.csv")
+    if metrics["dataset_note"]:
+        lines.append(f"note: {metrics['dataset_note']}")
+    if metrics["collapsed"]:
+        collapsed = metrics["collapsed"]
+        lines.append(
+            f"collapsed: {collapsed['share']:.1%} of the predictions are class "
+            f"{collapsed['class']!r}"
+        )
+    return lines
+
+
+def per_class_table(run: Run, split: str) -> Table:
+    """Precision, recall and F1 of each class."""
+    table = _table(("class", "precision", "recall", "F1", "images"), right=(1, 2, 3, 4))
+    rows = read_csv(run.results_folder(split) / "per_class.csv")
     for row in rows[:_CLASSES_SHOWN]:
         table.add_row(
             escape(row["class"]),
@@ -108,12 +93,24 @@ def metrics_table(run: Run, metrics: dict[str, Any]) -> Table:
         )
     if len(rows) > _CLASSES_SHOWN:
         table.caption = f"{len(rows) - _CLASSES_SHOWN} more classes in per_class.csv"
-    if metrics["collapsed"]:
-        table.caption = (
-            f"collapsed: {metrics['collapsed']['share']:.1%} of the predictions are "
-            f"class {metrics['collapsed']['class']!r}"
+    return table
+
+
+def _table(columns: Sequence[str], right: Sequence[int]) -> Table:
+    table = Table(
+        box=None, header_style="bold", title_justify="left", caption_justify="left"
+    )
+    for index, column in enumerate(columns):
+        table.add_column(
+            column,
+            justify="right" if index in right else "left",
+            no_wrap=index < len(columns) - 1,
         )
     return table
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
 
 
 _CLASSES_SHOWN = 20

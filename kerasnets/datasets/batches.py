@@ -118,9 +118,7 @@ def evaluation_batches(
     )
 
 
-def _normalization(
-    recipe: Recipe, dataset: Dataset
-) -> tuple[np.ndarray, np.ndarray]:
+def _normalization(recipe: Recipe, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     if recipe.normalize == "unit":
         ones = np.ones_like(dataset.mean)
         return ones / 255, ones * 0

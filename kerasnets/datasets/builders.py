@@ -71,7 +71,7 @@ def urls(prepared_by: Any) -> list[str]:
 def _mnist_class(base: Any, mirror: Mirror | None) -> Any:
     folder = mirror.url if mirror else base.URL
 
-    class Builder(base, skip_registration=True):
+    class Builder(base, skip_registration=True):  # type: ignore[call-arg]
         def archive_urls(self) -> Iterator[str]:
             for files in _MNIST_FILES.values():
                 yield from (urljoin(folder, file) for file in files)
@@ -93,7 +93,7 @@ def _mnist_class(base: Any, mirror: Mirror | None) -> Any:
 
 
 def _cifar_class(base: Any, mirror: Mirror | None) -> Any:
-    class Builder(base, skip_registration=True):
+    class Builder(base, skip_registration=True):  # type: ignore[call-arg]
         def archive_urls(self) -> Iterator[str]:
             official = self._cifar_info.url
             file = official.rpartition("/")[2]

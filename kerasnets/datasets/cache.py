@@ -55,8 +55,7 @@ def read(folder: Path) -> Dataset | None:
             path = folder / f"{name}.npy"
             if path.stat().st_size != meta["bytes"][name]:
                 raise ValueError(f"{path} has the wrong size")
-            mode = "r" if name.endswith("images") else None
-            arrays[name] = np.load(path, mmap_mode=mode, allow_pickle=False)
+            arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
         return Dataset(
             name=meta["name"],
             train=Split(arrays["train_images"], arrays["train_labels"]),

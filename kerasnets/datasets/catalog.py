@@ -69,7 +69,7 @@ def states(data_dir: Path | None = None) -> list[State]:
                     None,
                     None,
                     0,
-                    f"TFDS {name}",
+                    "TFDS",
                 )
             )
     return found

@@ -26,12 +26,12 @@ def load_digits(image_size: int, channels: int | None) -> Dataset:
         stratify=data.target,
         random_state=0,
     )
-    splits = [
+    train, test = (
         Split(images[np.sort(rows)], data.target[np.sort(rows)].astype(np.int64))
         for rows in (train, test)
-    ]
+    )
     names = tuple(str(name) for name in data.target_names)
-    mean, std = statistics(splits[0].images)
+    mean, std = statistics(train.images)
     return Dataset(
-        "digits", *splits, names, mean, std, fingerprint(names, *splits), note=""
+        "digits", train, test, names, mean, std, fingerprint(names, train, test), ""
     )

@@ -29,18 +29,10 @@ class DatasetSpec:
 
 
 DATASETS = {
-    "digits": DatasetSpec(
-        "Digits", 1437, 360, 8, 1, 10, "scikit-learn (UCI handwritten digits)", 0
-    ),
-    "mnist": DatasetSpec("MNIST", 60000, 10000, 28, 1, 10, "TFDS mnist", 12),
-    "fashion_mnist": DatasetSpec(
-        "Fashion-MNIST", 60000, 10000, 28, 1, 10, "TFDS fashion_mnist", 31
-    ),
-    "kmnist": DatasetSpec(
-        "Kuzushiji-MNIST", 60000, 10000, 28, 1, 10, "TFDS kmnist", 21
-    ),
-    "cifar10": DatasetSpec("CIFAR-10", 50000, 10000, 32, 3, 10, "TFDS cifar10", 170),
-    "cifar100": DatasetSpec(
-        "CIFAR-100", 50000, 10000, 32, 3, 100, "TFDS cifar100", 169
-    ),
+    "digits": DatasetSpec("Digits", 1437, 360, 8, 1, 10, "scikit-learn", 0),
+    "mnist": DatasetSpec("MNIST", 60000, 10000, 28, 1, 10, "TFDS", 12),
+    "fashion_mnist": DatasetSpec("Fashion-MNIST", 60000, 10000, 28, 1, 10, "TFDS", 31),
+    "kmnist": DatasetSpec("Kuzushiji-MNIST", 60000, 10000, 28, 1, 10, "TFDS", 21),
+    "cifar10": DatasetSpec("CIFAR-10", 50000, 10000, 32, 3, 10, "TFDS", 170),
+    "cifar100": DatasetSpec("CIFAR-100", 50000, 10000, 32, 3, 100, "TFDS", 169),
 }

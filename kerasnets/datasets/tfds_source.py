@@ -62,25 +62,27 @@ def read(name: str, folder: Path, image_size: int, channels: int | None) -> Data
     ):
         raise DatasetError(f"{name} is not an image-classification dataset.")
     splits = builder.info.splits
-    test = next((split for split in _TEST_SPLITS if split in splits), None)
-    if "train" not in splits or test is None:
+    held_out = next((split for split in _TEST_SPLITS if split in splits), None)
+    if "train" not in splits or held_out is None:
         raise DatasetError(
             f"{name} has the splits {', '.join(splits)}; 'train' and one of "
             f"{' or '.join(_TEST_SPLITS)} are needed."
         )
     channels = channels or (1 if image.shape[-1] == 1 else 3)
     formats: set[str] = set()
-    arrays = []
-    for split in ("train", test):
+
+    def decoded(split: str) -> Split:
         examples = _examples(builder, split, image_key, label_key, folder)
         count = splits[split].num_examples
-        arrays.append(
-            _decode(name, split, count, examples, image_size, channels, formats)
-        )
+        return _decode(name, split, count, examples, image_size, channels, formats)
+
+    train, test = decoded("train"), decoded(held_out)
     names = tuple(str(one) for one in label.names)
-    mean, std = statistics(arrays[0].images)
+    mean, std = statistics(train.images)
     note = _RE_ENCODED if name in DATASETS and "JPEG" in formats else ""
-    return Dataset(name, *arrays, names, mean, std, fingerprint(names, *arrays), note)
+    return Dataset(
+        name, train, test, names, mean, std, fingerprint(names, train, test), note
+    )
 
 
 def _check_files(folder: Path) -> None:
@@ -156,25 +158,22 @@ def _reported(name: str, split: str, count: int, examples: Iterator) -> Iterator
     from rich.progress import Progress
 
     console = Console(stderr=True)
+    progress = Progress(console=console, transient=True, disable=True)
+    task = progress.add_task(f"decoding {name} {split}", total=count)
     began = time.perf_counter()
-    progress = task = None
-    try:
+    said = False
+    with progress:
         for done, example in enumerate(examples):
-            if task is None and time.perf_counter() - began > 1:
-                text = f"decoding {name} {split}"
+            if not said and time.perf_counter() - began > 1:
+                said = True
                 if console.is_terminal:
-                    progress = Progress(console=console, transient=True)
+                    progress.disable = False
                     progress.start()
-                    task = progress.add_task(text, total=count)
                 else:
-                    console.print(f"{text}: {count:,} images, once")
-                    task = 0
-            if progress and done % _CHUNK == 0:
+                    console.print(f"decoding {name} {split}: {count:,} images, once")
+            if done % _CHUNK == 0:
                 progress.update(task, completed=done)
             yield example
-    finally:
-        if progress:
-            progress.stop()
 
 
 def _first_line(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 The functions are imported when first used:
 
+    draw_training(run)                           every figure of a training
     draw_evaluation(run, split)                  every figure of an evaluation
     draw_curves(run)                             loss and accuracy by epoch
     draw_confusion(counts, class_names, ...)     a confusion matrix
@@ -17,6 +18,7 @@ _PUBLIC = {
     "draw_curves": "kerasnets.figures.curves",
     "draw_evaluation": "kerasnets.figures.evaluation",
     "draw_examples": "kerasnets.figures.examples",
+    "draw_training": "kerasnets.figures.training",
     "draw_validation_confusion": "kerasnets.figures.confusion",
 }
 

@@ -19,7 +19,13 @@ from kerasnets.training.confusion import confusion_metric
 from kerasnets.training.epoch_table import EpochTable
 
 
-class HistoryLogger(keras.callbacks.Callback):
+class TableKeeper(keras.callbacks.Callback):
+    """A callback whose record is one `table`, which checkpoints keep."""
+
+    table: EpochTable
+
+
+class HistoryLogger(TableKeeper):
     """history.csv: loss (nats an image), accuracy (share in [0, 1]), both also on the
     monitored images (val_), and the learning rate in the epoch's last step."""
 
@@ -43,7 +49,7 @@ class HistoryLogger(keras.callbacks.Callback):
         self.table.add([[epoch + 1, *values, rate]])
 
 
-class EpochTimer(keras.callbacks.Callback):
+class EpochTimer(TableKeeper):
     """epoch_times.csv: seconds and images per second of training and validation,
     seconds spent waiting for batches, and peak memory in megabytes (10^6 bytes)."""
 
@@ -100,7 +106,7 @@ class EpochTimer(keras.callbacks.Callback):
         self.table.add([row])
 
 
-class ConfusionMatrixLogger(keras.callbacks.Callback):
+class ConfusionMatrixLogger(TableKeeper):
     """validation_confusion.csv: counts of (label, prediction) pairs among the
     monitored images, every `every` epochs and in the last; pairs without images are
     left out."""

@@ -121,7 +121,7 @@ def _train(
 ) -> None:
     """The part that writes: from the last checkpoint, if any, to model.keras."""
     model, epochs = facts.model, run.recipe.epochs
-    keepers = [
+    keepers: list[watch.TableKeeper] = [
         watch.HistoryLogger(run.path),
         watch.EpochTimer(
             run.path,

@@ -124,9 +124,7 @@ def test_resuming_with_another_recipe_is_refused_by_field(tmp_path):
 
 def test_nan_stops_with_a_clear_line_and_no_model(tmp_path):
     with pytest.raises(TrainingDiverged, match="the loss became .* of epoch 1"):
-        fit(
-            small(learning_rate=1e30), tmp_path / "run", device="cpu", verbosity=0
-        )
+        fit(small(learning_rate=1e30), tmp_path / "run", device="cpu", verbosity=0)
     assert not (tmp_path / "run" / "model.keras").exists()
 
 
@@ -198,9 +196,9 @@ def test_other_backends_write_the_same_run_folder(tmp_path, backend):
     pytest.importorskip(backend)
     code = (
         "from kerasnets import Recipe, fit\n"
-        "r = Recipe.for_paper('resnet18', 'digits', limit=40, epochs=2, batch_size=18)\n"
+        "r = Recipe.for_paper('resnet18', 'digits', limit=40, epochs=2, batch_size=9)\n"
         f"run = fit(r, {str(tmp_path / 'run')!r}, device='cpu', verbosity=0)\n"
-        "r = Recipe.for_paper('resnet18', 'digits', limit=40, epochs=3, batch_size=18)\n"
+        "r = Recipe.for_paper('resnet18', 'digits', limit=40, epochs=3, batch_size=9)\n"
         "fit(r, run.path, device='cpu', verbosity=0, resume=True)\n"
     )
     environment = {**os.environ, "KERAS_BACKEND": backend}

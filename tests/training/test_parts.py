@@ -168,7 +168,7 @@ def test_when_every_checkpoint_is_damaged_it_says_so(tmp_path):
     trained_checkpoint(tmp_path, 2)
     for file in (tmp_path / "checkpoint").iterdir():
         file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(RunError, match="every checkpoint .* is damaged"):
+    with pytest.raises(RunError, match="every checkpoint in"):
         checkpoint.newest(tmp_path / "checkpoint")
 
 

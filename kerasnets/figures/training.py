@@ -1,0 +1,21 @@
+"""Every figure of a training."""
+
+from pathlib import Path
+
+from kerasnets.evaluation.trained import environment
+from kerasnets.figures.confusion import draw_validation_confusion
+from kerasnets.figures.curves import draw_curves
+from kerasnets.runs import Run
+
+
+def draw_training(run: Run) -> list[Path]:
+    """Draw curves.png and validation_confusion.png from a run's records.
+
+    Returns:
+        The files written.
+
+    Raises:
+        RunError: the folder is damaged or not writable.
+    """
+    class_names = environment(run)["class_names"]
+    return [draw_curves(run), draw_validation_confusion(run, class_names)]
