@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        status = kerasnets.main(arguments, standalone_mode=False)
+        status = kerasnets.main(arguments, "kerasnets", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "kerasnets"

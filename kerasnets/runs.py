@@ -157,14 +157,24 @@ class Run:
         named after the split otherwise, so that no split overwrites another's."""
         return self.path if split == "test" else self.path / split
 
-    def lock(self) -> filelock.FileLock:
-        """A lock held while the folder is written. Raises RunError when taken."""
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run folder while writing to it.
+
+        Raises:
+            RunError: another process holds it, or it cannot be written.
+        """
         lock = filelock.FileLock(self.path / ".lock")
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout as error:
             raise RunError(f"{self.path} is in use by another process.") from error
-        return lock
+        except OSError as error:
+            raise RunError(f"cannot write to {self.path}: {error.strerror}.") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def clear_temporary_files(self) -> None:
         """Remove what a killed process left half-written; needs the lock."""

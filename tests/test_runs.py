@@ -62,8 +62,12 @@ def test_out_may_not_be_a_file_or_inside_one(tmp_path):
 
 def test_two_processes_cannot_write_one_run(tmp_path):
     run = runs.create(tmp_path / "run", RECIPE)
-    with run.lock(), pytest.raises(RunError, match="in use by another process"):
-        run.lock()
+    with (
+        run.lock(),
+        pytest.raises(RunError, match="in use by another process"),
+        run.lock(),
+    ):
+        pass
     with run.lock():
         pass
 

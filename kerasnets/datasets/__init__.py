@@ -1,11 +1,34 @@
-"""Datasets by name, as arrays of one image size."""
+"""Datasets by name, as arrays of one image size.
 
+The other names are imported when first used: recipes read the facts of
+`kerasnets.datasets.specs`, and must not load numpy for that.
+"""
+
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from kerasnets.datasets.dataset import Dataset, Split, Subset
-from kerasnets.datasets.splits import Partition, partition
+from kerasnets.errors import DatasetError
+
+if TYPE_CHECKING:
+    from kerasnets.datasets.dataset import Dataset, Split, Subset
+    from kerasnets.datasets.splits import Partition, partition
 
 __all__ = ["Dataset", "Partition", "Split", "Subset", "load", "partition"]
+
+_MODULES = {
+    "Dataset": "kerasnets.datasets.dataset",
+    "Partition": "kerasnets.datasets.splits",
+    "Split": "kerasnets.datasets.dataset",
+    "Subset": "kerasnets.datasets.dataset",
+    "partition": "kerasnets.datasets.splits",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'kerasnets.datasets' has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def load(
@@ -14,7 +37,7 @@ def load(
     image_size: int = 32,
     channels: int | None = None,
     data_dir: Path | None = None,
-) -> Dataset:
+) -> "Dataset":
     """A dataset, resized: decoded once, mapped into memory from then on.
 
     The five that TFDS must download are prepared first, where they are not yet.
@@ -26,8 +49,13 @@ def load(
         data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
 
     Raises:
-        DatasetError: it is unknown, damaged, or cannot be prepared.
+        DatasetError: it is unknown, damaged, or cannot be prepared; or a size or a
+            number of channels is not possible.
     """
+    if image_size < 1:
+        raise DatasetError(f"image_size must be at least 1, not {image_size}.")
+    if channels not in (None, 1, 3):
+        raise DatasetError(f"channels must be 1 or 3, not {channels}.")
     if name == "digits":
         from kerasnets.datasets.digits import load_digits
 
@@ -39,6 +67,6 @@ def load(
     folder = folders.prepared_folder(name, data) or prepare(name, data_dir=data)
     return cache.cached(
         folders.cache_folders(data),
-        tfds_source.key(folder, image_size, channels),
+        tfds_source.key(name, folder, image_size, channels),
         lambda: tfds_source.read(name, folder, image_size, channels),
     )

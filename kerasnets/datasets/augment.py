@@ -14,8 +14,14 @@ def flip(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Args:
         images: [N, H, W, C].
     """
-    chosen = rng.random(len(images)) < 0.5
-    return np.where(chosen[:, None, None, None], images[:, :, ::-1], images)
+    return flip_at(images, rng.random(len(images)) < 0.5)
+
+
+def flip_at(images: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """The images, those where `chosen` (bool [N]) is true mirrored left to right."""
+    flipped = images.copy()
+    flipped[chosen] = images[chosen, :, ::-1]
+    return flipped
 
 
 def crop(
@@ -32,15 +38,19 @@ def crop(
 
 
 def crop_at(images: np.ndarray, offsets: np.ndarray, padding: int) -> np.ndarray:
-    """Crops of the padded images at `offsets` [N, 2] (row, column)."""
-    _, height, width, _ = images.shape
+    """Crops of the padded images at `offsets` [N, 2] (row, column), each in
+    0 ... 2 * padding."""
+    count, height, width, channels = images.shape
     border = (padding, padding)
     padded = np.pad(images, ((0, 0), border, border, (0, 0)))
+    # Rows of pixels as rows of bytes: whole rows are copied at once.
     windows = np.lib.stride_tricks.sliding_window_view(
-        padded, (height, width), axis=(1, 2)
+        padded.reshape(count, height + 2 * padding, -1),
+        (height, width * channels),
+        axis=(1, 2),
     )
-    chosen = windows[np.arange(len(images)), offsets[:, 0], offsets[:, 1]]
-    return np.ascontiguousarray(chosen.transpose(0, 2, 3, 1))
+    rows, columns = offsets[:, 0], offsets[:, 1] * channels
+    return windows[np.arange(count), rows, columns].reshape(images.shape)
 
 
 def augment(images: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:

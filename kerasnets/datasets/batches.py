@@ -19,7 +19,9 @@ class Batches(keras.utils.PyDataset):
     """Batches of (float32 images, int64 labels).
 
     Images are [B, H, W, C], or [B, C, H, W] where Keras is set to channels first. The
-    last batch may be smaller.
+    last batch may be smaller; with `drop_single`, it is left out when it would hold one
+    image alone, whose variance batch normalization cannot take. Shuffled, that is
+    another image every epoch.
 
     Args:
         subset: the images.
@@ -29,6 +31,7 @@ class Batches(keras.utils.PyDataset):
         shuffle: whether each epoch has its own order.
         seed: with `epoch` and the batch's number, decides order and augmentation.
         epoch: the epoch that comes next, from 0; counted on as epochs end.
+        drop_single: see above.
     """
 
     def __init__(
@@ -42,30 +45,39 @@ class Batches(keras.utils.PyDataset):
         shuffle: bool = False,
         seed: int = 0,
         epoch: int = 0,
+        drop_single: bool = False,
     ) -> None:
         super().__init__()
         self.subset = subset
         self.batch_size = batch_size
-        self.scale = np.asarray(scale, "float32")
-        self.offset = np.asarray(offset, "float32")
+        # One factor for each value of an image: numpy is slow over a last axis of 3.
+        pixels = int(np.prod(subset.split.images.shape[1:3]))
+        self._scale = np.tile(np.asarray(scale, "float32"), pixels)
+        self._offset = np.tile(np.asarray(offset, "float32"), pixels)
         self.augmentation = augmentation
         self.shuffle = shuffle
         self.seed = seed
         self.epoch = epoch
+        self._batches = -(-len(subset) // batch_size)
+        if drop_single and self._batches > 1 and len(subset) % batch_size == 1:
+            self._batches -= 1
         self._channels_first = keras.config.image_data_format() == "channels_first"
         self._order: tuple[int, np.ndarray] | None = None
 
     def __len__(self) -> int:
-        return -(-len(self.subset) // self.batch_size)
+        return self._batches
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        if not 0 <= index < self._batches:
+            raise IndexError(f"batch {index} of {self._batches}")
         rows = self._rows()[index * self.batch_size : (index + 1) * self.batch_size]
         images = self.subset.split.images[rows]
         rng = np.random.default_rng([self.seed, 2, self.epoch, index])
         images = augment(images, self.augmentation, rng)
-        pixels = images.astype("float32")
-        pixels *= self.scale
-        pixels += self.offset
+        values = images.reshape(len(images), -1).astype("float32")
+        values *= self._scale
+        values += self._offset
+        pixels = values.reshape(images.shape)
         if self._channels_first:
             pixels = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
         return pixels, self.subset.split.labels[rows]
@@ -105,6 +117,7 @@ def training_batches(
         shuffle=True,
         seed=recipe.seed,
         epoch=epoch,
+        drop_single=recipe.batch_size > 1,
     )
 
 
@@ -122,6 +135,6 @@ def _normalization(recipe: Recipe, dataset: Dataset) -> tuple[np.ndarray, np.nda
     if recipe.normalize == "unit":
         ones = np.ones_like(dataset.mean)
         return ones / 255, ones * 0
-    # A channel without any variation stays at zero instead of becoming infinite.
-    std = np.maximum(dataset.std, 1e-7)
+    # One grey level at least: a channel without variation must not become infinite.
+    std = np.maximum(dataset.std, 1 / 255)
     return 1 / (255 * std), -dataset.mean / std

@@ -9,9 +9,11 @@ import json
 import logging
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO, TextIO
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from kerasnets.datasets.dataset import Dataset, Split
 from kerasnets.errors import DatasetError
 
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+_LEFT_BEHIND_S = 24 * 3600
 _log = logging.getLogger(__name__)
 
 
@@ -27,52 +30,68 @@ def cached(folders: list[Path], key: str, build: Callable[[], Dataset]) -> Datas
     `build` gives, after caching it in the first that can be written.
 
     Raises:
-        DatasetError: none of the folders can be written.
+        DatasetError: none of the folders can be written, or their disks are full.
     """
     for folder in folders:
         dataset = read(folder / key)
         if dataset:
             return dataset
     dataset = build()
+    refusals = []
     for folder in folders:
-        with contextlib.suppress(PermissionError, NotADirectoryError):
+        try:
             write(folder / key, dataset)
             return read(folder / key) or dataset
+        except OSError as error:
+            refusals.append(f"{folder} ({error.strerror})")
     raise DatasetError(
-        f"decoded images cannot be written to {' or '.join(map(str, folders))}; "
+        f"decoded images cannot be written to {' or '.join(refusals)}; "
         "name another folder with KERASNETS_CACHE."
     )
 
 
 def read(folder: Path) -> Dataset | None:
     """The dataset in `folder`, mapped into memory; None if absent or damaged."""
-    if not (folder / "meta.json").exists():
+    if not folder.exists():
         return None
     try:
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        arrays = {}
-        for name in _ARRAYS:
-            path = folder / f"{name}.npy"
-            if path.stat().st_size != meta["bytes"][name]:
-                raise ValueError(f"{path} has the wrong size")
-            arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
-        return Dataset(
-            name=meta["name"],
-            train=Split(arrays["train_images"], arrays["train_labels"]),
-            test=Split(arrays["test_images"], arrays["test_labels"]),
-            class_names=tuple(meta["class_names"]),
-            mean=np.array(meta["mean"]),
-            std=np.array(meta["std"]),
-            fingerprint=meta["fingerprint"],
-            note=meta["note"],
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _read(folder)
+    except _DAMAGE as error:
         _log.warning("the cache %s is damaged (%s) and is made anew", folder, error)
         return None
 
 
+_DAMAGE = (OSError, ValueError, KeyError, TypeError)
+
+
+def _read(folder: Path) -> Dataset:
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    arrays = {}
+    for name in _ARRAYS:
+        path = folder / f"{name}.npy"
+        if path.stat().st_size != meta["bytes"][name]:
+            raise ValueError(f"{path.name} has the wrong size")
+        arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return Dataset(
+        name=meta["name"],
+        train=Split(arrays["train_images"], arrays["train_labels"]),
+        test=Split(arrays["test_images"], arrays["test_labels"]),
+        class_names=tuple(meta["class_names"]),
+        mean=np.array(meta["mean"]),
+        std=np.array(meta["std"]),
+        fingerprint=meta["fingerprint"],
+        note=meta["note"],
+    )
+
+
 def write(folder: Path, dataset: Dataset) -> None:
+    """Cache a dataset, unless another process has meanwhile.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk is full.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_left_behind(folder.parent)
     temporary = folder.with_name(f".tmp-{uuid.uuid4().hex}")
     temporary.mkdir()
     try:
@@ -96,8 +115,10 @@ def write(folder: Path, dataset: Dataset) -> None:
         with (temporary / "meta.json").open("w", encoding="utf-8") as file:
             json.dump(meta, file)
             _sync(file)
-        if folder.exists() and read(folder) is None:
-            shutil.rmtree(folder)
+        try:
+            _read(folder)
+        except _DAMAGE:
+            shutil.rmtree(folder, ignore_errors=True)
         # Fails where another process has finished first, which is as good.
         with contextlib.suppress(OSError):
             temporary.rename(folder)
@@ -105,6 +126,14 @@ def write(folder: Path, dataset: Dataset) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _sync(file) -> None:
+def _remove_left_behind(parent: Path) -> None:
+    """Remove what killed processes left: it is old, as writing takes seconds."""
+    for left in parent.glob(".tmp-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _LEFT_BEHIND_S:
+                shutil.rmtree(left)
+
+
+def _sync(file: BinaryIO | TextIO) -> None:
     file.flush()
     os.fsync(file.fileno())

@@ -4,7 +4,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from kerasnets.datasets.folders import cache_folders, data_folder, prepared_folder
+from kerasnets.datasets.folders import (
+    cache_folders,
+    cache_name,
+    data_folder,
+    prepared_folder,
+    prepared_names,
+)
 from kerasnets.datasets.specs import DATASETS
 
 
@@ -54,10 +60,10 @@ def states(data_dir: Path | None = None) -> list[State]:
                 spec.source,
             )
         )
-    for info in sorted(data.glob("*/*/dataset_info.json")):
-        name = info.parent.parent.name
-        if name not in DATASETS and prepared_folder(name, data) == info.parent:
-            sizes = _split_sizes(info)
+    for name in prepared_names(data):
+        folder = prepared_folder(name, data)
+        if folder and name not in DATASETS:
+            sizes = _split_sizes(folder / "dataset_info.json")
             found.append(
                 State(
                     name,
@@ -82,7 +88,7 @@ def _state(name: str, data: Path) -> str:
     decoded = any(
         meta
         for caches in cache_folders(data)
-        for meta in caches.glob(f"{name}-{folder.name}-*/meta.json")
+        for meta in caches.glob(f"{cache_name(name, folder)}*/meta.json")
     )
     return "cached" if decoded else "prepared"
 

@@ -1,7 +1,12 @@
 """Where prepared datasets and decoded caches are on disk."""
 
 import os
+import re
 from pathlib import Path
+
+_INFO = "dataset_info.json"
+_NAME = re.compile(r"\w[\w.-]{0,99}(/\w[\w.-]{0,99})?", re.ASCII)
+_VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 
 
 def data_folder(data_dir: Path | None) -> Path:
@@ -12,12 +17,26 @@ def data_folder(data_dir: Path | None) -> Path:
 
 def prepared_folder(name: str, data: Path) -> Path | None:
     """The newest version of a prepared dataset ("name" or "name/config"), or None."""
-    versions = []
-    for info in data.glob(f"{name}/*/dataset_info.json"):
-        numbers = info.parent.name.split(".")
-        if len(numbers) == 3 and all(number.isdecimal() for number in numbers):
-            versions.append((tuple(map(int, numbers)), info.parent))
+    if not _NAME.fullmatch(name):
+        return None
+    versions = [
+        (tuple(map(int, info.parent.name.split("."))), info.parent)
+        for info in data.glob(f"{name}/*/{_INFO}")
+        if _VERSION.fullmatch(info.parent.name)
+    ]
     return max(versions)[1] if versions else None
+
+
+def prepared_names(data: Path) -> list[str]:
+    """Every dataset ("name" or "name/config") that is prepared in a data folder."""
+    infos = [*data.glob(f"*/*/{_INFO}"), *data.glob(f"*/*/*/{_INFO}")]
+    names = {info.parent.parent.relative_to(data).as_posix() for info in infos}
+    return sorted(name for name in names if prepared_folder(name, data))
+
+
+def cache_name(name: str, folder: Path) -> str:
+    """How the names of the decoded caches of a prepared version begin."""
+    return f"{name.replace('/', '-')}-{folder.name}-"
 
 
 def cache_folders(data: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 
-from kerasnets.datasets.folders import data_folder, prepared_folder
+from kerasnets.datasets.folders import data_folder, prepared_folder, prepared_names
 from kerasnets.datasets.specs import DATASETS
 from kerasnets.errors import DatasetError, unknown
 
@@ -43,10 +43,12 @@ def prepare(
     ready = prepared_folder(name, data)
     if ready:
         return ready
+    others = [other for other in prepared_names(data) if other not in DATASETS]
     if name not in DATASETS and find_spec("tensorflow") is None:
         raise DatasetError(
-            unknown("dataset", name, DATASETS)
-            + f" Any other TFDS dataset that is prepared in {data} works too."
+            unknown("dataset", name, [*DATASETS, *others])
+            + f" Any image-classification dataset that TFDS has prepared in {data} "
+            "works too; without TensorFlow, only the named ones can be downloaded."
         )
     with _turn(name, data):
         ready = prepared_folder(name, data)

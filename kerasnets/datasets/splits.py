@@ -29,12 +29,13 @@ def partition(dataset: Dataset, recipe: Recipe) -> Partition:
         DatasetError: there are too few images for that.
     """
     available = len(dataset.train)
-    if recipe.limit is not None and recipe.limit > available:
-        raise DatasetError(
-            f"limit {recipe.limit} is more than the {available} training images of "
-            f"{dataset.name}."
-        )
     labels = dataset.train.labels
+    classes = len(np.unique(labels))
+    if recipe.limit is not None and not classes <= recipe.limit <= available:
+        raise DatasetError(
+            f"limit {recipe.limit} is not from {classes} (one image a class) to "
+            f"{available} (all training images of {dataset.name})."
+        )
     rng = np.random.default_rng([recipe.seed, 0])
     chosen = np.arange(available)
     if recipe.limit is not None:
@@ -43,12 +44,13 @@ def partition(dataset: Dataset, recipe: Recipe) -> Partition:
     if recipe.validation == "test":
         return Partition(Subset(dataset.train, chosen), test, test)
     held_out = round(float(recipe.validation) * len(chosen))
-    if not 0 < held_out < len(chosen):
+    if not 0 < held_out <= len(chosen) - classes:
         raise DatasetError(
-            f"a validation fraction of {recipe.validation:g} leaves no validation or "
-            f"no training images of {len(chosen)}; name another, or 'test'."
+            f"a validation fraction of {recipe.validation:g} of {len(chosen)} images "
+            "leaves none to validate on, or a class without training images; name "
+            "another, or 'test'."
         )
-    validation = _stratified(labels, chosen, held_out, rng)
+    validation = _stratified(labels, chosen, held_out, rng, leave=1)
     training = np.setdiff1d(chosen, validation, assume_unique=True)
     return Partition(
         Subset(dataset.train, training), Subset(dataset.train, validation), test
@@ -56,15 +58,31 @@ def partition(dataset: Dataset, recipe: Recipe) -> Partition:
 
 
 def _stratified(
-    labels: np.ndarray, rows: np.ndarray, count: int, rng: np.random.Generator
+    labels: np.ndarray,
+    rows: np.ndarray,
+    count: int,
+    rng: np.random.Generator,
+    leave: int = 0,
 ) -> np.ndarray:
-    """`count` of `rows`, sorted, each class's share kept to within one image: whole
-    parts first, then the largest remainders."""
+    """`count` of `rows`, sorted, in the proportions of the classes.
+
+    At least `leave` images of every class are left; as far as `count` goes, at least
+    one of every class that can spare it is taken.
+    """
     classes, sizes = np.unique(labels[rows], return_counts=True)
+    spare = sizes - leave
     ideal = sizes * (count / len(rows))
-    take = np.floor(ideal).astype(int)
-    order = np.argsort(-(ideal - take), kind="stable")
-    take[order[: count - take.sum()]] += 1
+    take = np.minimum(np.floor(ideal).astype(int), spare)
+    # What rounding left over: first to classes with none, then by the remainder.
+    while take.sum() < count:
+        order = np.lexsort((take - ideal, take > 0, take >= spare))
+        take[order[0]] += 1
+    # A class with none takes the place of one image of the class with most.
+    for poor in np.flatnonzero((take == 0) & (spare > 0)):
+        rich = np.argmax(take)
+        if take[rich] > 1:
+            take[rich] -= 1
+            take[poor] += 1
     picked = [
         rng.permutation(rows[labels[rows] == label])[:number]
         for label, number in zip(classes, take, strict=True)

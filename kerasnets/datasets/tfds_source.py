@@ -1,7 +1,4 @@
-"""Prepared TFDS datasets as arrays; the only file that reads through TFDS.
-
-Reading array_record files needs no TensorFlow.
-"""
+"""Prepared TFDS datasets as arrays, read without TensorFlow."""
 
 import hashlib
 import io
@@ -15,7 +12,9 @@ import numpy as np
 from PIL import Image
 
 from kerasnets.datasets.dataset import Dataset, Split, fingerprint, statistics
+from kerasnets.datasets.folders import cache_name
 from kerasnets.datasets.images import as_array
+from kerasnets.datasets.records import READERS
 from kerasnets.datasets.specs import DATASETS
 from kerasnets.errors import DatasetError
 
@@ -24,7 +23,7 @@ _TEST_SPLITS = ("test", "validation")
 _RE_ENCODED = "the images were re-encoded as JPEG and are not the original pixels"
 
 
-def key(folder: Path, image_size: int, channels: int | None) -> str:
+def key(name: str, folder: Path, image_size: int, channels: int | None) -> str:
     """Name of the decoded cache: changes when the prepared files do."""
     digest = hashlib.sha256(f"1 {image_size} {channels}".encode())
     for path in sorted(folder.iterdir()):
@@ -34,7 +33,7 @@ def key(folder: Path, image_size: int, channels: int | None) -> str:
         digest.update(f"{path.name} {state.st_size} {state.st_mtime_ns}".encode())
         if path.suffix in (".json", ".txt"):
             digest.update(path.read_bytes())
-    return f"{folder.parent.name}-{folder.name}-{digest.hexdigest()[:16]}"
+    return cache_name(name, folder) + digest.hexdigest()[:16]
 
 
 def read(name: str, folder: Path, image_size: int, channels: int | None) -> Dataset:
@@ -47,37 +46,30 @@ def read(name: str, folder: Path, image_size: int, channels: int | None) -> Data
     Raises:
         DatasetError: it is damaged, or is not an image-classification dataset.
     """
-    _check_files(folder)
-    import tensorflow_datasets as tfds
-
-    try:
-        builder = tfds.builder_from_directory(folder)
-        image_key, label_key = builder.info.supervised_keys or ("image", "label")
-        features = builder.info.features
-        image, label = features[image_key], features[label_key]
-    except Exception as error:  # TFDS raises many kinds for many kinds of damage
-        raise DatasetError(f"{folder} cannot be read: {_first_line(error)}.") from error
-    if not isinstance(image, tfds.features.Image) or not isinstance(
-        label, tfds.features.ClassLabel
-    ):
-        raise DatasetError(f"{name} is not an image-classification dataset.")
-    splits = builder.info.splits
-    held_out = next((split for split in _TEST_SPLITS if split in splits), None)
-    if "train" not in splits or held_out is None:
+    info = _info(folder)
+    image_key, label_key = _keys(name, info)
+    image, label = info.features[image_key], info.features[label_key]
+    test_name = next((split for split in _TEST_SPLITS if split in info.splits), None)
+    if "train" not in info.splits or test_name is None:
         raise DatasetError(
-            f"{name} has the splits {', '.join(splits)}; 'train' and one of "
-            f"{' or '.join(_TEST_SPLITS)} are needed."
+            f"{name} has the splits {', '.join(info.splits) or '(none)'}; 'train' and "
+            f"one of {' or '.join(_TEST_SPLITS)} are needed."
         )
     channels = channels or (1 if image.shape[-1] == 1 else 3)
     formats: set[str] = set()
 
     def decoded(split: str) -> Split:
-        examples = _examples(builder, split, image_key, label_key, folder)
-        count = splits[split].num_examples
+        examples = _examples(info, split, image_key, label_key)
+        count = info.splits[split].num_examples
         return _decode(name, split, count, examples, image_size, channels, formats)
 
-    train, test = decoded("train"), decoded(held_out)
+    train, test = decoded("train"), decoded(test_name)
     names = tuple(str(one) for one in label.names)
+    for split in (train, test):
+        if not np.all((split.labels >= 0) & (split.labels < len(names))):
+            raise DatasetError(
+                f"{name} has images of none of its {len(names)} classes."
+            )
     mean, std = statistics(train.images)
     note = _RE_ENCODED if name in DATASETS and "JPEG" in formats else ""
     return Dataset(
@@ -85,43 +77,84 @@ def read(name: str, folder: Path, image_size: int, channels: int | None) -> Data
     )
 
 
-def _check_files(folder: Path) -> None:
-    """TFDS checks neither that every shard is there nor that it is whole."""
+def _info(folder: Path) -> Any:
+    """TFDS's facts about a prepared dataset."""
     try:
-        info = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))
-        splits = {one["name"]: len(one["shardLengths"]) for one in info["splits"]}
-        if info["fileFormat"] != "array_record":
-            raise DatasetError(
-                f"{folder} is in the format {info['fileFormat']}, which needs "
-                "TensorFlow; prepare it as array_record."
-            )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise DatasetError(f"{folder / 'dataset_info.json'} is damaged.") from error
-    for split, count in splits.items():
-        found = len(list(folder.glob(f"*-{split}.array_record-*-of-{count:05d}")))
-        if found != count:
-            raise DatasetError(
-                f"{folder} has {found} of the {count} files of its {split} split."
-            )
-
-
-def _examples(
-    builder: Any, split: str, image_key: str, label_key: str, folder: Path
-) -> Iterator[tuple[bytes, int]]:
     import tensorflow_datasets as tfds
 
     try:
-        source = builder.as_data_source(
-            split=split, decoders={image_key: tfds.decode.SkipDecoding()}
-        )
-        for begin in range(0, len(source), _CHUNK):
-            rows = range(begin, min(begin + _CHUNK, len(source)))
-            for example in source.__getitems__(list(rows)):
-                yield example[image_key], int(example[label_key])
-    except Exception as error:  # array_record raises bare RuntimeError and others
+        return tfds.builder_from_directory(folder).info
+    except Exception as error:  # TFDS raises many kinds for many kinds of damage
         raise DatasetError(
-            f"the {split} split in {folder} is damaged: {_first_line(error)}."
+            f"dataset_info.json or features.json in {folder} is damaged: "
+            f"{_first_line(error)}."
         ) from error
+
+
+def _keys(name: str, info: Any) -> tuple[str, str]:
+    """The features that hold the image and its class: those that TFDS calls input and
+    target, or else the only ones of their kind."""
+    from tensorflow_datasets.core.features import ClassLabel, FeaturesDict, Image
+
+    features = info.features
+    if isinstance(features, FeaturesDict):
+        pairs = [info.supervised_keys] if info.supervised_keys else []
+        of_kind = [
+            [key for key in features if isinstance(features[key], kind)]
+            for kind in (Image, ClassLabel)
+        ]
+        if not pairs and all(len(keys) == 1 for keys in of_kind):
+            pairs = [(of_kind[0][0], of_kind[1][0])]
+        for image, label in (pair for pair in pairs if len(pair) == 2):
+            if (
+                image in of_kind[0]
+                and label in of_kind[1]
+                and features[image].np_dtype == np.uint8
+            ):
+                return image, label
+    raise DatasetError(
+        f"{name} is not an image-classification dataset: one 8-bit image and one class "
+        "label an example are needed."
+    )
+
+
+def _examples(
+    info: Any, split: str, image_key: str, label_key: str
+) -> Iterator[tuple[bytes, int]]:
+    """Encoded images with their labels.
+
+    TFDS's own readers need TensorFlow for the older of the two formats, and check
+    neither that every file is there nor that it is whole.
+    """
+    import tensorflow_datasets as tfds
+
+    stored = info.splits[split]
+    file_format = info.file_format.value
+    if file_format not in READERS:
+        raise DatasetError(
+            f"{info.full_name} is stored as {file_format}; {' and '.join(READERS)} can "
+            "be read."
+        )
+    decoders = {image_key: tfds.decode.SkipDecoding()}
+    shards = zip(stored.filepaths, stored.shard_lengths, strict=True)
+    for path, length in shards:
+        found = 0
+        try:
+            for record in READERS[file_format](Path(path)):
+                example = info.features.deserialize_example_np(
+                    record, decoders=decoders
+                )
+                found += 1
+                if found <= length:
+                    yield example[image_key], int(example[label_key])
+        except Exception as error:  # bare RuntimeError and many others
+            reason = "is missing" if not Path(path).exists() else "is damaged"
+            raise DatasetError(f"{path} {reason}: {_first_line(error)}.") from error
+        if found != length:
+            raise DatasetError(f"{path} has {found:,} of {length:,} images.")
 
 
 def _decode(
@@ -135,20 +168,17 @@ def _decode(
 ) -> Split:
     images = np.empty((count, image_size, image_size, channels), np.uint8)
     labels = np.empty(count, np.int64)
-    done = 0
-    for done, (data, label) in enumerate(_reported(name, split, count, examples), 1):
+    for row, (data, label) in enumerate(_reported(name, split, count, examples)):
         try:
             with Image.open(io.BytesIO(data)) as image:
                 formats.add(image.format or "")
-                images[done - 1] = as_array(image, image_size, channels)
+                images[row] = as_array(image, image_size, channels)
         except (OSError, ValueError, Image.DecompressionBombError) as error:
             raise DatasetError(
-                f"image {done - 1} of the {split} split of {name} cannot be decoded: "
+                f"image {row} of the {split} split of {name} cannot be decoded: "
                 f"{_first_line(error)}."
             ) from error
-        labels[done - 1] = label
-    if done != count:
-        raise DatasetError(f"the {split} split of {name} has {done} of {count} images.")
+        labels[row] = label
     return Split(images, labels)
 
 

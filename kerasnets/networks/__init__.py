@@ -53,7 +53,7 @@ def build_model(
     dropout = spec.dropout if dropout is None else dropout
     if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
         raise RecipeError(f"dropout must be a number in [0, 1), not {dropout!r}.")
-    if not isinstance(num_classes, Integral) or num_classes < 2:
+    if not isinstance(num_classes, Integral) or int(num_classes) < 2:
         raise RecipeError(
             f"num_classes must be a whole number >= 2, not {num_classes!r}."
         )
@@ -97,7 +97,9 @@ def _checked_shape(
         if data_format == "channels_last"
         else "channels, height, width"
     )
-    if len(shape) != 3 or not all(isinstance(n, Integral) and n >= 1 for n in shape):
+    if len(shape) != 3 or not all(
+        isinstance(n, Integral) and int(n) >= 1 for n in shape
+    ):
         raise RecipeError(
             f"input_shape must be three whole numbers >= 1 ({order}), not {shape}."
         )

@@ -68,12 +68,12 @@ def load_torchvision_weights(model: keras.Model, state_dict: Mapping[str, Any]) 
         WeightsError: the names or shapes are not this network's; the message has the
             first that is not. Nothing has been changed then.
     """
-    given = {_modern(key): _array(key, value) for key, value in state_dict.items()}
+    given = {_modern(key): value for key, value in state_dict.items()}
     values = []
     for variable, key, layer in torchvision_names(model):
         if key not in given:
             raise WeightsError(f"{model.name} needs {key!r}, which is missing.")
-        array = given.pop(key)
+        array = _array(key, given.pop(key))
         value = _as_keras(array, layer)
         if value.shape != tuple(variable.shape):
             raise WeightsError(

@@ -66,7 +66,7 @@ def test_version(capsys):
         ("evaluate nowhere", "no run folder nowhere"),
         ("evaluate", "no trained run"),
         ("evaluate --split tset", "'tset'"),
-        ("summary resnet", "Did you mean 'resnet18'"),
+        ("summary resnet43", "Did you mean 'resnet34'"),
         ("prepare minst", "Did you mean 'mnist'"),
     ],
 )
@@ -120,7 +120,7 @@ def test_summary_prints_layers(capsys):
 def test_datasets_lists_states(capsys, tmp_path):
     status, out, _ = run(capsys, "datasets", "--data-dir", tmp_path)
     assert status == 0
-    assert "built in" in out and "downloadable" in out and "CIFAR-100" in out
+    assert "built in" in out and "downloadable" in out and "cifar100" in out
 
 
 def test_fit_then_evaluate_makes_every_file_of_the_contract(

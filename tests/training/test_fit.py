@@ -129,9 +129,9 @@ def test_nan_stops_with_a_clear_line_and_no_model(tmp_path):
 
 
 def test_a_collapsed_network_is_named(tmp_path, capsys):
-    # A vanishing learning rate keeps the fresh network's constant prediction.
+    # As in the paper's Table 1: without batch norm VGG-19 predicts one class.
     recipe = Recipe.for_paper(
-        "vgg11",
+        "vgg19",
         "digits",
         head="compact",
         limit=40,
