@@ -30,7 +30,8 @@ class Batches(keras.utils.PyDataset):
         augmentation: one of `kerasnets.recipes.AUGMENTATIONS`.
         shuffle: whether each epoch has its own order.
         seed: with `epoch` and the batch's number, decides order and augmentation.
-        epoch: the epoch that comes next, from 0; counted on as epochs end.
+        epoch: the epoch that comes next, from 0; counted on when one ends of which
+            every batch was asked for.
         drop_single: see above.
     """
 
@@ -58,6 +59,7 @@ class Batches(keras.utils.PyDataset):
         self.shuffle = shuffle
         self.seed = seed
         self.epoch = epoch
+        self._served: set[int] = set()
         self._batches = -(-len(subset) // batch_size)
         if drop_single and self._batches > 1 and len(subset) % batch_size == 1:
             self._batches -= 1
@@ -70,6 +72,7 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if not 0 <= index < self._batches:
             raise IndexError(f"batch {index} of {self._batches}")
+        self._served.add(index)
         rows = self._rows()[index * self.batch_size : (index + 1) * self.batch_size]
         images = self.subset.split.images[rows]
         rng = np.random.default_rng([self.seed, 2, self.epoch, index])
@@ -83,7 +86,10 @@ class Batches(keras.utils.PyDataset):
         return pixels, self.subset.split.labels[rows]
 
     def on_epoch_end(self) -> None:
-        self.epoch += 1
+        # Before the first epoch of a fit, Keras looks at one batch and ends an epoch.
+        if len(self._served) == self._batches:
+            self.epoch += 1
+            self._served.clear()
 
     def _rows(self) -> np.ndarray:
         if not self.shuffle:

@@ -1,11 +1,13 @@
 """First-time preparation: download, check, and write as a TFDS folder."""
 
 import contextlib
+import io
 import shutil
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import filelock
 
@@ -16,7 +18,7 @@ from kerasnets.errors import DatasetError, unknown
 if TYPE_CHECKING:
     from kerasnets.datasets.builders import Mirror
 
-_CONNECT_S = 10
+_TIMEOUT_S = (4, 10)  # to connect to one address, and between two packets
 
 
 def prepare(
@@ -90,26 +92,48 @@ def _download_and_prepare(name: str, data: Path, mirror: "Mirror | None") -> Non
 
     from kerasnets.datasets import builders
 
+    ours = name in builders.NAMES
+    source = "its publisher"
     try:
-        if name in builders.NAMES:
+        if ours:
             builder = builders.builder(name, data, mirror)
-            for url in builders.urls(builder):
+            urls = builders.urls(builder)
+            source = urls[0].rpartition("/")[0]
+            for url in urls:
                 _check_reachable(url, name)
         else:
             builder = tfds.builder(name, data_dir=data, file_format="array_record")
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(
-                force_checksums_validation=name in builders.NAMES
+        with _quiet(f"downloading {name} from {source} and preparing it in {data}"):
+            builder.download_and_prepare(
+                download_config=tfds.download.DownloadConfig(
+                    # Ready-made copies are not what the checksums are of.
+                    try_download_gcs=not ours,
+                    force_checksums_validation=ours,
+                )
             )
-        )
     except DatasetError:
         raise
     except Exception as error:  # TFDS, requests and the archives raise many kinds
         _remove_unfinished(name, data)
         raise DatasetError(
-            f"preparing {name} failed: {_said(error)}. Nothing unfinished was kept; "
-            f"'kerasnets prepare {name}' tries again."
+            f"preparing {name} from {source} failed: {_reason(error)}. Nothing "
+            f"unfinished was kept; 'kerasnets prepare {name}' tries again."
         ) from error
+
+
+@contextlib.contextmanager
+def _quiet(text: str) -> Iterator[None]:
+    """Say one line on standard error. TFDS's progress bars follow it on a terminal;
+    what it prints on standard output does not."""
+    import tensorflow_datasets as tfds
+
+    print(text, file=sys.stderr, flush=True)
+    tfds.display_progress_bar(sys.stderr.isatty())
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        tfds.enable_progress_bar()
 
 
 def _check_reachable(url: str, name: str) -> None:
@@ -122,7 +146,7 @@ def _check_reachable(url: str, name: str) -> None:
         "that has it prepared with TFDS_DATA_DIR"
     )
     try:
-        with requests.get(url, stream=True, timeout=_CONNECT_S) as response:
+        with requests.get(url, stream=True, timeout=_TIMEOUT_S) as response:
             if response.status_code != 200:
                 raise DatasetError(
                     f"{name} is not prepared, and {url} answered "
@@ -134,6 +158,16 @@ def _check_reachable(url: str, name: str) -> None:
         ) from error
 
 
-def _said(error: Any) -> str:
+def _reason(error: Exception) -> str:
+    import requests
+    from tensorflow_datasets.core.download.download_manager import (
+        NonMatchingChecksumError,
+    )
+
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, requests.RequestException):
+        return "the connection broke off"
+    if isinstance(error, NonMatchingChecksumError):
+        # "Artifact URL, downloaded to PATH, has wrong checksum:" and details.
+        return lines[0].partition(", downloaded to ")[0] + " has a wrong checksum"
     return (lines[0] if lines else type(error).__name__).rstrip(".:")

@@ -1,0 +1,38 @@
+"""Put the lowered graph in the place of a model's own call, and take it out again.
+
+`fit`, `evaluate`, `predict`, callbacks, metrics and saving stay Keras's: only what
+happens between the images and the logits changes.
+"""
+
+from typing import Any
+
+import keras
+
+from kerasnets.engines.torch_graph import TorchGraph
+
+
+def install(model: keras.Model) -> None:
+    """Run `model` through `TorchGraph` from now on.
+
+    Raises:
+        ValueError: the model is not functional with one input and one output.
+    """
+    original = model.call
+    graph = TorchGraph(model)
+
+    def call(inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        symbolic = isinstance(inputs, keras.KerasTensor)
+        if not symbolic:
+            inputs = keras.ops.convert_to_tensor(inputs)
+        # Keras traces shapes alone with symbolic and "meta" tensors.
+        if symbolic or inputs.device.type == "meta":
+            return original(inputs, training=training, mask=mask)
+        return graph(inputs, training=bool(training))
+
+    call.original = original  # type: ignore[attr-defined]
+    model.call = call
+
+
+def uninstall(model: keras.Model) -> None:
+    """Give `model` its own call back."""
+    model.call = model.call.original

@@ -1,0 +1,110 @@
+"""A functional Keras model run as direct torch calls on the same parameters.
+
+Keras on PyTorch spends much of a small network's time between the torch calls: batch
+norm as five passes, kernels laid out anew at every call, Python for every layer. Here
+the graph is walked once; running it is a flat list of torch calls on the variables that
+Keras owns, so that training, saving, loading and callbacks see no difference.
+
+Images are [N, C, H, W] views of channels-last memory inside, whatever the model says. A
+layer that is not known here is called as it is.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import torch
+
+from kerasnets.engines import torch_ops as ops
+
+
+@dataclass
+class Step:
+    """One operation: `slots[output] = operation(*slots[inputs])`; then the slots of
+    `free`, which nothing reads any more, are emptied."""
+
+    operation: ops.Operation
+    inputs: list[int]
+    output: int
+    free: list[int] = field(default_factory=list)
+
+
+class TorchGraph:
+    """The lowered form of a functional model with one input and one output.
+
+    Raises:
+        ValueError: the model is not such a one.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        if not hasattr(model, "_nodes_by_depth"):
+            raise ValueError(f"{model.name} is not a functional model")
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise ValueError(f"{model.name} has several inputs or outputs")
+        self.steps = _lower(model)
+
+    def __call__(self, images: torch.Tensor, *, training: bool) -> torch.Tensor:
+        """The model's output for images in the model's own data format."""
+        context = ops.Context(training)
+        slots: list[Any] = [None] * (len(self.steps) + 1)
+        slots[0] = images
+        for step in self.steps:
+            operands = [slots[index] for index in step.inputs]
+            for index in step.free:
+                slots[index] = None
+            slots[step.output] = step.operation(context, *operands)
+            del operands
+        context.update_moving_statistics()
+        return slots[self.steps[-1].output]
+
+
+def _lower(model: keras.Model) -> list[Step]:
+    nodes = [
+        node
+        for depth in sorted(model._nodes_by_depth, reverse=True)
+        for node in model._nodes_by_depth[depth]
+        if not node.is_input
+    ]
+    uses = Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
+    uses[id(model.outputs[0])] += 1
+    reader = {id(tensor): node for node in nodes for tensor in node.input_tensors}
+
+    def sole_reader(node):
+        """The layer that alone reads a node's output, or None."""
+        output = id(node.outputs[0])
+        return reader.get(output) if uses[output] == 1 else None
+
+    values = {id(model.inputs[0]): ops.Value(slot=0, shape=model.inputs[0].shape)}
+    steps: list[Step] = []
+    absorbed: set[int] = set()
+    for node in nodes:
+        if id(node) in absorbed:
+            continue
+        operands = [values[id(tensor)] for tensor in node.input_tensors]
+        for operand, tensor in zip(operands, node.input_tensors, strict=True):
+            operand.sole_use = uses[id(tensor)] == 1
+        following = sole_reader(node)
+        lowered = ops.lower(node.operation, operands, following)
+        last = node
+        if lowered.absorbs_next:
+            absorbed.add(id(following))
+            last = following
+        value = lowered.value
+        value.shape = last.outputs[0].shape
+        if lowered.operation is None:
+            value.slot = operands[0].slot
+        else:
+            value.slot = len(steps) + 1
+            inputs = [operand.slot for operand in operands]
+            steps.append(Step(lowered.operation, inputs, value.slot))
+        values[id(last.outputs[0])] = value
+    end = ops.to_model_format(values[id(model.outputs[0])])
+    if end:
+        slot = values[id(model.outputs[0])].slot
+        steps.append(Step(end, [slot], len(steps) + 1))
+    seen: set[int] = set()
+    for step in reversed(steps):
+        step.free = [index for index in set(step.inputs) if index not in seen]
+        seen.update(step.inputs)
+    return steps
