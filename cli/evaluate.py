@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from kerasnets.cli.options import data_dir_option, device_option
+from kerasnets.cli.options import data_dir_option, device_option, engine_option
 
 
 @click.command()
@@ -30,6 +30,7 @@ from kerasnets.cli.options import data_dir_option, device_option
     help="Images a step; changes the speed only.",
 )
 @device_option
+@engine_option
 @data_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics alone.")
 def evaluate(
@@ -38,6 +39,7 @@ def evaluate(
     first_batch: bool,
     batch_size: int,
     device: str,
+    engine: str,
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
@@ -73,6 +75,7 @@ def evaluate(
         first_batch=first_batch,
         batch_size=batch_size,
         device=device,
+        engine=engine,
         data_dir=data_dir,
     )
     draw_evaluation(chosen, split, data_dir=data_dir)

@@ -10,6 +10,7 @@ from kerasnets.cli.options import (
     data_dir_option,
     dataset_option,
     device_option,
+    engine_option,
     named,
     network_argument,
     training_options,
@@ -22,6 +23,7 @@ from kerasnets.cli.options import (
 @architecture_options
 @training_options
 @device_option
+@engine_option
 @data_dir_option
 @click.option(
     "--out",
@@ -44,6 +46,7 @@ def fit(
     network: str,
     dataset: str,
     device: str,
+    engine: str,
     data_dir: Path | None,
     out: Path | None,
     resume: bool,
@@ -79,6 +82,7 @@ def fit(
         resume=resume,
         overwrite=overwrite,
         device=device,
+        engine=engine,
         data_dir=data_dir,
         confusion_every=confusion_every,
         verbosity=0 if quiet else 2 if verbose else 1,

@@ -72,6 +72,15 @@ device_option = click.option(
     help="Where to compute; auto takes an accelerator where there is one.",
 )
 
+engine_option = click.option(
+    "--engine",
+    default="auto",
+    show_default=True,
+    metavar="auto|keras|torch_graph",
+    help="What runs the network: Keras itself, or PyTorch calls directly; auto takes "
+    "the faster.",
+)
+
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),

@@ -101,19 +101,17 @@ def _keys(name: str, info: Any) -> tuple[str, str]:
 
     features = info.features
     if isinstance(features, FeaturesDict):
-        pairs = [info.supervised_keys] if info.supervised_keys else []
-        of_kind = [
+        images, labels = (
             [key for key in features if isinstance(features[key], kind)]
             for kind in (Image, ClassLabel)
-        ]
-        if not pairs and all(len(keys) == 1 for keys in of_kind):
-            pairs = [(of_kind[0][0], of_kind[1][0])]
-        for image, label in (pair for pair in pairs if len(pair) == 2):
-            if (
-                image in of_kind[0]
-                and label in of_kind[1]
-                and features[image].np_dtype == np.uint8
-            ):
+        )
+        named = info.supervised_keys
+        if not named and len(images) == len(labels) == 1:
+            named = (images[0], labels[0])
+        if named and len(named) == 2:
+            image, label = named
+            known = image in images and label in labels
+            if known and features[image].np_dtype == np.uint8:
                 return image, label
     raise DatasetError(
         f"{name} is not an image-classification dataset: one 8-bit image and one class "

@@ -7,6 +7,7 @@ happens between the images and the logits changes.
 from typing import Any
 
 import keras
+import torch
 
 from kerasnets.engines.torch_graph import TorchGraph
 
@@ -31,8 +32,24 @@ def install(model: keras.Model) -> None:
 
     call.original = original  # type: ignore[attr-defined]
     model.call = call
+    if model.compiled and model.optimizer.built:
+        _store_alike(model)
 
 
 def uninstall(model: keras.Model) -> None:
     """Give `model` its own call back."""
     model.call = model.call.original
+
+
+def _store_alike(model: keras.Model) -> None:
+    """Keep the optimizer's momenta in the memory order of their weights, so that an
+    update reads and writes straight through. Shapes and values stay."""
+    weights = [weight.value for weight in model.trainable_weights]
+    # Step count and learning rate come first, then one slot a weight, kind by kind.
+    slots = [v.value for v in model.optimizer.variables if v.shape != ()]
+    for first in range(0, len(slots), len(weights)):
+        group = slots[first : first + len(weights)]
+        if [slot.shape for slot in group] != [weight.shape for weight in weights]:
+            return
+        for slot, weight in zip(group, weights, strict=True):
+            slot.data = torch.empty_like(weight).copy_(slot)

@@ -124,9 +124,11 @@ def _called_as_it_is(layer, operands: list[Value]) -> Lowered:
     pads = [value.padding for value in operands]
 
     def operation(context, *xs):
-        xs = [_pad(x, pad) for x, pad in zip(xs, pads, strict=True)]
-        xs = [x.permute(0, 2, 3, 1) if b else x for x, b in zip(xs, back, strict=True)]
-        inputs = xs[0] if len(xs) == 1 else xs
+        arguments = [
+            _pad(x, pad).permute(0, 2, 3, 1) if to_model else _pad(x, pad)
+            for x, pad, to_model in zip(xs, pads, back, strict=True)
+        ]
+        inputs = arguments[0] if len(arguments) == 1 else arguments
         if getattr(layer, "_call_has_training_arg", False):
             return layer(inputs, training=context.training)
         return layer(inputs)
@@ -330,7 +332,7 @@ def _concatenate(layer, operands: list[Value], following) -> Lowered | None:
 def _zero_padding(layer, operands: list[Value], following) -> Lowered | None:
     (source,) = operands
     (top, bottom), (left, right) = layer.padding
-    reader = following.operation if following is not None else None
+    reader: Any = following.operation if following is not None else None
     symmetric = top == bottom and left == right and source.padding == (0, 0)
     takes_padding = type(reader) is layers.Conv2D or (
         # A pool pads with minus infinity: the same where nothing is below zero.

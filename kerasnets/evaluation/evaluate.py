@@ -10,7 +10,7 @@ import numpy as np
 from kerasnets import datasets, runs
 from kerasnets.collapse import collapsed_class
 from kerasnets.datasets.batches import evaluation_batches
-from kerasnets.engines import runtime
+from kerasnets.engines import choice, runtime
 from kerasnets.errors import RunError, unknown
 from kerasnets.evaluation.metrics import Metrics, measure
 from kerasnets.evaluation.predict import predict_logits, softmax
@@ -30,6 +30,7 @@ def evaluate(
     first_batch: bool = False,
     batch_size: int = 256,
     device: str = "auto",
+    engine: str = "auto",
     data_dir: Path | None = None,
 ) -> dict[str, Any]:
     """Measure a trained run and write the results into its folder.
@@ -50,6 +51,7 @@ def evaluate(
             `recipe.batch_size` images alone, as the paper's Figure 10 does.
         batch_size: images a step, >= 1; decides the speed, not the results.
         device: "auto", "cpu", "cuda" or "cuda:N".
+        engine: what runs the network, one of `kerasnets.engines.choice.ENGINES`.
         data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
 
     Returns:
@@ -67,6 +69,7 @@ def evaluate(
     check_trained(run)
     recorded = environment(run)
     with runtime.session(device, run.recipe.precision) as session:
+        engine = choice.check(engine)
         model = load_model(run)
         dataset = datasets.load(
             run.recipe.dataset,
@@ -78,6 +81,7 @@ def evaluate(
         batches = evaluation_batches(run.recipe, dataset, subset, batch_size=batch_size)
         expected = (*batches[0][0].shape[1:], len(dataset.class_names))
         _check_fits(run, model, expected)
+        choice.use(model, engine)
         began = time.perf_counter()
         logits = predict_logits(model, batches)
         seconds = time.perf_counter() - began
@@ -104,6 +108,7 @@ def evaluate(
         "images_per_s": round(len(logits) / seconds, 2),
         "batch_size": batch_size,
         "backend": session.backend,
+        "engine": engine,
         "device": session.device,
         "device_name": session.device_name,
     }

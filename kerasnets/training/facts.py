@@ -22,11 +22,13 @@ class Facts:
     """Everything that is known of a run before it trains.
 
     Attributes:
+        engine: what runs the network, as `kerasnets.engines.choice.check` gives it.
         steps: optimizer steps an epoch.
     """
 
     recipe: Recipe
     session: Session
+    engine: str
     dataset: Dataset
     parts: Partition
     model: keras.Model
@@ -60,7 +62,7 @@ class Facts:
         departures = ", ".join(f"{k} {v}" for k, v in recipe.departures().items())
         return {
             "backend": f"Keras {packages['keras']} on {session.backend} "
-            f"{packages[session.backend]}",
+            f"{packages[session.backend]}, engine {self.engine}",
             "device": f"{session.device} ({session.device_name}), {recipe.precision}",
             "data": f"{len(self.parts.train):,} training images, {monitored}, "
             f"{len(self.parts.test):,} test; {height}×{width}×{channels}"
@@ -94,7 +96,11 @@ class Facts:
                     f"the dataset {self.recipe.dataset} is not the one {run.path} was "
                     "begun on: its fingerprint changed."
                 )
-            resumption = {"at": now, **self.session.environment()}
+            resumption = {
+                "at": now,
+                **self.session.environment(),
+                "engine": self.engine,
+            }
             environment.setdefault("resumed", []).append(resumption)
         else:
             environment = {"started": now, **self._environment()}
@@ -103,6 +109,7 @@ class Facts:
     def _environment(self) -> dict[str, Any]:
         return {
             **self.session.environment(),
+            "engine": self.engine,
             "dataset_fingerprint": self.dataset.fingerprint,
             "dataset_note": self.dataset.note,
             "class_names": list(self.dataset.class_names),

@@ -8,7 +8,7 @@ import keras
 
 from kerasnets import datasets, runs
 from kerasnets.datasets.batches import Batches, evaluation_batches, training_batches
-from kerasnets.engines import runtime
+from kerasnets.engines import choice, runtime
 from kerasnets.errors import RunError
 from kerasnets.networks import build_model
 from kerasnets.recipes import Recipe
@@ -27,6 +27,7 @@ def fit(
     resume: bool = False,
     overwrite: bool = False,
     device: str = "auto",
+    engine: str = "auto",
     data_dir: Path | None = None,
     confusion_every: int = 1,
     callbacks: Iterable[keras.callbacks.Callback] = (),
@@ -44,6 +45,7 @@ def fit(
             Only `epochs` may differ from its recipe, and only be raised.
         overwrite: replace the run at `path`.
         device: "auto", "cpu", "cuda" or "cuda:N".
+        engine: what runs the network, one of `kerasnets.engines.choice.ENGINES`.
         data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
         confusion_every: epochs between two records of the validation confusion.
         callbacks: more Keras callbacks, called after those that keep the records.
@@ -59,6 +61,7 @@ def fit(
     else:
         runs.check_free(path, overwrite=overwrite)
     with runtime.session(device, recipe.precision) as session:
+        engine = choice.check(engine)
         dataset = datasets.load(
             recipe.dataset,
             image_size=recipe.image_size,
@@ -76,7 +79,9 @@ def fit(
             num_classes=len(dataset.class_names),
             steps_per_epoch=len(train),
         )
-        facts = Facts(recipe, session, dataset, parts, model, len(train))
+        model.optimizer.build(model.trainable_variables)
+        choice.use(model, engine)
+        facts = Facts(recipe, session, engine, dataset, parts, model, len(train))
         reporter = ProgressReporter(
             verbosity, train_images=len(parts.train), batch_size=recipe.batch_size
         )
@@ -132,7 +137,6 @@ def _train(
         watch.ConfusionMatrixLogger(run.path, every=confusion_every),
     ]
     tables = {keeper.table.path.name: keeper.table for keeper in keepers}
-    model.optimizer.build(model.trainable_variables)
     found = checkpoint.newest(run.checkpoint_folder)
     done = found.epoch if found else 0
     if done >= epochs and run.model_file.exists():

@@ -1,0 +1,165 @@
+"""The PyTorch engine computes what Keras computes, on the same variables."""
+
+import keras
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "torch", reason="the engine is the PyTorch backend's"
+)
+
+torch = pytest.importorskip("torch")
+
+from kerasnets.engines import torch_engine  # noqa: E402
+from kerasnets.engines.small_maps import SmallMapConv  # noqa: E402
+from kerasnets.networks import build_model  # noqa: E402
+
+# Every family with every option that changes its graph, at sizes that leave 1x1, 2x2
+# and larger maps behind.
+CASES = [
+    ("vgg11", 32, {"head": "compact", "dropout": 0.3}),
+    ("vgg11", 64, {"head": "compact", "batch_norm": True}),
+    ("resnet18", 32, {}),
+    ("resnet18", 64, {"dropout": 0.2, "glorot": True}),
+    ("resnet18", 32, {"batch_norm": False}),
+    ("resnet18", 16, {"stem": "cifar"}),
+    ("resnet50", 32, {}),
+    ("densenet121", 32, {"growth_rate": 8}),
+    ("densenet121", 64, {"growth_rate": 8, "batch_norm": False}),
+    ("densenet121", 16, {"growth_rate": 8, "stem": "cifar", "dropout": 0.2}),
+]
+
+
+def made(name: str, size: int, options: dict, data_format: str = "channels_last"):
+    keras.utils.set_random_seed(3)
+    shape = (size, size, 2) if data_format == "channels_last" else (2, size, size)
+    model = build_model(name, shape, num_classes=5, data_format=data_format, **options)
+    model.compile(
+        keras.optimizers.SGD(0.01, momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def images(model, count: int):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(count, *model.input_shape[1:])).astype("float32")
+    return x, rng.integers(0, 5, count)
+
+
+def gradients(model, x, y):
+    model.zero_grad()
+    loss = model.compute_loss(y=y, y_pred=model(x, training=True))
+    loss.backward()
+    return float(loss), [w.value.grad.numpy().copy() for w in model.trainable_weights]
+
+
+def assert_close(ours, theirs, tolerance):
+    scale = max(np.abs(theirs).max(), 1e-6)
+    assert np.abs(ours - theirs).max() / scale < tolerance
+
+
+@pytest.mark.parametrize(("name", "size", "options"), CASES)
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_logits_loss_and_gradients_are_keras_own(name, size, options, data_format):
+    if data_format == "channels_first" and size != 32:
+        pytest.skip("one size is enough for the second format")
+    plain = made(name, size, options, data_format)
+    lowered = made(name, size, options, data_format)
+    torch_engine.install(lowered)
+    x, y = images(plain, 8)
+    assert_close(lowered.predict(x, verbose=0), plain.predict(x, verbose=0), 1e-4)
+    loss, grads = gradients(lowered, x, y)
+    expected_loss, expected = gradients(plain, x, y)
+    assert loss == pytest.approx(expected_loss, rel=1e-4)
+    norm = np.sqrt(sum(float((g**2).sum()) for g in expected))
+    difference = sum(
+        float(((g - e) ** 2).sum()) for g, e in zip(grads, expected, strict=True)
+    )
+    # Batch norm over the few values of a 1x1 map magnifies round-off.
+    assert np.sqrt(difference) / norm < 5e-3
+
+
+def test_three_steps_move_the_statistics_alike():
+    plain, lowered = (made("resnet18", 64, {"dropout": 0.2}) for _ in range(2))
+    torch_engine.install(lowered)
+    x, y = images(plain, 16)
+    for _ in range(3):
+        plain.train_on_batch(x, y)
+        lowered.train_on_batch(x, y)
+    for ours, theirs in zip(lowered.variables, plain.variables, strict=True):
+        if "moving" in ours.path:
+            assert_close(np.asarray(ours), np.asarray(theirs), 5e-3)
+        if "seed" in ours.path:
+            assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+
+
+@pytest.mark.parametrize("height", [1, 2, 3])
+@pytest.mark.parametrize("width", [1, 2, 4])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_small_map_convolution_is_the_convolution(height, width, stride, size):
+    torch.manual_seed(0)
+    x = torch.randn(2, height, width, 3, dtype=torch.float64, requires_grad=True)
+    kernel = torch.randn(size, size, 3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(SmallMapConv.apply, (x, kernel, stride))
+    expected = torch.nn.functional.conv2d(
+        x.permute(0, 3, 1, 2), kernel.permute(3, 2, 0, 1), None, stride, size // 2
+    )
+    ours = SmallMapConv.apply(x, kernel, stride).permute(0, 3, 1, 2)
+    torch.testing.assert_close(ours, expected)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_within_its_own_tolerance(precision):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        plain, lowered = (made("resnet18", 32, {}) for _ in range(2))
+    finally:
+        keras.config.set_dtype_policy(before)
+    torch_engine.install(lowered)
+    x, y = images(plain, 8)
+    assert_close(lowered.predict(x, verbose=0), plain.predict(x, verbose=0), 0.05)
+    loss, _ = gradients(lowered, x, y)
+    assert loss == pytest.approx(gradients(plain, x, y)[0], rel=0.1)
+
+
+def test_a_layer_that_is_not_known_is_called_as_it_is():
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, activation="relu", padding="same")(inputs)
+    x = keras.layers.DepthwiseConv2D(3)(x)
+    x = keras.layers.LayerNormalization()(keras.layers.Activation("gelu")(x))
+    x = keras.layers.ZeroPadding2D(((1, 0), (0, 2)))(x)
+    x = keras.layers.MaxPooling2D(3, 2, padding="same")(x)
+    model = keras.Model(inputs, keras.layers.Conv2D(2, 1)(x))
+    images = np.random.default_rng(0).normal(size=(4, 8, 8, 3)).astype("float32")
+    expected = model.predict(images, verbose=0)
+    torch_engine.install(model)
+    np.testing.assert_allclose(model.predict(images, verbose=0), expected, atol=1e-5)
+
+
+def test_negative_values_are_padded_with_zeros_before_a_pool():
+    inputs = keras.Input((4, 4, 1))
+    x = keras.layers.Conv2D(1, 1, kernel_initializer="ones")(inputs)
+    x = keras.layers.MaxPooling2D(3, 2)(keras.layers.ZeroPadding2D(1)(x))
+    model = keras.Model(inputs, x)
+    torch_engine.install(model)
+    assert model.predict(-np.ones((1, 4, 4, 1)), verbose=0).max() == 0
+
+
+def test_saving_and_uninstalling_see_no_difference(tmp_path):
+    model = made("resnet18", 32, {})
+    shapes = [w.shape for w in model.weights]
+    torch_engine.install(model)
+    x, y = images(model, 4)
+    model.train_on_batch(x, y)
+    expected = model.predict(x, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert [w.shape for w in loaded.weights] == shapes
+    assert_close(loaded.predict(x, verbose=0), expected, 1e-4)
+    torch_engine.uninstall(model)
+    assert_close(model.predict(x, verbose=0), expected, 1e-4)
