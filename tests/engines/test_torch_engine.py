@@ -44,15 +44,30 @@ def made(name: str, size: int, options: dict, data_format: str = "channels_last"
 
 def images(model, count: int):
     rng = np.random.default_rng(1)
-    x = rng.normal(size=(count, *model.input_shape[1:])).astype("float32")
+    x = rng.normal(size=(count, *model.input_shape[1:])).astype(keras.config.floatx())
     return x, rng.integers(0, 5, count)
 
 
 def gradients(model, x, y):
+    """Loss, and the gradients of all weights as one float64 vector."""
     model.zero_grad()
     loss = model.compute_loss(y=y, y_pred=model(x, training=True))
     loss.backward()
-    return float(loss), [w.value.grad.numpy().copy() for w in model.trainable_weights]
+    grads = [w.value.grad.numpy().ravel() for w in model.trainable_weights]
+    return float(loss.detach()), np.concatenate(grads).astype("float64")
+
+
+@pytest.fixture
+def float64():
+    """Keras in float64: what is the same computation then agrees far more closely than
+    float32 can tell, as batch norm over the few values of a 1x1 map magnifies
+    round-off."""
+    before = keras.config.dtype_policy(), keras.config.floatx()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_dtype_policy(before[0])
+    keras.config.set_floatx(before[1])
 
 
 def assert_close(ours, theirs, tolerance):
@@ -62,23 +77,32 @@ def assert_close(ours, theirs, tolerance):
 
 @pytest.mark.parametrize(("name", "size", "options"), CASES)
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-def test_logits_loss_and_gradients_are_keras_own(name, size, options, data_format):
+def test_logits_loss_and_gradients_are_keras_own(
+    name, size, options, data_format, float64
+):
     if data_format == "channels_first" and size != 32:
         pytest.skip("one size is enough for the second format")
     plain = made(name, size, options, data_format)
     lowered = made(name, size, options, data_format)
     torch_engine.install(lowered)
     x, y = images(plain, 8)
+    assert_close(lowered.predict(x, verbose=0), plain.predict(x, verbose=0), 1e-6)
+    loss, ours = gradients(lowered, x, y)
+    expected_loss, theirs = gradients(plain, x, y)
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert np.linalg.norm(ours - theirs) < 1e-4 * np.linalg.norm(theirs)
+
+
+@pytest.mark.parametrize(("name", "size", "options"), CASES)
+def test_in_float32_it_is_as_near_the_truth_as_keras(name, size, options):
+    plain, lowered = (made(name, size, options) for _ in range(2))
+    torch_engine.install(lowered)
+    x, y = images(plain, 8)
     assert_close(lowered.predict(x, verbose=0), plain.predict(x, verbose=0), 1e-4)
-    loss, grads = gradients(lowered, x, y)
-    expected_loss, expected = gradients(plain, x, y)
-    assert loss == pytest.approx(expected_loss, rel=1e-4)
-    norm = np.sqrt(sum(float((g**2).sum()) for g in expected))
-    difference = sum(
-        float(((g - e) ** 2).sum()) for g, e in zip(grads, expected, strict=True)
-    )
-    # Batch norm over the few values of a 1x1 map magnifies round-off.
-    assert np.sqrt(difference) / norm < 5e-3
+    loss, ours = gradients(lowered, x, y)
+    expected_loss, theirs = gradients(plain, x, y)
+    assert loss == pytest.approx(expected_loss, rel=1e-3)
+    assert np.linalg.norm(ours - theirs) < 0.05 * np.linalg.norm(theirs)
 
 
 def test_three_steps_move_the_statistics_alike():
