@@ -205,8 +205,5 @@ def test_missing_run_is_refused(tmp_path):
 
 
 def test_a_run_in_use_is_refused(run):
-    lock = run.lock()
-    try:
+    with run.lock():
         assert_refused(run, "in use by another process")
-    finally:
-        lock.release(force=True)
