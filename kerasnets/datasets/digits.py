@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from kerasnets.datasets.dataset import Dataset, Split, fingerprint, statistics
-from kerasnets.datasets.images import as_array
+from kerasnets.datasets.images import as_array, empty_images
 
 TEST_IMAGES = 360
 
@@ -17,9 +17,9 @@ def load_digits(image_size: int, channels: int | None) -> Dataset:
     data = load()
     # 0 ... 16, a count of dark pixels in a 4x4 square, to 0 ... 255.
     grey = np.round(data.images * (255 / 16)).astype(np.uint8)
-    images = np.stack(
-        [as_array(Image.fromarray(image), image_size, channels or 1) for image in grey]
-    )
+    images = empty_images(len(grey), image_size, channels or 1)
+    for row, image in enumerate(grey):
+        images[row] = as_array(Image.fromarray(image), image_size, channels or 1)
     train, test = train_test_split(
         np.arange(len(images)),
         test_size=TEST_IMAGES,

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import filelock
 
@@ -52,12 +52,13 @@ def prepare(
             + f" Any image-classification dataset that TFDS has prepared in {data} "
             "works too; without TensorFlow, only the named ones can be downloaded."
         )
+    builder, source = _builder(name, data, mirror)
     with _turn(name, data):
         ready = prepared_folder(name, data)
         if ready:
             return ready
         _remove_unfinished(name, data)
-        _download_and_prepare(name, data, mirror)
+        _download_and_prepare(name, data, builder, source)
     ready = prepared_folder(name, data)
     if ready is None:
         raise DatasetError(f"preparing {name} left nothing in {data}.")
@@ -87,22 +88,32 @@ def _remove_unfinished(name: str, data: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _download_and_prepare(name: str, data: Path, mirror: "Mirror | None") -> None:
+def _builder(name: str, data: Path, mirror: "Mirror | None") -> tuple[Any, str]:
+    """The TFDS builder, and where it downloads from. Nothing is written yet."""
+    import tensorflow_datasets as tfds
+
+    from kerasnets.datasets import builders
+
+    if name in builders.NAMES:
+        builder = builders.builder(name, data, mirror)
+        urls = builders.urls(builder)
+        for url in urls:
+            _check_reachable(url, name)
+        return builder, urls[0].rpartition("/")[0]
+    try:
+        builder = tfds.builder(name, data_dir=data, file_format="array_record")
+    except Exception as error:  # TFDS raises many kinds
+        raise DatasetError(f"TFDS cannot make {name}: {_reason(error)}.") from error
+    return builder, "its publisher"
+
+
+def _download_and_prepare(name: str, data: Path, builder: Any, source: str) -> None:
     import tensorflow_datasets as tfds
 
     from kerasnets.datasets import builders
 
     ours = name in builders.NAMES
-    source = "its publisher"
     try:
-        if ours:
-            builder = builders.builder(name, data, mirror)
-            urls = builders.urls(builder)
-            source = urls[0].rpartition("/")[0]
-            for url in urls:
-                _check_reachable(url, name)
-        else:
-            builder = tfds.builder(name, data_dir=data, file_format="array_record")
         with _quiet(f"downloading {name} from {source} and preparing it in {data}"):
             builder.download_and_prepare(
                 download_config=tfds.download.DownloadConfig(
@@ -111,8 +122,6 @@ def _download_and_prepare(name: str, data: Path, mirror: "Mirror | None") -> Non
                     force_checksums_validation=ours,
                 )
             )
-    except DatasetError:
-        raise
     except Exception as error:  # TFDS, requests and the archives raise many kinds
         _remove_unfinished(name, data)
         raise DatasetError(

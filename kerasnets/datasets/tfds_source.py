@@ -13,7 +13,7 @@ from PIL import Image
 
 from kerasnets.datasets.dataset import Dataset, Split, fingerprint, statistics
 from kerasnets.datasets.folders import cache_name
-from kerasnets.datasets.images import as_array
+from kerasnets.datasets.images import as_array, empty_images
 from kerasnets.datasets.records import READERS
 from kerasnets.datasets.specs import DATASETS
 from kerasnets.errors import DatasetError
@@ -164,7 +164,7 @@ def _decode(
     channels: int,
     formats: set[str],
 ) -> Split:
-    images = np.empty((count, image_size, image_size, channels), np.uint8)
+    images = empty_images(count, image_size, channels)
     labels = np.empty(count, np.int64)
     for row, (data, label) in enumerate(_reported(name, split, count, examples)):
         try:

@@ -168,9 +168,11 @@ def _train(
         )
     finally:
         reporter.close()
+    # The network alone: it loads without kerasnets, and the optimizer's state is in the
+    # checkpoint.
+    bare = keras.Model(model.inputs, model.outputs, name=model.name)
     with runs.atomic_path(run.model_file) as temporary:
-        # Without the optimizer, whose state is in the checkpoint.
-        model.save(temporary, include_optimizer=False)
+        bare.save(temporary)
     reporter.say(f"model and records are in {run.path}", quiet=True)
 
 

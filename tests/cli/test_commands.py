@@ -63,6 +63,8 @@ def test_version(capsys):
         ("fit vgg19 --dataset digits --resume --overwrite", "contradicts"),
         ("fit vgg19 --dataset digits --augment flip --no-augment", "contradicts"),
         ("fit resnet34 --dataset digits --head compact", "for VGG networks"),
+        ("fit resnet18 --dataset digits --image-size 10000", "smaller image size"),
+        ("fit resnet18 --dataset digits --engine tf", "unknown engine 'tf'"),
         ("evaluate nowhere", "no run folder nowhere"),
         ("evaluate", "no trained run"),
         ("evaluate --split tset", "'tset'"),

@@ -83,6 +83,21 @@ def test_the_run_folder_has_every_record(tmp_path):
     assert runs.load(run.path).recipe == small()
 
 
+def test_the_model_file_loads_without_kerasnets(tmp_path):
+    run = fit(small(epochs=1), tmp_path / "run", device="cpu", verbosity=0)
+    code = (
+        "import sys, keras\n"
+        f"model = keras.saving.load_model({str(run.model_file)!r})\n"
+        "assert model.optimizer is None\n"
+        "print(model.name, model.output_shape, 'kerasnets' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    assert result.stdout.strip() == "resnet18 (None, 10) False"
+    assert run.model_file.stat().st_size < 1.1 * 4 * 11_200_000
+
+
 @pytest.mark.parametrize("at", [(1, 2), (2, 1), (3, 3)])
 def test_resumed_equals_uninterrupted_to_the_bit(tmp_path, at):
     recipe = small(epochs=3, schedule="cosine", warmup=1.0)
@@ -123,7 +138,7 @@ def test_resuming_with_another_recipe_is_refused_by_field(tmp_path):
 
 
 def test_nan_stops_with_a_clear_line_and_no_model(tmp_path):
-    with pytest.raises(TrainingDiverged, match="the loss became .* of epoch 1"):
+    with pytest.raises(TrainingDiverged, match=r"the loss became .* of epoch 1"):
         fit(small(learning_rate=1e30), tmp_path / "run", device="cpu", verbosity=0)
     assert not (tmp_path / "run" / "model.keras").exists()
 
