@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import click
 
+from kerasnets.cli.benchmark import benchmark
 from kerasnets.cli.datasets import datasets
 from kerasnets.cli.evaluate import evaluate
 from kerasnets.cli.fit import fit
@@ -47,7 +48,7 @@ def kerasnets() -> None:
     """
 
 
-for command in (fit, evaluate, networks, summary, datasets, prepare):
+for command in (fit, evaluate, networks, summary, datasets, prepare, benchmark):
     kerasnets.add_command(command)
 
 

@@ -96,6 +96,39 @@ def per_class_table(run: Run, split: str) -> Table:
     return table
 
 
+def benchmark_table(reports: Sequence[dict[str, Any]]) -> Table:
+    """Images per second of each contender, and how many times faster ours is."""
+    table = _table(
+        ("network", "what", "contender", "images/s", "ours is"), right=(3, 4)
+    )
+    for report in reports:
+        for what in ("train", "inference"):
+            for part in report[what]:
+                label = f"{what}, batch {part['batch_size']}"
+                for name, numbers in part["contenders"].items():
+                    found = part["ratios"].get(name)
+                    table.add_row(
+                        report["network"],
+                        label,
+                        name,
+                        f"{numbers['images_per_s']:,.1f}",
+                        f"{found['ratio']:.2f}× ({found['low']:.2f} to "
+                        f"{found['high']:.2f})"
+                        if found
+                        else "",
+                    )
+        for name, one in report["footprint"].items():
+            memory = one["peak_memory_mb"]
+            table.add_row(
+                report["network"],
+                "start, peak memory",
+                name,
+                f"{one['start_s']:.1f} s",
+                "" if memory is None else f"{memory:,.0f} MB",
+            )
+    return table
+
+
 def _table(columns: Sequence[str], right: Sequence[int]) -> Table:
     table = Table(
         box=None, header_style="bold", title_justify="left", caption_justify="left"

@@ -25,6 +25,7 @@ RANKS = {
     "evaluation": 6,
     "figures": 7,
     "study": 8,
+    "benchmark": 8,
     "cli": 9,
 }
 

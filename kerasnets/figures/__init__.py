@@ -5,6 +5,7 @@ The functions are imported when first used:
     draw_training(run)                           every figure of a training
     draw_evaluation(run, split)                  every figure of an evaluation
     draw_curves(run)                             loss and accuracy by epoch
+    draw_benchmark(reports, path)                speeds side by side
     draw_confusion(counts, class_names, ...)     a confusion matrix
     draw_validation_confusion(run, class_names)  that of the last epoch recorded
     draw_examples(run, split)                    images with what was predicted
@@ -14,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = {
+    "draw_benchmark": "kerasnets.figures.benchmark",
     "draw_confusion": "kerasnets.figures.confusion",
     "draw_curves": "kerasnets.figures.curves",
     "draw_evaluation": "kerasnets.figures.evaluation",

@@ -1,0 +1,1 @@
+"""Side by side with plain PyTorch: one run, interleaved, with intervals."""

@@ -1,0 +1,63 @@
+"""The benchmark times what it says, and its contenders do the same work."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kerasnets.benchmark.measure import Timing, interleave, ratio
+from kerasnets.cli.main import _run
+
+torch = pytest.importorskip("torch")
+
+
+def test_calls_are_interleaved_and_warm_up_does_not_count():
+    order: list[str] = []
+    calls = {name: (lambda name=name: order.append(name)) for name in "ab"}
+    timings = interleave(calls, images=10, rounds=3, warm_up=1)
+    assert len(order) == 8
+    assert all({order[i], order[i + 1]} == {"a", "b"} for i in range(0, 8, 2))
+    assert [len(timings[name].seconds) for name in "ab"] == [3, 3]
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0.01, 10), st.floats(0.01, 10)), min_size=3, max_size=20
+    )
+)
+def test_the_ratio_is_inside_its_interval_and_turns_over(pairs):
+    ours, theirs = (Timing(np.array(column), 1) for column in zip(*pairs, strict=True))
+    middle, low, high = ratio(ours, theirs)
+    assert low <= middle * (1 + 1e-12) and middle <= high * (1 + 1e-12)
+    equal = ratio(ours, ours)
+    assert equal == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "torch", reason="torchvision runs on PyTorch"
+)
+def test_the_command_writes_what_it_prints(tmp_path, capsys):
+    arguments = ["benchmark", "resnet18", "--batch-size", "2", "--rounds", "3"]
+    arguments += ["--inference-batch-size", "2", "--out", str(tmp_path), "--json"]
+    assert _run([*arguments, "--device", "cpu"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == [json.loads((tmp_path / "resnet18.json").read_text())]
+    (report,) = printed
+    names = {
+        "kerasnets",
+        "keras",
+        "torchvision contiguous",
+        "torchvision channels-last",
+    }
+    assert set(report["train"][0]["contenders"]) == names == set(report["footprint"])
+    ratios = report["train"][0]["ratios"]
+    assert len(ratios) == 2 and "keras" in ratios  # the better of the two formats
+    assert (tmp_path / "speeds.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_unknown_contenders_are_refused(capsys):
+    assert _run(["benchmark", "resnet18", "--against", "tensorflw"]) == 2
+    assert "unknown contender 'tensorflw'" in capsys.readouterr().err
