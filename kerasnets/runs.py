@@ -205,13 +205,21 @@ def check_free(path: Path, *, overwrite: bool = False) -> None:
                 f"the run {path} exists; --resume continues it, --overwrite replaces "
                 "it, --out chooses another folder."
             )
-    parent = next(
+    obstacle = why_not_writable(path)
+    if obstacle:
+        raise RunError(f"{obstacle}; choose another --out.")
+
+
+def why_not_writable(path: Path) -> str | None:
+    """What keeps the folder `path` from being made or written, or None."""
+    nearest = next(
         folder for folder in (path, *path.absolute().parents) if folder.exists()
     )
-    if not parent.is_dir():
-        raise RunError(f"{parent} is a file; --out needs a folder.")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise RunError(f"{parent} is not writable; choose another --out.")
+    if not nearest.is_dir():
+        return f"{nearest} is a file, not a folder"
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return f"{nearest} is not writable"
+    return None
 
 
 def create(path: Path, recipe: Recipe, *, overwrite: bool = False) -> Run:

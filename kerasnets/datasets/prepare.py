@@ -14,6 +14,7 @@ import filelock
 from kerasnets.datasets.folders import data_folder, prepared_folder, prepared_names
 from kerasnets.datasets.specs import DATASETS
 from kerasnets.errors import DatasetError, unknown
+from kerasnets.runs import why_not_writable
 
 if TYPE_CHECKING:
     from kerasnets.datasets.builders import Mirror
@@ -51,6 +52,12 @@ def prepare(
             unknown("dataset", name, [*DATASETS, *others])
             + f" Any image-classification dataset that TFDS has prepared in {data} "
             "works too; without TensorFlow, only the named ones can be downloaded."
+        )
+    obstacle = why_not_writable(data)
+    if obstacle:
+        raise DatasetError(
+            f"{name} is not prepared in {data}, which cannot be written ({obstacle}); "
+            "name another folder with TFDS_DATA_DIR."
         )
     builder, source = _builder(name, data, mirror)
     with _turn(name, data):

@@ -183,8 +183,8 @@ def test_two_processes_take_turns(mnist, tmp_path):
     )
     both = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
-    # Each archive is looked for, then downloaded, by one of them.
-    assert mnist.requests.count(IMAGES) == 2
+    # Both look whether each archive is there, at most; one downloads it.
+    assert 2 <= mnist.requests.count(IMAGES) <= 3
     assert len(datasets.load("mnist", data_dir=tmp_path).train) == 30
 
 
