@@ -99,7 +99,7 @@ def per_class_table(run: Run, split: str) -> Table:
 def benchmark_table(reports: Sequence[dict[str, Any]]) -> Table:
     """Images per second of each contender, and how many times faster ours is."""
     table = _table(
-        ("network", "what", "contender", "images/s", "ours is"), right=(3, 4)
+        ("network", "what", "with", "images/s", "times faster"), right=(3, 4)
     )
     for report in reports:
         for what in ("train", "inference"):
@@ -112,8 +112,7 @@ def benchmark_table(reports: Sequence[dict[str, Any]]) -> Table:
                         label,
                         name,
                         f"{numbers['images_per_s']:,.1f}",
-                        f"{found['ratio']:.2f}× ({found['low']:.2f} to "
-                        f"{found['high']:.2f})"
+                        f"{found['ratio']:.2f} ({found['low']:.2f}–{found['high']:.2f})"
                         if found
                         else "",
                     )
@@ -121,7 +120,7 @@ def benchmark_table(reports: Sequence[dict[str, Any]]) -> Table:
             memory = one["peak_memory_mb"]
             table.add_row(
                 report["network"],
-                "start, peak memory",
+                "start, memory",
                 name,
                 f"{one['start_s']:.1f} s",
                 "" if memory is None else f"{memory:,.0f} MB",
@@ -137,7 +136,7 @@ def _table(columns: Sequence[str], right: Sequence[int]) -> Table:
         table.add_column(
             column,
             justify="right" if index in right else "left",
-            no_wrap=index < len(columns) - 1,
+            no_wrap=True,
         )
     return table
 

@@ -121,6 +121,11 @@ def peak_memory_bytes(session: Session) -> int | None:
         import tensorflow
 
         return tensorflow.config.experimental.get_memory_info(f"GPU:{index}")["peak"]
+    with contextlib.suppress(OSError):
+        # Unlike getrusage, which starts from the memory of the parent process.
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     if find_spec("resource") is None:  # Windows
         return None
     import resource

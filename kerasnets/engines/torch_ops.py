@@ -14,11 +14,14 @@ import torch
 from keras import layers
 from torch.nn import functional as F
 
-from kerasnets.engines.small_maps import SmallMapConv
+from kerasnets.engines.small_maps import SmallMapConv, taps
 
-# Convolutions onto maps of at most this many pixels are matrix products on a CPU
-# (docs/performance.md has the measurements).
+# When a convolution is a matrix product instead, on a CPU (docs/performance.md): if a
+# single tap of its kernel meets the map and it gives at most so many pixels; or if
+# several do, for fewer pixels and enough channels to make up for the Python between.
+ONE_TAP_PIXELS = 16
 SMALL_MAP_PIXELS = 4
+SMALL_MAP_CHANNELS = 256 * 256  # in times out
 
 
 class Context:
@@ -190,23 +193,10 @@ def _conv_padding(layer, source: Value) -> tuple[int, int] | None:
 
 def _conv_forward(layer, source: Value, padding: tuple[int, int]) -> Callable:
     """f(x [N, C, H, W], kernel [h, w, I, O], bias) -> [N, O, H', W']."""
-    size, stride = layer.kernel_size, layer.strides
-    dtype = _dtype(layer)
-    cpu = layer.kernel.value.device.type == "cpu"
-    height, width = _map_size(source, _channels_last(layer))
-    square = size[0] == size[1] and stride[0] == stride[1]
-    centered = padding == (size[0] // 2, size[0] // 2) and size[0] % 2 == 1
-    if cpu and square and centered and height is not None and width is not None:
-        pixels = -(-height // stride[0]) * -(-width // stride[0])
-        if pixels <= SMALL_MAP_PIXELS:
-
-            def product(x, kernel, bias):
-                rows = x.permute(0, 2, 3, 1).contiguous()
-                out = SmallMapConv.apply(rows, kernel.to(dtype), stride[0])
-                out = out if bias is None else out + bias.to(dtype)
-                return out.permute(0, 3, 1, 2)
-
-            return product
+    stride, dtype = layer.strides, _dtype(layer)
+    product = _as_product(layer, source, padding)
+    if product:
+        return product
     _store_for_convolution(layer.kernel)
 
     def convolution(x, kernel, bias):
@@ -215,6 +205,43 @@ def _conv_forward(layer, source: Value, padding: tuple[int, int]) -> Callable:
         return F.conv2d(x, weight, bias, stride, padding)
 
     return convolution
+
+
+def _as_product(layer, source: Value, padding: tuple[int, int]) -> Callable | None:
+    """The same as `_conv_forward` by matrix products, where that is faster."""
+    (size, width_), (stride, stride_) = layer.kernel_size, layer.strides
+    height, width = _map_size(source, _channels_last(layer))
+    centered = size % 2 == 1 and padding == (size // 2, size // 2)
+    if layer.kernel.value.device.type != "cpu" or not centered:
+        return None
+    if size != width_ or stride != stride_ or height is None or width is None:
+        return None
+    met = list(taps(height, width, size, stride))
+    out_height, out_width = -(-height // stride), -(-width // stride)
+    pixels, dtype = out_height * out_width, _dtype(layer)
+    filters, channels = layer.filters, layer.kernel.shape[2]
+
+    def one_tap(x, kernel, bias):
+        tap, source, _ = met[0]
+        rows = x.permute(0, 2, 3, 1)[:, *source].reshape(-1, channels)
+        weight = kernel[tap].to(dtype)
+        if bias is None:
+            out = rows @ weight
+        else:
+            out = torch.addmm(bias.to(dtype), rows, weight)
+        return out.view(-1, out_height, out_width, filters).permute(0, 3, 1, 2)
+
+    def several_taps(x, kernel, bias):
+        rows = x.permute(0, 2, 3, 1).contiguous()
+        out = SmallMapConv.apply(rows, kernel.to(dtype), stride)
+        out = out if bias is None else out + bias.to(dtype)
+        return out.permute(0, 3, 1, 2)
+
+    if len(met) == 1 and pixels <= ONE_TAP_PIXELS:
+        return one_tap
+    if pixels <= SMALL_MAP_PIXELS and channels * filters >= SMALL_MAP_CHANNELS:
+        return several_taps
+    return None
 
 
 def _map_size(source: Value, channels_last: bool) -> tuple[int | None, int | None]:

@@ -78,7 +78,7 @@ class Facts:
             f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}",
             "images": f"augment {recipe.augment}, normalize {recipe.normalize}",
             "seed": str(recipe.seed),
-            "not the paper's": departures or "nothing",
+            "named": departures or "nothing: the paper's recipe",
         }
 
     def record(self, run: Run) -> None:
