@@ -97,7 +97,7 @@ def benchmark(
     click.echo(
         f"{environment['device_name']}, {environment['threads']} threads, "
         f"{environment['backend']} {environment['packages'][environment['backend']]}; "
-        f"torchvision is {reports[0]['torchvision_is']}"
+        f"compared with {reports[0]['torchvision_is']}"
     )
     Console(highlight=False).print(benchmark_table(reports))
     click.echo(f"results are in {out}")

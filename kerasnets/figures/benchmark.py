@@ -32,12 +32,12 @@ def draw_benchmark(reports: Sequence[dict[str, Any]], path: Path) -> Path:
         path,
         title="Images per second, 32x32, float32",
         subtitle=f"{environment['device_name']}; {environment['backend']} "
-        f"{environment['packages'][environment['backend']]}; torchvision is "
+        f"{environment['packages'][environment['backend']]}; compared with "
         f"{reports[0]['torchvision_is']}. Medians of {reports[0]['rounds']} "
         "interleaved rounds; lines are the middle half of the rounds.",
         body_height=0.6 + 1.35 * len(reports),
     ) as figure:
-        grid = figure.subplots(len(reports), len(columns), squeeze=False)
+        grid = figure.subplots(len(reports), len(columns), sharey="row", squeeze=False)
         for row, report in zip(grid, reports, strict=True):
             for axes, (what, part) in zip(row, columns, strict=True):
                 _draw(axes, report, what, report[what][part])
@@ -63,7 +63,7 @@ def _draw(axes: Axes, report: dict[str, Any], what: str, part: dict[str, Any]) -
             0, index, f" {speed:,.0f}", va="center", color="white", size=SMALL_SIZE
         )
     title = network_title(report["network"], batch_norm=True)
-    kind = "training step" if what == "train" else "inference"
+    kind = "training" if what == "train" else "inference"
     axes.set_title(f"{title}, {kind}, batch {part['batch_size']}", size=SMALL_SIZE)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=SMALL_SIZE)
