@@ -12,7 +12,9 @@ _PAPER = ("resnet34", "densenet121", "vgg19")
 
 
 @click.command()
-@click.argument("networks", nargs=-1, type=Name("network", NETWORKS))
+@click.argument(
+    "networks", metavar="[NETWORK]...", nargs=-1, type=Name("network", NETWORKS)
+)
 @click.option(
     "--batch-size",
     "batch_sizes",
@@ -63,7 +65,7 @@ def benchmark(
 ) -> None:
     """Compare speed and memory with plain PyTorch.
 
-    Times training steps and inference of NETWORKS (the paper's three unless named),
+    Times training steps and inference of the networks (the paper's three unless named),
     interleaved in one run, on an otherwise idle machine. Where torchvision cannot be
     imported, its networks written in plain PyTorch stand in for it.
 

@@ -55,7 +55,9 @@ class _Validation(click.ParamType):
             return value
 
 
-network_argument = click.argument("network", type=Name("network", NETWORKS))
+network_argument = click.argument(
+    "network", metavar="NETWORK", type=Name("network", NETWORKS)
+)
 
 dataset_option = click.option(
     "--dataset",
@@ -111,7 +113,7 @@ def architecture_options(command: Callable) -> Callable:
             click.option(
                 "--head",
                 type=Name("head", HEADS),
-                help="VGG's classifier: the paper's, or one without its 49 copies.  "
+                help="VGG's classifier: after a 7x7 adaptive pool, or a global pool.  "
                 "[default: imagenet]",
             ),
             click.option(
@@ -174,6 +176,7 @@ def training_options(command: Callable) -> Callable:
             click.option(
                 "--validation",
                 type=_Validation(),
+                metavar="FRACTION|test",
                 help="Fraction of the training images held out, or 'test' to monitor "
                 "the test split as the paper's figures do.  [default: 0.1]",
             ),

@@ -9,7 +9,9 @@ from kerasnets.datasets.specs import DATASETS
 
 
 @click.command()
-@click.argument("dataset", type=Name("dataset", DATASETS, strict=False))
+@click.argument(
+    "dataset", metavar="DATASET", type=Name("dataset", DATASETS, strict=False)
+)
 @data_dir_option
 def prepare(dataset: str, data_dir: Path | None) -> None:
     """Download a dataset.
