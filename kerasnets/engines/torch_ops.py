@@ -65,6 +65,7 @@ class Value:
         fresh: the operation that made it needs it no more, and no other tensor shares
             its memory: it may be overwritten by its only reader.
         nonnegative: no element is below zero.
+        copies: pixels that its reader sees, all equal to the one that is held.
         padding: zeros that its reader has yet to put around it, (rows, columns).
         channels_last: the data format of the Keras layer that made it.
         sole_use: exactly one operation reads it.
@@ -75,6 +76,7 @@ class Value:
     images: bool = False
     fresh: bool = False
     nonnegative: bool = False
+    copies: int = 1
     padding: tuple[int, int] = (0, 0)
     channels_last: bool = True
     sole_use: bool = False
@@ -414,19 +416,50 @@ def _global_pool(layer, operands: list[Value], following) -> Lowered | None:
     return Lowered(lambda context, x: x.mean((2, 3)), Value(fresh=True))
 
 
+def _adaptive_pool(layer, operands: list[Value], following) -> Lowered | None:
+    """One pixel pooled to many, before a flattening: the copies are only noted."""
+    (source,) = operands
+    flattens = following is not None and type(following.operation) is layers.Flatten
+    one_pixel = source.images and _map_size(source, _channels_last(layer)) == (1, 1)
+    if not (flattens and one_pixel) or source.padding != (0, 0):
+        return None
+    height, width = layer.output_size
+    value = Value(
+        images=True, copies=height * width, channels_last=_channels_last(layer)
+    )
+    return Lowered(None, value)
+
+
+def _flatten(layer, operands: list[Value], following) -> Lowered | None:
+    """Flattened copies of one pixel: [N, C] if a dense layer follows, which need not
+    see them all, else [N, copies * C]."""
+    (source,) = operands
+    copies = source.copies
+    if copies == 1:
+        return None
+    if following is not None and type(following.operation) is layers.Dense:
+        return Lowered(lambda context, x: x.flatten(1), Value(copies=copies))
+    return Lowered(lambda context, x: x.flatten(1).repeat(1, copies), Value())
+
+
 def _dense(layer, operands: list[Value], following) -> Lowered | None:
     (source,) = operands
-    if len(source.shape) != 2 or layer.activation is not keras.activations.linear:
+    if len(source.shape) != 2:
         return None
-    dtype = _dtype(layer)
+    dtype, copies = _dtype(layer), source.copies
 
     def operation(context, x):
         kernel = layer.kernel.value.to(dtype)
+        if copies > 1:  # equal inputs: their weights may be added up first
+            kernel = kernel.view(copies, -1, layer.units).sum(0)
         if layer.bias is None:
-            return x.to(dtype) @ kernel
-        return torch.addmm(layer.bias.value.to(dtype), x.to(dtype), kernel)
+            out = x.to(dtype) @ kernel
+        else:
+            out = torch.addmm(layer.bias.value.to(dtype), x.to(dtype), kernel)
+        return layer.activation(out)
 
-    return Lowered(operation, Value(fresh=True))
+    linear = layer.activation is keras.activations.linear
+    return Lowered(operation, Value(fresh=linear))
 
 
 _RULES: dict[type, Callable[..., Lowered | None]] = {
@@ -440,5 +473,7 @@ _RULES: dict[type, Callable[..., Lowered | None]] = {
     layers.MaxPooling2D: _pool,
     layers.AveragePooling2D: _pool,
     layers.GlobalAveragePooling2D: _global_pool,
+    layers.AdaptiveAveragePooling2D: _adaptive_pool,
+    layers.Flatten: _flatten,
     layers.Dense: _dense,
 }

@@ -213,6 +213,31 @@ def test_a_layer_that_is_not_known_is_called_as_it_is():
     np.testing.assert_allclose(model.predict(images, verbose=0), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("activation", [None, "relu"])
+@pytest.mark.parametrize("dense", [True, False])
+def test_one_pixel_pooled_to_many(activation, dense):
+    """VGG's head on a 32x32 image: the copies are not made, the gradients are alike."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((2, 2, 3))
+    x = keras.layers.Conv2D(4, 2)(inputs)
+    x = keras.layers.AdaptiveAveragePooling2D((2, 3))(x)
+    x = keras.layers.Flatten()(x)
+    if dense:
+        x = keras.layers.Dense(5, activation=activation)(x)
+    model = keras.Model(inputs, x)
+    images = np.random.default_rng(0).normal(size=(6, 2, 2, 3)).astype("float32")
+    found = []
+    for lowered in (False, True):
+        if lowered:
+            torch_engine.install(model)
+        model.zero_grad()
+        out = model(images)
+        out.square().sum().backward()
+        found.append([out.detach(), *(w.value.grad.clone() for w in model.weights)])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
 def test_negative_values_are_padded_with_zeros_before_a_pool():
     inputs = keras.Input((4, 4, 1))
     x = keras.layers.Conv2D(1, 1, kernel_initializer="ones")(inputs)
