@@ -16,7 +16,8 @@ from typing import Any
 import keras
 import torch
 
-from kerasnets.engines import torch_ops as ops
+from kerasnets.engines.torch_lowering import Context, Operation, Value
+from kerasnets.engines.torch_ops import lower, to_model_format
 
 
 @dataclass
@@ -24,7 +25,7 @@ class Step:
     """One operation: `slots[output] = operation(*slots[inputs])`; then the slots of
     `free`, which nothing reads any more, are emptied."""
 
-    operation: ops.Operation
+    operation: Operation
     inputs: list[int]
     output: int
     free: list[int] = field(default_factory=list)
@@ -46,7 +47,7 @@ class TorchGraph:
 
     def __call__(self, images: torch.Tensor, *, training: bool) -> torch.Tensor:
         """The model's output for images in the model's own data format."""
-        context = ops.Context(training)
+        context = Context(training)
         slots: list[Any] = [None] * (len(self.steps) + 1)
         slots[0] = images
         for step in self.steps:
@@ -75,7 +76,7 @@ def _lower(model: keras.Model) -> list[Step]:
         output = id(node.outputs[0])
         return reader.get(output) if uses[output] == 1 else None
 
-    values = {id(model.inputs[0]): ops.Value(slot=0, shape=model.inputs[0].shape)}
+    values = {id(model.inputs[0]): Value(slot=0, shape=model.inputs[0].shape)}
     steps: list[Step] = []
     absorbed: set[int] = set()
     for node in nodes:
@@ -85,7 +86,7 @@ def _lower(model: keras.Model) -> list[Step]:
         for operand, tensor in zip(operands, node.input_tensors, strict=True):
             operand.sole_use = uses[id(tensor)] == 1
         following = sole_reader(node)
-        lowered = ops.lower(node.operation, operands, following)
+        lowered = lower(node.operation, operands, following)
         last = node
         if lowered.absorbs_next:
             absorbed.add(id(following))
@@ -99,7 +100,7 @@ def _lower(model: keras.Model) -> list[Step]:
             inputs = [operand.slot for operand in operands]
             steps.append(Step(lowered.operation, inputs, value.slot))
         values[id(last.outputs[0])] = value
-    end = ops.to_model_format(values[id(model.outputs[0])])
+    end = to_model_format(values[id(model.outputs[0])])
     if end:
         slot = values[id(model.outputs[0])].slot
         steps.append(Step(end, [slot], len(steps) + 1))

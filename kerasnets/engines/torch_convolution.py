@@ -1,0 +1,172 @@
+"""Convolution and batch norm as torch operations, alone and together."""
+
+from collections.abc import Callable
+
+import keras
+import torch
+from keras import layers
+from torch.nn import functional as F
+
+from kerasnets.engines.small_maps import SmallMapConv, taps
+from kerasnets.engines.torch_lowering import (
+    Context,
+    Lowered,
+    Value,
+    as_images,
+    dtype_of,
+    is_channels_last,
+    map_size,
+)
+
+# When a convolution is a matrix product instead, on a CPU (docs/performance.md): if a
+# single tap of its kernel meets the map and it gives at most so many pixels; or if
+# several do, for fewer pixels and enough channels to make up for the Python between.
+ONE_TAP_PIXELS = 16
+SMALL_MAP_PIXELS = 4
+SMALL_MAP_CHANNELS = 256 * 256  # in times out
+
+
+def lower_convolution(layer, operands: list[Value], following) -> Lowered | None:
+    (source,) = operands
+    padding = _conv_padding(layer, source)
+    if layer.groups != 1 or set(layer.dilation_rate) != {1} or padding is None:
+        return None
+    if layer.activation is not keras.activations.linear:
+        return None
+    to_images = as_images(source, is_channels_last(layer))
+    forward = _conv_forward(layer, source, padding)
+    norm = following.operation if following is not None else None
+    fuse = type(norm) is layers.BatchNormalization and _normalizes_channels(norm, layer)
+    dtype = dtype_of(layer)
+
+    def operation(context, x):
+        x = to_images(x).to(dtype)
+        kernel = layer.kernel.value
+        bias = layer.bias.value if layer.use_bias else None
+        if not fuse:
+            return forward(x, kernel, bias)
+        if context.training:
+            return _batch_norm(context, norm, forward(x, kernel, bias))
+        return forward(x, *_folded(kernel, bias, norm))
+
+    value = Value(images=True, fresh=True, channels_last=is_channels_last(layer))
+    return Lowered(operation, value, absorbs_next=fuse)
+
+
+def _conv_padding(layer, source: Value) -> tuple[int, int] | None:
+    """Symmetric zeros that a convolution needs around its input, or None where they
+    are not symmetric."""
+    if layer.padding == "valid":
+        return source.padding
+    odd = all(size % 2 for size in layer.kernel_size)
+    if layer.padding == "same" and odd and set(layer.strides) == {1}:
+        rows, columns = source.padding
+        return (rows + layer.kernel_size[0] // 2, columns + layer.kernel_size[1] // 2)
+    return None
+
+
+def _conv_forward(layer, source: Value, padding: tuple[int, int]) -> Callable:
+    """f(x [N, C, H, W], kernel [h, w, I, O], bias) -> [N, O, H', W']."""
+    stride, dtype = layer.strides, dtype_of(layer)
+    product = _as_product(layer, source, padding)
+    if product:
+        return product
+    _store_for_convolution(layer.kernel)
+
+    def convolution(x, kernel, bias):
+        bias = bias if bias is None else bias.to(dtype)
+        weight = kernel.to(dtype).permute(3, 2, 0, 1)
+        return F.conv2d(x, weight, bias, stride, padding)
+
+    return convolution
+
+
+def _as_product(layer, source: Value, padding: tuple[int, int]) -> Callable | None:
+    """The same as `_conv_forward` by matrix products, where that is faster."""
+    (size, width_), (stride, stride_) = layer.kernel_size, layer.strides
+    height, width = map_size(source, is_channels_last(layer))
+    centered = size % 2 == 1 and padding == (size // 2, size // 2)
+    if layer.kernel.value.device.type != "cpu" or not centered:
+        return None
+    if size != width_ or stride != stride_ or height is None or width is None:
+        return None
+    met = list(taps(height, width, size, stride))
+    out_height, out_width = -(-height // stride), -(-width // stride)
+    pixels, dtype = out_height * out_width, dtype_of(layer)
+    filters, channels = layer.filters, layer.kernel.shape[2]
+
+    def one_tap(x, kernel, bias):
+        tap, source, _ = met[0]
+        rows = x.permute(0, 2, 3, 1)[:, *source].reshape(-1, channels)
+        weight = kernel[tap].to(dtype)
+        if bias is None:
+            out = rows @ weight
+        else:
+            out = torch.addmm(bias.to(dtype), rows, weight)
+        return out.view(-1, out_height, out_width, filters).permute(0, 3, 1, 2)
+
+    def several_taps(x, kernel, bias):
+        rows = x.permute(0, 2, 3, 1).contiguous()
+        out = SmallMapConv.apply(rows, kernel.to(dtype), stride)
+        out = out if bias is None else out + bias.to(dtype)
+        return out.permute(0, 3, 1, 2)
+
+    if len(met) == 1 and pixels <= ONE_TAP_PIXELS:
+        return one_tap
+    if pixels <= SMALL_MAP_PIXELS and channels * filters >= SMALL_MAP_CHANNELS:
+        return several_taps
+    return None
+
+
+def _store_for_convolution(kernel: keras.Variable) -> None:
+    """Keep a kernel's [h, w, I, O] in the memory order of [O, h, w, I], in which torch
+    reads it without copying at every step. Its shape and values stay."""
+    parameter = kernel.value
+    with torch.no_grad():
+        stored = parameter.detach().permute(3, 0, 1, 2).contiguous()
+        parameter.data = stored.permute(1, 2, 3, 0)
+
+
+def _normalizes_channels(norm, conv) -> bool:
+    axis = norm.axis if isinstance(norm.axis, int) else norm.axis[0]
+    channel = 3 if is_channels_last(conv) else 1
+    return axis % 4 == channel and norm.center and norm.scale
+
+
+def _batch_norm(context: Context, norm, x: torch.Tensor) -> torch.Tensor:
+    gamma, beta = norm.gamma.value, norm.beta.value
+    if not context.training or not norm.trainable:
+        mean, variance = norm.moving_mean.value, norm.moving_variance.value
+        return F.batch_norm(x, mean, variance, gamma, beta, False, 0.0, norm.epsilon)
+    out, mean, inverse_std = torch.native_batch_norm(
+        x, gamma, beta, None, None, True, 0.0, norm.epsilon
+    )
+    context.gather(norm, mean, inverse_std)
+    return out
+
+
+def _folded(kernel, bias, norm) -> tuple[torch.Tensor, torch.Tensor]:
+    """Kernel and bias that do what a convolution and its batch norm do together."""
+    scale = norm.gamma.value * torch.rsqrt(norm.moving_variance.value + norm.epsilon)
+    shift = norm.beta.value - norm.moving_mean.value * scale
+    return kernel * scale, shift if bias is None else shift + bias * scale
+
+
+def lower_norm(layer, operands: list[Value], following) -> Lowered | None:
+    (source,) = operands
+    axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
+    rank = len(source.shape)
+    channels_last = axis % rank == rank - 1
+    if rank != 4 or not (channels_last or axis == 1) or source.padding != (0, 0):
+        return None
+    if not (layer.center and layer.scale):
+        return None
+    to_images = as_images(source, channels_last)
+    dtype = dtype_of(layer)
+
+    def operation(context, x):
+        return _batch_norm(context, layer, to_images(x).to(dtype))
+
+    return Lowered(
+        operation, Value(images=True, fresh=True, channels_last=channels_last)
+    )

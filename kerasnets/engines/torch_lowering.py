@@ -1,0 +1,105 @@
+"""What is known of tensors while a graph is lowered, and at run time."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+
+class Context:
+    """What one run through the graph collects.
+
+    Attributes:
+        training: whether batch statistics are used and gathered.
+    """
+
+    def __init__(self, training: bool) -> None:
+        self.training = training
+        self._moving: dict[float, tuple[list, list]] = defaultdict(lambda: ([], []))
+
+    def gather(self, layer, mean: torch.Tensor, inverse_std: torch.Tensor) -> None:
+        """Note a batch's statistics for a layer's moving ones."""
+        variance = inverse_std.detach().pow(-2).sub_(layer.epsilon).clamp_(min=0)
+        old, new = self._moving[layer.momentum]
+        old += [layer.moving_mean.value, layer.moving_variance.value]
+        new += [mean.detach(), variance]
+
+    def update_moving_statistics(self) -> None:
+        """moving = moving * momentum + batch * (1 - momentum), the variance being the
+        biased one, as Keras keeps it."""
+        with torch.no_grad():
+            for momentum, (old, new) in self._moving.items():
+                torch._foreach_lerp_(old, new, 1 - momentum)
+
+
+Operation = Callable[..., torch.Tensor]
+
+
+@dataclass
+class Value:
+    """What is known of a tensor when the graph is lowered.
+
+    Attributes:
+        slot: where it is at run time.
+        shape: as Keras has it.
+        images: it is held as [N, C, H, W]; False for the model's input and for
+            tensors of other rank.
+        fresh: the operation that made it needs it no more, and no other tensor shares
+            its memory: it may be overwritten by its only reader.
+        nonnegative: no element is below zero.
+        copies: pixels that its reader sees, all equal to the one that is held.
+        padding: zeros that its reader has yet to put around it, (rows, columns).
+        channels_last: the data format of the Keras layer that made it.
+        sole_use: exactly one operation reads it.
+    """
+
+    slot: int = 0
+    shape: tuple[int | None, ...] = ()
+    images: bool = False
+    fresh: bool = False
+    nonnegative: bool = False
+    copies: int = 1
+    padding: tuple[int, int] = (0, 0)
+    channels_last: bool = True
+    sole_use: bool = False
+
+
+@dataclass
+class Lowered:
+    """An operation and what it gives. Without an operation, the operand is passed on.
+
+    Attributes:
+        absorbs_next: the layer that follows is part of the operation.
+    """
+
+    operation: Operation | None
+    value: Value
+    absorbs_next: bool = False
+
+
+def as_images(value: Value, channels_last: bool) -> Callable:
+    """What makes [N, C, H, W] in channels-last memory of a tensor."""
+    if value.images:
+        return lambda x: x
+    if channels_last:
+        return lambda x: x.permute(0, 3, 1, 2)
+    return lambda x: x.contiguous(memory_format=torch.channels_last)
+
+
+def is_channels_last(layer) -> bool:
+    return layer.data_format == "channels_last"
+
+
+def dtype_of(layer) -> torch.dtype:
+    return getattr(torch, layer.compute_dtype)
+
+
+def map_size(source: Value, channels_last: bool) -> tuple[int | None, int | None]:
+    """Height and width without the padding still to come, as far as known."""
+    height, width = source.shape[1:3] if channels_last else source.shape[2:4]
+    rows, columns = source.padding
+    return (
+        None if height is None else height - 2 * rows,
+        None if width is None else width - 2 * columns,
+    )
