@@ -13,7 +13,8 @@ from kerasnets.networks.specs import NETWORKS
 from kerasnets.recipes import Recipe
 from kerasnets.training.objective import compile_model
 
-CONTENDERS = ("kerasnets", "keras", "torchvision")
+# What kerasnets can be compared with.
+OTHERS = ("torchvision", "keras")
 IMAGE_SIZE = 32
 CLASSES = 10
 LEARNING_RATE, MOMENTUM = 0.001, 0.9
@@ -38,10 +39,10 @@ class Contender:
 
 
 def check(names: tuple[str, ...]) -> None:
-    """Raise BackendError unless every name is one of `CONTENDERS`."""
+    """Raise BackendError unless every name is one of `OTHERS`."""
     for name in names:
-        if name not in CONTENDERS:
-            raise BackendError(unknown("contender", name, CONTENDERS))
+        if name not in OTHERS:
+            raise BackendError(unknown("contender", name, OTHERS))
 
 
 def images(batch_size: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -60,7 +61,9 @@ def expand(names: tuple[str, ...]) -> list[str]:
     ]
 
 
-def make(name: str, network: str, batch_size: int, channels: int, device: str):
+def make(
+    name: str, network: str, batch_size: int, channels: int, device: str
+) -> Contender:
     """The contender of a name of `expand`, on its own copy of the network.
 
     All have batch norm and the head and stem called "imagenet".

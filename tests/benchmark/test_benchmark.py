@@ -58,6 +58,7 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys):
     assert (tmp_path / "speeds.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_unknown_contenders_are_refused(capsys):
-    assert _run(["benchmark", "resnet18", "--against", "tensorflw"]) == 2
-    assert "unknown contender 'tensorflw'" in capsys.readouterr().err
+@pytest.mark.parametrize("name", ["tensorflw", "kerasnets"])
+def test_unknown_contenders_are_refused(name, capsys):
+    assert _run(["benchmark", "resnet18", "--against", name]) == 2
+    assert f"unknown contender {name!r}" in capsys.readouterr().err
