@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from kerasnets.engines import choice
+from kerasnets.engines import choice, runtime
 from kerasnets.errors import BackendError, unknown
 from kerasnets.networks import build_model
 from kerasnets.networks.specs import NETWORKS
@@ -98,8 +98,10 @@ def _keras(name: str, network: str, x: np.ndarray, y: np.ndarray) -> Contender:
     model.optimizer.build(model.trainable_variables)
     choice.use(model, choice.check("auto" if name == "kerasnets" else "keras"))
 
+    step = runtime.training_step(model, x, y)
+
     def train() -> float:
-        return float(model.train_on_batch(x, y)[0])
+        return float(step())
 
     def predict() -> np.ndarray:
         return model.predict_on_batch(x)

@@ -7,7 +7,7 @@ import contextlib
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -99,6 +99,20 @@ def session(device: str = "auto", precision: str = "float32") -> Iterator[Sessio
             yield Session(name, chosen, _device_name(name, chosen), _threads(name))
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def training_step(model: Any, images: Any, labels: Any) -> Callable[[], Any]:
+    """What `fit` does for one batch, as a function that returns the loss.
+
+    `train_on_batch` would also prepare a PyTorch model anew at every call.
+    """
+    if backend() != "torch":
+        return lambda: model.train_on_batch(images, labels)[0]
+    from keras import ops
+
+    batch = (ops.convert_to_tensor(images), ops.convert_to_tensor(labels))
+    model.train_on_batch(images, labels)
+    return lambda: model.train_function([batch])["loss"]
 
 
 def peak_memory_bytes(session: Session) -> int | None:

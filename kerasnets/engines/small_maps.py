@@ -1,4 +1,4 @@
-"""3x3 convolutions on maps of a few pixels, as matrix products.
+"""Convolutions on maps of a few pixels, as matrix products.
 
 On a 1x1 map eight of the nine taps of a padded 3x3 kernel only ever meet padding; on
 2x2 and 3x3 maps many do. A convolution library computes them all the same, at a small
@@ -14,44 +14,64 @@ class SmallMapConv(torch.autograd.Function):
 
     Inputs:
         x: [N, H, W, I], contiguous.
-        kernel: [k, k, I, O], as Keras stores it.
+        kernel: [k, k, I, O], as Keras stores it, of any floating type.
         stride: same for both directions.
-    Output: [N, ceil(H / stride), ceil(W / stride), O].
+        keep: a tensor [I, O] for each tap that meets the map, which takes the tap's
+            gradient in place of the kernel's own; or None.
+    Output: [N, ceil(H / stride), ceil(W / stride), O], of x's type.
     """
 
     @staticmethod
-    def forward(ctx, x, kernel, stride):
+    def forward(ctx, x, kernel, stride, keep):
         ctx.save_for_backward(x, kernel)
         ctx.taps = list(taps(x.shape[1], x.shape[2], kernel.shape[0], stride))
-        channels = x.shape[3]
+        ctx.stride, ctx.keep = stride, keep
+        channels, filters = kernel.shape[2:]
         height, width = -(-x.shape[1] // stride), -(-x.shape[2] // stride)
-        out = x.new_empty(x.shape[0], height, width, kernel.shape[3])
-        for index, (tap, source, target) in enumerate(ctx.taps):
-            product = x[:, *source].reshape(-1, channels) @ kernel[tap]
+        # The first, central tap reaches every output pixel.
+        (tap, source, _), *others = ctx.taps
+        out = x[:, *source].reshape(-1, channels) @ kernel[tap].to(x.dtype)
+        out = out.view(-1, height, width, filters)
+        for tap, source, target in others:
+            product = x[:, *source].reshape(-1, channels) @ kernel[tap].to(x.dtype)
             place = out[:, *target]
-            if index == 0:  # the central tap reaches every output pixel
-                place.copy_(product.view(place.shape))
-            else:
-                place += product.view(place.shape)
+            place += product.view(place.shape)
         return out
 
     @staticmethod
     def backward(ctx, grad):
         x, kernel = ctx.saved_tensors
-        channels, filters = kernel.shape[2:]
-        want_x, want_kernel, _ = ctx.needs_input_grad
-        grad_x = torch.zeros_like(x) if want_x else None
-        # Taps outside of every map keep their zero gradient.
-        grad_kernel = torch.zeros_like(kernel) if want_kernel else None
-        for tap, source, target in ctx.taps:
+        size, _, channels, filters = kernel.shape
+        want_x, want_kernel = ctx.needs_input_grad[:2]
+        keep = ctx.keep if want_kernel else None
+        grad_x = grad_kernel = None
+        if want_kernel and keep is None:
+            # Taps outside of every map keep their zero gradient.
+            whole = len(ctx.taps) == size * size
+            grad_kernel = (torch.empty_like if whole else torch.zeros_like)(kernel)
+            keep = [grad_kernel[tap] for tap, _, _ in ctx.taps]
+        for index, (tap, source, target) in enumerate(ctx.taps):
             out = grad[:, *target].reshape(-1, filters)
-            if grad_x is not None:
-                place = grad_x[:, *source]
-                place += (out @ kernel[tap].t()).view(place.shape)
-            if grad_kernel is not None:
+            if want_x:
+                product = out @ kernel[tap].to(x.dtype).t()
+                if index == 0 and ctx.stride == 1:  # reaches every input pixel
+                    grad_x = product.view(x.shape)
+                else:
+                    grad_x = torch.zeros_like(x) if grad_x is None else grad_x
+                    place = grad_x[:, *source]
+                    place += product.view(place.shape)
+            if keep is not None:
                 patch = x[:, *source].reshape(-1, channels)
-                torch.mm(patch.t(), out, out=grad_kernel[tap])
-        return grad_x, grad_kernel, None
+                write_product(patch.t(), out, keep[index])
+        return grad_x, grad_kernel, None, None
+
+
+def write_product(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> None:
+    """out[...] = a @ b, whatever the type of `out`."""
+    if out.dtype == a.dtype:
+        torch.mm(a, b, out=out)
+    else:
+        out.copy_(a @ b)
 
 
 def taps(height: int, width: int, size: int, stride: int):

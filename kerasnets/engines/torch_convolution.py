@@ -7,6 +7,7 @@ import torch
 from keras import layers
 from torch.nn import functional as F
 
+from kerasnets.engines.dense_convolution import Convolution
 from kerasnets.engines.small_maps import SmallMapConv, taps
 from kerasnets.engines.torch_lowering import (
     Context,
@@ -16,6 +17,7 @@ from kerasnets.engines.torch_lowering import (
     dtype_of,
     is_channels_last,
     map_size,
+    parameter,
 )
 
 # When a convolution is a matrix product instead, on a CPU (docs/performance.md): if a
@@ -38,16 +40,16 @@ def lower_convolution(layer, operands: list[Value], following) -> Lowered | None
     norm = following.operation if following is not None else None
     fuse = type(norm) is layers.BatchNormalization and _normalizes_channels(norm, layer)
     dtype = dtype_of(layer)
+    kernel = parameter(layer.kernel)
+    bias = parameter(layer.bias) if layer.use_bias else None
 
     def operation(context, x):
         x = to_images(x).to(dtype)
-        kernel = layer.kernel.value
-        bias = layer.bias.value if layer.use_bias else None
         if not fuse:
-            return forward(x, kernel, bias)
+            return forward(context, x, kernel, bias)
         if context.training:
-            return _batch_norm(context, norm, forward(x, kernel, bias))
-        return forward(x, *_folded(kernel, bias, norm))
+            return _batch_norm(context, norm, forward(context, x, kernel, bias))
+        return forward(context, x, *_folded(kernel, bias, norm))
 
     value = Value(images=True, fresh=True, channels_last=is_channels_last(layer))
     return Lowered(operation, value, absorbs_next=fuse)
@@ -66,17 +68,17 @@ def _conv_padding(layer, source: Value) -> tuple[int, int] | None:
 
 
 def _conv_forward(layer, source: Value, padding: tuple[int, int]) -> Callable:
-    """f(x [N, C, H, W], kernel [h, w, I, O], bias) -> [N, O, H', W']."""
+    """f(context, x [N, C, H, W], kernel [h, w, I, O], bias) -> [N, O, H', W']."""
     stride, dtype = layer.strides, dtype_of(layer)
     product = _as_product(layer, source, padding)
     if product:
         return product
     _store_for_convolution(layer.kernel)
 
-    def convolution(x, kernel, bias):
+    def convolution(context, x, kernel, bias):
         bias = bias if bias is None else bias.to(dtype)
-        weight = kernel.to(dtype).permute(3, 2, 0, 1)
-        return F.conv2d(x, weight, bias, stride, padding)
+        keep = context.kept and context.kept.keep(kernel, lambda whole: [whole])
+        return Convolution.apply(x, kernel, bias, stride, padding, keep)
 
     return convolution
 
@@ -86,45 +88,59 @@ def _as_product(layer, source: Value, padding: tuple[int, int]) -> Callable | No
     (size, width_), (stride, stride_) = layer.kernel_size, layer.strides
     height, width = map_size(source, is_channels_last(layer))
     centered = size % 2 == 1 and padding == (size // 2, size // 2)
-    if layer.kernel.value.device.type != "cpu" or not centered:
+    if parameter(layer.kernel).device.type != "cpu" or not centered:
         return None
     if size != width_ or stride != stride_ or height is None or width is None:
         return None
-    met = list(taps(height, width, size, stride))
-    out_height, out_width = -(-height // stride), -(-width // stride)
-    pixels, dtype = out_height * out_width, dtype_of(layer)
-    filters, channels = layer.filters, layer.kernel.shape[2]
+    met = [tap for tap, _, _ in taps(height, width, size, stride)]
+    pixels = -(-height // stride) * -(-width // stride)
+    enough = layer.filters * layer.kernel.shape[2] >= SMALL_MAP_CHANNELS
+    if not (len(met) == 1 and pixels <= ONE_TAP_PIXELS) and not (
+        pixels <= SMALL_MAP_PIXELS and enough
+    ):
+        return None
+    dtype = dtype_of(layer)
+    if size == stride == 1:
+        return _pixel_by_pixel(dtype)
 
-    def one_tap(x, kernel, bias):
-        tap, source, _ = met[0]
-        rows = x.permute(0, 2, 3, 1)[:, *source].reshape(-1, channels)
-        weight = kernel[tap].to(dtype)
+    def views(kernel):
+        return [kernel[tap] for tap in met]
+
+    def product(context, x, kernel, bias):
+        keep = context.kept and context.kept.keep(kernel, views)
+        rows = x.permute(0, 2, 3, 1).contiguous()
+        out = SmallMapConv.apply(rows, kernel, stride, keep)
+        out = out if bias is None else out + bias.to(dtype)
+        return out.permute(0, 3, 1, 2)
+
+    return product
+
+
+def _pixel_by_pixel(dtype: torch.dtype) -> Callable:
+    """A 1x1 kernel at every pixel."""
+
+    def product(context, x, kernel, bias):
+        rows = x.permute(0, 2, 3, 1)
+        shape = (*rows.shape[:3], kernel.shape[3])
+        rows, weight = (
+            rows.reshape(-1, kernel.shape[2]),
+            kernel.view(kernel.shape[2:]).to(dtype),
+        )
         if bias is None:
             out = rows @ weight
         else:
             out = torch.addmm(bias.to(dtype), rows, weight)
-        return out.view(-1, out_height, out_width, filters).permute(0, 3, 1, 2)
+        return out.view(shape).permute(0, 3, 1, 2)
 
-    def several_taps(x, kernel, bias):
-        rows = x.permute(0, 2, 3, 1).contiguous()
-        out = SmallMapConv.apply(rows, kernel.to(dtype), stride)
-        out = out if bias is None else out + bias.to(dtype)
-        return out.permute(0, 3, 1, 2)
-
-    if len(met) == 1 and pixels <= ONE_TAP_PIXELS:
-        return one_tap
-    if pixels <= SMALL_MAP_PIXELS and channels * filters >= SMALL_MAP_CHANNELS:
-        return several_taps
-    return None
+    return product
 
 
 def _store_for_convolution(kernel: keras.Variable) -> None:
     """Keep a kernel's [h, w, I, O] in the memory order of [O, h, w, I], in which torch
     reads it without copying at every step. Its shape and values stay."""
-    parameter = kernel.value
     with torch.no_grad():
-        stored = parameter.detach().permute(3, 0, 1, 2).contiguous()
-        parameter.data = stored.permute(1, 2, 3, 0)
+        stored = parameter(kernel).detach().permute(3, 0, 1, 2).contiguous()
+        parameter(kernel).data = stored.permute(1, 2, 3, 0)
 
 
 def _normalizes_channels(norm, conv) -> bool:
@@ -134,9 +150,9 @@ def _normalizes_channels(norm, conv) -> bool:
 
 
 def _batch_norm(context: Context, norm, x: torch.Tensor) -> torch.Tensor:
-    gamma, beta = norm.gamma.value, norm.beta.value
+    gamma, beta = parameter(norm.gamma), parameter(norm.beta)
     if not context.training or not norm.trainable:
-        mean, variance = norm.moving_mean.value, norm.moving_variance.value
+        mean, variance = parameter(norm.moving_mean), parameter(norm.moving_variance)
         return F.batch_norm(x, mean, variance, gamma, beta, False, 0.0, norm.epsilon)
     out, mean, inverse_std = torch.native_batch_norm(
         x, gamma, beta, None, None, True, 0.0, norm.epsilon
@@ -147,8 +163,9 @@ def _batch_norm(context: Context, norm, x: torch.Tensor) -> torch.Tensor:
 
 def _folded(kernel, bias, norm) -> tuple[torch.Tensor, torch.Tensor]:
     """Kernel and bias that do what a convolution and its batch norm do together."""
-    scale = norm.gamma.value * torch.rsqrt(norm.moving_variance.value + norm.epsilon)
-    shift = norm.beta.value - norm.moving_mean.value * scale
+    variance = parameter(norm.moving_variance)
+    scale = parameter(norm.gamma) * torch.rsqrt(variance + norm.epsilon)
+    shift = parameter(norm.beta) - parameter(norm.moving_mean) * scale
     return kernel * scale, shift if bias is None else shift + bias * scale
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import torch
 
+from kerasnets.engines import fused_sgd
+from kerasnets.engines.kept_gradients import KeptGradients
 from kerasnets.engines.torch_graph import TorchGraph
 
 
@@ -34,11 +36,48 @@ def install(model: keras.Model) -> None:
     model.call = call
     if model.compiled and model.optimizer.built:
         _store_alike(model)
+        if fused_sgd.fits(model.optimizer) and _each_layer_once(model):
+            _fuse_steps(model, graph)
 
 
 def uninstall(model: keras.Model) -> None:
     """Give `model` its own call back."""
     model.call = model.call.original
+    if "train_step" in vars(model):
+        del model.train_step
+        del model.optimizer.apply
+
+
+def _fuse_steps(model: keras.Model, graph: TorchGraph) -> None:
+    """Within the model's training steps, and nowhere else, keep gradients out of
+    `.grad` where that saves memory traffic, and update all weights in one pass."""
+    train_step, apply = model.train_step, model.optimizer.apply
+    kept = KeptGradients()
+    fused = fused_sgd.FusedSGD(model.optimizer, kept)
+
+    def keeping_train_step(data: Any) -> Any:
+        graph.kept = kept
+        try:
+            return train_step(data)
+        finally:
+            graph.kept = None
+
+    def fused_apply(grads: Any, trainable_variables: Any = None) -> None:
+        if graph.kept is None:
+            apply(grads, trainable_variables)
+        else:
+            fused.apply(grads, trainable_variables)
+
+    model.train_step = keeping_train_step
+    model.optimizer.apply = fused_apply
+
+
+def _each_layer_once(model: keras.Model) -> bool:
+    """A layer used twice has two gradients to add up."""
+    layers = [
+        node.operation for nodes in model._nodes_by_depth.values() for node in nodes
+    ]
+    return len({id(layer) for layer in layers}) == len(layers)
 
 
 def _store_alike(model: keras.Model) -> None:

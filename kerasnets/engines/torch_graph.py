@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import torch
 
+from kerasnets.engines.kept_gradients import KeptGradients
 from kerasnets.engines.torch_lowering import Context, Operation, Value
 from kerasnets.engines.torch_ops import lower, to_model_format
 
@@ -44,10 +45,12 @@ class TorchGraph:
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise ValueError(f"{model.name} has several inputs or outputs")
         self.steps = _lower(model)
+        # Set by a training step that takes kernels' gradients from here.
+        self.kept: KeptGradients | None = None
 
     def __call__(self, images: torch.Tensor, *, training: bool) -> torch.Tensor:
         """The model's output for images in the model's own data format."""
-        context = Context(training)
+        context = Context(training, self.kept)
         slots: list[Any] = [None] * (len(self.steps) + 1)
         slots[0] = images
         for step in self.steps:

@@ -2,9 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
+
+from kerasnets.engines.kept_gradients import KeptGradients
 
 
 class Context:
@@ -12,25 +14,45 @@ class Context:
 
     Attributes:
         training: whether batch statistics are used and gathered.
+        kept: takes the gradients of some kernels in place of their `.grad`, or None.
     """
 
-    def __init__(self, training: bool) -> None:
+    def __init__(self, training: bool, kept: KeptGradients | None = None) -> None:
         self.training = training
-        self._moving: dict[float, tuple[list, list]] = defaultdict(lambda: ([], []))
+        self.kept = kept
+        self._moving: dict[tuple[float, float], _Moving] = defaultdict(_Moving)
 
     def gather(self, layer, mean: torch.Tensor, inverse_std: torch.Tensor) -> None:
         """Note a batch's statistics for a layer's moving ones."""
-        variance = inverse_std.detach().pow(-2).sub_(layer.epsilon).clamp_(min=0)
-        old, new = self._moving[layer.momentum]
-        old += [layer.moving_mean.value, layer.moving_variance.value]
-        new += [mean.detach(), variance]
+        moving = self._moving[layer.momentum, layer.epsilon]
+        moving.means.append(parameter(layer.moving_mean))
+        moving.variances.append(parameter(layer.moving_variance))
+        moving.batch_means.append(mean)
+        moving.batch_inverse_stds.append(inverse_std)
 
     def update_moving_statistics(self) -> None:
         """moving = moving * momentum + batch * (1 - momentum), the variance being the
         biased one, as Keras keeps it."""
         with torch.no_grad():
-            for momentum, (old, new) in self._moving.items():
-                torch._foreach_lerp_(old, new, 1 - momentum)
+            for (momentum, epsilon), moving in self._moving.items():
+                variances = torch._foreach_pow(moving.batch_inverse_stds, -2)
+                torch._foreach_sub_(variances, epsilon)
+                torch._foreach_clamp_min_(variances, 0)
+                torch._foreach_lerp_(
+                    moving.means + moving.variances,
+                    [*moving.batch_means, *variances],
+                    1 - momentum,
+                )
+
+
+@dataclass
+class _Moving:
+    """Statistics of all layers of one momentum and epsilon, layer by layer."""
+
+    means: list[torch.Tensor] = field(default_factory=list)
+    variances: list[torch.Tensor] = field(default_factory=list)
+    batch_means: list[torch.Tensor] = field(default_factory=list)
+    batch_inverse_stds: list[torch.Tensor] = field(default_factory=list)
 
 
 Operation = Callable[..., torch.Tensor]
@@ -76,6 +98,12 @@ class Lowered:
     operation: Operation | None
     value: Value
     absorbs_next: bool = False
+
+
+def parameter(variable) -> torch.Tensor:
+    """The tensor that a Keras variable owns as long as it lives; asking the variable at
+    every step costs more than many an operation."""
+    return variable._value
 
 
 def as_images(value: Value, channels_last: bool) -> Callable:

@@ -12,6 +12,7 @@ import torch
 from keras import layers
 from torch.nn import functional as F
 
+from kerasnets.engines.repeated_dense import RepeatedDense
 from kerasnets.engines.torch_convolution import lower_convolution, lower_norm
 from kerasnets.engines.torch_lowering import (
     Lowered,
@@ -21,6 +22,7 @@ from kerasnets.engines.torch_lowering import (
     dtype_of,
     is_channels_last,
     map_size,
+    parameter,
 )
 
 
@@ -204,14 +206,17 @@ def _dense(layer, operands: list[Value], following) -> Lowered | None:
         return None
     dtype, copies = dtype_of(layer), source.copies
 
+    def views(kernel):
+        return list(kernel.view(copies, -1, layer.units))
+
+    kernel = parameter(layer.kernel)
+    bias = None if layer.bias is None else parameter(layer.bias)
+
     def operation(context, x):
-        kernel = layer.kernel.value.to(dtype)
-        if copies > 1:  # equal inputs: their weights may be added up first
-            kernel = kernel.view(copies, -1, layer.units).sum(0)
-        if layer.bias is None:
-            out = x.to(dtype) @ kernel
-        else:
-            out = torch.addmm(layer.bias.value.to(dtype), x.to(dtype), kernel)
+        keep = context.kept and context.kept.keep(kernel, views, shared=copies > 1)
+        out = RepeatedDense.apply(x.to(dtype), kernel, copies, keep)
+        if bias is not None:
+            out = out.add_(bias.to(dtype))
         return layer.activation(out)
 
     linear = layer.activation is keras.activations.linear

@@ -167,6 +167,107 @@ def test_three_steps_move_the_statistics_alike():
             assert np.array_equal(np.asarray(ours), np.asarray(theirs))
 
 
+def stepped(build, optimizer, lowered: bool, steps: int = 3):
+    """Every variable after a few steps, by path, and the model."""
+    model = build()
+    model.compile(
+        optimizer(), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    model.optimizer.build(model.trainable_variables)
+    if lowered:
+        torch_engine.install(model)
+    x, y = images(model, 8)
+    for _ in range(steps):
+        model.train_on_batch(x, y)
+    return model, [
+        np.asarray(v, "float64") for v in model.variables + model.optimizer.variables
+    ]
+
+
+def small_net():
+    """Every kind of kernel that the engine keeps the gradient of: on 2x2 and 1x1 maps,
+    strided, pointwise, and before copies of one pixel. No batch norm, which would
+    magnify round-off."""
+    keras.utils.set_random_seed(5)
+    inputs = keras.Input((4, 4, 256))
+    x = keras.layers.Conv2D(256, 3, padding="same", activation="relu")(inputs)
+    x = keras.layers.Conv2D(256, 3, 2)(keras.layers.ZeroPadding2D(1)(x))
+    x = keras.layers.ReLU()(keras.layers.Conv2D(256, 3, padding="same")(x))
+    x = keras.layers.Conv2D(256, 3, 2)(keras.layers.ZeroPadding2D(1)(x))
+    x = keras.layers.Conv2D(64, 3, padding="same", use_bias=False)(x)
+    x = keras.layers.Conv2D(8, 1)(x)
+    x = keras.layers.Flatten()(keras.layers.AdaptiveAveragePooling2D((2, 3))(x))
+    x = keras.layers.Dense(16, activation="relu")(x)
+    return keras.Model(inputs, keras.layers.Dense(5)(x))
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: keras.optimizers.SGD(0.05, momentum=0.9),
+        lambda: keras.optimizers.SGD(0.05),
+        lambda: keras.optimizers.SGD(0.05, momentum=0.9, weight_decay=0.1),
+        lambda: keras.optimizers.SGD(
+            keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.05, 0.0]),
+            momentum=0.9,
+        ),
+        lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+        lambda: keras.optimizers.SGD(0.05, momentum=0.9, clipnorm=0.1),
+        lambda: keras.optimizers.SGD(0.05, gradient_accumulation_steps=2),
+        lambda: keras.optimizers.Adam(0.001),
+        lambda: keras.optimizers.RMSprop(0.001, momentum=0.5),
+    ],
+    ids=["momentum", "plain", "decay", "schedule", "nesterov", "clip", "accumulate"]
+    + ["adam", "rmsprop"],
+)
+def test_steps_are_keras_own(optimizer):
+    _, ours = stepped(small_net, optimizer, lowered=True)
+    _, theirs = stepped(small_net, optimizer, lowered=False)
+    assert len(ours) == len(theirs)
+    for mine, other in zip(ours, theirs, strict=True):
+        assert_close(mine, other, 1e-4)
+
+
+def test_momentum_where_no_gradient_reaches_still_moves_the_weights():
+    """A kernel's outer taps may have a momentum from elsewhere."""
+    results = []
+    for lowered in (True, False):
+        model, _ = stepped(
+            small_net, lambda: keras.optimizers.SGD(0.1, 0.9), lowered, steps=0
+        )
+        for momentum in model.optimizer.momentums:
+            momentum.assign(np.full(momentum.shape, 0.01))
+        x, y = images(model, 8)
+        model.train_on_batch(x, y)
+        results.append([np.asarray(v) for v in model.trainable_variables])
+    for mine, other in zip(*results, strict=True):
+        assert_close(mine, other, 1e-4)
+
+
+def test_gradients_are_where_torch_has_them_outside_of_training_steps():
+    model, _ = stepped(small_net, lambda: keras.optimizers.SGD(0.05, 0.9), True)
+    x, y = images(model, 8)
+    gradients(model, x, y)
+    assert all(weight.value.grad is not None for weight in model.trainable_weights)
+
+
+def test_a_layer_used_twice_gets_both_gradients():
+    def build():
+        keras.utils.set_random_seed(5)
+        inputs = keras.Input((1, 1, 64))
+        twice = keras.layers.Conv2D(64, 3, padding="same")
+        x = keras.layers.Flatten()(twice(twice(inputs)))
+        return keras.Model(inputs, keras.layers.Dense(5)(x))
+
+    def optimizer():
+        return keras.optimizers.SGD(0.05, 0.9)
+
+    _, ours = stepped(build, optimizer, lowered=True)
+    _, theirs = stepped(build, optimizer, lowered=False)
+    for mine, other in zip(ours, theirs, strict=True):
+        assert_close(mine, other, 1e-4)
+
+
 @pytest.mark.parametrize("height", [1, 2, 3])
 @pytest.mark.parametrize("width", [1, 2, 4])
 @pytest.mark.parametrize("stride", [1, 2])
@@ -175,11 +276,11 @@ def test_small_map_convolution_is_the_convolution(height, width, stride, size):
     torch.manual_seed(0)
     x = torch.randn(2, height, width, 3, dtype=torch.float64, requires_grad=True)
     kernel = torch.randn(size, size, 3, 4, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(SmallMapConv.apply, (x, kernel, stride))
+    assert torch.autograd.gradcheck(SmallMapConv.apply, (x, kernel, stride, None))
     expected = torch.nn.functional.conv2d(
         x.permute(0, 3, 1, 2), kernel.permute(3, 2, 0, 1), None, stride, size // 2
     )
-    ours = SmallMapConv.apply(x, kernel, stride).permute(0, 3, 1, 2)
+    ours = SmallMapConv.apply(x, kernel, stride, None).permute(0, 3, 1, 2)
     torch.testing.assert_close(ours, expected)
 
 

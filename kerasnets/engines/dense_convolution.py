@@ -1,0 +1,53 @@
+"""The library's convolution, with its gradients in the memory order of its operands."""
+
+import torch
+
+
+class Convolution(torch.autograd.Function):
+    """Two-dimensional convolution with symmetric padding.
+
+    Gradients that reach it may be slices of a concatenation's; for those the library
+    gives the kernel's gradient in another memory order than the kernel's, which would
+    be copied once more to be added up.
+
+    Inputs:
+        x: [N, I, H, W] in channels-last memory.
+        kernel: [h, w, I, O] in the memory order of [O, h, w, I], of any floating type.
+        bias: [O] or None, of x's type.
+        stride, padding: (rows, columns).
+        keep: None, or a list of one tensor, which is replaced by the kernel's gradient
+            in place of the kernel's own.
+    Output: [N, O, H', W'], of x's type.
+    """
+
+    @staticmethod
+    def forward(ctx, x, kernel, bias, stride, padding, keep):
+        ctx.save_for_backward(x, kernel)
+        ctx.stride, ctx.padding, ctx.keep = stride, padding, keep
+        ctx.bias_sizes = None if bias is None else list(bias.shape)
+        weight = kernel.to(x.dtype).permute(3, 2, 0, 1)
+        return torch.conv2d(x, weight, bias, stride, padding)
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, kernel = ctx.saved_tensors
+        wanted = ctx.needs_input_grad[:3]
+        grad_x, grad_weight, grad_bias = torch.ops.aten.convolution_backward(
+            grad.contiguous(memory_format=torch.channels_last),
+            x,
+            kernel.to(x.dtype).permute(3, 2, 0, 1),
+            ctx.bias_sizes,
+            ctx.stride,
+            ctx.padding,
+            (1, 1),
+            False,
+            (0, 0),
+            1,
+            wanted,
+        )
+        grad_kernel = None
+        if wanted[1]:
+            grad_kernel = grad_weight.permute(2, 3, 1, 0).to(kernel.dtype)
+            if ctx.keep is not None:
+                ctx.keep[0], grad_kernel = grad_kernel, None
+        return grad_x, grad_kernel, grad_bias, None, None, None

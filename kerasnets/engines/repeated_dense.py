@@ -1,0 +1,44 @@
+"""A dense layer whose input is one vector, several times over.
+
+VGG's first dense layer sees 49 copies of one pixel on a 32x32 image. Their weights may
+be added up before the product, and the gradient is the same for each copy's weights.
+"""
+
+import torch
+
+from kerasnets.engines.small_maps import write_product
+
+
+class RepeatedDense(torch.autograd.Function):
+    """Matrix product with `copies` of x side by side.
+
+    Inputs:
+        x: [N, C].
+        kernel: [copies * C, O], of any floating type.
+        copies: 1 or more.
+        keep: None, or a list of one tensor [C, O], which takes the gradient of each
+            copy's weights in place of the kernel's own.
+    Output: [N, O], of x's type.
+    """
+
+    @staticmethod
+    def forward(ctx, x, kernel, copies, keep):
+        weight = kernel
+        if copies > 1:
+            weight = kernel.view(copies, -1, kernel.shape[1]).sum(0)
+        weight = weight.to(x.dtype)
+        ctx.save_for_backward(x, weight)
+        ctx.copies, ctx.dtype, ctx.keep = copies, kernel.dtype, keep
+        return x @ weight
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, weight = ctx.saved_tensors
+        want_x, want_kernel = ctx.needs_input_grad[:2]
+        grad_x = grad @ weight.t() if want_x else None
+        grad_kernel = None
+        if want_kernel and ctx.keep is not None:
+            write_product(x.t(), grad, ctx.keep[0])
+        elif want_kernel:
+            grad_kernel = (x.t() @ grad).to(ctx.dtype).repeat(ctx.copies, 1)
+        return grad_x, grad_kernel, None, None
