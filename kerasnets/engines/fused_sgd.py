@@ -14,8 +14,11 @@ from typing import Any
 import keras
 import torch
 
-from kerasnets.engines.kept_gradients import KeptGradients
+from kerasnets.engines.kept_gradients import KeptGradients, Views
 from kerasnets.engines.torch_lowering import parameter
+
+# Weight, gradient and momentum, alike in shape; no momentum where the rule has none.
+Piece = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
 
 
 def fits(optimizer: Any) -> bool:
@@ -61,28 +64,23 @@ class FusedSGD:
         optimizer = self.optimizer
         rate = float(optimizer.learning_rate)
         optimizer._apply_weight_decay(variables)
-        once: tuple[list, list, list] = ([], [], [])
+        pieces: list[Piece] = []
         for variable, gradient in zip(variables, gradients, strict=True):
             weight, momentum = self._tensors(variable)
-            kept = self.kept.of(weight) if gradient is None else None
-            if kept is None:
-                if gradient is not None:
-                    _add(once, [weight], [gradient], [momentum])
+            kept = self.kept.of(weight)
+            if gradient is not None:
+                pieces.append((weight, gradient, momentum))
+            elif kept is None:
+                continue
             elif kept.shared:
-                views = kept.views(weight)
-                momenta = [] if momentum is None else kept.views(momentum)
                 scaled = kept.parts[0] * -rate
-                self._update(views, [scaled] * len(views), momenta, 1.0)
+                parts = [scaled] * len(kept.views(weight))
+                self._update(_pieces(kept.views, weight, parts, momentum), 1.0)
             elif self._rest_is_at_rest(weight, momentum, kept):
-                momenta = (
-                    [None] * len(kept.parts)
-                    if momentum is None
-                    else kept.views(momentum)
-                )
-                _add(once, kept.views(weight), kept.parts, momenta)
+                pieces += _pieces(kept.views, weight, kept.parts, momentum)
             else:
-                _add(once, [weight], [kept.whole(weight)], [momentum])
-        self._update(*once, -rate)
+                pieces.append((weight, kept.whole(weight), momentum))
+        self._update(pieces, -rate)
         optimizer._iterations.assign_add(1)
 
     def _tensors(self, variable) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -110,20 +108,26 @@ class FusedSGD:
             self._at_rest[id(weight)] = known
         return known
 
-    def _update(self, weights: list, gradients: list, momenta: list, scale) -> None:
+    def _update(self, pieces: list[Piece], scale: float) -> None:
         """m = momentum * m + scale * g; w = w + m. The gradients are overwritten."""
-        if not weights:
+        if not pieces:
             return
-        scale = float(scale)
-        if scale == 0:
-            gradients = [torch.zeros_like(gradient) for gradient in gradients]
+        weights, gradients, momenta = (
+            list(tensors) for tensors in zip(*pieces, strict=True)
+        )
+        gradients = [
+            g if g.stride() == w.stride() else torch.empty_like(w).copy_(g)
+            for w, g in zip(weights, gradients, strict=True)
+        ]
         divisor = None
-        if scale not in (0.0, 1.0):
+        if scale == 0:
+            torch._foreach_zero_(gradients)
+        elif scale != 1:
             divisor = torch.tensor(1 / scale, device=weights[0].device)
         torch._fused_sgd_(
             weights,
             gradients,
-            [m for m in momenta if m is not None],
+            [] if self.optimizer.momentum == 0 else momenta,
             weight_decay=0.0,
             momentum=self.optimizer.momentum,
             lr=-1.0,
@@ -135,9 +139,11 @@ class FusedSGD:
         )
 
 
-def _add(lists: tuple[list, ...], weights: list, gradients: list, momenta: list):
-    for weight, gradient, momentum in zip(weights, gradients, momenta, strict=True):
-        if gradient.stride() != weight.stride():
-            gradient = torch.empty_like(weight).copy_(gradient)
-        for target, value in zip(lists, (weight, gradient, momentum), strict=True):
-            target.append(value)
+def _pieces(
+    views: Views,
+    weight: torch.Tensor,
+    parts: list[torch.Tensor],
+    momentum: torch.Tensor | None,
+) -> list[Piece]:
+    momenta: list = [None] * len(parts) if momentum is None else views(momentum)
+    return list(zip(views(weight), parts, momenta, strict=True))

@@ -4,6 +4,7 @@
 happens between the images and the logits changes.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -14,14 +15,20 @@ from kerasnets.engines.kept_gradients import KeptGradients
 from kerasnets.engines.torch_graph import TorchGraph
 
 
-def install(model: keras.Model) -> None:
+def install(model: keras.Model, *, compiled: bool = False) -> None:
     """Run `model` through `TorchGraph` from now on.
+
+    Args:
+        compiled: whether torch.compile compiles it, once for training and once for
+            inference, for the first batch's shape; batches of another shape, such as an
+            epoch's last, run as they are. On CUDA, with CUDA graphs.
 
     Raises:
         ValueError: the model is not functional with one input and one output.
     """
     original = model.call
     graph = TorchGraph(model)
+    run = _compiled(graph) if compiled else graph
 
     def call(inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         symbolic = isinstance(inputs, keras.KerasTensor)
@@ -30,14 +37,14 @@ def install(model: keras.Model) -> None:
         # Keras traces shapes alone with symbolic and "meta" tensors.
         if symbolic or inputs.device.type == "meta":
             return original(inputs, training=training, mask=mask)
-        return graph(inputs, training=bool(training))
+        return run(inputs, training=bool(training))
 
     call.original = original  # type: ignore[attr-defined]
     model.call = call
     if model.compiled and model.optimizer.built:
         _store_alike(model)
         if fused_sgd.fits(model.optimizer) and _each_layer_once(model):
-            _fuse_steps(model, graph)
+            _fuse_steps(model, graph, keep=not compiled)
 
 
 def uninstall(model: keras.Model) -> None:
@@ -48,27 +55,27 @@ def uninstall(model: keras.Model) -> None:
         del model.optimizer.apply
 
 
-def _fuse_steps(model: keras.Model, graph: TorchGraph) -> None:
-    """Within the model's training steps, and nowhere else, keep gradients out of
-    `.grad` where that saves memory traffic, and update all weights in one pass."""
+def _fuse_steps(model: keras.Model, graph: TorchGraph, *, keep: bool) -> None:
+    """Within the model's training steps, and nowhere else, update all weights in one
+    pass, and `keep` gradients out of `.grad` where that saves memory traffic."""
     train_step, apply = model.train_step, model.optimizer.apply
     kept = KeptGradients()
     fused = fused_sgd.FusedSGD(model.optimizer, kept)
 
-    def keeping_train_step(data: Any) -> Any:
-        graph.kept = kept
+    inside = False
+
+    def fused_train_step(data: Any) -> Any:
+        nonlocal inside
+        inside, graph.kept = True, kept if keep else None
         try:
             return train_step(data)
         finally:
-            graph.kept = None
+            inside, graph.kept = False, None
 
     def fused_apply(grads: Any, trainable_variables: Any = None) -> None:
-        if graph.kept is None:
-            apply(grads, trainable_variables)
-        else:
-            fused.apply(grads, trainable_variables)
+        (fused.apply if inside else apply)(grads, trainable_variables)
 
-    model.train_step = keeping_train_step
+    model.train_step = fused_train_step
     model.optimizer.apply = fused_apply
 
 
@@ -78,6 +85,20 @@ def _each_layer_once(model: keras.Model) -> bool:
         node.operation for nodes in model._nodes_by_depth.values() for node in nodes
     ]
     return len({id(layer) for layer in layers}) == len(layers)
+
+
+def _compiled(graph: TorchGraph) -> Callable[..., torch.Tensor]:
+    first: dict[bool, torch.Size] = {}
+    on_cuda = torch.cuda.is_available()
+    faster = torch.compile(
+        graph, dynamic=False, mode="reduce-overhead" if on_cuda else "default"
+    )
+
+    def run(images: torch.Tensor, *, training: bool) -> torch.Tensor:
+        usual = first.setdefault(training, images.shape) == images.shape
+        return (faster if usual else graph)(images, training=training)
+
+    return run
 
 
 def _store_alike(model: keras.Model) -> None:

@@ -217,8 +217,10 @@ def small_net():
         lambda: keras.optimizers.Adam(0.001),
         lambda: keras.optimizers.RMSprop(0.001, momentum=0.5),
     ],
-    ids=["momentum", "plain", "decay", "schedule", "nesterov", "clip", "accumulate"]
-    + ["adam", "rmsprop"],
+    ids=[
+        *("momentum", "plain", "decay", "schedule", "nesterov", "clip"),
+        *("accumulate", "adam", "rmsprop"),
+    ],
 )
 def test_steps_are_keras_own(optimizer):
     _, ours = stepped(small_net, optimizer, lowered=True)
@@ -266,6 +268,45 @@ def test_a_layer_used_twice_gets_both_gradients():
     _, theirs = stepped(build, optimizer, lowered=False)
     for mine, other in zip(ours, theirs, strict=True):
         assert_close(mine, other, 1e-4)
+
+
+@pytest.mark.slow
+def test_compiled_it_computes_the_same_and_compiles_twice():
+    """Once for training, once for inference; an epoch's short last batch, a second
+    epoch and the change between the two compile nothing more."""
+    from torch._dynamo.utils import counters
+
+    torch._dynamo.reset()
+    counters.clear()
+    x, y = images(made("resnet18", 32, {}), 11)
+    results = []
+    for compiled in (False, True):
+        model = made("resnet18", 32, {})
+        torch_engine.install(model, compiled=compiled)
+        history = model.fit(
+            x, y, batch_size=4, epochs=2, shuffle=False, verbose=0
+        ).history
+        results.append([history["loss"], model.predict(x, batch_size=4, verbose=0)])
+    np.testing.assert_allclose(results[1][0], results[0][0], rtol=1e-2)
+    assert counters["stats"]["unique_graphs"] == 2
+    assert not counters["graph_break"]
+
+
+def test_math_on_cuda_is_fast_for_the_run_alone():
+    from kerasnets.engines.cuda_math import fast_math
+
+    def settings():
+        return (
+            torch.get_float32_matmul_precision(),
+            torch.backends.cudnn.allow_tf32,
+            torch.backends.cudnn.benchmark,
+        )
+
+    before = settings()
+    with pytest.raises(KeyError), fast_math():
+        assert settings() == ("high", True, True)
+        raise KeyError
+    assert settings() == before
 
 
 @pytest.mark.parametrize("height", [1, 2, 3])
