@@ -14,6 +14,7 @@ RANKS = {
     "version": 0,
     "errors": 0,
     "collapse": 0,
+    "user_cache": 0,
     "specs": 1,
     "names": 2,
     "recipes": 2,

@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+from kerasnets.user_cache import user_cache
+
 _INFO = "dataset_info.json"
 _NAME = re.compile(r"\w[\w.-]{0,99}(/\w[\w.-]{0,99})?", re.ASCII)
 _VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
@@ -41,12 +43,8 @@ def cache_name(name: str, folder: Path) -> str:
 
 def cache_folders(data: Path) -> list[Path]:
     """Where decoded caches may be: beside the prepared data unless its folder is
-    marked read-only, then in the user's cache folder (KERASNETS_CACHE, else
-    XDG_CACHE_HOME/kerasnets, else ~/.cache/kerasnets)."""
-    user = os.environ.get("KERASNETS_CACHE")
-    if not user:
-        user = os.environ.get("XDG_CACHE_HOME", "~/.cache") + "/kerasnets"
-    folders = [Path(user).expanduser()]
+    marked read-only, then in the user's cache folder."""
+    folders = [user_cache()]
     # By its mode, as an administrator may write anywhere but should not.
     if data.is_dir() and data.stat().st_mode & 0o222:
         folders.insert(0, data / ".kerasnets")

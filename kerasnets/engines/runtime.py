@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasnets.errors import BackendError, unknown
+from kerasnets.user_cache import user_cache
 
 BACKENDS = ("torch", "jax", "tensorflow")
 
@@ -107,7 +108,24 @@ def _settings(name: str, device: str) -> contextlib.AbstractContextManager:
         from kerasnets.engines.cuda_math import fast_math
 
         return fast_math()
+    if name == "jax":
+        return _kept_compilations()
     return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _kept_compilations() -> Iterator[None]:
+    """Let JAX keep what it compiles in the user's cache folder, unless the user has
+    named a folder; a second run of the same network starts without compiling."""
+    import jax
+
+    before = jax.config.jax_compilation_cache_dir
+    if before is None:
+        jax.config.update("jax_compilation_cache_dir", str(user_cache() / "jax"))
+    try:
+        yield
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
 
 
 def training_step(model: Any, images: Any, labels: Any) -> Callable[[], Any]:
