@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from kerasnets.cli.benchmark import benchmark
+from kerasnets.cli.compare import compare
 from kerasnets.cli.datasets import datasets
 from kerasnets.cli.evaluate import evaluate
 from kerasnets.cli.fit import fit
@@ -48,7 +49,16 @@ def kerasnets() -> None:
     """
 
 
-for command in (fit, evaluate, networks, summary, datasets, prepare, benchmark):
+for command in (
+    fit,
+    evaluate,
+    compare,
+    networks,
+    summary,
+    datasets,
+    prepare,
+    benchmark,
+):
     kerasnets.add_command(command)
 
 

@@ -17,43 +17,32 @@ class LearningCurve:
         epochs: numbers, from 1.
         loss, accuracy: of the monitored images after the epoch: mean cross-entropy
             (nats an image), and the share classified correctly.
-        train_s, validation_s: seconds of wall time in the epoch, or None where
-            epoch_times.csv does not cover every epoch.
+        epoch_s: seconds of wall time in the epoch, training and validation, or None
+            where epoch_times.csv does not cover every epoch.
         images_per_s: training images a second in the epoch, or None likewise.
     """
 
     epochs: tuple[int, ...]
     loss: tuple[float, ...]
     accuracy: tuple[float, ...]
-    train_s: tuple[float, ...] | None
-    validation_s: tuple[float, ...] | None
+    epoch_s: tuple[float, ...] | None
     images_per_s: tuple[float, ...] | None
 
     @property
     def ends_s(self) -> tuple[float, ...] | None:
-        """Seconds from the start of training to the end of each epoch, validation
-        included and pauses between resumptions not."""
-        if self.train_s is None or self.validation_s is None:
-            return None
-        return tuple(
-            accumulate(
-                a + b for a, b in zip(self.train_s, self.validation_s, strict=True)
-            )
-        )
+        """Seconds from the start of training to the end of each epoch; pauses before
+        resumptions are not in it."""
+        return tuple(accumulate(self.epoch_s)) if self.epoch_s else None
 
     @property
     def total_s(self) -> float | None:
         """Seconds of training and validation, all epochs together."""
-        return self.ends_s[-1] if self.ends_s else None
+        return sum(self.epoch_s) if self.epoch_s else None
 
     @property
     def seconds_per_epoch(self) -> float | None:
         """The median: the first epoch may have compiled something."""
-        if self.train_s is None or self.validation_s is None:
-            return None
-        return median(
-            a + b for a, b in zip(self.train_s, self.validation_s, strict=True)
-        )
+        return median(self.epoch_s) if self.epoch_s else None
 
     @property
     def median_images_per_s(self) -> float | None:
@@ -83,21 +72,20 @@ def learning_curve(run: Run) -> LearningCurve:
         ) from error
     times = _epoch_times(run)
     if not set(epochs) <= set(times):
-        return LearningCurve(epochs, loss, accuracy, None, None, None)
-    train_s, validation_s, speed = zip(*(times[epoch] for epoch in epochs), strict=True)
-    return LearningCurve(epochs, loss, accuracy, train_s, validation_s, speed)
+        return LearningCurve(epochs, loss, accuracy, None, None)
+    seconds, speed = zip(*(times[epoch] for epoch in epochs), strict=True)
+    return LearningCurve(epochs, loss, accuracy, seconds, speed)
 
 
-def _epoch_times(run: Run) -> dict[int, tuple[float, float, float]]:
-    """Seconds of training and validation, and images a second, by epoch."""
+def _epoch_times(run: Run) -> dict[int, tuple[float, float]]:
+    """Seconds of training and validation, and training images a second, by epoch."""
     path = run.path / "epoch_times.csv"
     if not path.exists():
         return {}
     try:
         return {
             int(row["epoch"]): (
-                float(row["train_s"]),
-                float(row["validation_s"]),
+                float(row["train_s"]) + float(row["validation_s"]),
                 float(row["train_images_per_s"]),
             )
             for row in read_csv(path)

@@ -9,6 +9,8 @@ The functions are imported when first used:
     draw_confusion(counts, class_names, ...)     a confusion matrix
     draw_validation_confusion(run, class_names)  that of the last epoch recorded
     draw_examples(run, split)                    images with what was predicted
+    draw_overlay(comparison, path)               loss and accuracy of several runs
+    draw_pareto(comparison, path)                accuracy against cost
 """
 
 from importlib import import_module
@@ -20,6 +22,8 @@ _PUBLIC = {
     "draw_curves": "kerasnets.figures.curves",
     "draw_evaluation": "kerasnets.figures.evaluation",
     "draw_examples": "kerasnets.figures.examples",
+    "draw_overlay": "kerasnets.figures.comparison",
+    "draw_pareto": "kerasnets.figures.pareto",
     "draw_training": "kerasnets.figures.training",
     "draw_validation_confusion": "kerasnets.figures.confusion",
 }

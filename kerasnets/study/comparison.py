@@ -7,12 +7,13 @@ from typing import Any
 
 from kerasnets.errors import RunError
 from kerasnets.runs import Run
+from kerasnets.study.comparison_page import page
 from kerasnets.study.evaluated import Evaluated, read_evaluated, why_other_images
 from kerasnets.study.notes import comparison_notes
 from kerasnets.study.pareto import Front, fronts
 from kerasnets.study.row import Row, make_row
 from kerasnets.study.selection import labels
-from kerasnets.study.statistics import McNemar, holm, mcnemar
+from kerasnets.study.statistics import CONFIDENCE, McNemar, holm, mcnemar
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,12 @@ class Comparison:
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The same as JSON values."""
-        return asdict(self)
+        """The same as JSON values; the shares' intervals have `confidence`."""
+        return {"confidence": CONFIDENCE, **asdict(self)}
+
+    def to_markdown(self) -> str:
+        """The same as a page of tables and notes, with the rules they follow."""
+        return page(self)
 
 
 def compare(chosen: Sequence[Run]) -> Comparison:
@@ -100,14 +105,15 @@ def _groups(results: dict[str, Evaluated]) -> dict[str, int]:
     groups: list[list[Evaluated]] = []
     numbers = {}
     for label, result in results.items():
-        for group in groups:
-            if not any(why_other_images(result, other) for other in group):
-                break
-        else:
-            group = []
-            groups.append(group)
-        group.append(result)
-        numbers[label] = groups.index(group)
+        fitting = (
+            number
+            for number, group in enumerate(groups)
+            if not any(why_other_images(result, other) for other in group)
+        )
+        numbers[label] = next(fitting, len(groups))
+        if numbers[label] == len(groups):
+            groups.append([])
+        groups[numbers[label]].append(result)
     return numbers
 
 

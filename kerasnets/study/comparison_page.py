@@ -1,0 +1,173 @@
+"""A comparison as tables of text, and as a Markdown page."""
+
+from typing import TYPE_CHECKING
+
+from kerasnets.names import dataset_title
+from kerasnets.study.row import Row
+from kerasnets.study.tables import (
+    TextTable,
+    giga,
+    markdown_text,
+    millions,
+    p_value,
+    percent,
+    points,
+)
+from kerasnets.training.progress import duration
+
+if TYPE_CHECKING:
+    from kerasnets.study.comparison import Comparison
+
+SIGNIFICANCE = 0.05
+
+COST_TITLES = {
+    "flops": "FLOPs an image",
+    "parameters": "parameters",
+    "total_s": "training time",
+}
+
+RULES = (
+    "Intervals are 95 % intervals: of an accuracy by Wilson's rule, of a difference by "
+    "Agresti and Min's. They say how far the test images may mislead, not how another "
+    "seed would do.",
+    "P-values are McNemar's, exact and two-sided, on the same test images, adjusted by "
+    f"Holm's rule for all pairs of the table; up to {SIGNIFICANCE} two runs differ.",
+    "FLOPs are two for each multiply-accumulate of convolutions and dense layers.",
+    "Times are of training and validation; seconds an epoch and images a second are "
+    "those of the median epoch. Energy is not recorded.",
+)
+
+
+def page(comparison: "Comparison") -> str:
+    """The whole comparison in Markdown, with its figures, which lie beside it."""
+    parts = [
+        "# Comparison",
+        runs_table(comparison).markdown(),
+        *(f"- {markdown_text(note)}" for note in comparison.notes),
+        "![Validation loss and accuracy by epoch and by time](curves.png)",
+    ]
+    if comparison.mcnemar:
+        parts += [
+            "## Do they differ?",
+            tests_table(comparison).markdown(),
+            "## Same prediction",
+            "The share of test images for which two runs predict the same class.",
+            agreement_table(comparison).markdown(),
+        ]
+    if comparison.pareto:
+        parts += [
+            "## Accuracy for its cost",
+            "Runs that no other beats in test accuracy at the same or a lower cost:",
+            *(f"- {markdown_text(line)}" for line in front_lines(comparison)),
+            "![Test accuracy against cost](pareto.png)",
+        ]
+    parts += ["## Rules", *(f"- {rule}" for rule in RULES)]
+    return _spaced(parts)
+
+
+def _spaced(parts: list[str]) -> str:
+    """Blank lines between the parts, but not within a list."""
+    text = ""
+    for before, part in zip(["", *parts], parts, strict=False):
+        in_list = before.startswith("- ") and part.startswith("- ")
+        text += f"{part}\n" if in_list or not before else f"\n{part}\n"
+    return text
+
+
+def runs_table(comparison: "Comparison") -> TextTable:
+    """One line a run."""
+    several = len({row.dataset for row in comparison.rows}) > 1
+    return TextTable(
+        (
+            "run",
+            "network",
+            *(("dataset",) if several else ()),
+            "test accuracy",
+            "95 % interval",
+            "test loss",
+            "validation accuracy",
+            "parameters",
+            "GFLOPs/image",
+            "epochs",
+            "s/epoch",
+            "images/s",
+            "training time",
+        ),
+        tuple(_cells(row, several) for row in comparison.rows),
+        words=("network", "dataset"),
+    )
+
+
+def _cells(row: Row, with_dataset: bool) -> tuple[str, ...]:
+    interval = row.interval
+    return (
+        row.label,
+        row.network,
+        *((dataset_title(row.dataset),) if with_dataset else ()),
+        percent(row.test_accuracy),
+        f"{100 * interval.low:.2f} to {100 * interval.high:.2f}" if interval else "",
+        "" if row.test_loss is None else f"{row.test_loss:.4f}",
+        percent(row.validation_accuracy),
+        millions(row.parameters),
+        giga(row.flops),
+        str(row.epochs),
+        "" if row.seconds_per_epoch is None else f"{row.seconds_per_epoch:.1f}",
+        "" if row.images_per_s is None else f"{row.images_per_s:,.0f}",
+        "" if row.total_s is None else duration(row.total_s),
+    )
+
+
+def tests_table(comparison: "Comparison") -> TextTable:
+    """One line a pair."""
+    return TextTable(
+        (
+            "first",
+            "second",
+            "only first right",
+            "only second right",
+            "second − first, points",
+            "95 % interval",
+            "p",
+            "p (Holm)",
+            "verdict",
+        ),
+        tuple(
+            (
+                pair.first,
+                pair.second,
+                f"{pair.test.only_first:,}",
+                f"{pair.test.only_second:,}",
+                points(pair.test.difference),
+                f"{points(pair.test.interval.low)} to "
+                f"{points(pair.test.interval.high)}",
+                p_value(pair.test.p),
+                p_value(pair.holm_p),
+                "differ" if pair.holm_p <= SIGNIFICANCE else "no difference shown",
+            )
+            for pair in comparison.mcnemar
+        ),
+        words=("second", "verdict"),
+    )
+
+
+def agreement_table(comparison: "Comparison") -> TextTable:
+    """A line and a column for each run."""
+    names = tuple(row.label for row in comparison.rows)
+    return TextTable(
+        ("", *names),
+        tuple(
+            (name, *map(percent, shares))
+            for name, shares in zip(names, comparison.agreement, strict=True)
+        ),
+    )
+
+
+def front_lines(comparison: "Comparison") -> list[str]:
+    """One line for each cost and set of comparable runs."""
+    several = len({front.among for front in comparison.pareto}) > 1
+    return [
+        f"{COST_TITLES[front.cost]}: {', '.join(front.front)}"
+        + (f" (among {', '.join(front.among)})" if several else "")
+        for front in comparison.pareto
+        if len(front.among) > 1
+    ]
