@@ -47,14 +47,20 @@ def compare(names: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     from rich.console import Console
 
     from kerasnets.cli.tables import text_table
-    from kerasnets.study.comparison_page import front_lines, runs_table, tests_table
+    from kerasnets.study.comparison_page import (
+        accuracy_table,
+        cost_table,
+        front_lines,
+        tests_table,
+    )
 
     console = Console(highlight=False)
-    console.print(text_table(runs_table(comparison)))
-    for note in comparison.notes:
-        click.echo(f"note: {note}")
+    console.print(text_table(accuracy_table(comparison)))
+    console.print(text_table(cost_table(comparison)))
     if comparison.mcnemar:
         console.print(text_table(tests_table(comparison)))
+    for note in comparison.notes:
+        click.echo(f"note: {note}")
     for line in front_lines(comparison):
         click.echo(f"best accuracy for its {line}")
     click.echo(f"tables and figures are in {folder}")

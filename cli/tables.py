@@ -135,11 +135,9 @@ def benchmark_table(reports: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def text_table(text: TextTable, title: str = "") -> Table:
+def text_table(text: TextTable) -> Table:
     """A table of ready cells; long ones fold where the screen is narrow."""
-    table = Table(
-        title=title or None, box=None, header_style="bold", title_justify="left"
-    )
+    table = Table(box=None, header_style="bold")
     for index, column in enumerate(text.columns):
         table.add_column(column, justify="right" if text.is_number(index) else "left")
     for row in text.rows:

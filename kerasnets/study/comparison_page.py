@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from kerasnets.names import dataset_title
-from kerasnets.study.row import Row
 from kerasnets.study.tables import (
     TextTable,
     giga,
@@ -42,7 +41,8 @@ def page(comparison: "Comparison") -> str:
     """The whole comparison in Markdown, with its figures, which lie beside it."""
     parts = [
         "# Comparison",
-        runs_table(comparison).markdown(),
+        accuracy_table(comparison).markdown(),
+        cost_table(comparison).markdown(),
         *(f"- {markdown_text(note)}" for note in comparison.notes),
         "![Validation loss and accuracy by epoch and by time](curves.png)",
     ]
@@ -74,46 +74,54 @@ def _spaced(parts: list[str]) -> str:
     return text
 
 
-def runs_table(comparison: "Comparison") -> TextTable:
-    """One line a run."""
+def accuracy_table(comparison: "Comparison") -> TextTable:
+    """What each run reached."""
     several = len({row.dataset for row in comparison.rows}) > 1
     return TextTable(
         (
             "run",
             "network",
             *(("dataset",) if several else ()),
+            "epochs",
+            "validation accuracy",
             "test accuracy",
             "95 % interval",
             "test loss",
-            "validation accuracy",
-            "parameters",
-            "GFLOPs/image",
-            "epochs",
-            "s/epoch",
-            "images/s",
-            "training time",
         ),
-        tuple(_cells(row, several) for row in comparison.rows),
+        tuple(
+            (
+                row.label,
+                row.network,
+                *((dataset_title(row.dataset),) if several else ()),
+                str(row.epochs),
+                percent(row.validation_accuracy),
+                percent(row.test_accuracy),
+                f"{100 * row.interval.low:.2f} to {100 * row.interval.high:.2f}"
+                if row.interval
+                else "",
+                "" if row.test_loss is None else f"{row.test_loss:.4f}",
+            )
+            for row in comparison.rows
+        ),
         words=("network", "dataset"),
     )
 
 
-def _cells(row: Row, with_dataset: bool) -> tuple[str, ...]:
-    interval = row.interval
-    return (
-        row.label,
-        row.network,
-        *((dataset_title(row.dataset),) if with_dataset else ()),
-        percent(row.test_accuracy),
-        f"{100 * interval.low:.2f} to {100 * interval.high:.2f}" if interval else "",
-        "" if row.test_loss is None else f"{row.test_loss:.4f}",
-        percent(row.validation_accuracy),
-        millions(row.parameters),
-        giga(row.flops),
-        str(row.epochs),
-        "" if row.seconds_per_epoch is None else f"{row.seconds_per_epoch:.1f}",
-        "" if row.images_per_s is None else f"{row.images_per_s:,.0f}",
-        "" if row.total_s is None else duration(row.total_s),
+def cost_table(comparison: "Comparison") -> TextTable:
+    """What each run costs."""
+    return TextTable(
+        ("run", "parameters", "GFLOPs/image", "s/epoch", "images/s", "training time"),
+        tuple(
+            (
+                row.label,
+                millions(row.parameters),
+                giga(row.flops),
+                "" if row.seconds_per_epoch is None else f"{row.seconds_per_epoch:.1f}",
+                "" if row.images_per_s is None else f"{row.images_per_s:,.0f}",
+                "" if row.total_s is None else duration(row.total_s),
+            )
+            for row in comparison.rows
+        ),
     )
 
 
@@ -125,10 +133,9 @@ def tests_table(comparison: "Comparison") -> TextTable:
             "second",
             "only first right",
             "only second right",
-            "second − first, points",
+            "second − first (points)",
             "95 % interval",
             "p",
-            "p (Holm)",
             "verdict",
         ),
         tuple(
@@ -140,9 +147,8 @@ def tests_table(comparison: "Comparison") -> TextTable:
                 points(pair.test.difference),
                 f"{points(pair.test.interval.low)} to "
                 f"{points(pair.test.interval.high)}",
-                p_value(pair.test.p),
                 p_value(pair.holm_p),
-                "differ" if pair.holm_p <= SIGNIFICANCE else "no difference shown",
+                "differ" if pair.holm_p <= SIGNIFICANCE else "not shown to differ",
             )
             for pair in comparison.mcnemar
         ),
