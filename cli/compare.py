@@ -51,14 +51,14 @@ def compare(names: tuple[str, ...], out: Path | None, as_json: bool) -> None:
         accuracy_table,
         cost_table,
         front_lines,
-        tests_table,
+        pairs_table,
     )
 
     console = Console(highlight=False)
     console.print(text_table(accuracy_table(comparison)))
     console.print(text_table(cost_table(comparison)))
     if comparison.mcnemar:
-        console.print(text_table(tests_table(comparison)))
+        console.print(text_table(pairs_table(comparison)))
     for note in comparison.notes:
         click.echo(f"note: {note}")
     for line in front_lines(comparison):

@@ -12,6 +12,7 @@ import click
 from kerasnets.cli.benchmark import benchmark
 from kerasnets.cli.compare import compare
 from kerasnets.cli.datasets import datasets
+from kerasnets.cli.diff import diff
 from kerasnets.cli.evaluate import evaluate
 from kerasnets.cli.fit import fit
 from kerasnets.cli.networks import networks
@@ -53,6 +54,7 @@ for command in (
     fit,
     evaluate,
     compare,
+    diff,
     networks,
     summary,
     datasets,

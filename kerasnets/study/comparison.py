@@ -1,6 +1,6 @@
 """Several runs beside each other: accuracy, cost, speed, and whether they differ."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
@@ -56,9 +56,13 @@ class Comparison:
         """The same as JSON values; the shares' intervals have `confidence`."""
         return {"confidence": CONFIDENCE, **asdict(self)}
 
-    def to_markdown(self) -> str:
-        """The same as a page of tables and notes, with the rules they follow."""
-        return page(self)
+    def to_markdown(self, figures: Collection[str] = ()) -> str:
+        """The same as a page of tables and notes, with the rules they follow.
+
+        Args:
+            figures: names of those that lie beside the page.
+        """
+        return page(self, figures)
 
 
 def compare(chosen: Sequence[Run]) -> Comparison:

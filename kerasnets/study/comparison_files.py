@@ -42,15 +42,16 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
             for label, shares in zip(labels, comparison.agreement, strict=True)
         ),
     )
-    write_text(folder / "comparison.md", comparison.to_markdown())
     report = comparison.to_json()
+    for name in FIGURES:
+        (folder / name).unlink(missing_ok=True)
+    drawn = []
     for suffix in ("png", "svg"):
-        draw_overlay(report, folder / f"curves.{suffix}")
-        pareto = folder / f"pareto.{suffix}"
+        drawn.append(draw_overlay(report, folder / f"curves.{suffix}"))
         if comparison.pareto:
-            draw_pareto(report, pareto)
-        else:
-            pareto.unlink(missing_ok=True)
+            drawn.append(draw_pareto(report, folder / f"pareto.{suffix}"))
+    figures = {path.name for path in drawn}
+    write_text(folder / "comparison.md", comparison.to_markdown(figures))
     write_json(folder / "comparison.json", report)
 
 

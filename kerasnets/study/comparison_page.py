@@ -1,11 +1,13 @@
 """A comparison as tables of text, and as a Markdown page."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from kerasnets.names import dataset_title
 from kerasnets.study.tables import (
     TextTable,
     giga,
+    markdown_page,
     markdown_text,
     millions,
     p_value,
@@ -25,6 +27,11 @@ COST_TITLES = {
     "total_s": "training time",
 }
 
+FIGURES = {
+    "curves.png": "Validation loss and accuracy by epoch and by time",
+    "pareto.png": "Test accuracy against cost",
+}
+
 RULES = (
     "Intervals are 95 % intervals: of an accuracy by Wilson's rule, of a difference by "
     "Agresti and Min's. They say how far the test images may mislead, not how another "
@@ -37,19 +44,22 @@ RULES = (
 )
 
 
-def page(comparison: "Comparison") -> str:
-    """The whole comparison in Markdown, with its figures, which lie beside it."""
+def page(comparison: "Comparison", figures: Collection[str] = ()) -> str:
+    """The whole comparison in Markdown.
+
+    Args:
+        figures: names of those that lie beside the page.
+    """
     parts = [
         "# Comparison",
         accuracy_table(comparison).markdown(),
         cost_table(comparison).markdown(),
         *(f"- {markdown_text(note)}" for note in comparison.notes),
-        "![Validation loss and accuracy by epoch and by time](curves.png)",
     ]
     if comparison.mcnemar:
         parts += [
             "## Do they differ?",
-            tests_table(comparison).markdown(),
+            pairs_table(comparison).markdown(),
             "## Same prediction",
             "The share of test images for which two runs predict the same class.",
             agreement_table(comparison).markdown(),
@@ -59,19 +69,10 @@ def page(comparison: "Comparison") -> str:
             "## Accuracy for its cost",
             "Runs that no other beats in test accuracy at the same or a lower cost:",
             *(f"- {markdown_text(line)}" for line in front_lines(comparison)),
-            "![Test accuracy against cost](pareto.png)",
         ]
+    parts += [f"![{FIGURES[name]}]({name})" for name in FIGURES if name in figures]
     parts += ["## Rules", *(f"- {rule}" for rule in RULES)]
-    return _spaced(parts)
-
-
-def _spaced(parts: list[str]) -> str:
-    """Blank lines between the parts, but not within a list."""
-    text = ""
-    for before, part in zip(["", *parts], parts, strict=False):
-        in_list = before.startswith("- ") and part.startswith("- ")
-        text += f"{part}\n" if in_list or not before else f"\n{part}\n"
-    return text
+    return markdown_page(parts)
 
 
 def accuracy_table(comparison: "Comparison") -> TextTable:
@@ -125,7 +126,7 @@ def cost_table(comparison: "Comparison") -> TextTable:
     )
 
 
-def tests_table(comparison: "Comparison") -> TextTable:
+def pairs_table(comparison: "Comparison") -> TextTable:
     """One line a pair."""
     return TextTable(
         (

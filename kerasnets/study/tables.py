@@ -1,4 +1,4 @@
-"""Tables of text: the same cells in Markdown and on the screen."""
+"""Text for readers: tables, the same in Markdown and on the screen, and numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +39,15 @@ def markdown_text(text: str) -> str:
     """Text as Markdown shows it: on one line, nothing in it taken for a sign."""
     escaped = "".join(f"\\{c}" if c in "\\|`*_[]<>#" else c for c in text)
     return " ".join(escaped.split())
+
+
+def markdown_page(parts: Sequence[str]) -> str:
+    """The parts with blank lines between them, but none within a list."""
+    text = ""
+    for before, part in zip(["", *parts], parts, strict=False):
+        in_list = before.startswith("- ") and part.startswith("- ")
+        text += f"{part}\n" if in_list or not before else f"\n{part}\n"
+    return text
 
 
 def percent(share: float | None) -> str:
