@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.colors import SymLogNorm
+from matplotlib.colors import FuncNorm
 
 from kerasnets import datasets
 from kerasnets.evaluation.results import Predictions, read_predictions
@@ -29,10 +29,9 @@ _DARK = 0.55  # of the way to the ends of the colors, from where white text read
 def draw_confusion_change(
     change: np.ndarray, class_names: Sequence[str], labels: Sequence[str], path: Path
 ) -> Path:
-    """Draw how much more often the second of two runs predicts what the first does.
+    """Draw how much more or less often the second of two runs predicts each class.
 
-    Colors are logarithmic beyond one image, so that a change of a few is visible beside
-    a change of hundreds.
+    Colors say whether that is better: more on the diagonal is, and less elsewhere.
 
     Args:
         change: int [classes, classes], row: label, column: prediction.
@@ -52,28 +51,30 @@ def draw_confusion_change(
     with sheet(
         path,
         title=f"{second} − {first}: predictions",
-        subtitle=f"Cells: images that {second} predicts so, less those that {first} "
-        "does; blank is 0. On the diagonal more is better, elsewhere less. Blue: more, "
-        "red: fewer; the colors are logarithmic.",
+        subtitle=f"Cells: images for which {second} predicts the class, less those "
+        f"for which {first} does; blank is 0. Blue: {second} is better (more on the "
+        "diagonal, fewer elsewhere). Red: it is worse.",
         body_height=matrix_height(names),
     ) as figure:
         axes = figure.subplots()
         axes.set_anchor("N")
-        norm = SymLogNorm(1, vmin=-largest, vmax=largest)
-        image = axes.imshow(change, cmap="RdBu", norm=norm)
+        # The root makes a change of a few images visible beside one of hundreds.
+        norm = FuncNorm((_root, _square), vmin=-largest, vmax=largest)
+        better = np.where(np.eye(len(names), dtype=bool), change, -change)
+        image = axes.imshow(better, cmap="RdBu", norm=norm)
         name_classes(axes, names)
         axes.set_xlabel("predicted class")
         axes.set_ylabel("true class")
         if len(names) > COUNTS_UP_TO:
             bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=30)
-            bar.set_label("images")
+            bar.set_label(f"images in favor of {second}")
             return path
         digit = 0.7 / 72  # inches of width for each point of size, with some space
         letters = len(f"{largest:+,}")
         size = min(8.5, matrix_side(names) / len(names) / (digit * letters))
         for row, column in zip(*change.nonzero(), strict=True):
             count = int(change[row, column])
-            dark = abs(2 * float(norm(count)) - 1) > _DARK
+            dark = (abs(count) / largest) ** 0.5 > _DARK
             axes.text(
                 column,
                 row,
@@ -84,6 +85,14 @@ def draw_confusion_change(
                 va="center",
             )
     return path
+
+
+def _root(values: np.ndarray) -> np.ndarray:
+    return np.sign(values) * np.sqrt(np.abs(values))
+
+
+def _square(values: np.ndarray) -> np.ndarray:
+    return np.sign(values) * np.square(values)
 
 
 def draw_disagreements(

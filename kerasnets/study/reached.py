@@ -7,6 +7,8 @@ from kerasnets.runs import Run
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 
+_ROUNDING = 1e-6  # accuracies are float32: 540 of 600 images come as 0.89999998
+
 
 @dataclass(frozen=True)
 class Reached:
@@ -52,6 +54,6 @@ def reached(first: Run, second: Run) -> tuple[Reached, ...]:
 
 def _moment(curve: LearningCurve, level: float) -> tuple[int | None, float | None]:
     for place, accuracy in enumerate(curve.accuracy):
-        if accuracy >= level:
+        if accuracy >= level - _ROUNDING:
             return curve.epochs[place], curve.ends_s[place] if curve.ends_s else None
     return None, None
