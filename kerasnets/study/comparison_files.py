@@ -43,14 +43,14 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
         ),
     )
     report = comparison.to_json()
-    for name in FIGURES:
-        (folder / name).unlink(missing_ok=True)
     drawn = []
     for suffix in ("png", "svg"):
         drawn.append(draw_overlay(report, folder / f"curves.{suffix}"))
         if comparison.pareto:
             drawn.append(draw_pareto(report, folder / f"pareto.{suffix}"))
     figures = {path.name for path in drawn}
+    for name in set(FIGURES) - figures:  # of an earlier comparison
+        (folder / name).unlink(missing_ok=True)
     write_text(folder / "comparison.md", comparison.to_markdown(figures))
     write_json(folder / "comparison.json", report)
 

@@ -30,7 +30,8 @@ def prepare_folder(folder: Path, files: Iterable[str], marker: str) -> None:
     """
     obstacle = why_not_writable(folder)
     if not obstacle and folder.is_dir() and not (folder / marker).exists():
-        others = {path.name for path in folder.iterdir()} - set(files)
+        present = {path.name for path in folder.iterdir()}
+        others = {name for name in present if not name.startswith(".")} - set(files)
         if others:
             obstacle = f"{folder} holds other files ({min(others)}, for one)"
     if obstacle:
