@@ -64,11 +64,12 @@ def page(comparison: "Comparison", figures: Collection[str] = ()) -> str:
             "The share of test images for which two runs predict the same class.",
             agreement_table(comparison).markdown(),
         ]
-    if comparison.pareto:
+    fronts = front_lines(comparison)
+    if fronts:
         parts += [
             "## Accuracy for its cost",
             "Runs that no other beats in test accuracy at the same or a lower cost:",
-            *(f"- {markdown_text(line)}" for line in front_lines(comparison)),
+            *(f"- {markdown_text(line)}" for line in fronts),
         ]
     parts += [f"![{FIGURES[name]}]({name})" for name in FIGURES if name in figures]
     parts += ["## Rules", *(f"- {rule}" for rule in RULES)]
@@ -136,7 +137,7 @@ def pairs_table(comparison: "Comparison") -> TextTable:
             "only second right",
             "second − first (points)",
             "95 % interval",
-            "p",
+            "p (Holm)",
             "verdict",
         ),
         tuple(
