@@ -55,10 +55,13 @@ def compare(names: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     )
 
     console = Console(highlight=False)
-    console.print(text_table(accuracy_table(comparison)))
-    console.print(text_table(cost_table(comparison)))
-    if comparison.mcnemar:
-        console.print(text_table(pairs_table(comparison)))
+    for table in (
+        accuracy_table(comparison),
+        cost_table(comparison),
+        pairs_table(comparison),
+    ):
+        if table.rows:
+            console.print(text_table(table), "")
     for note in comparison.notes:
         click.echo(f"note: {note}")
     for line in front_lines(comparison):

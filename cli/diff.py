@@ -68,9 +68,10 @@ def diff(
     console = Console(highlight=False)
     changes = (*difference.recipe, *difference.environment)
     if changes:
-        console.print(text_table(changes_table(difference, changes)))
+        console.print(text_table(changes_table(difference, changes)), "")
     click.echo(data_line(difference))
-    console.print(text_table(reached_table(difference)))
+    if difference.reached:
+        console.print("", text_table(reached_table(difference)), "")
     if difference.outcomes:
         console.print(text_table(outcomes_table(difference, difference.outcomes)))
         click.echo(verdict_line(difference, difference.outcomes))
