@@ -10,7 +10,9 @@ from collections.abc import Sequence
 import click
 
 from kerasnets.cli.benchmark import benchmark
+from kerasnets.cli.compare import compare
 from kerasnets.cli.datasets import datasets
+from kerasnets.cli.diff import diff
 from kerasnets.cli.evaluate import evaluate
 from kerasnets.cli.fit import fit
 from kerasnets.cli.networks import networks
@@ -48,7 +50,17 @@ def kerasnets() -> None:
     """
 
 
-for command in (fit, evaluate, networks, summary, datasets, prepare, benchmark):
+for command in (
+    fit,
+    evaluate,
+    compare,
+    diff,
+    networks,
+    summary,
+    datasets,
+    prepare,
+    benchmark,
+):
     kerasnets.add_command(command)
 
 

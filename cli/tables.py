@@ -12,6 +12,7 @@ from kerasnets.datasets.folders import data_folder
 from kerasnets.names import dataset_title, network_title
 from kerasnets.networks.specs import NETWORKS
 from kerasnets.runs import Run, read_csv
+from kerasnets.study.tables import TextTable
 
 
 def networks_table() -> Table:
@@ -131,6 +132,16 @@ def benchmark_table(reports: Sequence[dict[str, Any]]) -> Table:
         "faster memory format). Start: seconds to the end of the first training step, "
         "and peak memory."
     )
+    return table
+
+
+def text_table(text: TextTable) -> Table:
+    """A table of ready cells; long ones fold where the screen is narrow."""
+    table = Table(box=None, header_style="bold")
+    for index, column in enumerate(text.columns):
+        table.add_column(column, justify="right" if text.is_number(index) else "left")
+    for row in text.rows:
+        table.add_row(*map(escape, row))
     return table
 
 

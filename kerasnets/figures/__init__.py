@@ -8,7 +8,11 @@ The functions are imported when first used:
     draw_benchmark(reports, path)                speeds side by side
     draw_confusion(counts, class_names, ...)     a confusion matrix
     draw_validation_confusion(run, class_names)  that of the last epoch recorded
+    draw_confusion_change(change, ...)           what a second run predicts more
+    draw_disagreements(first, second, ...)       images that one of two has right
     draw_examples(run, split)                    images with what was predicted
+    draw_overlay(comparison, path)               loss and accuracy of several runs
+    draw_pareto(comparison, path)                accuracy against cost
 """
 
 from importlib import import_module
@@ -17,9 +21,13 @@ from typing import Any
 _PUBLIC = {
     "draw_benchmark": "kerasnets.figures.benchmark",
     "draw_confusion": "kerasnets.figures.confusion",
+    "draw_confusion_change": "kerasnets.figures.difference",
     "draw_curves": "kerasnets.figures.curves",
+    "draw_disagreements": "kerasnets.figures.difference",
     "draw_evaluation": "kerasnets.figures.evaluation",
     "draw_examples": "kerasnets.figures.examples",
+    "draw_overlay": "kerasnets.figures.comparison",
+    "draw_pareto": "kerasnets.figures.pareto",
     "draw_training": "kerasnets.figures.training",
     "draw_validation_confusion": "kerasnets.figures.confusion",
 }

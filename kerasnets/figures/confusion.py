@@ -24,9 +24,9 @@ from kerasnets.figures.style import (
 from kerasnets.runs import Run, read_csv
 
 _SHARES_UP_TO = 12  # classes: counts and shares fit their cells
-_COUNTS_UP_TO = 16  # classes: counts alone do
+COUNTS_UP_TO = 16  # classes: counts alone do
 _NAMES_UP_TO = 40  # names along an axis
-_NAME_LENGTH = 18
+NAME_LENGTH = 18
 _DARK = 0.35  # share from which white text reads better on the cell
 
 
@@ -52,21 +52,21 @@ def draw_confusion(
         RunError: the file cannot be written.
     """
     classes = len(class_names)
-    names = [one_line(name, _NAME_LENGTH) for name in class_names]
+    names = [one_line(name, NAME_LENGTH) for name in class_names]
     support = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, support, out=np.zeros(counts.shape), where=support > 0)
     subtitle = _facts(counts, names)
-    height = _body_height(names)
+    height = matrix_height(names)
     with sheet(path, title=title, subtitle=subtitle, body_height=height) as figure:
         axes = figure.subplots()
         axes.set_anchor("N")
         # The root makes an error of 1 % visible beside 99 % that are right.
         image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1))
-        _name_classes(axes, names)
+        name_classes(axes, names)
         axes.set_xlabel("predicted class")
         axes.set_ylabel("true class")
-        if classes <= _COUNTS_UP_TO:
-            _write_cells(axes, counts, shares, width=_side(names) / classes)
+        if classes <= COUNTS_UP_TO:
+            _write_cells(axes, counts, shares, width=matrix_side(names) / classes)
         if classes > _SHARES_UP_TO:
             bar = figure.colorbar(
                 image,
@@ -122,7 +122,7 @@ def _facts(counts: np.ndarray, names: Sequence[str]) -> str:
     facts = f"{correct:,} of {images:,} images correct: accuracy {share:.2%}."
     if len(names) <= _SHARES_UP_TO:
         facts += " Cells: images, and their share of the true class; blank is 0."
-    elif len(names) <= _COUNTS_UP_TO:
+    elif len(names) <= COUNTS_UP_TO:
         facts += " Cells: images; blank is 0."
     if len(names) > _NAMES_UP_TO:
         facts += f" One class in {_step(len(names))} is named."
@@ -133,12 +133,13 @@ def _facts(counts: np.ndarray, names: Sequence[str]) -> str:
     return facts
 
 
-def _body_height(names: Sequence[str]) -> float:
+def matrix_height(names: Sequence[str]) -> float:
+    """Inches of a matrix with these names along its sides, and of the names."""
     turned = _longest(names) if max(map(len, names)) > 4 else 0
-    return _side(names) + 0.6 + 0.75 * turned
+    return matrix_side(names) + 0.6 + 0.75 * turned
 
 
-def _side(names: Sequence[str]) -> float:
+def matrix_side(names: Sequence[str]) -> float:
     """Inches of the square matrix beside the names and the color bar."""
     if len(names) <= 5:
         return 4.0
@@ -148,7 +149,7 @@ def _side(names: Sequence[str]) -> float:
 
 def _longest(names: Sequence[str]) -> float:
     """About the inches that the longest name takes."""
-    letter = 0.075 if len(names) <= _COUNTS_UP_TO else 0.05
+    letter = 0.075 if len(names) <= COUNTS_UP_TO else 0.05
     return letter * max(map(len, names))
 
 
@@ -156,12 +157,13 @@ def _step(classes: int) -> int:
     return ceil(classes / _NAMES_UP_TO)
 
 
-def _name_classes(axes: Axes, names: Sequence[str]) -> None:
+def name_classes(axes: Axes, names: Sequence[str]) -> None:
+    """Write the names along both sides, as many as there is room for."""
     shown = range(0, len(names), _step(len(names)))
     labels = [names[index] for index in shown]
-    size = TEXT_SIZE if len(names) <= _COUNTS_UP_TO else 6
+    size = TEXT_SIZE if len(names) <= COUNTS_UP_TO else 6
     turn: dict[str, Any]
-    if len(names) > _COUNTS_UP_TO:
+    if len(names) > COUNTS_UP_TO:
         turn = {"rotation": 90}
     elif max(map(len, names)) > 4:
         turn = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}

@@ -8,7 +8,7 @@ import contextlib
 import textwrap
 import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,11 @@ VERMILION = "#D55E00"
 INK = "#222222"
 GRAY = "#5F5F5F"
 GRID = "#E2E2E2"
+
+# For several things in one plot: the same palette, then again with another line.
+_PALETTE = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", INK)
+_LINES = ("-", "--", ":", "-.")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 _LOOK: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same on all machines
@@ -121,6 +126,22 @@ def sheet(
                 )
         except OSError as error:
             raise RunError(f"cannot write {path}: {error.strerror}.") from error
+
+
+def series_style(index: int) -> dict[str, Any]:
+    """Color, line and marker of the series `index`: 28 that look different."""
+    turn, place = divmod(index, len(_PALETTE))
+    return {
+        "color": _PALETTE[place],
+        "linestyle": _LINES[turn % len(_LINES)],
+        "marker": _MARKERS[(place + turn) % len(_MARKERS)],
+    }
+
+
+def legend_columns(labels: Sequence[str]) -> int:
+    """How many of the labels fit beside each other below a plot."""
+    letters = max(map(len, labels)) + 7  # the line before the label is as wide as 7
+    return max(1, min(len(labels), int(WIDTH / (letters * 0.08))))
 
 
 def run_title(recipe: Recipe) -> str:

@@ -1,0 +1,69 @@
+"""kerasnets compare: several runs beside each other."""
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("names", metavar="RUN...", nargs=-1, required=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder for the results.  [default: artifacts/comparisons/ and the runs' "
+    "names]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison alone.")
+def compare(names: tuple[str, ...], out: Path | None, as_json: bool) -> None:
+    """Compare runs by their records.
+
+    RUN is a run folder, a folder of runs, a pattern of either, or the name of a run
+    under artifacts/runs. Neither weights nor data are needed.
+
+    Writes tables (Markdown, CSV, JSON) and figures (PNG, SVG): validation curves by
+    epoch and by time, accuracies with their intervals, cost and speed, McNemar's tests
+    of every pair, and accuracy against cost.
+
+    \b
+    Examples:
+      kerasnets compare mnist-resnet34 mnist-densenet121
+      kerasnets compare artifacts/mnist-6000 --out artifacts/comparisons/mnist
+      kerasnets compare 'artifacts/runs/cifar10-*' --json
+    """
+    from kerasnets.study.comparison import compare as compare_runs
+    from kerasnets.study.comparison_files import DEFAULT_ROOT, write_comparison
+    from kerasnets.study.output import folder_name
+    from kerasnets.study.selection import find_runs
+
+    comparison = compare_runs(find_runs(names))
+    name = folder_name([row.label for row in comparison.rows], "-vs-")
+    folder = out or DEFAULT_ROOT / name
+    write_comparison(comparison, folder)
+    if as_json:
+        click.echo(json.dumps(comparison.to_json(), indent=2))
+        return
+
+    from rich.console import Console
+
+    from kerasnets.cli.tables import text_table
+    from kerasnets.study.comparison_page import (
+        accuracy_table,
+        cost_table,
+        front_lines,
+        pairs_table,
+    )
+
+    console = Console(highlight=False)
+    for table in (
+        accuracy_table(comparison),
+        cost_table(comparison),
+        pairs_table(comparison),
+    ):
+        if table.rows:
+            console.print(text_table(table), "")
+    for note in comparison.notes:
+        click.echo(f"note: {note}")
+    for line in front_lines(comparison):
+        click.echo(f"best accuracy for its {line}")
+    click.echo(f"tables and figures are in {folder}")

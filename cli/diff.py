@@ -1,0 +1,80 @@
+"""kerasnets diff: what is different between two runs."""
+
+import json
+from pathlib import Path
+
+import click
+
+from kerasnets.cli.options import data_dir_option
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder for the results.  [default: artifacts/differences/ and the runs' "
+    "names]",
+)
+@data_dir_option
+@click.option("--json", "as_json", is_flag=True, help="Print the difference alone.")
+def diff(
+    first: str, second: str, out: Path | None, data_dir: Path | None, as_json: bool
+) -> None:
+    """Say what is different between two runs.
+
+    FIRST and SECOND are run folders, or names of runs under artifacts/runs.
+
+    Compares recipes, machines, data, the time to each validation accuracy, and the
+    predictions for the same test images. Writes Markdown, JSON, CSV and figures; the
+    images on which the two disagree need the dataset.
+
+    \b
+    Example:
+      kerasnets diff mnist-vgg19 mnist-vgg19-bn-glorot
+    """
+    from kerasnets.errors import RunError
+    from kerasnets.study.difference import diff as find_difference
+    from kerasnets.study.difference_files import DEFAULT_ROOT, write_difference
+    from kerasnets.study.output import folder_name
+    from kerasnets.study.selection import find_runs
+
+    pair = []
+    for name in (first, second):
+        found = find_runs([name])
+        if len(found) > 1:
+            raise RunError(f"{name} holds {len(found)} runs; name one of them.")
+        pair += found
+    difference = find_difference(*pair)
+    name = folder_name([difference.first, difference.second], "-vs-")
+    folder = out or DEFAULT_ROOT / name
+    difference = write_difference(difference, folder, data_dir)
+    if as_json:
+        click.echo(json.dumps(difference.to_json(), indent=2))
+        return
+
+    from rich.console import Console
+
+    from kerasnets.cli.tables import text_table
+    from kerasnets.study.difference_page import (
+        changes_table,
+        data_line,
+        outcomes_table,
+        reached_table,
+        verdict_line,
+    )
+
+    console = Console(highlight=False)
+    changes = (*difference.recipe, *difference.environment)
+    if changes:
+        console.print(text_table(changes_table(difference, changes)), "")
+    click.echo(data_line(difference))
+    if difference.reached:
+        console.print("", text_table(reached_table(difference)), "")
+    if difference.outcomes:
+        console.print(text_table(outcomes_table(difference, difference.outcomes)))
+        click.echo(verdict_line(difference, difference.outcomes))
+    for note in difference.notes:
+        click.echo(f"note: {note}")
+    click.echo(f"tables and figures are in {folder}")

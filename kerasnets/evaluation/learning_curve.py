@@ -1,0 +1,94 @@
+"""How a run's loss and accuracy went on, by epoch and by the clock."""
+
+import math
+from dataclasses import dataclass
+from itertools import accumulate
+from statistics import median
+
+from kerasnets.errors import RunError
+from kerasnets.runs import Run, read_csv
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """One run, epoch after epoch; every tuple has a value for each finished epoch.
+
+    Attributes:
+        epochs: numbers, from 1.
+        loss, accuracy: of the monitored images after the epoch: mean cross-entropy
+            (nats an image), and the share classified correctly.
+        epoch_s: seconds of wall time in the epoch, training and validation, or None
+            where epoch_times.csv does not cover every epoch.
+        images_per_s: training images a second in the epoch, or None likewise.
+    """
+
+    epochs: tuple[int, ...]
+    loss: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    epoch_s: tuple[float, ...] | None
+    images_per_s: tuple[float, ...] | None
+
+    @property
+    def ends_s(self) -> tuple[float, ...] | None:
+        """Seconds from the start of training to the end of each epoch; pauses before
+        resumptions are not in it."""
+        return tuple(accumulate(self.epoch_s)) if self.epoch_s else None
+
+    @property
+    def total_s(self) -> float | None:
+        """Seconds of training and validation, all epochs together."""
+        return sum(self.epoch_s) if self.epoch_s else None
+
+    @property
+    def seconds_per_epoch(self) -> float | None:
+        """The median: the first epoch may have compiled something."""
+        return median(self.epoch_s) if self.epoch_s else None
+
+    @property
+    def median_images_per_s(self) -> float | None:
+        """Training images a second in the median epoch."""
+        return median(self.images_per_s) if self.images_per_s else None
+
+
+def learning_curve(run: Run) -> LearningCurve:
+    """Read a run's history.csv and epoch_times.csv.
+
+    Raises:
+        RunError: no epoch is finished, or a file is damaged.
+    """
+    history = run.history
+    if not history:
+        raise RunError(f"{run.path} has no finished epoch.")
+    try:
+        epochs = tuple(int(row["epoch"]) for row in history)
+        loss = tuple(row["val_loss"] for row in history)
+        accuracy = tuple(row["val_accuracy"] for row in history)
+        if not all(map(math.isfinite, (*loss, *accuracy))):
+            raise ValueError("not finite")
+    except (KeyError, ValueError) as error:
+        raise RunError(
+            f"{run.path / 'history.csv'} does not hold a finite validation loss and "
+            "accuracy of each epoch."
+        ) from error
+    times = _epoch_times(run)
+    if not set(epochs) <= set(times):
+        return LearningCurve(epochs, loss, accuracy, None, None)
+    seconds, speed = zip(*(times[epoch] for epoch in epochs), strict=True)
+    return LearningCurve(epochs, loss, accuracy, seconds, speed)
+
+
+def _epoch_times(run: Run) -> dict[int, tuple[float, float]]:
+    """Seconds of training and validation, and training images a second, by epoch."""
+    path = run.path / "epoch_times.csv"
+    if not path.exists():
+        return {}
+    try:
+        return {
+            int(row["epoch"]): (
+                float(row["train_s"]) + float(row["validation_s"]),
+                float(row["train_images_per_s"]),
+            )
+            for row in read_csv(path)
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path} does not hold epoch times.") from error

@@ -1,0 +1,176 @@
+"""Where two runs disagree: in their confusion matrices, and on which images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.colors import FuncNorm
+
+from kerasnets import datasets
+from kerasnets.evaluation.results import Predictions, read_predictions
+from kerasnets.figures.confusion import (
+    COUNTS_UP_TO,
+    NAME_LENGTH,
+    matrix_height,
+    matrix_side,
+    name_classes,
+)
+from kerasnets.figures.examples import NAME_LENGTH as SHORT_NAME
+from kerasnets.figures.examples import check_same_images
+from kerasnets.figures.gallery import Picture, Section, draw_gallery, evenly_chosen
+from kerasnets.figures.style import BLUE, INK, VERMILION, one_line, sheet
+from kerasnets.names import dataset_title
+from kerasnets.runs import Run
+
+_LABEL_LENGTH = 24
+_DARK = 0.55  # of the way to the ends of the colors, from where white text reads better
+
+
+def draw_confusion_change(
+    change: np.ndarray, class_names: Sequence[str], labels: Sequence[str], path: Path
+) -> Path:
+    """Draw how much more or less often the second of two runs predicts each class.
+
+    Colors say whether that is better: more on the diagonal is, and less elsewhere.
+
+    Args:
+        change: int [classes, classes], row: label, column: prediction.
+        class_names: names by class index.
+        labels: of the two runs.
+        path: a PNG or SVG file; its folder must exist.
+
+    Returns:
+        `path`.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    names = [one_line(name, NAME_LENGTH) for name in class_names]
+    first, second = (one_line(label, _LABEL_LENGTH) for label in labels)
+    largest = max(2, int(np.abs(change).max()))
+    with sheet(
+        path,
+        title=f"{second} − {first}: predictions",
+        subtitle=f"Cells: images for which {second} predicts the class, less those "
+        f"for which {first} does; blank is 0. Blue: {second} is better (more on the "
+        "diagonal, fewer elsewhere). Red: it is worse.",
+        body_height=matrix_height(names),
+    ) as figure:
+        axes = figure.subplots()
+        axes.set_anchor("N")
+        # The root makes a change of a few images visible beside one of hundreds.
+        norm = FuncNorm((_root, _square), vmin=-largest, vmax=largest)
+        better = np.where(np.eye(len(names), dtype=bool), change, -change)
+        image = axes.imshow(better, cmap="RdBu", norm=norm)
+        name_classes(axes, names)
+        axes.set_xlabel("predicted class")
+        axes.set_ylabel("true class")
+        if len(names) > COUNTS_UP_TO:
+            bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=30)
+            bar.set_label(f"images in favor of {second}")
+            return path
+        digit = 0.7 / 72  # inches of width for each point of size, with some space
+        letters = len(f"{largest:+,}")
+        size = min(8.5, matrix_side(names) / len(names) / (digit * letters))
+        for row, column in zip(*change.nonzero(), strict=True):
+            count = int(change[row, column])
+            dark = (abs(count) / largest) ** 0.5 > _DARK
+            axes.text(
+                column,
+                row,
+                f"{count:+,}".replace("-", "−"),
+                size=size,
+                color="white" if dark else INK,
+                ha="center",
+                va="center",
+            )
+    return path
+
+
+def _root(values: np.ndarray) -> np.ndarray:
+    return np.sign(values) * np.sqrt(np.abs(values))
+
+
+def _square(values: np.ndarray) -> np.ndarray:
+    return np.sign(values) * np.square(values)
+
+
+def draw_disagreements(
+    first: Run,
+    second: Run,
+    labels: Sequence[str],
+    path: Path,
+    data_dir: Path | None = None,
+) -> Path:
+    """Draw test images that one run classifies correctly and the other does not.
+
+    Up to two rows of six each way, chosen at even distances in order of the confidence
+    of the run that is wrong. Images are shown as the first run has them.
+
+    Args:
+        first, second: evaluated on the same test images.
+        labels: of the two runs.
+        path: a PNG or SVG file; its folder must exist.
+        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+
+    Returns:
+        `path`.
+
+    Raises:
+        RunError: the data is no longer the evaluated one, or the file cannot be
+            written.
+        DatasetError: the dataset is missing or damaged.
+    """
+    recipe = first.recipe
+    dataset = datasets.load(
+        recipe.dataset,
+        image_size=recipe.image_size,
+        channels=recipe.channels,
+        data_dir=data_dir,
+    )
+    both = []
+    for run in (first, second):
+        folder = run.results_folder("test")
+        predictions = read_predictions(folder / "predictions.csv")
+        classes = len(dataset.class_names)
+        check_same_images(folder, dataset.test, predictions, classes)
+        both.append(predictions)
+    a, b = (one_line(label, _LABEL_LENGTH) for label in labels)
+    return draw_gallery(
+        [
+            _section(f"Only {a} is right", BLUE, both[0], both[1], dataset),
+            _section(f"Only {b} is right", VERMILION, both[1], both[0], dataset),
+        ],
+        path,
+        title=f"{a} and {b} · {dataset_title(recipe.dataset)}",
+        subtitle="Test images that one of the two classifies correctly. Each image: "
+        "the true class with the probability that the run which is right gives it, and "
+        "what the other takes it for. Chosen at even distances in order of the "
+        "confidence of the run that is wrong, highest first.",
+    )
+
+
+def _section(
+    heading: str,
+    color: str,
+    right: Predictions,
+    wrong: Predictions,
+    dataset: datasets.Dataset,
+) -> Section:
+    names = [one_line(name, SHORT_NAME) for name in dataset.class_names]
+    rows = (
+        (right.prediction == right.label) & (wrong.prediction != wrong.label)
+    ).nonzero()[0]
+    count = f"{len(rows):,}" if len(rows) else "none"
+    return Section(
+        f"{heading}: {count} of {len(right.label):,} images",
+        color,
+        [
+            Picture(
+                np.asarray(dataset.test.images[right.index[row]]),
+                f"{names[right.label[row]]} ({right.confidence[row]:.0%})",
+                f"not {names[wrong.prediction[row]]} ({wrong.confidence[row]:.0%})",
+            )
+            for row in evenly_chosen(rows, wrong.confidence[rows])
+        ],
+    )

@@ -1,0 +1,1 @@
+"""Many runs: what they say together."""
