@@ -11,6 +11,7 @@ import click
 
 from kerasnets.cli.benchmark import benchmark
 from kerasnets.cli.datasets import datasets
+from kerasnets.cli.diagnose import diagnose
 from kerasnets.cli.evaluate import evaluate
 from kerasnets.cli.fit import fit
 from kerasnets.cli.networks import networks
@@ -48,7 +49,16 @@ def kerasnets() -> None:
     """
 
 
-for command in (fit, evaluate, networks, summary, datasets, prepare, benchmark):
+for command in (
+    fit,
+    evaluate,
+    networks,
+    summary,
+    datasets,
+    prepare,
+    diagnose,
+    benchmark,
+):
     kerasnets.add_command(command)
 
 
