@@ -89,18 +89,22 @@ def diagnose(
     from kerasnets.study import diagnose as study
 
     folder = out or study.DEFAULT_ROOT / recipe.name
-    diagnosis = study.diagnose(
-        recipe,
-        folder,
-        steps=steps,
-        ablate=ablate,
-        learning_rates=learning_rates,
-        overwrite=overwrite,
-        device=device,
-        engine=engine,
-        data_dir=data_dir,
-        say=lambda line: click.echo(line, err=True),
-    )
+    try:
+        diagnosis = study.diagnose(
+            recipe,
+            folder,
+            steps=steps,
+            ablate=ablate,
+            learning_rates=learning_rates,
+            overwrite=overwrite,
+            device=device,
+            engine=engine,
+            data_dir=data_dir,
+            say=lambda line: click.echo(line, err=True),
+        )
+    except KeyboardInterrupt:
+        click.echo(f"kerasnets: interrupted; finished trials are in {folder}", err=True)
+        raise click.exceptions.Exit(130) from None
     if as_json:
         click.echo(json.dumps(diagnosis.to_json(), indent=2))
         return

@@ -8,7 +8,7 @@ import numpy as np
 from kerasnets.evaluation.signals import LayerSignal
 from kerasnets.names import dataset_title, network_title
 from kerasnets.study.diagnosis import Diagnosis
-from kerasnets.study.trial import Trial
+from kerasnets.study.trial import STATISTICS_BATCHES, Trial
 from kerasnets.study.variants import MODIFIED, Variant, named_variants
 
 TRIAL_COLUMNS = (
@@ -55,7 +55,8 @@ def markdown(diagnosis: Diagnosis) -> str:
             f"{len(diagnosis.ablation)} of {diagnosis.planned} trials are finished. "
             f"Batches of {recipe.batch_size}, {recipe.optimizer}, seed {recipe.seed}; "
             f"loss and accuracy on {diagnosis.images:,} {diagnosis.monitored} images, "
-            "after batch norm's statistics were averaged anew over 8 batches at most. "
+            "with batch norm's statistics averaged anew over "
+            f"{STATISTICS_BATCHES} batches at most. "
             "Collapsed: one class takes more than 99 % of the predictions. Stuck: an "
             "accuracy less than a tenth of the way from one answer for all "
             f"({diagnosis.guess_accuracy:.2%}) to 100 %.",
@@ -152,8 +153,8 @@ def _overfitting(diagnosis: Diagnosis) -> str:
         return ""
     if trial.train_loss > _UNFITTED * diagnosis.guess_loss:
         return (
-            f"The original does not overfit: its training loss, {trial.train_loss:.4f}, "
-            "is no better."
+            "The original does not overfit: its training loss, "
+            f"{trial.train_loss:.4f}, is no better."
         )
     return (
         f"The original's training loss is {trial.train_loss:.4f}, that on the "
@@ -162,10 +163,12 @@ def _overfitting(diagnosis: Diagnosis) -> str:
 
 
 def _alone(diagnosis: Diagnosis) -> str:
-    """Which of the two switches helps by itself, where all four were tried."""
+    """Which switch helps by itself, where the original has neither."""
     norm = diagnosis.own.get(Variant(batch_norm=True, glorot=False))
     glorot = diagnosis.own.get(Variant(batch_norm=False, glorot=True))
-    if not (norm and glorot and Variant(False, False) in diagnosis.own):
+    if Variant.original(diagnosis.recipe.network) != Variant(False, False) or not (
+        norm and glorot
+    ):
         return ""
     conclusion = {
         (True, False): "what it lacks is batch norm, not another initialization",
@@ -173,11 +176,11 @@ def _alone(diagnosis: Diagnosis) -> str:
         (True, True): "either is enough",
         (False, False): "it takes both"
         if diagnosis.own[MODIFIED].outcome == "learning"
-        else "neither is enough in these steps",
+        else "neither is enough",
     }[norm.outcome == "learning", glorot.outcome == "learning"]
     return (
         f"With batch norm alone it is {_short(norm)}, with Glorot initialization "
-        f"alone {_short(glorot)}: {conclusion}."
+        f"alone {_short(glorot)}: in these steps, {conclusion}."
     )
 
 

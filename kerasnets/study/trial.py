@@ -25,7 +25,7 @@ from kerasnets.training.progress import duration
 # Of the way from always naming the commonest class to naming all correctly.
 LEARNING = 0.1
 
-_STATISTICS_BATCHES = 8
+STATISTICS_BATCHES = 8
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def run_trial(
 
     rows = layers(0)
     losses = _train(model, train, steps, say)
-    _average_statistics_anew(model, train)
+    average_statistics_anew(model, train)
     logits = predict_logits(
         model, evaluation_batches(recipe, dataset, parts.validation)
     )
@@ -151,8 +151,9 @@ def _train(
     return losses
 
 
-def _average_statistics_anew(model: keras.Model, batches: Batches) -> None:
-    """Set batch norm's moving statistics to their means over a few batches.
+def average_statistics_anew(model: keras.Model, batches: Batches) -> None:
+    """Set batch norm's moving statistics to their means over a few batches, the first
+    `STATISTICS_BATCHES` of the epoch.
 
     After so few steps their moving averages are still those of earlier weights, and a
     network that has learned can look collapsed (Wu and Johnson 2021, "Rethinking
@@ -164,7 +165,7 @@ def _average_statistics_anew(model: keras.Model, batches: Batches) -> None:
     momenta = [norm.momentum for norm in norms]
     network = keras.Model(model.inputs[0], model.outputs[0])  # in Keras's own layers
     try:
-        for number in range(min(_STATISTICS_BATCHES, len(batches))):
+        for number in range(min(STATISTICS_BATCHES, len(batches))):
             for norm in norms:
                 norm.momentum = number / (number + 1)
             network(batches[number][0], training=True)
