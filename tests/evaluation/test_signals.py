@@ -105,11 +105,11 @@ def test_measuring_changes_nothing_and_ignores_dropout():
 def test_dead_relus_and_images_that_look_alike():
     model = small_network(batch_norm=False)
     fc = model.get_layer("fc")
-    fc.bias.assign([-100.0, -100.0, -100.0, 1.0, 1.0, 1.0, 1.0])
+    fc.bias.assign([-100.0] * 3 + [100.0] * 4)
     same = np.repeat(IMAGES[:1], 6, axis=0)
     _, dense, classifier = layer_signals(model, same, LABELS)
     assert dense.dead_relus == pytest.approx(3 / 7)
-    assert classifier.deviation_rms == pytest.approx(0, abs=1e-6)
+    assert classifier.deviation_rms == pytest.approx(0, abs=1e-4)
     assert classifier.telling_share == pytest.approx(0, abs=1e-5)
 
 
