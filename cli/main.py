@@ -13,6 +13,7 @@ from kerasnets.cli.benchmark import benchmark
 from kerasnets.cli.compare import compare
 from kerasnets.cli.datasets import datasets
 from kerasnets.cli.diff import diff
+from kerasnets.cli.diagnose import diagnose
 from kerasnets.cli.evaluate import evaluate
 from kerasnets.cli.fit import fit
 from kerasnets.cli.networks import networks
@@ -59,6 +60,7 @@ for command in (
     summary,
     datasets,
     prepare,
+    diagnose,
     benchmark,
 ):
     kerasnets.add_command(command)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
@@ -13,6 +13,9 @@ from kerasnets.names import dataset_title, network_title
 from kerasnets.networks.specs import NETWORKS
 from kerasnets.runs import Run, read_csv
 from kerasnets.study.tables import TextTable
+
+if TYPE_CHECKING:
+    from kerasnets.study.trial import Trial
 
 
 def networks_table() -> Table:
@@ -142,6 +145,16 @@ def text_table(text: TextTable) -> Table:
         table.add_column(column, justify="right" if text.is_number(index) else "left")
     for row in text.rows:
         table.add_row(*map(escape, row))
+    return table
+
+
+def trials_table(trials: Sequence["Trial"]) -> Table:
+    """What became of each variant that a diagnosis trained."""
+    from kerasnets.study.diagnosis_text import TRIAL_COLUMNS, trial_cells
+
+    table = _table(TRIAL_COLUMNS, right=(1, 2, 3, 4))
+    for trial in trials:
+        table.add_row(*map(escape, trial_cells(trial)))
     return table
 
 

@@ -7,6 +7,7 @@ The functions are imported when first used:
     draw_curves(run)                             loss and accuracy by epoch
     draw_benchmark(reports, path)                speeds side by side
     draw_confusion(counts, class_names, ...)     a confusion matrix
+    draw_diagnosis(recipe, steps, layers, path)  signals and gradients by depth
     draw_validation_confusion(run, class_names)  that of the last epoch recorded
     draw_confusion_change(change, ...)           what a second run predicts more
     draw_disagreements(first, second, ...)       images that one of two has right
@@ -24,6 +25,7 @@ _PUBLIC = {
     "draw_confusion_change": "kerasnets.figures.difference",
     "draw_curves": "kerasnets.figures.curves",
     "draw_disagreements": "kerasnets.figures.difference",
+    "draw_diagnosis": "kerasnets.figures.diagnosis",
     "draw_evaluation": "kerasnets.figures.evaluation",
     "draw_examples": "kerasnets.figures.examples",
     "draw_overlay": "kerasnets.figures.comparison",

@@ -1,1 +1,1 @@
-"""Many runs: what they say together."""
+"""Questions that one run cannot answer: comparisons, reproductions, diagnoses."""
