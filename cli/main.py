@@ -15,6 +15,7 @@ from kerasnets.cli.evaluate import evaluate
 from kerasnets.cli.fit import fit
 from kerasnets.cli.networks import networks
 from kerasnets.cli.prepare import prepare
+from kerasnets.cli.reproduce import reproduce
 from kerasnets.cli.summary import summary
 from kerasnets.errors import KerasnetsError, unknown
 from kerasnets.version import __version__
@@ -48,7 +49,16 @@ def kerasnets() -> None:
     """
 
 
-for command in (fit, evaluate, networks, summary, datasets, prepare, benchmark):
+for command in (
+    fit,
+    evaluate,
+    networks,
+    summary,
+    datasets,
+    prepare,
+    benchmark,
+    reproduce,
+):
     kerasnets.add_command(command)
 
 

@@ -1,0 +1,1 @@
+"""Many runs seen together: the paper's study repeated, and runs compared."""
