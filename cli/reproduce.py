@@ -38,18 +38,20 @@ INTERRUPTED = 130
     help="The study's folder.  [default: artifacts/study/SCALE]",
 )
 @click.option(
-    "--momentum", type=float, help="Of SGD, which the paper leaves unsaid.  [0.9]"
+    "--momentum",
+    type=float,
+    help="The paper does not say; so for the next three.  [default: 0.9]",
 )
-@click.option("--weight-decay", type=float, help="Unsaid too.  [0]")
+@click.option("--weight-decay", type=float, help="Decoupled.  [default: 0]")
 @click.option(
-    "--schedule", type=Name("schedule", SCHEDULES), help="Unsaid too.  [constant]"
+    "--schedule", type=Name("schedule", SCHEDULES), help="[default: constant]"
 )
 @click.option(
     "--validation",
     type=Validation(),
     metavar="FRACTION|test",
     help="Fraction of the training images held out, or 'test' to train on all and "
-    "record the test accuracy after every epoch.  [0.1]",
+    "record the test accuracy after every epoch.  [default: 0.1]",
 )
 @click.option(
     "--dry-run",
@@ -64,7 +66,7 @@ INTERRUPTED = 130
 @device_option
 @engine_option
 @data_dir_option
-@click.option("-q", "--quiet", is_flag=True, help="A line a row only.")
+@click.option("-q", "--quiet", is_flag=True, help="One line a row.")
 def reproduce(
     rows: tuple[str, ...],
     scale: str | None,
@@ -80,12 +82,11 @@ def reproduce(
 ) -> int:
     """Run the paper's study again.
 
-    Trains and evaluates the nine rows of the paper's Tables 1 and 2 (or those named),
-    and writes results.md, results.csv and results.json beside the paper's numbers.
-    Interrupted, it goes on when the command is repeated. Processes and machines that
-    share the folder share the rows.
-
-    Exit status 1 says that a row failed.
+    Trains and evaluates the nine rows of the paper's Tables 1 and 2, or those named as
+    --dry-run names them, and writes results.md, results.csv and results.json with the
+    paper's numbers beside ours. Interrupted, it goes on when the command is repeated.
+    Processes and machines that share the folder share the rows. Exit status 1 says
+    that a row failed.
 
     \b
     Examples:

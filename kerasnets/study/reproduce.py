@@ -13,7 +13,7 @@ from kerasnets.errors import RunError, TrainingDiverged
 from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.figures import draw_evaluation, draw_training
 from kerasnets.runs import Run
-from kerasnets.study import plan, results
+from kerasnets.study import plan, records
 from kerasnets.study.outcome import is_finished
 from kerasnets.study.plan import PlannedRun, Study
 from kerasnets.study.results import Results
@@ -53,14 +53,16 @@ def reproduce(
         RunError: the folder cannot be written, or holds damaged files.
     """
     rows = plan.chosen_rows(study, rows)
-    planned_runs = [planned for planned in study.runs if planned.row in rows]
-    _check_means(planned_runs, device, engine, data_dir)
+    unsettled = [
+        planned
+        for planned in study.runs
+        if planned.row in rows and not _is_settled(study, planned)
+    ]
+    _check_means(unsettled, device, engine, data_dir)
     plan.begin(study)
 
     def work_on(planned: PlannedRun, *, wait: bool) -> bool:
-        """Finish a run unless another process holds it; whether that was possible."""
-        if _is_settled(study, planned):
-            return True
+        """End a run unless another process holds it; gives whether it was free."""
         with study.lock(planned.name, wait=wait) as held:
             # Whoever held it may have finished it since.
             if held and not _is_settled(study, planned):
@@ -68,28 +70,28 @@ def reproduce(
                 failure = _run(study, planned, device, engine, data_dir, verbosity)
                 if failure:
                     say(f"{planned.name}: failed: {failure}")
-                results.write(study)
+                records.write(study)
             return held
 
-    locked = [planned for planned in planned_runs if not work_on(planned, wait=False)]
+    locked = [planned for planned in unsettled if not work_on(planned, wait=False)]
     for planned in locked:
         if wait:
             say(f"{planned.name}: waiting for the process that works on it")
             work_on(planned, wait=True)
         else:
             say(f"{planned.name}: another process works on it")
-    return results.write(study)
+    return records.write(study)
 
 
 def _check_means(
-    planned_runs: Sequence[PlannedRun], device: str, engine: str, data_dir: Path | None
+    unsettled: Sequence[PlannedRun], device: str, engine: str, data_dir: Path | None
 ) -> None:
     """Raise now what would else end a row hours later; download what is missing."""
     with runtime.session(device):
         choice.check(engine)
     wanted = {
         (one.recipe.dataset, one.recipe.image_size, one.recipe.channels)
-        for one in planned_runs
+        for one in unsettled
     }
     for name, image_size, channels in sorted(wanted, key=str):
         datasets.load(name, image_size=image_size, channels=channels, data_dir=data_dir)

@@ -28,7 +28,7 @@ class Scale:
     vgg_head: str = "imagenet"
 
 
-_SMOKE = {"dataset": "digits", "limit": 200, "epochs": 2, "batch_size": 20}
+_SMOKE = {"dataset": "digits", "limit": 250, "epochs": 2, "batch_size": 10}
 
 SCALES = {
     "paper": Scale("the paper's whole protocol; days on a CPU"),

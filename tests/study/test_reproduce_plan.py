@@ -1,6 +1,7 @@
 """What a study plans, and when it is refused."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,8 @@ from kerasnets.study import plan as plans
 from kerasnets.study.estimate import estimate, images
 from kerasnets.study.plan import Study, chosen_rows, load, plan
 from kerasnets.study.scales import SCALES, recipe_at
+
+ROOT = Path(__file__).parents[2]
 
 
 def begun(path, **named) -> Study:
@@ -39,6 +42,21 @@ def test_a_smaller_scale_keeps_networks_and_treats_a_dataset_alike(scale):
     for row, paper in PAPER.items():
         for name in ("network", "batch_norm", "dropout", "glorot", "learning_rate"):
             assert getattr(recipe_at(scale, row), name) == getattr(paper.recipe, name)
+
+
+def test_the_docs_say_what_the_scales_are():
+    page = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
+    for dataset, changes in SCALES["quick"].changes.items():
+        assert f"{changes['limit']:,} images, {changes['epochs']} epochs" in page, (
+            dataset
+        )
+    digits = SCALES["smoke"].changes["mnist"]
+    assert (
+        f"{digits['limit']} images, {digits['epochs']} epochs, batch size "
+        f"{digits['batch_size']}"
+    ) in page
+    for name in SCALES:
+        assert f"| `{name}` |" in page
 
 
 def test_the_plan_is_nine_rows_a_seed_table_by_table(tmp_path):
