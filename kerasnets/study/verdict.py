@@ -11,9 +11,9 @@ its mean over seeds, or the Wilson interval of a single run. Then
     differs          they do not.
 
 Overlap is slow to say "differs": two equally wide intervals part only where the
-difference is 2.8 of its standard errors. With two or three seeds the t-interval is wide,
-and agreeing says little. How much the paper's own number varies from seed to seed is not
-known.
+difference is 2.8 of its standard errors. With two or three seeds the t-interval is
+wide, and agreeing says little. How much the paper's own number varies from seed to seed
+is not known.
 """
 
 import dataclasses
