@@ -15,8 +15,6 @@ from kerasnets.cli.options import (
 from kerasnets.recipes import PAPER, SCHEDULES
 from kerasnets.study.scales import SCALES
 
-INTERRUPTED = 130
-
 
 @click.command()
 @click.argument("rows", metavar="[ROW]...", nargs=-1, type=Name("row", PAPER))
@@ -135,11 +133,8 @@ def reproduce(
             say=click.echo,
         )
     except KeyboardInterrupt:
-        stop = click.ClickException(
-            "interrupted; finished epochs are kept: repeat the command to go on."
-        )
-        stop.exit_code = INTERRUPTED
-        raise stop from None
+        click.echo("kerasnets: repeat the command to go on with the study.", err=True)
+        raise
     console.print(study_table(results))
     click.echo(f"results are in {study.path / 'results.md'}")
     failed = [one for one in results.failed if not rows or one.row in rows]

@@ -100,12 +100,12 @@ def cell(study: Study, row: str, outcomes: Sequence[Outcome]) -> Cell:
 
 def _obstacle(row: str, recipe: Recipe, outcomes: Sequence[Outcome]) -> str:
     """Why the row's results cannot be compared with the paper's, or ""."""
-    reason = scaled_down(row, recipe)
-    if reason:
-        return reason
     if not any(one.state == FINISHED for one in outcomes):
         failures = [one.failure for one in outcomes if one.state == FAILED]
         return f"failed: {failures[0]}" if failures else "not run to its end yet"
+    reason = scaled_down(row, recipe)
+    if reason:
+        return reason
     if any((one.metrics or {}).get("data_changed") for one in outcomes):
         return "the data changed between training and evaluation"
     return ""

@@ -6,6 +6,7 @@ from kerasnets.datasets.specs import DATASETS
 from kerasnets.names import dataset_title, network_title
 from kerasnets.study.cells import Cell
 from kerasnets.study.claims import Claim
+from kerasnets.study.outcome import FAILED
 from kerasnets.study.references import REFERENCES
 from kerasnets.study.results import Results
 from kerasnets.study.scales import SCALES
@@ -101,8 +102,16 @@ def _ours(cell: Cell) -> str:
 
 
 def _verdict(cell: Cell) -> str:
-    collapsed = f"; collapsed to class {cell.collapsed!r}" if cell.collapsed else ""
-    return f"{cell.verdict}{collapsed}"
+    parts = [str(cell.verdict)]
+    if cell.collapsed:
+        parts.append(f"collapsed to class {cell.collapsed!r}")
+    if cell.finished:
+        parts += [
+            f"seed {one.seed} failed: {one.failure}"
+            for one in cell.outcomes
+            if one.state == FAILED
+        ]
+    return "; ".join(parts)
 
 
 def _data(cell: Cell) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kerasnets import datasets, runs
 from kerasnets.engines import choice, runtime
-from kerasnets.errors import RunError, TrainingDiverged
+from kerasnets.errors import KerasnetsError, TrainingDiverged
 from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.figures import draw_evaluation, draw_training
 from kerasnets.runs import Run
@@ -35,8 +35,8 @@ def reproduce(
     """Bring rows of a study to their end, and write its results after each.
 
     Call it again after an interruption: finished runs are kept, and one that was
-    interrupted goes on after its last whole epoch. A run that diverges is recorded and
-    does not stop the others; as it would diverge again, it is not repeated.
+    interrupted goes on after its last whole epoch. A run that fails is recorded and
+    does not stop the others; one that diverged would do so again, and is not repeated.
 
     Args:
         study: as `kerasnets.study.plan.plan` gives it.
@@ -115,6 +115,7 @@ def _run(
 ) -> str:
     """Train, evaluate and draw one run; the failure's message, or ""."""
     path = study.run_folder(planned)
+    study.failure_file(planned).unlink(missing_ok=True)
     if path.is_dir() and not runs.is_run(path):
         # What a process left that was killed before its first file was whole.
         Run(path, planned.recipe).clear_temporary_files()
@@ -131,15 +132,18 @@ def _run(
         draw_training(run)
         evaluate(run, first_batch=True, device=device, engine=engine, data_dir=data_dir)
         draw_evaluation(run, data_dir=data_dir)
-    except (TrainingDiverged, RunError) as error:
+    except KerasnetsError as error:
         _record_failure(study, planned, error)
         return str(error)
     finally:
         gc.collect()  # Keras models hold cycles, and VGG-19's takes gigabytes
-    # Resuming is over, and VGG-19's two checkpoints are two gigabytes.
-    shutil.rmtree(run.checkpoint_folder, ignore_errors=True)
-    study.failure_file(planned).unlink(missing_ok=True)
+    _drop_checkpoints(run)
     return ""
+
+
+def _drop_checkpoints(run: Run) -> None:
+    """Resuming is over, and VGG-19's two checkpoints are two gigabytes."""
+    shutil.rmtree(run.checkpoint_folder)
 
 
 def _record_failure(study: Study, planned: PlannedRun, error: Exception) -> None:

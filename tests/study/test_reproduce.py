@@ -10,7 +10,7 @@ import time
 import pytest
 
 from kerasnets import runs
-from kerasnets.errors import BackendError, TrainingDiverged
+from kerasnets.errors import BackendError, RunError, TrainingDiverged
 from kerasnets.recipes import PAPER
 from kerasnets.study import plan as plans
 from kerasnets.study import reproduce as module
@@ -133,6 +133,19 @@ def test_a_row_that_diverges_is_recorded_and_stops_no_other(
     ]
     bring_on(study)
     assert trained == list(RUNS)  # neither is run again
+
+
+def test_a_row_that_failed_otherwise_is_tried_again(tmp_path, tiny, monkeypatch):
+    def failing(run, **options):
+        raise RunError("the disk is away.")
+
+    study = plan(tmp_path / "study", scale=tiny)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "evaluate", failing)
+        found = bring_on(study, ROWS[:1])
+    assert states(found, ROWS[:1]) == [FAILED]
+    assert found.cells[0].verdict.reason == "failed: the disk is away."
+    assert states(bring_on(study, ROWS[:1]), ROWS[:1]) == [FINISHED]
 
 
 def test_a_row_that_another_process_holds_is_left_to_it(tmp_path, tiny):
