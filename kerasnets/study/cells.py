@@ -79,9 +79,9 @@ def cell(study: Study, row: str, outcomes: Sequence[Outcome]) -> Cell:
     known = wilson(paper.test_accuracy, facts.test)
     done = [one for one in outcomes if one.state == FINISHED]
     accuracies = [one.accuracy for one in done if one.accuracy is not None]
-    images = done[0].metrics["images"] if done and done[0].metrics else 0
+    metrics = (done[0].metrics if done else None) or {}
     mean = math.fsum(accuracies) / len(accuracies) if accuracies else None
-    found = interval(accuracies, images) if accuracies else None
+    found = interval(accuracies, metrics["images"]) if accuracies else None
     return Cell(
         row=row,
         label=paper.label,
@@ -94,7 +94,12 @@ def cell(study: Study, row: str, outcomes: Sequence[Outcome]) -> Cell:
         accuracy=mean,
         interval=found,
         difference=None if mean is None else mean - paper.test_accuracy,
-        verdict=judge(known, found, _obstacle(row, recipe, outcomes)),
+        verdict=judge(
+            known,
+            found,
+            _obstacle(row, recipe, outcomes),
+            metrics.get("dataset_note", ""),
+        ),
     )
 
 

@@ -99,20 +99,24 @@ def interval(accuracies: Sequence[float], images: int) -> Interval:
     return over_seeds(accuracies)
 
 
-def judge(paper: Interval, ours: Interval | None, obstacle: str = "") -> Verdict:
+def judge(
+    paper: Interval, ours: Interval | None, obstacle: str = "", note: str = ""
+) -> Verdict:
     """The rule of this module.
 
     Args:
         ours: None where there is no result.
         obstacle: why the two cannot be compared, or "".
+        note: what else may explain a difference, or "".
     """
+    also = f"; {note}" if note else ""
     if obstacle:
         return Verdict(NOT_COMPARABLE, obstacle)
     if ours is None:
         return Verdict(NOT_COMPARABLE, "no result")
     if ours.overlaps(paper):
-        return Verdict(AGREES, "the 95 % intervals overlap")
-    return Verdict(DIFFERS, "the 95 % intervals do not overlap")
+        return Verdict(AGREES, f"the 95 % intervals overlap{also}")
+    return Verdict(DIFFERS, f"the 95 % intervals do not overlap{also}")
 
 
 def scaled_down(row: str, recipe: Recipe) -> str:

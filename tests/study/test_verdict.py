@@ -43,6 +43,7 @@ def finished(row: str, accuracy: float, seed: int = 0, **metrics) -> Outcome:
         "loss": 0.5,
         "collapsed": None,
         "data_changed": False,
+        "dataset_note": "",
         **metrics,
     }
     environment = {"train_images": 54000, "device_name": "a machine"}
@@ -128,6 +129,13 @@ def test_the_papers_protocol_is_judged(tmp_path, row):
     lower = cell(study(tmp_path), row, [finished(row, paper - 5)])
     assert lower.verdict.outcome == DIFFERS
     assert lower.difference == pytest.approx(-5)
+
+
+def test_what_is_known_of_the_images_stands_beside_the_verdict(tmp_path):
+    row, note = "cifar10-densenet121", "the images were re-encoded as JPEG"
+    found = cell(study(tmp_path), row, [finished(row, 80, dataset_note=note)])
+    assert found.verdict.outcome == DIFFERS
+    assert found.verdict.reason.endswith(note)
 
 
 def test_what_is_left_out_is_named():
