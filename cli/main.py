@@ -18,6 +18,7 @@ from kerasnets.cli.evaluate import evaluate
 from kerasnets.cli.fit import fit
 from kerasnets.cli.networks import networks
 from kerasnets.cli.prepare import prepare
+from kerasnets.cli.reproduce import reproduce
 from kerasnets.cli.summary import summary
 from kerasnets.errors import KerasnetsError, unknown
 from kerasnets.version import __version__
@@ -56,11 +57,12 @@ for command in (
     evaluate,
     compare,
     diff,
+    diagnose,
+    reproduce,
     networks,
     summary,
     datasets,
     prepare,
-    diagnose,
     benchmark,
 ):
     kerasnets.add_command(command)

@@ -45,7 +45,7 @@ class Name(click.ParamType):
         return "NAME" if len(self.names) > 5 else f"[{'|'.join(self.names)}]"
 
 
-class _Validation(click.ParamType):
+class Validation(click.ParamType):
     name = "fraction|test"
 
     def convert(self, value, param, ctx):
@@ -186,7 +186,7 @@ def training_options(command: Callable) -> Callable:
             ),
             click.option(
                 "--validation",
-                type=_Validation(),
+                type=Validation(),
                 metavar="FRACTION|test",
                 help="Fraction of the training images held out, or 'test' to monitor "
                 "the test split as the paper's figures do.  [default: 0.1]",

@@ -15,6 +15,9 @@ from kerasnets.runs import Run, read_csv
 from kerasnets.study.tables import TextTable
 
 if TYPE_CHECKING:
+    from kerasnets.study.estimate import Estimate
+    from kerasnets.study.plan import Study
+    from kerasnets.study.results import Results
     from kerasnets.study.trial import Trial
 
 
@@ -155,6 +158,52 @@ def trials_table(trials: Sequence["Trial"]) -> Table:
     table = _table(TRIAL_COLUMNS, right=(1, 2, 3, 4))
     for trial in trials:
         table.add_row(*map(escape, trial_cells(trial)))
+    return table
+
+
+def estimates_table(study: "Study", estimates: "Sequence[Estimate]") -> Table:
+    """What a study would run, and for how long."""
+    from kerasnets.training.progress import duration
+
+    table = _table(
+        ("run", "training images", "epochs", "state", "time left"), right=(1, 2, 4)
+    )
+    for one in estimates:
+        found = one.outcome
+        state = f"{found.state}, {found.epochs} done" if found.epochs else found.state
+        table.add_row(
+            one.planned.name,
+            f"{one.train_images:,}",
+            str(one.planned.recipe.epochs),
+            state,
+            duration(one.seconds) if one.seconds else "",
+        )
+    total = duration(sum(one.seconds for one in estimates))
+    table.caption = (
+        f"Scale {study.scale}, in {study.path}. About {total} in one process, from a "
+        "few measured steps; start-up, checkpoints and figures are not counted."
+    )
+    return table
+
+
+def study_table(results: "Results") -> Table:
+    """The paper's tables with ours and the verdicts."""
+    table = _table(
+        ("row", "paper", "ours", "95 % interval", "verdict"), right=(1, 2, 3)
+    )
+    for cell in results.cells:
+        found = cell.interval
+        table.add_row(
+            cell.row,
+            f"{cell.paper_accuracy:.2f}",
+            "" if cell.accuracy is None else f"{cell.accuracy:.2f}",
+            "" if found is None else f"{found.low:.2f}–{found.high:.2f}",
+            cell.verdict.outcome,
+        )
+    table.caption = (
+        f"Test accuracy in percent; {results.finished} of {len(results.outcomes)} runs "
+        "finished. results.md gives the reasons."
+    )
     return table
 
 

@@ -1,0 +1,145 @@
+"""kerasnets reproduce: the paper's study, run again."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kerasnets.cli.options import (
+    Name,
+    Validation,
+    data_dir_option,
+    device_option,
+    engine_option,
+)
+from kerasnets.recipes import PAPER, SCHEDULES
+from kerasnets.study.scales import SCALES
+
+
+@click.command()
+@click.argument("rows", metavar="[ROW]...", nargs=-1, type=Name("row", PAPER))
+@click.option(
+    "--scale",
+    type=Name("scale", SCALES),
+    help="How much of the paper's protocol: paper (all of it, days on a CPU), quick "
+    "(about two hours on two CPU cores), smoke (digits, a few minutes).  [default: "
+    "the study's own, or quick]",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    help="Runs of each row.  [default: the study's own, or 1]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The study's folder.  [default: artifacts/study/SCALE]",
+)
+@click.option(
+    "--momentum",
+    type=float,
+    help="The paper does not say; so for the next three.  [default: 0.9]",
+)
+@click.option("--weight-decay", type=float, help="Decoupled.  [default: 0]")
+@click.option(
+    "--schedule", type=Name("schedule", SCHEDULES), help="[default: constant]"
+)
+@click.option(
+    "--validation",
+    type=Validation(),
+    metavar="FRACTION|test",
+    help="Fraction of the training images held out, or 'test' to train on all and "
+    "record the test accuracy after every epoch.  [default: 0.1]",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what would run and how long it takes, from a few measured steps.",
+)
+@click.option(
+    "--wait",
+    is_flag=True,
+    help="Wait for rows that other processes work on, and take over what they leave.",
+)
+@device_option
+@engine_option
+@data_dir_option
+@click.option("-q", "--quiet", is_flag=True, help="One line a row.")
+def reproduce(
+    rows: tuple[str, ...],
+    scale: str | None,
+    seeds: int | None,
+    out: Path | None,
+    dry_run: bool,
+    wait: bool,
+    device: str,
+    engine: str,
+    data_dir: Path | None,
+    quiet: bool,
+    **assumptions: Any,
+) -> int:
+    """Run the paper's study again.
+
+    Trains and evaluates the nine rows of the paper's Tables 1 and 2, or those named as
+    --dry-run names them, and writes results.md, results.csv and results.json with the
+    paper's numbers beside ours. Interrupted, it goes on when the command is repeated.
+    Processes and machines that share the folder share the rows. Exit status 1 says
+    that a row failed.
+
+    \b
+    Examples:
+      kerasnets reproduce --scale smoke
+      kerasnets reproduce --scale paper mnist-densenet121 --dry-run
+      kerasnets reproduce --scale paper --seeds 3
+    """
+    from kerasnets.study.plan import chosen_rows, plan
+
+    named = {name: value for name, value in assumptions.items() if value is not None}
+    study = plan(out, scale=scale, seeds=seeds, assumptions=named)
+
+    from rich.console import Console
+
+    from kerasnets.cli.tables import estimates_table, study_table
+
+    console = Console(highlight=False)
+    if dry_run:
+        from kerasnets.study.estimate import estimate
+
+        console.print(
+            estimates_table(
+                study,
+                estimate(
+                    study,
+                    chosen_rows(study, rows),
+                    device=device,
+                    engine=engine,
+                    say=lambda line: click.echo(line, err=True),
+                ),
+            )
+        )
+        return 0
+
+    from kerasnets.study.reproduce import reproduce as run
+
+    try:
+        results = run(
+            study,
+            rows,
+            device=device,
+            engine=engine,
+            data_dir=data_dir,
+            wait=wait,
+            verbosity=0 if quiet else 1,
+            say=click.echo,
+        )
+    except KeyboardInterrupt:
+        click.echo("kerasnets: repeat the command to go on with the study.", err=True)
+        raise
+    console.print(study_table(results))
+    click.echo(f"results are in {study.path / 'results.md'}")
+    failed = [one for one in results.failed if not rows or one.row in rows]
+    for one in failed:
+        click.echo(
+            f"kerasnets: {one.row}, seed {one.seed}, failed: {one.failure}", err=True
+        )
+    return 1 if failed else 0

@@ -1,0 +1,140 @@
+"""What came of one run of a study, read from its folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerasnets import runs
+from kerasnets.errors import RunError
+from kerasnets.runs import Run
+from kerasnets.study.plan import PlannedRun, Study
+
+FINISHED, FAILED, BEGUN, NOT_BEGUN = "finished", "failed", "begun", "not begun"
+
+# examples.png is drawn when all else is there. The network itself is not asked for: a
+# published study comes without weights.
+_LAST_FILES = ("metrics.json", "examples.png")
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """Accuracy by epoch on the images that were monitored while training.
+
+    Attributes:
+        split: "validation", or "test" where the recipe monitors the test split.
+        best_epoch: the first with the highest accuracy, from 1.
+        best, last: percent, of that epoch and of the last. On "test", `best` is chosen
+            on the images that it is measured on, and so optimistic.
+    """
+
+    split: str
+    best_epoch: int
+    best: float
+    last: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run: how far it came, and what was found.
+
+    Attributes:
+        row, seed: of the plan.
+        state: `FINISHED`, `FAILED`, `BEGUN` or `NOT_BEGUN`.
+        epochs: whole epochs trained.
+        failure: why it failed, or "".
+        metrics: what metrics.json holds, once finished.
+        environment: what environment.json holds, once begun.
+        monitored: None before the first epoch ends.
+        train_s: wall seconds of training and validation in these epochs.
+    """
+
+    row: str
+    seed: int
+    state: str
+    epochs: int = 0
+    failure: str = ""
+    metrics: dict[str, Any] | None = None
+    environment: dict[str, Any] | None = None
+    monitored: Monitored | None = None
+    train_s: float = 0.0
+
+    @property
+    def accuracy(self) -> float | None:
+        """Of the last epoch's network on the test split, in percent."""
+        return None if self.metrics is None else 100 * self.metrics["accuracy"]
+
+    @property
+    def accuracy_at_best_validation(self) -> float | None:
+        """On the test split, of the epoch that was best on held-out images; known only
+        where that was the last, as no other epoch's network is kept."""
+        monitored = self.monitored
+        if monitored is None or monitored.split == "test":
+            return None
+        return self.accuracy if monitored.best_epoch == self.epochs else None
+
+    @property
+    def best_on_test(self) -> float | None:
+        """The highest accuracy on the test split after any epoch, in percent: chosen
+        on what it is measured on, and so optimistic. Known where it was monitored."""
+        monitored = self.monitored
+        return monitored.best if monitored and monitored.split == "test" else None
+
+
+def is_finished(path: Path) -> bool:
+    """Whether a run folder holds a whole training and its test results, drawn."""
+    return all((path / name).is_file() for name in _LAST_FILES)
+
+
+def outcome(study: Study, planned: PlannedRun) -> Outcome:
+    """Read a run's folder, at whatever point it is.
+
+    Raises:
+        RunError: a file in it is damaged.
+    """
+    path = study.run_folder(planned)
+    state, failure = NOT_BEGUN, ""
+    if is_finished(path):
+        state = FINISHED
+    elif study.failure_file(planned).exists():
+        state = FAILED
+        failure = str(runs.read_json(study.failure_file(planned)).get("error", ""))
+    elif runs.is_run(path):
+        state = BEGUN
+    history = Run(path, planned.recipe).history
+    return Outcome(
+        planned.row,
+        planned.seed,
+        state,
+        len(history),
+        failure,
+        runs.read_json(path / "metrics.json") if state == FINISHED else None,
+        _read_if_there(path / "environment.json"),
+        _monitored(planned, history) if history else None,
+        _seconds(path / "epoch_times.csv"),
+    )
+
+
+def _monitored(planned: PlannedRun, history: list[dict[str, float]]) -> Monitored:
+    best = max(history, key=lambda row: row["val_accuracy"])  # the first of equals
+    return Monitored(
+        "test" if planned.recipe.validation == "test" else "validation",
+        int(best["epoch"]),
+        100 * best["val_accuracy"],
+        100 * history[-1]["val_accuracy"],
+    )
+
+
+def _seconds(path: Path) -> float:
+    if not path.exists():
+        return 0.0
+    try:
+        return sum(
+            float(row["train_s"]) + float(row["validation_s"])
+            for row in runs.read_csv(path)
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path} holds something other than numbers.") from error
+
+
+def _read_if_there(path: Path) -> dict[str, Any] | None:
+    return runs.read_json(path) if path.exists() else None

@@ -1,0 +1,126 @@
+"""The files of a study's results: results.json, results.csv and results.md."""
+
+import dataclasses
+from typing import Any
+
+from kerasnets import runs
+from kerasnets.study.cells import Cell
+from kerasnets.study.markdown import markdown
+from kerasnets.study.outcome import Outcome
+from kerasnets.study.plan import Study
+from kerasnets.study.references import REFERENCES
+from kerasnets.study.results import Results, gather
+
+COLUMNS = (
+    "row",
+    "table",
+    "label",
+    "paper_accuracy",
+    "accuracy",
+    "low",
+    "high",
+    "interval",
+    "difference",
+    "verdict",
+    "reason",
+    "seeds_finished",
+    "train_images",
+    "validation_images",
+    "test_images",
+    "epochs",
+    "minutes",
+    "paper_minutes",
+)
+
+
+def write(study: Study) -> Results:
+    """Write results.json, results.csv and results.md from what the runs hold now.
+
+    One process at a time: whoever writes last has read last.
+    """
+    with study.lock("results", wait=True):
+        results = gather(study)
+        runs.write_json(study.path / "results.json", as_json(results))
+        runs.write_csv(
+            study.path / "results.csv", COLUMNS, [_line(one) for one in results.cells]
+        )
+        runs.write_text(study.path / "results.md", markdown(results))
+    return results
+
+
+def as_json(results: Results) -> dict[str, Any]:
+    """What results.json holds; accuracies in percent, differences in points."""
+    study = results.study
+    return {
+        "study": {
+            "scale": study.scale,
+            "seeds": study.seeds,
+            "assumptions": dict(study.assumptions),
+            "created": study.created,
+        },
+        "machines": list(results.machines),
+        "data_notes": list(results.data_notes),
+        "finished": results.finished,
+        "planned": len(results.outcomes),
+        "cells": [_cell(one) for one in results.cells],
+        "claims": [dataclasses.asdict(one) for one in results.claims],
+        "references": [dataclasses.asdict(one) for one in REFERENCES],
+    }
+
+
+def _cell(one: Cell) -> dict[str, Any]:
+    return {
+        **dict(zip(COLUMNS, _line(one), strict=True)),
+        "paper_low": round(one.paper_interval.low, 3),
+        "paper_high": round(one.paper_interval.high, 3),
+        "collapsed": one.collapsed,
+        "recipe": dataclasses.asdict(one.recipe),
+        "runs": [_outcome(run) for run in one.outcomes],
+    }
+
+
+def _outcome(one: Outcome) -> dict[str, Any]:
+    return {
+        "folder": f"runs/{one.row}-seed{one.seed}",
+        "seed": one.seed,
+        "state": one.state,
+        "failure": one.failure,
+        "epochs": one.epochs,
+        "last_epoch": one.accuracy,
+        "best_validation_epoch": one.accuracy_at_best_validation,
+        "best_on_test_optimistic": one.best_on_test,
+        "monitored": one.monitored and dataclasses.asdict(one.monitored),
+        "test_loss": one.metrics["loss"] if one.metrics else None,
+        "train_s": round(one.train_s, 2),
+    }
+
+
+def _line(one: Cell) -> list[Any]:
+    known: dict[str, Any] = {}
+    for run in one.finished:
+        known = {**(run.environment or {}), "images": (run.metrics or {})["images"]}
+    found = one.interval
+    return [
+        one.row,
+        one.table,
+        one.label,
+        one.paper_accuracy,
+        _rounded(one.accuracy),
+        _rounded(found.low if found else None),
+        _rounded(found.high if found else None),
+        found.kind if found else None,
+        _rounded(one.difference),
+        one.verdict.outcome,
+        one.verdict.reason,
+        len(one.finished),
+        known.get("train_images"),
+        known.get("validation_images"),
+        known.get("images"),
+        one.recipe.epochs,
+        _rounded(one.minutes),
+        one.paper_minutes,
+    ]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
