@@ -12,8 +12,8 @@ import click
 from kerasnets.cli.benchmark import benchmark
 from kerasnets.cli.compare import compare
 from kerasnets.cli.datasets import datasets
-from kerasnets.cli.diff import diff
 from kerasnets.cli.diagnose import diagnose
+from kerasnets.cli.diff import diff
 from kerasnets.cli.evaluate import evaluate
 from kerasnets.cli.fit import fit
 from kerasnets.cli.networks import networks
