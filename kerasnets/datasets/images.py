@@ -1,11 +1,18 @@
 """Single images into arrays of one size and number of channels."""
 
+import io
 import os
+import warnings
 
 import numpy as np
 from PIL import Image
 
 from kerasnets.errors import DatasetError
+
+# Others are refused: some of Pillow's readers start other programs.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+# A file of some kilobytes can declare any size; the largest image of ImageNet has 60.
+LARGEST = 64  # megapixels (10^6)
 
 
 def empty_images(count: int, size: int, channels: int) -> np.ndarray:
@@ -24,6 +31,40 @@ def empty_images(count: int, size: int, channels: int) -> np.ndarray:
                 "image size."
             )
     return np.empty((count, size, size, channels), np.uint8)
+
+
+def decode(data: bytes, size: int, channels: int) -> tuple[np.ndarray, str]:
+    """An image file as uint8 [size, size, channels], and its format.
+
+    Raises:
+        ValueError: it is damaged, cut short, animated, larger than `LARGEST`, or not of
+            `FORMATS`. The message is one line.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Pillow's own limit is a warning; ours, below, is an error.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        with image:
+            width, height = image.size
+            if width * height <= LARGEST * 1e6 and not _is_animated(image):
+                return as_array(image, size, channels), image.format or ""
+    except Exception as error:  # Pillow's readers raise many kinds
+        raise ValueError(_reason(error)) from error
+    if width * height > LARGEST * 1e6:
+        raise ValueError(f"{width}x{height} pixels are more than {LARGEST} million")
+    raise ValueError("it is animated: which of its images is meant is not known")
+
+
+def _is_animated(image: Image.Image) -> bool:
+    return bool(getattr(image, "is_animated", False))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Image.UnidentifiedImageError):
+        return f"it is not an image of {', '.join(FORMATS)}"
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def as_array(image: Image.Image, size: int, channels: int) -> np.ndarray:
