@@ -12,6 +12,7 @@ who may write in kerasnets.lock.
 
 import contextlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -174,10 +175,9 @@ def create(path: Path, recipe: Recipe, *, overwrite: bool = False) -> Run:
             refuses the write.
     """
     check_free(path, overwrite=overwrite)
-    new, old = (
-        path.with_name(f".{path.name}.{uuid.uuid4().hex}.{what}")
-        for what in ("new", "old")
-    )
+    home = path.absolute().parent
+    name = path.absolute().name
+    new, old = (home / f".{name}.{uuid.uuid4().hex}.{what}" for what in ("new", "old"))
     try:
         new.mkdir(parents=True)
         manifest.begin(new)
@@ -189,12 +189,18 @@ def create(path: Path, recipe: Recipe, *, overwrite: bool = False) -> Run:
             path.rmdir()  # empty, or check_free would have refused it
         new.rename(path)
     except OSError as error:
+        if old.exists():
+            old.rename(path)
         raise RunError(
             f"cannot write the run folder {path}: {error.strerror}."
         ) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+    # The old run, and what processes that were killed in here left.
+    aside = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{32}}\.(new|old)")
+    for entry in home.iterdir():
+        if aside.fullmatch(entry.name):
+            shutil.rmtree(entry, ignore_errors=True)
     return Run(path, recipe)
 
 
@@ -229,7 +235,8 @@ def newest(root: Path = DEFAULT_ROOT) -> Run:
     Raises:
         RunError: none of the runs there has a trained model.
     """
-    models = list(root.glob("*/model.keras")) if root.is_dir() else []
+    # Hidden folders are runs that are being replaced.
+    models = list(root.glob("[!.]*/model.keras")) if root.is_dir() else []
     if not models:
         raise RunError(
             f"no trained run under {root}; name one, or make one with 'kerasnets fit'."

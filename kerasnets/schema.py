@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+_MOST_CLASSES = 30_000  # ImageNet-21k has 21,841
+
 
 @dataclass(frozen=True)
 class Field:
@@ -89,9 +91,13 @@ def _is_line(value: Any) -> bool:
 def _is_names(value: Any) -> bool:
     # A class may have any name, but JSON can spell half a character (a lone surrogate),
     # which cannot be written.
-    return isinstance(value, list) and all(
-        isinstance(name, str) and not re.search("[\ud800-\udfff]", name)
-        for name in value
+    return (
+        isinstance(value, list)
+        and len(value) <= _MOST_CLASSES
+        and all(
+            isinstance(name, str) and not re.search("[\ud800-\udfff]", name)
+            for name in value
+        )
     )
 
 
