@@ -9,6 +9,7 @@ one of the two contents that the manifest knows. run.log, which only grows, is l
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import stat
 import uuid
@@ -20,6 +21,8 @@ import filelock
 
 from kerasnets.errors import RunError
 
+_log = logging.getLogger(__name__)
+
 NAME = "digests.json"
 TEMPORARY = ".tmp-"  # how the names of files begin that are not whole yet
 
@@ -27,6 +30,7 @@ _LOCK = ".digests.lock"
 _UNRECORDED = {NAME, _LOCK, ".lock", ".lock.json", "run.log"}
 _LEVELS = 2  # from a file up to the folder whose manifest has it
 _WAIT_S = 60  # for another process to note a digest
+_LARGEST = 16_000_000  # bytes of a manifest; one of a long run has some kilobytes
 _READINGS = 5  # of a folder that is being written to, before what is found is told
 
 
@@ -140,9 +144,8 @@ def _changing(path: Path) -> Iterator[_Change | None]:
     with filelock.FileLock(folder / _LOCK, timeout=_WAIT_S):
         try:
             manifest = _read(folder)
-        except RunError:
-            # Its digests are lost; the files it had are unknown to `verify` from now
-            # on, but training goes on.
+        except RunError as error:
+            _log.warning("%s The digests of this run begin anew.", error)
             manifest = _Manifest()
         yield _Change(folder, path, manifest)
 
@@ -158,15 +161,15 @@ def _read(folder: Path) -> _Manifest:
     """The manifest of a folder.
 
     Raises:
-        RunError: it is damaged or cannot be read.
+        RunError: it is damaged.
     """
     path = folder / NAME
     try:
+        if not _is_file(path) or path.stat().st_size > _LARGEST:
+            raise ValueError("it is not a file that was written here")
         return _Manifest.from_text(path.read_text(encoding="utf-8"))
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise RunError(f"{path} is damaged.") from error
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _write(folder: Path, manifest: _Manifest) -> None:
@@ -216,17 +219,26 @@ def verify(folder: Path) -> Verification | None:
     Raises:
         RunError: a file cannot be read.
     """
-    if not (folder / NAME).exists():
-        return None
     try:
         for _ in range(_READINGS):
-            before = (folder / NAME).stat().st_mtime_ns
+            before = _version(folder)
+            if before is None:
+                return None
             found = _verify(folder)
-            if not found.findings or before == (folder / NAME).stat().st_mtime_ns:
+            if not found.findings or before == _version(folder):
                 break
     except OSError as error:
         raise RunError(f"{error.filename} cannot be read: {error.strerror}.") from error
     return found
+
+
+def _version(folder: Path) -> tuple[int, int] | None:
+    """Another one whenever the manifest is; None where there is none."""
+    try:
+        state = (folder / NAME).lstat()
+    except FileNotFoundError:
+        return None
+    return state.st_ino, state.st_mtime_ns
 
 
 def _verify(folder: Path) -> Verification:
@@ -235,25 +247,31 @@ def _verify(folder: Path) -> Verification:
     except RunError:
         return Verification(0, (Finding(NAME, "damaged"),))
     names = {*manifest.files, *manifest.pending}
-    findings = []
     present = {
         path.relative_to(folder).as_posix(): path
         for path in (Path(entry.path) for entry in contents(folder))
         if not (_is_file(path) and _is_unrecorded(path))
     }
-    for name in sorted(names | present.keys()):
-        path = present.get(name)
-        if path is None:
-            what = "" if manifest.accepts(name, None) else "missing"
-        elif not _is_file(path):
-            what = "not a file"
-        elif name not in names:
-            what = "unknown"
-        else:
-            what = "" if manifest.accepts(name, digest(path)) else "damaged"
-        if what:
-            findings.append(Finding(name, what))
+    findings = [
+        Finding(name, what)
+        for name in sorted(names | present.keys())
+        if (what := _finding(manifest, name, present.get(name)))
+    ]
     return Verification(len(names), tuple(findings))
+
+
+def _finding(manifest: _Manifest, name: str, path: Path | None) -> str:
+    """What is wrong with one file, or ""."""
+    if path is None:
+        return "" if manifest.accepts(name, None) else "missing"
+    if not _is_file(path):
+        return "not a file"
+    if name not in manifest.files and name not in manifest.pending:
+        return "unknown"
+    try:
+        return "" if manifest.accepts(name, digest(path)) else "damaged"
+    except FileNotFoundError:  # removed since it was listed
+        return "missing"
 
 
 def contents(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -98,7 +98,6 @@ def read_everything(folder) -> None:
         lambda: run.history,
         lambda: trained.environment(run),
         lambda: trained.class_names(run),
-        lambda: trained._classes(run.model_file),
         lambda: read_metrics(folder),
         lambda: read_predictions(folder / "predictions.csv"),
         lambda: read_confusion(folder / "confusion_matrix.csv"),

@@ -179,10 +179,11 @@ def test_processes_that_write_at_once_lose_no_digest(folder):
     assert verification == manifest.Verification(len(FILES) + 9, ())
 
 
-def test_training_goes_on_where_the_digests_are_damaged(folder):
+def test_training_goes_on_where_the_digests_are_damaged(folder, caplog):
     (folder / manifest.NAME).write_text("{}")
     assert found(folder) == {manifest.NAME: "damaged"}
     files.write_text(folder / "model.keras", "new")
+    assert "begin anew" in caplog.text
     unknown = {name: "unknown" for name in FILES if name != "model.keras"}
     assert found(folder) == unknown
 

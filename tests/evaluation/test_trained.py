@@ -5,6 +5,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from kerasnets import build_model
 from kerasnets.errors import RunError
@@ -98,3 +100,20 @@ def test_an_environment_without_class_names_is_one_line(run):
     assert "class_names" not in environment(run)
     with pytest.raises(RunError, match="has no class names"):
         class_names(run)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_model_is_loaded_or_one_line(run, data):
+    whole = run.model_file.read_bytes()
+    damaged = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(whole) - 1))
+        damaged[place] = data.draw(st.integers(0, 255))
+    run.model_file.write_bytes(damaged)
+    try:
+        load_model(run)
+    except RunError as error:
+        assert len(str(error).splitlines()) == 1
+    finally:
+        run.model_file.write_bytes(whole)
