@@ -95,6 +95,11 @@ def state(folder: Path) -> RunState:
 def _state(run: Run) -> RunState:
     history = run.history
     done = len(history)
+    if done > run.recipe.epochs:
+        raise RunError(
+            f"{run.path} has {done} epochs in history.csv, but {run.recipe.epochs} in "
+            "its recipe."
+        )
     written = run.model_file.exists()
     if written and not zipfile.is_zipfile(run.model_file):
         raise RunError(f"{run.model_file} is damaged.")

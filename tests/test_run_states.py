@@ -79,6 +79,11 @@ def test_a_damaged_file_makes_it_corrupt_with_one_line(tmp_path, name, content):
     assert len(found.why.splitlines()) == 1
 
 
+def test_more_epochs_than_the_recipe_has_make_it_corrupt(tmp_path):
+    found = state(make_records(tmp_path / "run", done=3, epochs=2).path)
+    assert (found.state, "3 epochs" in found.why) == ("corrupt", True)
+
+
 def test_folders_in_the_place_of_files_make_it_corrupt(tmp_path):
     for name in ("history.csv", "environment.json", "epoch_times.csv"):
         run = make_records(tmp_path / name)

@@ -133,14 +133,6 @@ def test_a_history_of_another_shape_is_refused(tmp_path, table, says):
         _ = run.history
 
 
-def test_a_history_of_more_epochs_than_the_recipe_is_refused(tmp_path):
-    run = runs.create(tmp_path / "run", RECIPE)
-    rows = [[epoch, 1, 1, 1, 1] for epoch in range(1, RECIPE.epochs + 2)]
-    runs.write_csv(run.path / "history.csv", runs.HISTORY_COLUMNS, rows)
-    with pytest.raises(RunError, match=f"up to {RECIPE.epochs}"):
-        _ = run.history
-
-
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
 def test_a_pipe_does_not_make_readers_wait(tmp_path):
     run = runs.create(tmp_path / "run", RECIPE)

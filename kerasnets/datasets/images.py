@@ -42,29 +42,22 @@ def decode(data: bytes, size: int, channels: int) -> tuple[np.ndarray, str]:
     """
     try:
         with warnings.catch_warnings():
-            # Pillow's own limit is a warning; ours, below, is an error.
+            # Pillow's own limit is a warning at first; ours, below, is an error.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(data), formats=FORMATS)
         with image:
-            width, height = image.size
-            if width * height <= LARGEST * 1e6 and not _is_animated(image):
-                return as_array(image, size, channels), image.format or ""
+            if image.width * image.height > LARGEST * 1e6:
+                raise Image.DecompressionBombError
+            if getattr(image, "is_animated", False):
+                raise ValueError("it is animated, and which of its images is meant?")
+            return as_array(image, size, channels), image.format or ""
+    except Image.UnidentifiedImageError as error:
+        raise ValueError(f"it is not an image of {', '.join(FORMATS)}") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"it has more than {LARGEST} million pixels") from error
     except Exception as error:  # Pillow's readers raise many kinds
-        raise ValueError(_reason(error)) from error
-    if width * height > LARGEST * 1e6:
-        raise ValueError(f"{width}x{height} pixels are more than {LARGEST} million")
-    raise ValueError("it is animated: which of its images is meant is not known")
-
-
-def _is_animated(image: Image.Image) -> bool:
-    return bool(getattr(image, "is_animated", False))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
-        return f"it is not an image of {', '.join(FORMATS)}"
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ValueError(lines[0].rstrip(".")) from error
 
 
 def as_array(image: Image.Image, size: int, channels: int) -> np.ndarray:

@@ -43,15 +43,15 @@ def test_whole_files_are_read(form):
     assert (array.shape, array.dtype, told) == ((4, 4, 3), np.uint8, form)
 
 
-@pytest.mark.parametrize("size", [(100_000, 100_000), (2**31 - 1, 1), (1, 2**31 - 1)])
+@pytest.mark.parametrize("size", [(8001, 8000), (100_000, 100_000), (2**31 - 1, 1)])
 def test_a_bomb_is_not_unpacked(size):
-    with pytest.raises(ValueError, match=rf"{size[0]}x{size[1]} pixels .* {LARGEST}"):
+    with pytest.raises(ValueError, match=f"more than {LARGEST} million pixels"):
         decode(png_of(*size), 32, 1)
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG"])
 def test_animations_are_refused(form):
-    frames = [Image.new("RGB", (4, 4), (shade, 0, 0)) for shade in (0, 255)]
+    frames = [Image.new("RGB", (9, 7), (shade, 0, 0)) for shade in (0, 255)]
     data = encoded(form, save_all=True, append_images=frames)
     with pytest.raises(ValueError, match="animated"):
         decode(data, 4, 3)
