@@ -19,8 +19,10 @@ from kerasnets.cli.fit import fit
 from kerasnets.cli.networks import networks
 from kerasnets.cli.prepare import prepare
 from kerasnets.cli.reproduce import reproduce
+from kerasnets.cli.runs import runs
 from kerasnets.cli.summary import summary
-from kerasnets.errors import KerasnetsError, unknown
+from kerasnets.cli.verify import verify
+from kerasnets.errors import KerasnetsError, shown, unknown
 from kerasnets.version import __version__
 
 INTERRUPTED = 130
@@ -59,6 +61,8 @@ for command in (
     diff,
     diagnose,
     reproduce,
+    runs,
+    verify,
     networks,
     summary,
     datasets,
@@ -95,9 +99,13 @@ def _run(arguments: Sequence[str] | None) -> int:
         sys.stderr.close()
         return 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            name = shown(error.filename or "a file")
+            return _fail(f"cannot write {name}: {error.strerror}.", 1)
+        if error.filename is None:
             raise
-        return _fail(f"cannot write {error.filename or 'a file'}: {error.strerror}.", 1)
+        # A name that is too long, a folder in the place of a file, and the like.
+        return _fail(f"cannot use {shown(error.filename)}: {error.strerror}.", 2)
 
 
 def _fail(message: str, status: int) -> int:

@@ -9,8 +9,10 @@ from rich.table import Table
 
 from kerasnets.datasets import catalog
 from kerasnets.datasets.folders import data_folder
-from kerasnets.names import dataset_title, network_title
+from kerasnets.errors import shown
+from kerasnets.names import dataset_title, duration, network_title
 from kerasnets.networks.specs import NETWORKS
+from kerasnets.run_states import COMPLETE, CORRUPT, INTERRUPTED, RUNNING, RunState
 from kerasnets.runs import Run, read_csv
 from kerasnets.study.tables import TextTable
 
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
     from kerasnets.study.plan import Study
     from kerasnets.study.results import Results
     from kerasnets.study.trial import Trial
+
+_COLORS = {
+    RUNNING: "cyan",
+    INTERRUPTED: "yellow",
+    COMPLETE: "green",
+    CORRUPT: "bold red",
+}
 
 
 def networks_table() -> Table:
@@ -58,6 +67,33 @@ def datasets_table(data_dir: Path | None) -> Table:
             _count(known.classes),
         )
     table.caption = f"Prepared datasets are looked for in {data_folder(data_dir)}."
+    return table
+
+
+def runs_table(root: Path, states: Sequence[RunState]) -> Table:
+    table = _table(
+        ("run", "state", "epochs", "best", "last", "test", "time"),
+        right=(2, 3, 4, 5, 6),
+    )
+    # Names are what a person copies: they are broken rather than cut.
+    table.columns[0].no_wrap = False
+    table.columns[0].overflow = "fold"
+    for one in states:
+        name = one.path.relative_to(root).as_posix()
+        table.add_row(
+            escape(shown(one.path.name if name == "." else name)),
+            f"[{_COLORS[one.state]}]{one.state}[/]",
+            "" if one.epochs is None else f"{one.epochs_done}/{one.epochs}",
+            _percent(one.best_val_accuracy),
+            _percent(one.last_val_accuracy),
+            _percent(one.test_accuracy),
+            "" if one.seconds is None else duration(one.seconds),
+        )
+    table.caption = (
+        f"{len(states)} run{'s' * (len(states) != 1)} in {escape(shown(root))}. "
+        "Accuracy on the monitored images in the best and the last epoch and, once "
+        "evaluated, on the test split; time of training and validation."
+    )
     return table
 
 
@@ -223,6 +259,10 @@ def _table(columns: Sequence[str], right: Sequence[int]) -> Table:
             no_wrap=True,
         )
     return table
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.2%}"
 
 
 def _count(number: int | None) -> str:

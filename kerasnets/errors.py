@@ -47,3 +47,10 @@ def unknown(kind: str, name: object, allowed: Iterable[str]) -> str:
     nearest = difflib.get_close_matches(str(name).lower(), allowed, n=1, cutoff=0.5)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     return f"unknown {kind} {str(name)!r}.{hint} Allowed: {', '.join(allowed)}."
+
+
+def shown(text: object) -> str:
+    """A file name or a word from elsewhere, as it can be printed: on one line, without
+    the characters that would move the cursor or cannot be encoded."""
+    whole = str(text)
+    return whole if whole.isprintable() else ascii(whole)

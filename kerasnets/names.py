@@ -1,4 +1,4 @@
-"""Networks and datasets under the names that people write in tables and figures."""
+"""Networks, datasets and durations as people write them in tables and figures."""
 
 from kerasnets.datasets.specs import DATASETS
 from kerasnets.networks.specs import NETWORKS
@@ -26,3 +26,13 @@ def dataset_title(name: str) -> str:
     """ "cifar10" -> "CIFAR-10"; the name itself for other TFDS datasets."""
     spec = DATASETS.get(name)
     return spec.title if spec else name
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people write them: "42 s", "3 min 20 s", "2 h 05 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from kerasnets import schema
 from kerasnets.datasets.specs import DATASETS
 from kerasnets.errors import RecipeError, unknown
 from kerasnets.networks.specs import NETWORKS, check_options
@@ -219,11 +220,9 @@ class Recipe:
                 a value is out of its range.
         """
         try:
-            values = json.loads(text)
+            values = schema.parse(text)
         except ValueError as error:
             raise RecipeError(f"the recipe is not valid JSON: {error}.") from error
-        if not isinstance(values, dict):
-            raise RecipeError("the recipe is not a JSON object.")
         fields = [field.name for field in dataclasses.fields(cls)]
         for name in values:
             _choice("recipe field", name, fields)
@@ -289,6 +288,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
+_LARGEST = 2**63  # beyond, a whole number is none to NumPy and the backends
+
+
 def _check_type(name: str, value: object) -> None:
     types = _TYPES[name]
     # bool is an int to Python, never to a reader of a recipe.
@@ -303,6 +305,8 @@ def _check_type(name: str, value: object) -> None:
             for kind in types
         )
         raise RecipeError(f"{name} must be {wanted}, not {value!r}.")
+    if isinstance(value, int) and abs(value) >= _LARGEST:
+        raise RecipeError(f"{name} must be smaller than 2^63.")
 
 
 def _choice(field: str, value: str, allowed: Any) -> None:

@@ -6,116 +6,54 @@ Layout (docs/run-folder.md has every file and column with its unit):
     checkpoint/  metrics.json  confusion_matrix.csv  per_class.csv  predictions.csv
     *.png  run.log
 
-Every file is written under a temporary name, fsynced and renamed, so a reader never
-meets half a file.
+How files are written is in kerasnets.files, their digests in kerasnets.manifest, and
+who may write in kerasnets.lock.
 """
 
 import contextlib
-import csv
-import json
 import os
+import re
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
 
-import filelock
-
-from kerasnets.errors import RunError
+from kerasnets import lock, manifest
+from kerasnets.errors import RecipeError, RunError
+from kerasnets.files import (
+    atomic_file,
+    atomic_path,
+    read_csv,
+    read_json,
+    read_text,
+    remove,
+    write_csv,
+    write_json,
+    write_text,
+)
 from kerasnets.recipes import Recipe
+
+__all__ = [
+    "Run",
+    "atomic_file",
+    "atomic_path",
+    "check_free",
+    "create",
+    "is_run",
+    "load",
+    "newest",
+    "read_csv",
+    "read_json",
+    "remove",
+    "why_not_writable",
+    "write_csv",
+    "write_json",
+    "write_text",
+]
 
 DEFAULT_ROOT = Path("artifacts/runs")
 
-_TEMPORARY = ".tmp-"
-
-
-@contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path to write to, which takes the name `path` once it is whole and
-    on disk; it is removed instead when the block raises. The folder must exist."""
-    # The suffix stays last: some writers choose their format by it.
-    temporary = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}-{path.name}")
-    try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a file that takes the name `path` only once it is whole and on disk.
-
-    Args:
-        path: the final name; its folder must exist.
-        mode: "w" for UTF-8 text without newline translation, "wb" for bytes.
-    """
-    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
-    with atomic_path(path) as temporary, temporary.open(mode, **text) as file:
-        yield file
-
-
-def _sync_folder(folder: Path) -> None:
-    # Makes the rename itself durable; folders cannot be opened on Windows.
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def write_text(path: Path, text: str) -> None:
-    with atomic_file(path) as file:
-        file.write(text)
-
-
-def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file.
-
-    Raises:
-        RunError: the file is damaged. FileNotFoundError is left to the caller.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RunError(f"{path} is not valid JSON.") from error
-    if not isinstance(value, dict):
-        raise RunError(f"{path} does not hold a JSON object.")
-    return value
-
-
-def write_csv(
-    path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> None:
-    """Write a header and rows (RFC 4180, "\\n" line ends)."""
-    with atomic_file(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
-
-
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """Rows of a CSV file by column name.
-
-    Raises:
-        RunError: the file is missing or not UTF-8 text.
-    """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except FileNotFoundError as error:
-        raise RunError(f"{path} does not exist.") from error
-    except UnicodeDecodeError as error:
-        raise RunError(f"{path} is not a text file.") from error
+HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 
 
 class Run:
@@ -140,17 +78,27 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, float]]:
-        """Rows of history.csv as numbers; empty before the first epoch ends."""
+        """Rows of history.csv as numbers; empty before the first epoch ends.
+
+        Raises:
+            RunError: it does not hold the epochs 1, 2, ... in order.
+        """
         path = self.path / "history.csv"
         if not path.exists():
             return []
         try:
-            return [
+            rows = [
                 {name: float(value) for name, value in row.items()}
-                for row in read_csv(path)
+                for row in read_csv(path, HISTORY_COLUMNS)
             ]
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             raise RunError(f"{path} holds something other than numbers.") from error
+        if not all(0 <= row["val_accuracy"] <= 1 for row in rows):
+            raise RunError(f"{path} has accuracies that are not from 0 to 1.")
+        epochs = [row["epoch"] for row in rows]
+        if epochs != list(range(1, len(rows) + 1)):
+            raise RunError(f"{path} does not hold the epochs 1, 2, ... in order.")
+        return rows
 
     def results_folder(self, split: str) -> Path:
         """Where `evaluate` writes: the run folder itself for the test split, a folder
@@ -164,21 +112,12 @@ class Run:
         Raises:
             RunError: another process holds it, or it cannot be written.
         """
-        lock = filelock.FileLock(self.path / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout as error:
-            raise RunError(f"{self.path} is in use by another process.") from error
-        except OSError as error:
-            raise RunError(f"cannot write to {self.path}: {error.strerror}.") from error
-        try:
+        with lock.hold(self.path):
             yield
-        finally:
-            lock.release()
 
     def clear_temporary_files(self) -> None:
         """Remove what a killed process left half-written; needs the lock."""
-        for file in self.path.rglob(f"{_TEMPORARY}*"):
+        for file in self.path.rglob(f"{manifest.TEMPORARY}*"):
             file.unlink(missing_ok=True)
 
 
@@ -223,28 +162,42 @@ def why_not_writable(path: Path) -> str | None:
 
 
 def create(path: Path, recipe: Recipe, *, overwrite: bool = False) -> Run:
-    """Make a run folder with its recipe.
+    """Make a run folder with its recipe; it appears whole.
 
-    An old run is moved aside first and deleted once the new recipe is on disk.
+    An old run gives way only once the new folder is on disk, and not while another
+    process holds it.
 
     Raises:
-        RunError: as `check_free`, or the disk refuses the write.
+        RunError: as `check_free`, another process holds the old run, or the disk
+            refuses the write.
     """
     check_free(path, overwrite=overwrite)
+    home = path.absolute().parent
+    name = path.absolute().name
+    new, old = (home / f".{name}.{uuid.uuid4().hex}.{what}" for what in ("new", "old"))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = None
-        if path.exists():
-            aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.old")
-            path.rename(aside)
-        path.mkdir()
-        write_text(path / "recipe.json", recipe.to_json())
-        if aside:
-            shutil.rmtree(aside)
+        new.mkdir(parents=True)
+        manifest.begin(new)
+        write_text(new / "recipe.json", recipe.to_json())
+        if is_run(path):
+            with lock.hold(path):
+                path.rename(old)
+        elif path.exists():
+            path.rmdir()  # empty, or check_free would have refused it
+        new.rename(path)
     except OSError as error:
+        if old.exists():
+            old.rename(path)
         raise RunError(
             f"cannot write the run folder {path}: {error.strerror}."
         ) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    # The old run, and what processes that were killed in here left.
+    aside = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{32}}\.(new|old)")
+    for entry in home.iterdir():
+        if aside.fullmatch(entry.name):
+            shutil.rmtree(entry, ignore_errors=True)
     return Run(path, recipe)
 
 
@@ -252,18 +205,25 @@ def load(path: Path) -> Run:
     """Open an existing run folder.
 
     Raises:
-        RunError: there is no run at `path`.
+        RunError: there is no run at `path`, or it has links or devices in it: what is
+            written to a run must not end up elsewhere.
         RecipeError: its recipe.json is damaged.
     """
     if not path.exists():
         raise RunError(f"there is no run folder {path}.")
     try:
-        text = (path / "recipe.json").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(
-            f"{path} is not a run folder: it has no readable recipe.json."
-        ) from error
-    return Run(path, Recipe.from_json(text))
+        text = read_text(path / "recipe.json")
+        for entry in manifest.contents(path):
+            if not entry.is_file(follow_symlinks=False):
+                raise RunError(f"{entry.path} is a link or a device.")
+    except RunError as error:
+        raise RunError(f"{path} is not a run folder: {error}") from error
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}.") from error
+    try:
+        return Run(path, Recipe.from_json(text))
+    except RecipeError as error:
+        raise RecipeError(f"{path / 'recipe.json'}: {error}") from error
 
 
 def newest(root: Path = DEFAULT_ROOT) -> Run:
@@ -272,7 +232,8 @@ def newest(root: Path = DEFAULT_ROOT) -> Run:
     Raises:
         RunError: none of the runs there has a trained model.
     """
-    models = list(root.glob("*/model.keras")) if root.is_dir() else []
+    # Hidden folders are runs that are being replaced.
+    models = list(root.glob("[!.]*/model.keras")) if root.is_dir() else []
     if not models:
         raise RunError(
             f"no trained run under {root}; name one, or make one with 'kerasnets fit'."

@@ -13,4 +13,8 @@ settings.register_profile(
     max_examples=50,
     suppress_health_check=[HealthCheck.too_slow],
 )
+# pytest tests/test_hostile_files.py --hypothesis-profile=thorough
+settings.register_profile(
+    "thorough", settings.get_profile("kerasnets"), max_examples=2000
+)
 settings.load_profile("kerasnets")

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -36,10 +37,10 @@ def test_create_and_load(tmp_path):
 
 def test_an_existing_run_is_kept_unless_overwritten(tmp_path):
     run = runs.create(tmp_path / "run", RECIPE)
-    (run.path / "history.csv").write_text("epoch\n1\n")
+    runs.write_csv(run.path / "history.csv", runs.HISTORY_COLUMNS, [[1, 2, 0.5, 3, 0]])
     with pytest.raises(RunError, match="--overwrite replaces"):
         runs.create(run.path, RECIPE)
-    assert run.history == [{"epoch": 1.0}]
+    assert [row["loss"] for row in run.history] == [2.0]
     runs.create(run.path, RECIPE, overwrite=True)
     assert run.history == []
     assert list(tmp_path.iterdir()) == [run.path]
@@ -64,7 +65,7 @@ def test_two_processes_cannot_write_one_run(tmp_path):
     run = runs.create(tmp_path / "run", RECIPE)
     with (
         run.lock(),
-        pytest.raises(RunError, match="in use by another process"),
+        pytest.raises(RunError, match=f"in use by process {os.getpid()} on "),
         run.lock(),
     ):
         pass
@@ -86,6 +87,60 @@ def test_a_damaged_run_is_refused(tmp_path, content, error, says):
         (tmp_path / "recipe.json").write_bytes(content)
     with pytest.raises(error, match=says):
         runs.load(tmp_path)
+
+
+def test_a_run_that_is_held_is_not_replaced(tmp_path):
+    run = runs.create(tmp_path / "run", RECIPE)
+    with run.lock(), pytest.raises(RunError, match="in use by process"):
+        runs.create(run.path, RECIPE, overwrite=True)
+    assert list(tmp_path.iterdir()) == [run.path]
+    assert runs.load(run.path).recipe == RECIPE
+
+
+@pytest.mark.parametrize(
+    "name", ["model.keras", "history.csv", "run.log", "checkpoint"]
+)
+def test_a_run_with_links_is_refused(tmp_path, name):
+    run = runs.create(tmp_path / "run", RECIPE)
+    (tmp_path / "elsewhere").mkdir()
+    (run.path / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match=f"{name} is a link"):
+        runs.load(run.path)
+
+
+def test_a_link_to_a_run_is_the_run(tmp_path):
+    run = runs.create(tmp_path / "run", RECIPE)
+    (tmp_path / "link").symlink_to(run.path)
+    assert runs.load(tmp_path / "link").recipe == RECIPE
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ("", "lacks the column 'epoch'"),
+        ("loss\n1\n", "lacks the column 'epoch'"),
+        ("epoch,loss,accuracy,val_loss,val_accuracy\n1,1,1\n", "a row of 3 values"),
+        ("epoch,loss,accuracy,val_loss,val_accuracy\n1,1,1,x,1\n", "than numbers"),
+        ("epoch,loss,accuracy,val_loss,val_accuracy\n2,1,1,1,1\n", "in order"),
+        ("epoch,loss,accuracy,val_loss,val_accuracy,loss\n", "a column twice"),
+        ('epoch,loss,accuracy,val_loss,val_accuracy\n"1', "not a table"),
+    ],
+)
+def test_a_history_of_another_shape_is_refused(tmp_path, table, says):
+    run = runs.create(tmp_path / "run", RECIPE)
+    (run.path / "history.csv").write_text(table)
+    with pytest.raises(RunError, match=says):
+        _ = run.history
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_does_not_make_readers_wait(tmp_path):
+    run = runs.create(tmp_path / "run", RECIPE)
+    os.mkfifo(run.path / "history.csv")
+    with pytest.raises(RunError, match="is not a file"):
+        _ = run.history
+    with pytest.raises(RunError, match="device"):
+        runs.load(run.path)
 
 
 def test_newest_is_the_run_trained_last(tmp_path):

@@ -4,12 +4,15 @@ Each function yields images as uint8 [H, W, C] with their labels, in published o
 """
 
 import gzip
+import math
 import struct
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+
+LARGEST = 1_000_000_000  # bytes, unpacked; CIFAR and MNIST have 47 to 185 million
 
 _CIFAR_PIXELS = 3 * 32 * 32
 
@@ -28,17 +31,20 @@ def read_idx(images: Path, labels: Path) -> Iterator[tuple[np.ndarray, int]]:
 
 
 def _idx_array(path: Path, dimensions: int) -> np.ndarray:
-    with gzip.open(path) as file:
-        data = file.read()
     header = 4 + 4 * dimensions
-    # Two zero bytes, the type (8: unsigned byte), the number of dimensions.
-    if len(data) < header or data[:4] != bytes((0, 0, 8, dimensions)):
-        raise ValueError(f"not an idx file of {dimensions} dimensions")
-    shape = struct.unpack(f">{dimensions}I", data[4:header])
-    array = np.frombuffer(data, np.uint8, offset=header)
-    if array.size != np.prod(shape, dtype=np.int64):
-        raise ValueError(f"an idx file of {array.size} bytes says it has {shape}")
-    return array.reshape(shape)
+    with gzip.open(path) as file:
+        start = file.read(header)
+        # Two zero bytes, the type (8: unsigned byte), the number of dimensions.
+        if len(start) < header or start[:4] != bytes((0, 0, 8, dimensions)):
+            raise ValueError(f"not an idx file of {dimensions} dimensions")
+        shape = struct.unpack(f">{dimensions}I", start[4:])
+        size = math.prod(shape)
+        if size > LARGEST:
+            raise ValueError(f"an idx file says it has {size:,} bytes")
+        data = file.read(size + 1)
+    if len(data) != size:
+        raise ValueError(f"an idx file of other than the {size:,} bytes that it says")
+    return np.frombuffer(data, np.uint8).reshape(shape)
 
 
 def read_cifar(
@@ -70,8 +76,18 @@ def read_names(archive: Path, member: str) -> list[str]:
 
 
 def _member(archive: Path, member: str) -> bytes:
+    """A member's content. It is read into memory: nothing is written, under its name
+    or any other, and a link leads nowhere."""
+    seen = 0
     with tarfile.open(archive) as tar:
-        file = tar.extractfile(member)  # into memory: nothing is written by its name
-        if file is None:
-            raise ValueError(f"{member} is not a file")
-        return file.read()
+        for info in tar:
+            # Before it is unpacked: a small archive can declare any size.
+            seen += info.size
+            if seen > LARGEST:
+                raise ValueError(f"the archive says it has {seen:,} bytes or more")
+            if info.name == member:
+                file = tar.extractfile(info) if info.isfile() else None
+                if file is None:
+                    raise ValueError(f"{member} is not a file")
+                return file.read()
+    raise KeyError(f"{member} is not in the archive")

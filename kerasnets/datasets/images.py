@@ -1,11 +1,18 @@
 """Single images into arrays of one size and number of channels."""
 
+import io
 import os
+import warnings
 
 import numpy as np
 from PIL import Image
 
 from kerasnets.errors import DatasetError
+
+# Others are refused: some of Pillow's readers start other programs.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+# A file of some kilobytes can declare any size; the largest image of ImageNet has 60.
+LARGEST = 64  # megapixels (10^6)
 
 
 def empty_images(count: int, size: int, channels: int) -> np.ndarray:
@@ -24,6 +31,33 @@ def empty_images(count: int, size: int, channels: int) -> np.ndarray:
                 "image size."
             )
     return np.empty((count, size, size, channels), np.uint8)
+
+
+def decode(data: bytes, size: int, channels: int) -> tuple[np.ndarray, str]:
+    """An image file as uint8 [size, size, channels], and its format.
+
+    Raises:
+        ValueError: it is damaged, cut short, animated, larger than `LARGEST`, or not of
+            `FORMATS`. The message is one line.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Pillow's own limit is a warning at first; ours, below, is an error.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        with image:
+            if image.width * image.height > LARGEST * 1e6:
+                raise Image.DecompressionBombError
+            if getattr(image, "is_animated", False):
+                raise ValueError("it is animated, and which of its images is meant?")
+            return as_array(image, size, channels), image.format or ""
+    except Image.UnidentifiedImageError as error:
+        raise ValueError(f"it is not an image of {', '.join(FORMATS)}") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"it has more than {LARGEST} million pixels") from error
+    except Exception as error:  # Pillow's readers raise many kinds
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ValueError(lines[0].rstrip(".")) from error
 
 
 def as_array(image: Image.Image, size: int, channels: int) -> np.ndarray:

@@ -121,7 +121,8 @@ def _download_and_prepare(name: str, data: Path, builder: Any, source: str) -> N
 
     ours = name in builders.NAMES
     try:
-        with _quiet(f"downloading {name} from {source} and preparing it in {data}"):
+        text = f"downloading {name} from {source} and preparing it in {data}"
+        with _quiet(text), _time_limits():
             builder.download_and_prepare(
                 download_config=tfds.download.DownloadConfig(
                     # Ready-made copies are not what the checksums are of.
@@ -150,6 +151,25 @@ def _quiet(text: str) -> Iterator[None]:
             yield
     finally:
         tfds.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def _time_limits() -> Iterator[None]:
+    """Give up on a server that has stopped sending; TFDS would wait for ever, and has
+    no setting for it."""
+    from requests.adapters import HTTPAdapter
+
+    send = HTTPAdapter.send
+
+    def send_in_time(adapter: HTTPAdapter, *arguments: Any, **named: Any) -> Any:
+        named["timeout"] = named.get("timeout") or _TIMEOUT_S
+        return send(adapter, *arguments, **named)
+
+    HTTPAdapter.send = send_in_time  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        HTTPAdapter.send = send  # type: ignore[method-assign]
 
 
 def _check_reachable(url: str, name: str) -> None:
@@ -182,7 +202,8 @@ def _reason(error: Exception) -> str:
 
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, requests.RequestException):
-        return "the connection broke off"
+        stalled = "timed out" in str(error)
+        return "the server stopped sending" if stalled else "the connection broke off"
     if isinstance(error, NonMatchingChecksumError):
         # "Artifact URL, downloaded to PATH, has wrong checksum:" and details.
         return lines[0].partition(", downloaded to ")[0] + " has a wrong checksum"

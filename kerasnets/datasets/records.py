@@ -7,7 +7,12 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-_CHUNK = 1000
+import numpy as np
+
+from kerasnets.datasets.crc32c import crc32c, masked
+
+_CHUNK = 1000  # examples
+_CHUNK_BYTES = 16_000_000
 
 
 def read_array_record(path: Path) -> Iterator[bytes]:
@@ -30,20 +35,34 @@ def read_array_record(path: Path) -> Iterator[bytes]:
 def read_tfrecord(path: Path) -> Iterator[bytes]:
     """Examples of a TFRecord file: length, its checksum, data, its checksum.
 
-    The checksums are left alone: images carry their own.
-
     Raises:
         OSError: it is missing.
-        ValueError: it is truncated.
+        ValueError: it is truncated, or a checksum is another.
     """
+    for chunk in _chunks(path):
+        lengths, length_sums, records, sums = zip(*chunk, strict=True)
+        for parts, stored in ((lengths, length_sums), (records, sums)):
+            if (masked(crc32c(parts)) != np.frombuffer(b"".join(stored), "<u4")).any():
+                raise ValueError("an example has another checksum than it had")
+        yield from records
+
+
+def _chunks(path: Path) -> Iterator[list[tuple[bytes, bytes, bytes, bytes]]]:
+    """The four parts of each example, some examples at a time."""
     with path.open("rb") as file:
         size = path.stat().st_size
+        chunk, held = [], 0
         while header := file.read(12):
             length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else size
             if length > size - file.tell() - 4:
                 raise ValueError(f"truncated in the example at byte {file.tell()}")
-            yield file.read(length)
-            file.read(4)
+            chunk.append((header[:8], header[8:], file.read(length), file.read(4)))
+            held += length
+            if len(chunk) == _CHUNK or held > _CHUNK_BYTES:
+                yield chunk
+                chunk, held = [], 0
+        if chunk:
+            yield chunk
 
 
 READERS = {"array_record": read_array_record, "tfrecord": read_tfrecord}

@@ -1,7 +1,6 @@
 """Prepared TFDS datasets as arrays, read without TensorFlow."""
 
 import hashlib
-import io
 import json
 import time
 from collections.abc import Iterator
@@ -9,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from kerasnets.datasets.dataset import Dataset, Split, fingerprint, statistics
 from kerasnets.datasets.folders import cache_name
-from kerasnets.datasets.images import as_array, empty_images
+from kerasnets.datasets.images import decode, empty_images
 from kerasnets.datasets.records import READERS
 from kerasnets.datasets.specs import DATASETS
 from kerasnets.errors import DatasetError
@@ -168,14 +166,13 @@ def _decode(
     labels = np.empty(count, np.int64)
     for row, (data, label) in enumerate(_reported(name, split, count, examples)):
         try:
-            with Image.open(io.BytesIO(data)) as image:
-                formats.add(image.format or "")
-                images[row] = as_array(image, image_size, channels)
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            images[row], form = decode(data, image_size, channels)
+        except ValueError as error:
             raise DatasetError(
                 f"image {row} of the {split} split of {name} cannot be decoded: "
-                f"{_first_line(error)}."
+                f"{error}."
             ) from error
+        formats.add(form)
         labels[row] = label
     return Split(images, labels)
 

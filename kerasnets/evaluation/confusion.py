@@ -1,13 +1,12 @@
 """A confusion matrix as a CSV file: a header of class names, then a row a label."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from kerasnets.errors import RunError
-from kerasnets.runs import write_csv
+from kerasnets.files import read_csv_rows, write_csv
 
 
 def write_confusion(path: Path, counts: np.ndarray, class_names: Sequence[str]) -> None:
@@ -26,13 +25,10 @@ def read_confusion(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
         RunError: the file is missing, or isn't what `write_confusion` writes.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            (_, *names), *rows = csv.reader(file)
-        counts = np.array([[int(count) for count in row[1:]] for row in rows])
-        if counts.shape != (len(names), len(names)):
-            raise ValueError("not square")
-    except FileNotFoundError as error:
-        raise RunError(f"{path} does not exist.") from error
-    except (ValueError, csv.Error) as error:
+        (_, *names), *rows = read_csv_rows(path)
+        counts = np.array([[int(count) for count in row[1:]] for row in rows], np.int64)
+        if counts.shape != (len(names), len(names)) or (counts < 0).any():
+            raise ValueError("not a square of counts")
+    except (ValueError, OverflowError) as error:
         raise RunError(f"{path} is not a confusion matrix.") from error
     return counts, tuple(names)

@@ -10,7 +10,10 @@ import numpy as np
 from kerasnets.errors import RunError
 from kerasnets.evaluation.confusion import write_confusion
 from kerasnets.evaluation.metrics import Metrics
-from kerasnets.runs import read_csv, write_csv, write_json
+from kerasnets.files import read_csv, read_json, remove, write_csv, write_json
+from kerasnets.schema import METRICS
+
+PREDICTION_COLUMNS = ("index", "label", "prediction", "confidence")
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,27 @@ def read_predictions(path: Path) -> Predictions:
     Raises:
         RunError: the file is missing or damaged.
     """
-    rows = read_csv(path)
+    rows = read_csv(path, PREDICTION_COLUMNS)
     try:
         index, label, prediction = (
             np.array([int(row[name]) for row in rows], np.int64)
-            for name in ("index", "label", "prediction")
+            for name in PREDICTION_COLUMNS[:-1]
         )
         confidence = np.array([float(row["confidence"]) for row in rows])
-    except (KeyError, TypeError, ValueError) as error:
+    except (ValueError, OverflowError) as error:
         raise RunError(f"{path} does not hold predictions.") from error
+    if not ((confidence >= 0) & (confidence <= 1)).all():
+        raise RunError(f"{path} does not hold predictions.")
     return Predictions(index, label, prediction, confidence)
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """What `evaluate` wrote to metrics.json in a results folder.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    return read_json(folder / "metrics.json", METRICS)
 
 
 def _write_first_batch(
@@ -75,7 +89,7 @@ def _write_first_batch(
         write_confusion(path, first_batch.confusion, class_names)
     else:
         for of_earlier_evaluation in (path, path.with_suffix(".png")):
-            of_earlier_evaluation.unlink(missing_ok=True)
+            remove(of_earlier_evaluation)
 
 
 def _write_per_class(path: Path, class_names: Sequence[str], whole: Metrics) -> None:
@@ -95,7 +109,7 @@ def _write_per_class(path: Path, class_names: Sequence[str], whole: Metrics) -> 
 def _write_predictions(path: Path, predictions: Predictions) -> None:
     write_csv(
         path,
-        ["index", "label", "prediction", "confidence"],
+        PREDICTION_COLUMNS,
         zip(
             predictions.index.tolist(),
             predictions.label.tolist(),

@@ -1,9 +1,13 @@
 """What training left in a run folder for those who come after it."""
 
+import json
+import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasnets.errors import RunError
+from kerasnets.errors import RunError, shown
 from kerasnets.runs import Run, read_json
+from kerasnets.schema import ENVIRONMENT
 
 if TYPE_CHECKING:
     import keras
@@ -18,17 +22,37 @@ def check_trained(run: Run) -> None:
         )
 
 
+# Every class that the networks of kerasnets are made of. Keras's safe mode refuses
+# lambdas; this also refuses layers that read files or run what they are given.
+_CLASSES = {
+    *("Functional", "InputLayer", "__keras_tensor__", "DTypePolicy"),
+    *("Conv2D", "Dense", "BatchNormalization", "ReLU", "Dropout", "Flatten"),
+    *("Add", "Concatenate", "ZeroPadding2D", "Cropping2D", "MaxPooling2D"),
+    *("AveragePooling2D", "AdaptiveAveragePooling2D", "GlobalAveragePooling2D"),
+    *("GlorotUniform", "VarianceScaling", "RandomNormal", "RandomUniform"),
+    *("Zeros", "Ones"),
+}
+_LARGEST_CONFIG = 64_000_000  # bytes
+
+
 def load_model(run: Run) -> "keras.Model":
     """The trained network: a functional Keras model giving logits, not compiled.
 
+    The file may come from elsewhere: it can run no code.
+
     Raises:
-        RunError: training has not finished, or model.keras is damaged.
+        RunError: training has not finished, or model.keras is damaged or holds other
+            layers than the networks of kerasnets.
     """
     check_trained(run)
     import keras
 
     try:
-        return keras.saving.load_model(run.model_file, compile=False, safe_mode=True)
+        foreign = _classes(run.model_file) - _CLASSES
+        if not foreign:
+            return keras.saving.load_model(
+                run.model_file, compile=False, safe_mode=True
+            )
     except Exception as error:
         # A damaged archive fails in the zip, JSON, HDF5 or Keras reader, each with
         # errors of its own.
@@ -36,17 +60,50 @@ def load_model(run: Run) -> "keras.Model":
             f"{run.model_file} cannot be read as a Keras model: it is damaged, or was "
             "not written by kerasnets."
         ) from error
+    raise RunError(
+        f"{run.model_file} is refused: it has {shown(min(foreign))}, which no network "
+        "of kerasnets has."
+    )
+
+
+def _classes(model_file: Path) -> set[str]:
+    """The names of all classes that loading a .keras file would make objects of."""
+    with zipfile.ZipFile(model_file) as archive:
+        if archive.getinfo("config.json").file_size > _LARGEST_CONFIG:
+            raise ValueError("config.json is too large")
+        found, left = set(), [json.loads(archive.read("config.json"))]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            if "class_name" in value:
+                found.add(str(value["class_name"]))
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
+    return found
 
 
 def environment(run: Run) -> dict[str, Any]:
-    """What training recorded of its machine and its data.
+    """What training recorded of its machine and its data, as `ENVIRONMENT` has it.
 
     Raises:
         RunError: environment.json is missing or damaged.
     """
-    try:
-        return read_json(run.path / "environment.json")
-    except FileNotFoundError as error:
+    path = run.path / "environment.json"
+    if not path.exists():
         raise RunError(
             f"{run.path} has no environment.json: it is not a whole run folder."
-        ) from error
+        )
+    return read_json(path, ENVIRONMENT)
+
+
+def class_names(run: Run) -> list[str]:
+    """Names by class index, as training recorded them.
+
+    Raises:
+        RunError: environment.json is missing, damaged, or has none.
+    """
+    names = environment(run).get("class_names")
+    if not names:
+        raise RunError(f"{run.path / 'environment.json'} has no class names.")
+    return names

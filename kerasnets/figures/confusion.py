@@ -102,7 +102,7 @@ def draw_validation_confusion(run: Run, class_names: Sequence[str]) -> Path:
                 raise ValueError("a class below 0")
             if epoch == last:
                 counts[label, prediction] = count
-    except (IndexError, KeyError, TypeError, ValueError) as error:
+    except (IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise RunError(
             f"{source} does not hold the confusion of an epoch among "
             f"{len(class_names)} classes."

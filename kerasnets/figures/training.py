@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kerasnets.evaluation.trained import environment
+from kerasnets.evaluation.trained import class_names
 from kerasnets.figures.confusion import draw_validation_confusion
 from kerasnets.figures.curves import draw_curves
 from kerasnets.runs import Run
@@ -17,5 +17,5 @@ def draw_training(run: Run) -> list[Path]:
     Raises:
         RunError: the folder is damaged or not writable.
     """
-    class_names = environment(run)["class_names"]
-    return [draw_curves(run), draw_validation_confusion(run, class_names)]
+    names = class_names(run)
+    return [draw_curves(run), draw_validation_confusion(run, names)]

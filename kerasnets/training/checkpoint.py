@@ -73,7 +73,7 @@ def save(
     with runs.atomic_file(path, "wb") as file:
         np.savez(file, state=np.array(json.dumps(state)), **arrays)
     for old in _files(folder)[KEPT:]:
-        old.unlink()
+        runs.remove(old)
     return path
 
 

@@ -15,6 +15,7 @@ from kerasnets.errors import RunError
 from kerasnets.names import dataset_title, network_title
 from kerasnets.recipes import Recipe
 from kerasnets.runs import Run
+from kerasnets.schema import ENVIRONMENT
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Facts:
         path = run.path / "environment.json"
         now = datetime.now(UTC).isoformat(timespec="seconds")
         if path.exists():
-            environment = runs.read_json(path)
+            environment = runs.read_json(path, ENVIRONMENT)
             if environment.get("dataset_fingerprint") != self.dataset.fingerprint:
                 raise RunError(
                     f"the dataset {self.recipe.dataset} is not the one {run.path} was "

@@ -15,6 +15,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from kerasnets.names import duration
+
 QUIET, NORMAL, VERBOSE = 0, 1, 2
 
 # Steps before the speed is believed: the first ones allocate and compile.
@@ -165,13 +167,3 @@ class ProgressReporter(keras.callbacks.Callback):
         if self._bar:
             self._bar.stop()
             self._bar = None
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people write them: "42 s", "3 min 20 s", "2 h 05 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

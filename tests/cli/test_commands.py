@@ -6,6 +6,7 @@ import sys
 
 import click
 import pytest
+from made_records import add_metrics, make_records
 
 from kerasnets.cli.main import _run, kerasnets
 from kerasnets.cli.options import architecture_options, training_options
@@ -125,6 +126,55 @@ def test_datasets_lists_states(capsys, tmp_path):
     assert "built in" in out and "downloadable" in out and "cifar100" in out
 
 
+def test_runs_are_listed(capsys, tmp_path, monkeypatch):
+    add_metrics(make_records(tmp_path / "one"))
+    make_records(tmp_path / "two", done=1, trained=False)
+    broken = make_records(tmp_path / "[red]three")
+    (broken.path / "history.csv").write_text("nothing\n")
+    status, out, _ = run(capsys, "runs", tmp_path)
+    assert status == 0
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line}
+    assert rows["one"] == ["complete", "2/2", "89.00%", "88.00%", "87.50%", "24", "s"]
+    assert rows["two"] == ["interrupted", "1/2", "89.00%", "89.00%", "12", "s"]
+    assert rows["[red]three"] == ["corrupt"]
+    assert "history.csv lacks the column 'epoch'" in out
+    status, out, _ = run(capsys, "runs", tmp_path, "--json")
+    listed = {row["path"]: row for row in json.loads(out)}
+    assert listed[str(tmp_path / "one")]["test_accuracy"] == 0.875
+    assert listed[str(broken.path)]["state"] == "corrupt"
+    status, out, err = run(capsys, "runs", tmp_path / "nowhere")
+    assert (status, len(err.splitlines())) == (2, 1)
+
+
+def test_verify_names_what_is_not_as_it_was_written(capsys, tmp_path, monkeypatch):
+    made = make_records(tmp_path / "artifacts" / "runs" / "one")
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = run(capsys, "verify", "one", made.path)
+    assert status == 0
+    assert out.count("6 files as they were written") == 2
+    (made.path / "history.csv").write_text("another")
+    (made.path / "model.keras").unlink()
+    (made.path / "new\nline").write_text("")
+    status, out, _ = run(capsys, "verify", "one")
+    assert status == 1
+    where = "artifacts/runs/one/"
+    assert out.splitlines() == [
+        f"{where}history.csv: damaged",
+        f"{where}model.keras: missing",
+        f"'{where}new\\nline': unknown",
+    ]
+
+
+def test_verify_says_where_there_is_nothing_to_go_by(capsys, tmp_path):
+    made = make_records(tmp_path / "run")
+    (made.path / "digests.json").unlink()
+    status, out, _ = run(capsys, "verify", made.path)
+    assert status == 1
+    assert "not recorded" in out
+    status, _, err = run(capsys, "verify", tmp_path / "nowhere")
+    assert (status, len(err.splitlines())) == (2, 1)
+
+
 def test_fit_then_evaluate_makes_every_file_of_the_contract(
     capsys, tmp_path, monkeypatch
 ):
@@ -162,6 +212,8 @@ def test_fit_then_evaluate_makes_every_file_of_the_contract(
     status, out, _ = run(capsys, "evaluate", name, "--split", "validation", "--json")
     metrics = json.loads(out)
     assert (status, metrics["images"], metrics["split"]) == (0, 6, "validation")
+    status, out, _ = run(capsys, "verify", name)
+    assert (status, out.count("\n")) == (0, 1)
     assert (folder / "validation" / "metrics.json").exists()
 
     status, _, err = run(capsys, "fit", "resnet18", *options.split())

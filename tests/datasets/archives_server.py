@@ -94,6 +94,7 @@ class Server:
 
     Attributes:
         stop_after: if not None, the connection is cut after so many bytes of a body.
+        stalls: whether it is kept open then, without another byte.
         status: what every request is answered with.
     """
 
@@ -101,7 +102,9 @@ class Server:
         self.files = files
         self.requests: list[str] = []
         self.stop_after: int | None = None
+        self.stalls = False
         self.status = 200
+        self._closed = threading.Event()
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -129,6 +132,9 @@ class Server:
         request.end_headers()
         with contextlib.suppress(OSError):  # a client that only looks hangs up
             request.wfile.write(data[: self.stop_after])
+            if self.stalls:
+                request.wfile.flush()
+                self._closed.wait(60)
         request.close_connection = True
 
     def mirror(self, **wrong: bytes) -> Mirror:
@@ -143,5 +149,6 @@ class Server:
         )
 
     def close(self) -> None:
+        self._closed.set()
         self._http.shutdown()
         self._http.server_close()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from kerasnets.datasets.crc32c import crc32c, masked
 from kerasnets.datasets.records import read_array_record
 
 
@@ -77,7 +78,9 @@ def as_tfrecord(folder: Path) -> None:
         new = old.with_name(old.name.replace("array_record", "tfrecord"))
         with new.open("wb") as file:
             for record in read_array_record(old):
-                file.write(struct.pack("<QI", len(record), 0) + record + b"\0\0\0\0")
+                length = struct.pack("<Q", len(record))
+                sums = masked(crc32c([length, record])).astype("<u4")
+                file.write(length + sums[:1].tobytes() + record + sums[1:].tobytes())
         old.unlink()
     edit_info(folder, fileFormat="tfrecord")
 

@@ -100,8 +100,42 @@ def spoil_header(folder):
         file.write(b"xxxxxx")
 
 
+def flip_image(folder):
+    flip(folder / "train_images.npy", -1)
+
+
+def flip_label(folder):
+    flip(folder / "test_labels.npy", -8)
+
+
+def flip_mean(folder):
+    path = folder / "meta.json"
+    flip(path, path.read_text().index("mean") + 10)
+
+
+def flip(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def make_of_earlier_version(folder):
+    path = folder / "meta.json"
+    meta = json.loads(path.read_text())
+    del meta["sha256"]
+    path.write_text(json.dumps(meta))
+
+
+def replace_by_list(folder):
+    (folder / "meta.json").write_text("[]")
+
+
 @pytest.mark.parametrize(
-    "damage", [cut, remove_images, spoil_meta, empty_meta, remove_meta, spoil_header]
+    "damage",
+    [
+        *(cut, remove_images, spoil_meta, empty_meta, remove_meta, spoil_header),
+        *(flip_image, flip_label, flip_mean, make_of_earlier_version, replace_by_list),
+    ],
 )
 def test_a_damaged_cache_is_made_anew_with_a_warning(data, decodings, caplog, damage):
     images = np.array(load(data).train.images)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import archives_server as published
 import numpy as np
@@ -111,6 +112,18 @@ def test_a_server_that_dies_midway_then_a_retry(mnist, tmp_path):
     mnist.stop_after = 100
     check_failure(tmp_path, mnist.mirror(), mnist.url.rstrip("/"), "broke off")
     mnist.stop_after = None
+    folder = prepare("mnist", data_dir=tmp_path, mirror=mnist.mirror())
+    assert folders.prepared_folder("mnist", tmp_path) == folder
+
+
+def test_a_server_that_stalls_midway_then_a_retry(mnist, tmp_path, monkeypatch):
+    module = sys.modules[prepare.__module__]
+    monkeypatch.setattr(module, "_TIMEOUT_S", (4, 0.5))
+    mnist.stop_after, mnist.stalls = 100, True
+    began = time.monotonic()
+    check_failure(tmp_path, mnist.mirror(), "stopped sending", "tries again")
+    assert time.monotonic() - began < 20
+    mnist.stop_after, mnist.stalls = None, False
     folder = prepare("mnist", data_dir=tmp_path, mirror=mnist.mirror())
     assert folders.prepared_folder("mnist", tmp_path) == folder
 

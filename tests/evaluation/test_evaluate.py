@@ -206,4 +206,4 @@ def test_missing_run_is_refused(tmp_path):
 
 def test_a_run_in_use_is_refused(run):
     with run.lock():
-        assert_refused(run, "in use by another process")
+        assert_refused(run, "in use by process")

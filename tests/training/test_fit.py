@@ -22,6 +22,7 @@ from kerasnets.recipes import Recipe
 from kerasnets.training.fit import fit
 
 FILES = {
+    "digests.json",
     "recipe.json",
     "environment.json",
     "history.csv",
@@ -220,7 +221,7 @@ def test_other_backends_write_the_same_run_folder(tmp_path, backend):
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
     run = runs.load(tmp_path / "run")
     files = {file.name for file in run.path.iterdir() if file.is_file()}
-    assert files - {".lock"} == FILES
+    assert files - {".lock", ".digests.lock"} == FILES
     assert [row["epoch"] for row in run.history] == [1, 2, 3]
     facts = json.loads((run.path / "environment.json").read_text())
     assert facts["backend"] == backend

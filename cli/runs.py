@@ -1,0 +1,45 @@
+"""kerasnets runs: what has been trained, and how far."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument(
+    "folder",
+    metavar="[DIR]",
+    default=Path("artifacts/runs"),
+    type=click.Path(path_type=Path),
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+def runs(folder: Path, as_json: bool) -> None:
+    """List the runs in a folder.
+
+    DIR is artifacts/runs unless named; its subfolders are searched too. A run is
+    running, interrupted ('kerasnets fit ... --resume' continues it), complete, or
+    corrupt (a file cannot be read).
+
+    \b
+    Examples:
+      kerasnets runs
+      kerasnets runs artifacts/mnist-6000 --json
+    """
+    from kerasnets.run_states import states
+
+    found = states(folder)
+    if as_json:
+        rows = [{**dataclasses.asdict(one), "path": str(one.path)} for one in found]
+        click.echo(json.dumps(rows, indent=2))
+        return
+
+    from rich.console import Console
+
+    from kerasnets.cli.tables import runs_table
+
+    Console(highlight=False).print(runs_table(folder, found))
+    for one in found:
+        if one.why:
+            click.echo(f"corrupt: {one.why}")

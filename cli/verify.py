@@ -1,0 +1,48 @@
+"""kerasnets verify: is every file of a run as it was written?"""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument(
+    "folders",
+    metavar="RUN...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+)
+@click.pass_context
+def verify(context: click.Context, folders: tuple[Path, ...]) -> None:
+    """Check every file of runs against its digest.
+
+    RUN is a run folder, or the name of one under artifacts/runs. A line for each file
+    that is damaged, missing or unknown; exit status 0 where there is none. run.log,
+    which only grows, has no digest, nor have runs made before digests were kept.
+
+    \b
+    Examples:
+      kerasnets verify artifacts/runs/mnist-vgg19-bn
+      kerasnets verify artifacts/runs/*
+    """
+    from kerasnets import runs
+    from kerasnets.errors import RunError, shown
+    from kerasnets.manifest import verify as check
+
+    whole = True
+    for named in folders:
+        folder = named if named.exists() else runs.DEFAULT_ROOT / named
+        if not folder.is_dir():
+            raise RunError(f"there is no run folder {named}.")
+        found = check(folder)
+        if found is None:
+            whole = False
+            click.echo(f"{shown(folder)}: not recorded: it has no digests.json")
+            continue
+        for finding in found.findings:
+            whole = False
+            click.echo(f"{shown(folder / finding.name)}: {finding.what}")
+        if not found.findings:
+            click.echo(f"{shown(folder)}: {found.checked} files as they were written")
+    context.exit(0 if whole else 1)

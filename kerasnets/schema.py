@@ -1,0 +1,184 @@
+"""What the JSON files of a run folder may hold: strict parsing, and typed fields.
+
+A run folder may come from elsewhere, so nothing that is read from it is believed before
+it has been looked at. Fields that are not listed here are left alone, so that a later
+version may add some (a recipe, where they would change what is computed, refuses them).
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_MOST_CLASSES = 30_000  # ImageNet-21k has 21,841
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a JSON object.
+
+    Attributes:
+        wanted: what it holds, for the message "field must be ...".
+        check: whether a value is that.
+        required: whether it must be there.
+    """
+
+    wanted: str
+    check: Callable[[Any], bool]
+    required: bool = False
+
+
+def parse(text: str) -> dict[str, Any]:
+    """A JSON object as the standard has it: no NaN, no infinity, no field twice.
+
+    Raises:
+        ValueError: it is something else; the message says what.
+    """
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_once_each, parse_constant=_refuse_constant
+        )
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError("it is not a JSON object")
+    return value
+
+
+def check(value: Mapping[str, Any], fields: Mapping[str, Field]) -> None:
+    """Check the fields that are known.
+
+    Raises:
+        ValueError: a required field is missing, or one holds something else than it
+            should; the message names the first.
+    """
+    for name, field in fields.items():
+        if name not in value:
+            if field.required:
+                raise ValueError(f"it lacks the field {name!r}")
+        elif not field.check(value[name]):
+            raise ValueError(f"{name} must be {field.wanted}")
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("it has a field twice")
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _is_share(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 1
+
+
+def _is_line(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable()
+
+
+def _is_names(value: Any) -> bool:
+    # A class may have any name, but JSON can spell half a character (a lone surrogate),
+    # which cannot be written.
+    return (
+        isinstance(value, list)
+        and len(value) <= _MOST_CLASSES
+        and all(
+            isinstance(name, str) and not re.search("[\ud800-\udfff]", name)
+            for name in value
+        )
+    )
+
+
+def _is_lines(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_line, value.values()))
+
+
+def _is_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
+LINE = Field("a line of text", _is_line)
+COUNT = Field("a whole number, 0 or more", _is_count)
+SHARE = Field("a number from 0 to 1", _is_share)
+NUMBER = Field("a number", _is_number)
+FLAG = Field("true or false", lambda value: isinstance(value, bool))
+
+
+def or_null(field: Field) -> Field:
+    return Field(
+        f"{field.wanted}, or null", lambda value: value is None or field.check(value)
+    )
+
+
+def _object(**fields: Field) -> Field:
+    return Field(
+        f"an object with {' and '.join(fields)}",
+        lambda value: (
+            isinstance(value, dict)
+            and all(
+                name in value and field.check(value[name])
+                for name, field in fields.items()
+            )
+        ),
+    )
+
+
+def required(field: Field) -> Field:
+    return Field(field.wanted, field.check, required=True)
+
+
+ENVIRONMENT = {
+    "started": LINE,
+    "backend": LINE,
+    "engine": LINE,
+    "device": LINE,
+    "device_name": LINE,
+    "threads": COUNT,
+    "platform": LINE,
+    "python": LINE,
+    "packages": Field("an object of versions", _is_lines),
+    "dataset_fingerprint": required(LINE),
+    "dataset_note": LINE,
+    "class_names": Field("a list of names", _is_names),
+    "train_images": COUNT,
+    "validation_images": COUNT,
+    "test_images": COUNT,
+    "trainable_parameters": COUNT,
+    "resumed": Field("a list of objects", _is_objects),
+}
+
+METRICS = {
+    "network": required(LINE),
+    "dataset": required(LINE),
+    "dataset_note": LINE,
+    "data_changed": FLAG,
+    "split": required(LINE),
+    "images": required(COUNT),
+    "loss": required(NUMBER),
+    "accuracy": required(SHARE),
+    "top5_accuracy": or_null(SHARE),
+    "macro_precision": SHARE,
+    "macro_recall": SHARE,
+    "macro_f1": SHARE,
+    "collapsed": or_null(_object(**{"class": LINE, "share": SHARE})),
+    "first_batch": or_null(_object(images=COUNT, accuracy=SHARE)),
+    "seconds": NUMBER,
+    "images_per_s": NUMBER,
+    "batch_size": COUNT,
+    "backend": LINE,
+    "engine": LINE,
+    "device": LINE,
+    "device_name": LINE,
+}

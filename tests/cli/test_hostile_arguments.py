@@ -1,0 +1,125 @@
+"""Arguments of any kind to every command: one line and exit status 2, or an answer."""
+
+import contextlib
+import io
+import itertools
+import os
+
+import click
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_records import add_metrics, make_records
+
+from kerasnets.cli.main import _run, kerasnets
+from kerasnets.errors import KerasnetsError
+
+NAMES = [
+    "vgg11",
+    "densenet121",
+    "digits",
+    "mnist",
+    "run",
+    "test",
+    "auto",
+    "cpu",
+    "torch",
+]
+NUMBERS = ["0", "1", "-1", "0.5", "nan", "inf", "1e999", "9" * 20, "0x10", "٣", "true"]
+SIGNS = [
+    "",
+    " ",
+    "-",
+    "--",
+    "--json",
+    "--help",
+    "é",
+    "\ud800",
+    "a\nb",
+    "\x1b[2J",
+    "a\0b",
+]
+PATHS = ["/proc/x", "/dev/null", "file", "file/x", "new/run", "~", "../x", "x" * 5000]
+WORDS = st.sampled_from(NAMES + NUMBERS + SIGNS + PATHS) | st.text(max_size=12)
+
+
+def options(command: click.Command) -> list[str]:
+    return [
+        name
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for name in (*parameter.opts, *parameter.secondary_opts)
+    ]
+
+
+def arguments(name: str):
+    option = st.sampled_from(options(kerasnets.commands[name]) or ["--json"])
+    part = (
+        st.tuples(WORDS)
+        | st.tuples(option)
+        | st.tuples(option, WORDS)
+        | st.tuples(option, WORDS).map(lambda two: ("=".join(two),))
+    )
+    return st.lists(part, max_size=5).map(
+        lambda parts: [name, *itertools.chain.from_iterable(parts)]
+    )
+
+
+class NotNow(KerasnetsError):
+    """Where a command would download, compute or draw."""
+
+
+def refuse(*_, **__):
+    raise NotNow("not now.")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A working folder with a run, where commands get as far as their data."""
+    from kerasnets import datasets
+    from kerasnets.benchmark import report
+    from kerasnets.datasets import prepare
+
+    outside = tmp_path_factory.mktemp("outside")
+    inside = outside / "inside"
+    add_metrics(make_records(inside / "run"))
+    (inside / "file").write_text("years of work")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(inside)
+        patch.setenv("HOME", str(inside / "home"))
+        patch.setenv("TFDS_DATA_DIR", str(inside / "no-data"))
+        patch.setattr(datasets, "load", refuse)
+        patch.setattr(prepare, "_builder", refuse)
+        patch.setattr(report, "benchmark", refuse)
+        patch.setattr("kerasnets.networks.build_model", refuse)
+        yield inside
+
+
+def check(folder, line: list[str]) -> None:
+    out, err = io.StringIO(), io.StringIO()
+    before = sorted(os.walk(folder.parent))
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = _run(line)
+    said = err.getvalue()
+    assert "Traceback" not in said + out.getvalue()
+    assert status in (0, 1, 2)
+    if status == 2:
+        assert out.getvalue() == ""
+        assert len(said.strip().splitlines()) == 1, said
+    assert sorted(os.walk(folder.parent)) == before
+
+
+@pytest.mark.parametrize("name", sorted(kerasnets.commands))
+def test_any_arguments_are_an_answer_or_one_line(folder, name):
+    @given(line=arguments(name))
+    def try_all(line):
+        check(folder, line)
+
+    # As many in all as another test draws.
+    every = settings.default.max_examples
+    settings(max_examples=max(10, every // len(kerasnets.commands)))(try_all)()
+
+
+@given(line=st.lists(WORDS, max_size=3))
+def test_any_command_is_an_answer_or_one_line(folder, line):
+    check(folder, line)
