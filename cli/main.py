@@ -4,6 +4,8 @@ Only click and light modules are imported here, so that `kerasnets --help` is in
 """
 
 import errno
+import shlex
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -11,15 +13,14 @@ import click
 
 from kerasnets.cli.benchmark import benchmark
 from kerasnets.cli.datasets import datasets
+from kerasnets.cli.drill import drill
 from kerasnets.cli.evaluate import evaluate
 from kerasnets.cli.fit import fit
 from kerasnets.cli.networks import networks
 from kerasnets.cli.prepare import prepare
 from kerasnets.cli.summary import summary
-from kerasnets.errors import KerasnetsError, unknown
+from kerasnets.errors import Interrupted, KerasnetsError, unknown
 from kerasnets.version import __version__
-
-INTERRUPTED = 130
 
 
 class _Group(click.Group):
@@ -28,6 +29,40 @@ class _Group(click.Group):
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             ctx.fail(unknown("command", name, self.list_commands(ctx)))
         return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context):
+        # Here, as click would print an empty line for it.
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _Stopped(ctx.meta[_ARGUMENTS], error) from error
+
+
+_ARGUMENTS = "kerasnets.arguments"
+
+
+class _Stopped(click.ClickException):
+    """Ctrl-C or SIGTERM: one line, and the exit status that shells expect."""
+
+    def __init__(self, arguments: list[str], error: BaseException) -> None:
+        if not isinstance(error, Interrupted):
+            error = Interrupted(signal.SIGINT)
+        self.exit_code = error.exit_status
+        message = str(error).rstrip(".")
+        if arguments[:1] == ["fit"]:
+            kept = [word for word in arguments if word not in _AFRESH_OR_ON]
+            message = str(error).partition("; --resume")[0].rstrip(".")
+            message += f"; to go on: {shlex.join(['kerasnets', *kept, '--resume'])}"
+        else:
+            message += "; every file that it had written is whole"
+        super().__init__(message)
+
+
+_AFRESH_OR_ON = ("--overwrite", "--resume")
 
 
 @click.group(
@@ -48,12 +83,13 @@ def kerasnets() -> None:
     """
 
 
-for command in (fit, evaluate, networks, summary, datasets, prepare, benchmark):
+for command in (fit, evaluate, networks, summary, datasets, prepare, benchmark, drill):
     kerasnets.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process with its exit status."""
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(_run(arguments))
 
 
@@ -69,11 +105,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _fail(error.format_message(), error.exit_code)
     except KerasnetsError as error:
         return _fail(str(error), error.exit_status)
-    except (click.Abort, KeyboardInterrupt):
-        return _fail(
-            "interrupted; finished epochs are kept ('kerasnets fit --resume' goes on).",
-            INTERRUPTED,
-        )
+    except (click.Abort, KeyboardInterrupt) as error:  # before the command began
+        stopped = _Stopped([], error.__cause__ or error)
+        return _fail(stopped.format_message(), stopped.exit_code)
     except BrokenPipeError:
         # The reader of a pipe (head, say) has seen enough.
         sys.stderr.close()
@@ -82,6 +116,11 @@ def _run(arguments: Sequence[str] | None) -> int:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
         return _fail(f"cannot write {error.filename or 'a file'}: {error.strerror}.", 1)
+
+
+def _end(number: int, frame: object) -> None:
+    """As Ctrl-C does, so that what is half-written is removed on the way out."""
+    raise Interrupted(number)
 
 
 def _fail(message: str, status: int) -> int:

@@ -1,0 +1,46 @@
+"""Long runs in one process neither grow nor leak."""
+
+import gc
+from pathlib import Path
+
+import keras
+import pytest
+import small_run
+
+EPOCHS, WARM_UP = 500, 100
+
+
+def resident_mb() -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1000
+    raise AssertionError("no VmRSS")
+
+
+class Watch(keras.callbacks.Callback):
+    """Memory and open files at the end of each epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory_mb: list[float] = []
+        self.files: list[int] = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        gc.collect()
+        self.memory_mb.append(resident_mb())
+        self.files.append(len(list(Path("/proc/self/fd").iterdir())))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_500_epochs_neither_grow_nor_leak(tmp_path):
+    watch = Watch()
+    recipe = small_run.recipe(epochs=EPOCHS, limit=30)
+    small_run.fit(tmp_path / "run", on=recipe, callbacks=[watch])
+    grown = watch.memory_mb[-1] - watch.memory_mb[WARM_UP]
+    print(
+        f"{EPOCHS} epochs: {watch.memory_mb[WARM_UP]:.1f} MB after epoch {WARM_UP}, "
+        f"{watch.memory_mb[-1]:.1f} MB at the end; {watch.files[-1]} open files"
+    )
+    assert grown <= 5
+    assert set(watch.files[WARM_UP:]) == {watch.files[WARM_UP]}
