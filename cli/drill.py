@@ -60,13 +60,11 @@ def drill(
             say=lambda line: click.echo(line, err=True),
         )
     table = Table(box=None, header_style="bold")
-    table.add_column("run")
-    table.add_column("kills", justify="right")
+    table.add_column("compared")
+    table.add_column("with the run that was not killed")
     for name in result.killed[0].same:
-        table.add_column(name)
-    for run in result.killed:
-        same = ("same" if same else "[bold]DIFFERS[/]" for same in run.same.values())
-        table.add_row(run.path.name, str(run.kills), *same)
+        differ = [run.path.name for run in result.killed if not run.same[name]]
+        table.add_row(name, f"DIFFERS in {', '.join(differ)}" if differ else "same")
     Console(highlight=False).print(table)
     runs = f"{len(result.killed)} run{'s' * (len(result.killed) > 1)}"
     verdict = "every bit is the same" if result.passed else "they DIFFER"

@@ -52,14 +52,13 @@ class _Stopped(click.ClickException):
         if not isinstance(error, Interrupted):
             error = Interrupted(signal.SIGINT)
         self.exit_code = error.exit_status
-        message = str(error).rstrip(".")
+        told = str(error).partition("; --resume")[0].rstrip(".")
         if arguments[:1] == ["fit"]:
             kept = [word for word in arguments if word not in _AFRESH_OR_ON]
-            message = str(error).partition("; --resume")[0].rstrip(".")
-            message += f"; to go on: {shlex.join(['kerasnets', *kept, '--resume'])}"
+            then = f"to go on: {shlex.join(['kerasnets', *kept, '--resume'])}"
         else:
-            message += "; every file that it had written is whole"
-        super().__init__(message)
+            then = "every file that it had written is whole"
+        super().__init__(f"{told}; {then}")
 
 
 _AFRESH_OR_ON = ("--overwrite", "--resume")

@@ -1,5 +1,6 @@
-"""A disk that fails once, at a write of one's choosing."""
+"""A disk that is full at a write of one's choosing."""
 
+import builtins
 import contextlib
 import errno
 import io
@@ -10,22 +11,25 @@ from pathlib import Path
 
 class Disk:
     """Counts the writes, syncs, renames and new folders under `folder`; the one
-    numbered `fails_at` (from 1) fails as on a full disk.
+    numbered `fails_at` (from 1) fails as on a full disk, and with `stays_full` all
+    after it.
 
     Attributes:
         operations: how many there were so far.
         failed: what failed, or None.
     """
 
-    def __init__(self, folder: Path, fails_at: int | None) -> None:
+    def __init__(self, folder: Path, fails_at: int | None, *, stays_full: bool) -> None:
         self.folder = str(folder)
         self.fails_at = fails_at
+        self.stays_full = stays_full
         self.operations = 0
         self.failed: str | None = None
 
     def does(self, operation: str, path: object) -> None:
         self.operations += 1
-        if self.operations == self.fails_at:
+        later = self.stays_full and self.failed is not None
+        if later or self.operations == self.fails_at:
             self.failed = f"{operation} {path}"
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
@@ -44,9 +48,11 @@ class _File(io.FileIO):
 
 
 @contextlib.contextmanager
-def failing_disk(folder: Path, fails_at: int | None) -> Iterator[Disk]:
+def failing_disk(
+    folder: Path, fails_at: int | None, *, stays_full: bool = False
+) -> Iterator[Disk]:
     """Put a `Disk` under every file that Python code opens in `folder`."""
-    disk = Disk(folder, fails_at)
+    disk = Disk(folder, fails_at, stays_full=stays_full)
     real = {name: getattr(os, name) for name in ("fsync", "replace", "rename", "mkdir")}
     real_open = io.open
 
@@ -75,9 +81,9 @@ def failing_disk(folder: Path, fails_at: int | None) -> Iterator[Disk]:
     try:
         for name, replacement in replacements.items():
             setattr(os, name, replacement)
-        io.open = opened
+        io.open = builtins.open = opened
         yield disk
     finally:
-        io.open = real_open
+        io.open = builtins.open = real_open
         for name, original in real.items():
             setattr(os, name, original)

@@ -39,6 +39,14 @@ class RaiseInValidation(keras.callbacks.Callback):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """A shell that starts the tests in its background has Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
     run = small_run.fit(tmp_path_factory.mktemp("whole") / "run")
@@ -110,8 +118,6 @@ def start(*arguments: str) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell that starts the tests in its background has it ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
@@ -166,7 +172,6 @@ def test_other_commands_end_with_one_line_and_nothing_half_written(
     runs.write_text(tmp_path / "recipe.json", small_run.recipe().to_json())
     with pytest.raises(SystemExit) as ended:
         try:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
             cli.main([command, *arguments])
         finally:
             signal.signal(signal.SIGTERM, before)
