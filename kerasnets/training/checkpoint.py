@@ -109,13 +109,15 @@ def save(
         "parts": {name: dict(part) for name, part in (parts or {}).items()},
     }
     state["digest"] = _digest(state, arrays)
-    path = folder / (
-        f"epoch-{epoch:05d}" + f"-batch-{batch:07d}" * (batch > 0) + ".npz"
-    )
+    inside = f"-batch-{batch:07d}" if batch else ""
+    path = folder / f"epoch-{epoch:05d}{inside}.npz"
     with runs.atomic_file(path, "wb") as file:
         np.savez(file, state=np.array(json.dumps(state)), **arrays)
-    for old in _files(folder)[KEPT:]:
-        old.unlink()
+    files = _files(folder)
+    place = files.index(path)
+    # Those that seem newer are damaged ones that the run has gone back from.
+    for other in files[:place] + files[place + KEPT :]:
+        other.unlink()
     return path
 
 

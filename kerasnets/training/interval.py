@@ -44,9 +44,6 @@ class Interval:
             return steps >= self.steps
         return self.seconds is not None and seconds >= self.seconds
 
-    def __str__(self) -> str:
-        return f"{self.seconds:g}s" if self.steps is None else str(self.steps)
-
 
 # What a killed process loses at most, beside the step it was in.
 DEFAULT = Interval(seconds=300)
