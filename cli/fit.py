@@ -24,6 +24,11 @@ from kerasnets.cli.options import (
 @training_options
 @device_option
 @engine_option
+@click.option(
+    "--deterministic",
+    is_flag=True,
+    help="The same bits every time, also on an accelerator, where it costs speed.",
+)
 @data_dir_option
 @click.option(
     "--out",
@@ -40,6 +45,13 @@ from kerasnets.cli.options import (
     metavar="EPOCHS",
     help="How often the validation confusion is recorded.",
 )
+@click.option(
+    "--checkpoint-every",
+    default="300s",
+    show_default=True,
+    metavar="STEPS|SECONDS",
+    help="How often a checkpoint is made inside an epoch: 200, or 90s.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="More lines.")
 @click.option("-q", "--quiet", is_flag=True, help="Warnings only.")
 def fit(
@@ -47,11 +59,13 @@ def fit(
     dataset: str,
     device: str,
     engine: str,
+    deterministic: bool,
     data_dir: Path | None,
     out: Path | None,
     resume: bool,
     overwrite: bool,
     confusion_every: int,
+    checkpoint_every: str,
     verbose: bool,
     quiet: bool,
     **options: Any,
@@ -71,7 +85,9 @@ def fit(
     if resume and overwrite:
         raise click.UsageError("--resume contradicts --overwrite.")
     from kerasnets.recipes import Recipe
+    from kerasnets.training.interval import Interval
 
+    interval = Interval.parse(checkpoint_every)
     recipe = Recipe.for_paper(network, dataset, **named(options))
 
     from kerasnets.training.fit import fit as train
@@ -83,8 +99,10 @@ def fit(
         overwrite=overwrite,
         device=device,
         engine=engine,
+        deterministic=deterministic,
         data_dir=data_dir,
         confusion_every=confusion_every,
+        checkpoint_every=interval,
         verbosity=0 if quiet else 2 if verbose else 1,
     )
 

@@ -4,6 +4,8 @@ Only click and light modules are imported here, so that `kerasnets --help` is in
 """
 
 import errno
+import shlex
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -14,6 +16,7 @@ from kerasnets.cli.compare import compare
 from kerasnets.cli.datasets import datasets
 from kerasnets.cli.diagnose import diagnose
 from kerasnets.cli.diff import diff
+from kerasnets.cli.drill import drill
 from kerasnets.cli.evaluate import evaluate
 from kerasnets.cli.fit import fit
 from kerasnets.cli.networks import networks
@@ -22,10 +25,8 @@ from kerasnets.cli.reproduce import reproduce
 from kerasnets.cli.runs import runs
 from kerasnets.cli.summary import summary
 from kerasnets.cli.verify import verify
-from kerasnets.errors import KerasnetsError, shown, unknown
+from kerasnets.errors import Interrupted, KerasnetsError, shown, unknown
 from kerasnets.version import __version__
-
-INTERRUPTED = 130
 
 
 class _Group(click.Group):
@@ -34,6 +35,39 @@ class _Group(click.Group):
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             ctx.fail(unknown("command", name, self.list_commands(ctx)))
         return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context):
+        # Here, as click would print an empty line for it.
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _Stopped(ctx.meta[_ARGUMENTS], error) from error
+
+
+_ARGUMENTS = "kerasnets.arguments"
+
+
+class _Stopped(click.ClickException):
+    """Ctrl-C or SIGTERM: one line, and the exit status that shells expect."""
+
+    def __init__(self, arguments: list[str], error: BaseException) -> None:
+        if not isinstance(error, Interrupted):
+            error = Interrupted(signal.SIGINT)
+        self.exit_code = error.exit_status
+        told = str(error).partition("; --resume")[0].rstrip(".")
+        if arguments[:1] == ["fit"]:
+            kept = [word for word in arguments if word not in _AFRESH_OR_ON]
+            then = f"to go on: {shlex.join(['kerasnets', *kept, '--resume'])}"
+        else:
+            then = "every file that it had written is whole"
+        super().__init__(f"{told}; {then}")
+
+
+_AFRESH_OR_ON = ("--overwrite", "--resume")
 
 
 @click.group(
@@ -68,12 +102,14 @@ for command in (
     datasets,
     prepare,
     benchmark,
+    drill,
 ):
     kerasnets.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process with its exit status."""
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(_run(arguments))
 
 
@@ -89,11 +125,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _fail(error.format_message(), error.exit_code)
     except KerasnetsError as error:
         return _fail(str(error), error.exit_status)
-    except (click.Abort, KeyboardInterrupt):
-        return _fail(
-            "interrupted; finished epochs are kept ('kerasnets fit --resume' goes on).",
-            INTERRUPTED,
-        )
+    except (click.Abort, KeyboardInterrupt) as error:  # before the command began
+        stopped = _Stopped([], error.__cause__ or error)
+        return _fail(stopped.format_message(), stopped.exit_code)
     except BrokenPipeError:
         # The reader of a pipe (head, say) has seen enough.
         sys.stderr.close()
@@ -106,6 +140,11 @@ def _run(arguments: Sequence[str] | None) -> int:
             raise
         # A name that is too long, a folder in the place of a file, and the like.
         return _fail(f"cannot use {shown(error.filename)}: {error.strerror}.", 2)
+
+
+def _end(number: int, frame: object) -> None:
+    """As Ctrl-C does, so that what is half-written is removed on the way out."""
+    raise Interrupted(number)
 
 
 def _fail(message: str, status: int) -> int:

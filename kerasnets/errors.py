@@ -6,6 +6,7 @@ traceback, and ends with the class's `exit_status`.
 """
 
 import difflib
+import signal
 from collections.abc import Iterable
 
 
@@ -35,10 +36,30 @@ class WeightsError(KerasnetsError):
     """Weights do not fit the network they were meant for."""
 
 
+class OutOfMemory(KerasnetsError):
+    """The network and a batch of images do not fit the memory."""
+
+
 class TrainingDiverged(KerasnetsError):
     """The loss became NaN or infinite; the input was fine, the training was not."""
 
     exit_status = 1
+
+
+class Interrupted(KeyboardInterrupt):
+    """A person (Ctrl-C) or the machine (SIGTERM) ended the work; nothing is wrong.
+
+    As a KeyboardInterrupt it passes those who handle errors.
+
+    Args:
+        number: the signal.
+        message: what was kept, and how to go on.
+    """
+
+    def __init__(self, number: int, message: str = "") -> None:
+        name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+        super().__init__(f"stopped by {name}{message and ' '}{message}")
+        self.exit_status = 128 + number
 
 
 def unknown(kind: str, name: object, allowed: Iterable[str]) -> str:

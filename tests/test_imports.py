@@ -32,6 +32,7 @@ RANKS = {
     "figures": 7,
     "study": 8,
     "benchmark": 8,
+    "drill": 8,
     "cli": 9,
 }
 

@@ -59,6 +59,7 @@ class Batches(keras.utils.PyDataset):
         self.shuffle = shuffle
         self.seed = seed
         self.epoch = epoch
+        self.first = 0
         self._served: set[int] = set()
         self._batches = -(-len(subset) // batch_size)
         if drop_single and self._batches > 1 and len(subset) % batch_size == 1:
@@ -67,11 +68,12 @@ class Batches(keras.utils.PyDataset):
         self._order: tuple[int, np.ndarray] | None = None
 
     def __len__(self) -> int:
-        return self._batches
+        return self._batches - self.first
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        if not 0 <= index < self._batches:
-            raise IndexError(f"batch {index} of {self._batches}")
+        if not 0 <= index < len(self):
+            raise IndexError(f"batch {index} of {len(self)}")
+        index += self.first
         self._served.add(index)
         rows = self._rows()[index * self.batch_size : (index + 1) * self.batch_size]
         images = self.subset.split.images[rows]
@@ -85,11 +87,17 @@ class Batches(keras.utils.PyDataset):
             pixels = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
         return pixels, self.subset.split.labels[rows]
 
+    def begin(self, epoch: int, first: int = 0) -> None:
+        """Stand at batch `first` of epoch `epoch` (both from 0): this epoch has the
+        batches from there on, the epochs after it have all of theirs."""
+        self.epoch = epoch
+        self.first = first
+        self._served.clear()
+
     def on_epoch_end(self) -> None:
         # Before the first epoch of a fit, Keras looks at one batch and ends an epoch.
-        if len(self._served) == self._batches:
-            self.epoch += 1
-            self._served.clear()
+        if len(self._served) == len(self):
+            self.begin(self.epoch + 1)
 
     def _rows(self) -> np.ndarray:
         if not self.shuffle:

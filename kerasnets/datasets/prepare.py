@@ -131,11 +131,12 @@ def _download_and_prepare(name: str, data: Path, builder: Any, source: str) -> N
                 )
             )
     except Exception as error:  # TFDS, requests and the archives raise many kinds
-        _remove_unfinished(name, data)
         raise DatasetError(
             f"preparing {name} from {source} failed: {_reason(error)}. Nothing "
             f"unfinished was kept; 'kerasnets prepare {name}' tries again."
         ) from error
+    finally:
+        _remove_unfinished(name, data)  # also when it is interrupted
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 from kerasnets import datasets, runs
 from kerasnets.collapse import collapsed_class
 from kerasnets.datasets.batches import evaluation_batches
-from kerasnets.engines import choice, runtime
+from kerasnets.engines import choice, out_of_memory, runtime
 from kerasnets.errors import RunError, unknown
 from kerasnets.evaluation.metrics import Metrics, measure
 from kerasnets.evaluation.predict import predict_logits, softmax
@@ -83,7 +83,8 @@ def evaluate(
         _check_fits(run, model, expected)
         choice.use(model, engine)
         began = time.perf_counter()
-        logits = predict_logits(model, batches)
+        with out_of_memory.explained(batch_size):
+            logits = predict_logits(model, batches)
         seconds = time.perf_counter() - began
     _check_finite(run, logits)
     predictions = Predictions(

@@ -14,7 +14,6 @@ import keras
 from kerasnets.collapse import collapsed_class
 from kerasnets.engines.runtime import Session, peak_memory_bytes
 from kerasnets.errors import TrainingDiverged
-from kerasnets.training import checkpoint
 from kerasnets.training.confusion import confusion_metric
 from kerasnets.training.epoch_table import EpochTable
 
@@ -23,6 +22,13 @@ class TableKeeper(keras.callbacks.Callback):
     """A callback whose record is one `table`, which checkpoints keep."""
 
     table: EpochTable
+
+    def part(self) -> dict[str, float]:
+        """What it has of the epoch under way, for a checkpoint inside the epoch."""
+        return {}
+
+    def go_on_from(self, part: Mapping[str, float]) -> None:
+        """Begin the next epoch with what an earlier process had of it."""
 
 
 class HistoryLogger(TableKeeper):
@@ -51,7 +57,10 @@ class HistoryLogger(TableKeeper):
 
 class EpochTimer(TableKeeper):
     """epoch_times.csv: seconds and images per second of training and validation,
-    seconds spent waiting for batches, and peak memory in megabytes (10^6 bytes)."""
+    seconds spent waiting for batches, and peak memory in megabytes (10^6 bytes).
+
+    The seconds of an epoch that was interrupted are those up to the checkpoint from
+    which it went on, and those after."""
 
     COLUMNS = (
         "epoch",
@@ -76,10 +85,22 @@ class EpochTimer(TableKeeper):
         self.session = session
         self.train_images = train_images
         self.validation_images = validation_images
+        self._earlier: Mapping[str, float] = {}
+
+    def part(self) -> dict[str, float]:
+        return {
+            "train_s": time.perf_counter() - self._began,
+            "data_wait_s": self._waited,
+        }
+
+    def go_on_from(self, part: Mapping[str, float]) -> None:
+        self._earlier = part
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self._began = self._batch_ended = time.perf_counter()
-        self._waited = 0.0
+        self._batch_ended = time.perf_counter()
+        self._began = self._batch_ended - self._earlier.get("train_s", 0.0)
+        self._waited = self._earlier.get("data_wait_s", 0.0)
+        self._earlier = {}
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         self._waited += time.perf_counter() - self._batch_ended
@@ -174,24 +195,14 @@ class StopOnNaN(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         last = batch + 1 == self.params["steps"]
         if (batch + 1) % self.every == 0 or last:
-            self._check(logs, f"step {batch + 1} of epoch {self._epoch}")
-
-    def _check(self, logs: dict | None, where: str) -> None:
-        loss = float((logs or {})["loss"])
-        if not math.isfinite(loss):
-            raise TrainingDiverged(
-                f"the loss became {loss} by {where}; a lower --lr or some --warmup "
-                "may help. The last checkpoint is intact."
-            )
+            loss = float((logs or {})["loss"])
+            check_finite(loss, f"step {batch + 1} of epoch {self._epoch}")
 
 
-class Checkpointer(keras.callbacks.Callback):
-    """A checkpoint after every epoch, with the tables that the others keep."""
-
-    def __init__(self, folder: Path, tables: Mapping[str, EpochTable]) -> None:
-        super().__init__()
-        self.folder = folder
-        self.tables = tables
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        checkpoint.save(self.folder, self.model, epoch + 1, self.tables)
+def check_finite(loss: float, where: str) -> None:
+    """Raise TrainingDiverged where the loss is no longer a number."""
+    if not math.isfinite(loss):
+        raise TrainingDiverged(
+            f"the loss became {loss} by {where}; a lower --lr or some --warmup "
+            "may help. The last checkpoint is intact."
+        )

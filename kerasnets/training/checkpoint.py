@@ -2,8 +2,9 @@
 
 A checkpoint is an uncompressed .npz archive, readable under every backend, with
 every variable of the model (weights, moving statistics, dropout's random state) and
-of the optimizer, and a JSON entry with the epoch, the tables so far and a SHA-256
-digest over all of it.
+of the optimizer, and a JSON entry with the epoch and batch, the tables so far and a
+SHA-256 digest over all of it. Inside an epoch it also has what the epoch has so far:
+the state of the metrics, and each record's part.
 """
 
 import hashlib
@@ -33,13 +34,29 @@ class Checkpoint:
 
     Attributes:
         epoch: epochs completed.
+        batch: batches of the epoch after them that are done too.
         tables: rows of each `EpochTable`, by file name.
-        arrays: variable values, by position.
+        parts: what each record has of the epoch under way, by file name.
+        arrays: values of the variables of model and optimizer, by position.
+        metrics: values of the metrics' variables, by position; empty at batch 0.
     """
 
     epoch: int
+    batch: int
     tables: dict[str, list[list[Any]]]
+    parts: dict[str, dict[str, float]]
     arrays: dict[str, np.ndarray]
+    metrics: dict[str, np.ndarray]
+
+    @property
+    def position(self) -> str:
+        """Where in the training it was made, for a person."""
+        return position(self.epoch, self.batch)
+
+    @property
+    def variables_digest(self) -> str:
+        """SHA-256 of every variable of model and optimizer, to the bit."""
+        return _digest({}, self.arrays)
 
     def restore(self, model: keras.Model, tables: Mapping[str, EpochTable]) -> None:
         """Put model, optimizer and tables back to where they were.
@@ -47,34 +64,66 @@ class Checkpoint:
         Raises:
             RunError: the checkpoint is of another network or optimizer.
         """
-        variables = _variables(model)
-        shapes = {key: tuple(variable.shape) for key, variable in variables.items()}
-        if shapes != {key: array.shape for key, array in self.arrays.items()}:
-            raise RunError("the checkpoint does not fit the network of its recipe.")
-        for key, variable in variables.items():
-            variable.assign(self.arrays[key])
+        _assign(_variables(model), self.arrays)
         for name, table in tables.items():
             table.rows = [list(row) for row in self.tables.get(name, [])]
             table.write()
 
+    def restore_metrics(self, model: keras.Model) -> None:
+        """Put the metrics back to where they were inside the epoch. To be called once
+        Keras has built and reset them, as it does at the beginning of an epoch.
+
+        Raises:
+            RunError: the checkpoint is of other metrics.
+        """
+        _assign(_metric_variables(model), self.metrics)
+
 
 def save(
-    folder: Path, model: keras.Model, epoch: int, tables: Mapping[str, EpochTable]
+    folder: Path,
+    model: keras.Model,
+    epoch: int,
+    tables: Mapping[str, EpochTable],
+    *,
+    batch: int = 0,
+    parts: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Path:
-    """Write a checkpoint after `epoch` completed epochs, then drop the oldest ones."""
+    """Write a checkpoint after `epoch` completed epochs and `batch` batches of the one
+    after them, then drop the oldest checkpoints.
+
+    Args:
+        parts: what each record has of the epoch under way, by file name.
+    """
     folder.mkdir(exist_ok=True)
+    variables = _variables(model)
+    if batch:
+        variables |= _metric_variables(model)
     arrays = {
         key: keras.ops.convert_to_numpy(variable.value)
-        for key, variable in _variables(model).items()
+        for key, variable in variables.items()
     }
-    state = {"epoch": epoch, "tables": {name: t.rows for name, t in tables.items()}}
+    state = {
+        "epoch": epoch,
+        "batch": batch,
+        "tables": {name: t.rows for name, t in tables.items()},
+        "parts": {name: dict(part) for name, part in (parts or {}).items()},
+    }
     state["digest"] = _digest(state, arrays)
-    path = folder / f"epoch-{epoch:05d}.npz"
+    inside = f"-batch-{batch:07d}" if batch else ""
+    path = folder / f"epoch-{epoch:05d}{inside}.npz"
     with runs.atomic_file(path, "wb") as file:
         np.savez(file, state=np.array(json.dumps(state)), **arrays)
-    for old in _files(folder)[KEPT:]:
-        runs.remove(old)
+    files = _files(folder)
+    place = files.index(path)
+    # Those that seem newer are damaged ones that the run has gone back from.
+    for other in files[:place] + files[place + KEPT :]:
+        runs.remove(other)
     return path
+
+
+def position(epoch: int, batch: int) -> str:
+    """`epoch` epochs and `batch` steps of the next, for a person."""
+    return f"step {batch} of epoch {epoch + 1}" if batch else f"epoch {epoch}"
 
 
 def newest(folder: Path) -> Checkpoint | None:
@@ -106,13 +155,23 @@ def _read(path: Path) -> Checkpoint | None:
         digest = state.pop("digest")
         if digest != _digest(state, arrays):
             return None
-        return Checkpoint(int(state["epoch"]), dict(state["tables"]), arrays)
+        metrics = {key: arrays.pop(key) for key in list(arrays) if _is_metric(key)}
+        return Checkpoint(
+            epoch=int(state["epoch"]),
+            # Checkpoints used to be made at the end of an epoch only.
+            batch=int(state.get("batch", 0)),
+            tables=dict(state["tables"]),
+            parts=dict(state.get("parts", {})),
+            arrays=arrays,
+            metrics=metrics,
+        )
     except Exception:  # a damaged archive fails in the zip, NumPy or JSON reader
         return None
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("epoch-*.npz"), reverse=True)
+    # By stem: "epoch-00003" comes before "epoch-00003-batch-0000120".
+    return sorted(folder.glob("epoch-*.npz"), key=lambda file: file.stem, reverse=True)
 
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:
@@ -121,6 +180,27 @@ def _variables(model: keras.Model) -> dict[str, keras.Variable]:
         {f"optimizer_{i:04d}": v for i, v in enumerate(model.optimizer.variables)}
     )
     return keyed
+
+
+_METRIC = "metric_"
+
+
+def _metric_variables(model: keras.Model) -> dict[str, keras.Variable]:
+    return {f"{_METRIC}{i:04d}": v for i, v in enumerate(model.metrics_variables)}
+
+
+def _is_metric(key: str) -> bool:
+    return key.startswith(_METRIC)
+
+
+def _assign(
+    variables: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndarray]
+) -> None:
+    shapes = {key: tuple(variable.shape) for key, variable in variables.items()}
+    if shapes != {key: array.shape for key, array in arrays.items()}:
+        raise RunError("the checkpoint does not fit the network of its recipe.")
+    for key, variable in variables.items():
+        variable.assign(arrays[key])
 
 
 def _digest(state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:

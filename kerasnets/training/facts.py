@@ -10,6 +10,7 @@ import keras
 
 from kerasnets import runs
 from kerasnets.datasets import Dataset, Partition
+from kerasnets.engines import determinism
 from kerasnets.engines.runtime import Session
 from kerasnets.errors import RunError
 from kerasnets.names import dataset_title, network_title
@@ -24,12 +25,14 @@ class Facts:
 
     Attributes:
         engine: what runs the network, as `kerasnets.engines.choice.check` gives it.
+        deterministic: whether only deterministic algorithms run it.
         steps: optimizer steps an epoch.
     """
 
     recipe: Recipe
     session: Session
     engine: str
+    deterministic: bool
     dataset: Dataset
     parts: Partition
     model: keras.Model
@@ -64,7 +67,8 @@ class Facts:
         return {
             "backend": f"Keras {packages['keras']} on {session.backend} "
             f"{packages[session.backend]}, engine {self.engine}",
-            "device": f"{session.device} ({session.device_name}), {recipe.precision}",
+            "device": f"{session.device} ({session.device_name}), {recipe.precision}"
+            + (f"; {determinism.COST}" if self.deterministic else ""),
             "data": f"{len(self.parts.train):,} training images, {monitored}, "
             f"{len(self.parts.test):,} test; {height}×{width}×{channels}"
             + (f"; {self.dataset.note}" if self.dataset.note else ""),
@@ -81,6 +85,25 @@ class Facts:
             "seed": str(recipe.seed),
             "named": departures or "nothing: the paper's recipe",
         }
+
+    def changed(self, run: Run) -> str | None:
+        """What is no longer as it was when `run` was begun and decides the last bits
+        of its result, for a person; None where nothing is."""
+        path = run.path / "environment.json"
+        if not path.exists():
+            return None
+        before, now = runs.read_json(path), self._environment()
+        changes = [
+            f"{name} {now[name]} (begun with {before.get(name)})"
+            for name in _DECIDE_BITS
+            if before.get(name) != now[name]
+        ]
+        if not changes:
+            return None
+        return (
+            f"going on with {', '.join(changes)}: the result may differ in its last "
+            "bits from that of an uninterrupted run."
+        )
 
     def record(self, run: Run) -> None:
         """Write environment.json, or add this resumption to it.
@@ -101,6 +124,7 @@ class Facts:
                 "at": now,
                 **self.session.environment(),
                 "engine": self.engine,
+                "deterministic": self.deterministic,
             }
             environment.setdefault("resumed", []).append(resumption)
         else:
@@ -111,6 +135,7 @@ class Facts:
         return {
             **self.session.environment(),
             "engine": self.engine,
+            "deterministic": self.deterministic,
             "dataset_fingerprint": self.dataset.fingerprint,
             "dataset_note": self.dataset.note,
             "class_names": list(self.dataset.class_names),
@@ -119,6 +144,9 @@ class Facts:
             "test_images": len(self.parts.test),
             "trainable_parameters": self.trainable_parameters,
         }
+
+
+_DECIDE_BITS = ("backend", "device_name", "threads", "engine", "packages")
 
 
 def _on(value: bool) -> str:

@@ -1,23 +1,32 @@
 """Train a recipe into a run folder: the composition of every other part."""
 
+import contextlib
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import keras
 
 from kerasnets import datasets, runs
 from kerasnets.datasets.batches import Batches, evaluation_batches, training_batches
-from kerasnets.engines import choice, runtime
+from kerasnets.engines import choice, determinism, out_of_memory, runtime
 from kerasnets.errors import RunError
 from kerasnets.networks import build_model
 from kerasnets.recipes import Recipe
 from kerasnets.runs import Run
 from kerasnets.training import callbacks as watch
-from kerasnets.training import checkpoint
+from kerasnets.training import checkpoint, interval
+from kerasnets.training.checkpointer import Checkpointer
 from kerasnets.training.facts import Facts
+from kerasnets.training.interval import Interval
+from kerasnets.training.loop import run_epochs
 from kerasnets.training.objective import compile_model
 from kerasnets.training.progress import NORMAL, ProgressReporter
+from kerasnets.training.signals import StopRequest, stop_requests
+
+_ANOTHER_BATCH_SIZE = (
+    "it is part of the recipe, so that is another run (--overwrite, or another --out)"
+)
 
 
 def fit(
@@ -28,8 +37,10 @@ def fit(
     overwrite: bool = False,
     device: str = "auto",
     engine: str = "auto",
+    deterministic: bool = False,
     data_dir: Path | None = None,
     confusion_every: int = 1,
+    checkpoint_every: Interval = interval.DEFAULT,
     callbacks: Iterable[keras.callbacks.Callback] = (),
     verbosity: int = NORMAL,
 ) -> Run:
@@ -41,18 +52,23 @@ def fit(
     Args:
         recipe: what to train and how.
         path: the run folder; artifacts/runs/<recipe.name> unless given.
-        resume: continue the run at `path` after its last whole epoch, if there is one.
+        resume: continue the run at `path` from its last checkpoint, if there is one.
             Only `epochs` may differ from its recipe, and only be raised.
         overwrite: replace the run at `path`.
         device: "auto", "cpu", "cuda" or "cuda:N".
         engine: what runs the network, one of `kerasnets.engines.choice.ENGINES`.
+        deterministic: use algorithms that give the same bits every time, also on an
+            accelerator, where that costs speed; on a CPU all do.
         data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
         confusion_every: epochs between two records of the validation confusion.
+        checkpoint_every: how often a checkpoint is made inside an epoch; each epoch
+            ends with one in any case.
         callbacks: more Keras callbacks, called after those that keep the records.
         verbosity: 0 quiet, 1 normal, 2 verbose.
 
     Raises:
         KerasnetsError: see its kinds in kerasnets.errors.
+        Interrupted: Ctrl-C or SIGTERM, after a checkpoint at the next step.
     """
     path = Path(path) if path is not None else runs.DEFAULT_ROOT / recipe.name
     resuming = resume and runs.is_run(path)
@@ -60,7 +76,10 @@ def fit(
         _check_same(runs.load(path), recipe)
     else:
         runs.check_free(path, overwrite=overwrite)
-    with runtime.session(device, recipe.precision) as session:
+    with contextlib.ExitStack() as stack:
+        session = stack.enter_context(runtime.session(device, recipe.precision))
+        if deterministic:
+            stack.enter_context(determinism.deterministic(session))
         engine = choice.check(engine)
         dataset = datasets.load(
             recipe.dataset,
@@ -81,7 +100,9 @@ def fit(
         )
         model.optimizer.build(model.trainable_variables)
         choice.use(model, engine)
-        facts = Facts(recipe, session, engine, dataset, parts, model, len(train))
+        facts = Facts(
+            recipe, session, engine, deterministic, dataset, parts, model, len(train)
+        )
         reporter = ProgressReporter(
             verbosity, train_images=len(parts.train), batch_size=recipe.batch_size
         )
@@ -89,10 +110,20 @@ def fit(
             run = Run(path, recipe)
         else:
             run = runs.create(path, recipe, overwrite=overwrite)
-        with run.lock():
+        with run.lock(), _still_there(run), stop_requests() as stop:
             run.clear_temporary_files()
             reporter.log_to(run.path / "run.log")
-            _train(run, facts, train, validation, confusion_every, callbacks, reporter)
+            _train(
+                run,
+                facts,
+                train,
+                validation,
+                confusion_every,
+                checkpoint_every,
+                callbacks,
+                reporter,
+                stop,
+            )
     return run
 
 
@@ -121,8 +152,10 @@ def _train(
     train: Batches,
     validation: Batches,
     confusion_every: int,
+    checkpoint_every: Interval,
     callbacks: Iterable[keras.callbacks.Callback],
     reporter: ProgressReporter,
+    stop: StopRequest,
 ) -> None:
     """The part that writes: from the last checkpoint, if any, to model.keras."""
     model, epochs = facts.model, run.recipe.epochs
@@ -136,36 +169,40 @@ def _train(
         ),
         watch.ConfusionMatrixLogger(run.path, every=confusion_every),
     ]
-    tables = {keeper.table.path.name: keeper.table for keeper in keepers}
     found = checkpoint.newest(run.checkpoint_folder)
-    done = found.epoch if found else 0
-    if done >= epochs and run.model_file.exists():
-        reporter.say(f"{run.path} is finished: its {done} epochs are done.")
+    if found and found.epoch >= epochs and run.model_file.exists():
+        reporter.say(f"{run.path} is finished: its {found.epoch} epochs are done.")
         return
+    changed = facts.changed(run)
+    raised = _raised(runs.load(run.path).recipe, run.recipe)
     facts.record(run)
+    # A model of fewer epochs must not pass for this run's once it has trained further.
+    run.model_file.unlink(missing_ok=True)
     runs.write_text(run.path / "recipe.json", run.recipe.to_json())
     reporter.screen(facts.title, {**facts.screen(), "run folder": str(run.path)})
+    checkpointer = Checkpointer(run, keepers, checkpoint_every, stop, found)
     if found:
-        found.restore(model, tables)
-        reporter.say(f"going on after epoch {done}", quiet=True)
-    train.epoch = done
+        found.restore(model, checkpointer.tables)
+        train.begin(found.epoch, found.batch)
+        reporter.say(f"going on after {found.position}", quiet=True)
+        for difference in filter(None, (changed, raised)):
+            reporter.say(difference)
     try:
-        model.fit(
-            train,
-            validation_data=validation,
-            initial_epoch=done,
-            epochs=epochs,
-            shuffle=False,  # the batches are shuffled already, by seed and epoch
-            verbose=0,
-            callbacks=[
-                watch.StopOnNaN(),
-                *keepers,
-                watch.Checkpointer(run.checkpoint_folder, tables),
-                reporter,
-                watch.CollapseDetector(facts.dataset.class_names, reporter.say),
-                *callbacks,
-            ],
-        )
+        with out_of_memory.explained(run.recipe.batch_size, _ANOTHER_BATCH_SIZE):
+            run_epochs(
+                model,
+                train,
+                validation,
+                epochs=epochs,
+                callbacks=[
+                    watch.StopOnNaN(),
+                    *keepers,
+                    checkpointer,
+                    reporter,
+                    watch.CollapseDetector(facts.dataset.class_names, reporter.say),
+                    *callbacks,
+                ],
+            )
     finally:
         reporter.close()
     # The network alone: it loads without kerasnets, and the optimizer's state is in the
@@ -174,6 +211,18 @@ def _train(
     with runs.atomic_path(run.model_file) as temporary:
         bare.save(temporary)
     reporter.say(f"model and records are in {run.path}", quiet=True)
+
+
+@contextlib.contextmanager
+def _still_there(run: Run) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        if run.path.is_dir():
+            raise
+        raise RunError(
+            f"{run.path} has gone: it was removed or renamed while it was written to."
+        ) from error
 
 
 def _check_same(run: Run, recipe: Recipe) -> None:
@@ -186,3 +235,15 @@ def _check_same(run: Run, recipe: Recipe) -> None:
                 f"{run.path} was made with {field.name} {old!r}, not {new!r}; --resume "
                 "continues the same recipe, of which only epochs may be raised."
             )
+
+
+def _raised(before: Recipe, now: Recipe) -> str | None:
+    """What more epochs than a run was begun with mean for its learning rate."""
+    if now.epochs == before.epochs or now.schedule == "constant":
+        return None
+    return (
+        f"epochs raised from {before.epochs} to {now.epochs}: the {now.schedule} "
+        f"schedule now ends with epoch {now.epochs}, so from here on the learning rate "
+        f"is that of a run of {now.epochs} epochs, but the epochs before had that of "
+        f"{before.epochs}; the result differs from a run begun with {now.epochs}."
+    )

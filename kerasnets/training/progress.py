@@ -88,6 +88,7 @@ class ProgressReporter(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._epoch = epoch + 1
         self._began = self._refreshed = time.perf_counter()
+        self._first: int | None = None
         if self.verbosity > QUIET and self.console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -105,6 +106,10 @@ class ProgressReporter(keras.callbacks.Callback):
                 facts="",
             )
 
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        # Not 0 where an earlier process has begun the epoch.
+        self._first = batch if self._first is None else self._first
+
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         now = time.perf_counter()
         self._steps_seen += 1
@@ -113,7 +118,7 @@ class ProgressReporter(keras.callbacks.Callback):
         elif self._steps_seen == _WARM_UP_STEPS + _ESTIMATE_STEPS:
             self._estimate((now - self._warm) / _ESTIMATE_STEPS)
         done = min((batch + 1) * self.batch_size, self.train_images)
-        speed = done / (now - self._began)
+        speed = (done - self._images_before) / (now - self._began)
         if self._bar and now - self._refreshed >= _REFRESH_S:
             left = self._time_left(done, speed)
             loss = float((logs or {})["loss"])
@@ -134,12 +139,17 @@ class ProgressReporter(keras.callbacks.Callback):
 
     def _estimate(self, step_s: float) -> None:
         epochs = self.params["epochs"] - self._epoch + 1
-        total = step_s * self.params["steps"] * epochs
+        total = step_s * (self.params["steps"] * epochs - (self._first or 0))
         self.say(
             f"about {duration(total)} for {epochs} epoch{'s' * (epochs > 1)} at "
             f"{self.batch_size / step_s:.0f} images/s (validation not counted)",
             quiet=True,
         )
+
+    @property
+    def _images_before(self) -> int:
+        """Images of this epoch on which an earlier process has trained."""
+        return (self._first or 0) * self.batch_size
 
     def _time_left(self, done: int, speed: float) -> str:
         epochs_after = self.params["epochs"] - self._epoch
@@ -158,7 +168,7 @@ class ProgressReporter(keras.callbacks.Callback):
             f"validation loss {logs['val_loss']:.4f}, "
             f"validation accuracy {logs['val_accuracy']:.2%}, "
             f"{duration(time.perf_counter() - self._began)}, "
-            f"{self.train_images / self._train_s:.0f} images/s",
+            f"{(self.train_images - self._images_before) / self._train_s:.0f} images/s",
             quiet=True,
         )
 

@@ -143,6 +143,19 @@ def test_only_the_last_two_checkpoints_are_kept(tmp_path):
     assert names == ["epoch-00003.npz", "epoch-00004.npz"]
 
 
+def test_a_damaged_checkpoint_does_not_outlive_the_next_one(tmp_path):
+    model, table = trained_checkpoint(tmp_path, 3)
+    folder = tmp_path / "checkpoint"
+    (folder / "epoch-00003.npz").write_bytes(b"")
+    model.fit(np.ones((8, 4)), np.zeros(8), verbose=0)
+    checkpoint.save(folder, model, 2, {"history.csv": table}, batch=5)
+    names = sorted(file.name for file in folder.iterdir())
+    assert names == ["epoch-00002-batch-0000005.npz", "epoch-00002.npz"]
+    found = checkpoint.newest(folder)
+    assert found is not None
+    assert (found.position, len(found.metrics)) == ("step 5 of epoch 3", 3)
+
+
 @given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_flipped_bit_never_passes_for_whole(tmp_path_factory, position, bit):
     folder = tmp_path_factory.mktemp("run")

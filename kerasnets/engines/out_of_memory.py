@@ -1,0 +1,35 @@
+"""Running out of memory, which every backend reports in a way of its own."""
+
+import contextlib
+from collections.abc import Iterator
+
+from kerasnets.errors import OutOfMemory
+
+# Of PyTorch on a CPU and on accelerators, of XLA (jax, tensorflow).
+_PHRASES = ("can't allocate memory", "out of memory", "resource_exhausted")
+
+
+@contextlib.contextmanager
+def explained(batch_size: int, note: str = "") -> Iterator[None]:
+    """Turn a backend's out-of-memory error in the block into one line.
+
+    Args:
+        batch_size: images in a step, of which half is proposed.
+        note: what else is to be said of the smaller batch.
+
+    Raises:
+        OutOfMemory: the block ran out of the processor's or accelerator's memory.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error).lower()
+        if not isinstance(error, MemoryError) and not any(p in text for p in _PHRASES):
+            raise
+        if batch_size > 1:
+            advice = f"--batch-size {batch_size // 2} may fit{note and '; '}{note}."
+        else:
+            advice = "a smaller network or smaller images may fit."
+        raise OutOfMemory(
+            f"out of memory at batch size {batch_size}; {advice}"
+        ) from error

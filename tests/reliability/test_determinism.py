@@ -1,0 +1,67 @@
+"""The same recipe gives the same bits."""
+
+import os
+
+import pytest
+import small_run
+
+from kerasnets import runs
+from kerasnets.drill import fingerprint
+from kerasnets.engines.determinism import deterministic
+from kerasnets.engines.runtime import Session
+from kerasnets.errors import BackendError
+from kerasnets.evaluation.evaluate import evaluate
+
+RESULTS = ("confusion_matrix.csv", "per_class.csv", "predictions.csv")
+
+
+@pytest.mark.parametrize("engine", ["keras", "torch_graph"])
+def test_training_and_evaluating_twice_gives_the_same_bits(tmp_path, engine):
+    found = []
+    for name in ("one", "other"):
+        run = small_run.fit(tmp_path / name, engine=engine)
+        metrics = evaluate(run, device="cpu", engine=engine)
+        del metrics["seconds"], metrics["images_per_s"]
+        results = [(run.path / file).read_bytes() for file in RESULTS]
+        found.append((fingerprint(run), metrics, results))
+    assert found[0] == found[1]
+
+
+def test_what_decides_the_bits_is_recorded_and_a_change_is_said(tmp_path, capsys):
+    run = small_run.fit(tmp_path / "run", engine="keras", deterministic=True)
+    small_run.fit(run.path, on=small_run.recipe(epochs=4), resume=True)
+    said = capsys.readouterr().out
+    assert "going on with engine torch_graph (begun with keras): the result may" in said
+    environment = runs.read_json(run.path / "environment.json")
+    assert environment["engine"] == "keras"
+    assert environment["deterministic"] is True
+    assert environment["threads"] >= 1
+    (resumed,) = environment["resumed"]
+    assert resumed["engine"] == "torch_graph"
+    assert resumed["deterministic"] is False
+    assert resumed["threads"] == environment["threads"]
+
+
+def settings_of(torch) -> tuple:
+    return (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.backends.cudnn.deterministic,
+        torch.backends.cudnn.benchmark,
+        os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
+    )
+
+
+def test_pytorch_is_told_and_put_back():
+    torch = pytest.importorskip("torch")
+    before = settings_of(torch)
+    with deterministic(Session("torch", "cuda:0", "an accelerator", 1)):
+        assert settings_of(torch) == (True, True, False, ":4096:8")
+    assert settings_of(torch) == before
+
+
+def test_backends_that_must_be_told_earlier_are_refused_on_an_accelerator():
+    with deterministic(Session("jax", "cpu", "a processor", 1)):
+        pass
+    refused = pytest.raises(BackendError, match="XLA_FLAGS=--xla_gpu_deterministic_ops")
+    with refused, deterministic(Session("jax", "cuda:0", "an accelerator", 1)):
+        pass

@@ -1,0 +1,50 @@
+"""kerasnets drill: it counts its kills, and it notices a difference."""
+
+import dataclasses
+
+import pytest
+from click.testing import CliRunner
+
+from kerasnets import drill as drilling
+from kerasnets.cli.drill import drill as command
+from kerasnets.errors import RunError
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    recipe = dataclasses.replace(
+        drilling.default_recipe("resnet18"), limit=40, epochs=1
+    )
+    folder = tmp_path_factory.mktemp("drill")
+    return drilling.drill(recipe, folder, kills=2, device="cpu"), folder
+
+
+def test_killed_runs_are_the_same_to_the_bit(result):
+    drilled, folder = result
+    assert drilled.kills == 2
+    assert drilled.passed
+    assert (folder / "whole" / "model.keras").exists()
+    for run in drilled.killed:
+        assert {"weights and optimizer", "model.keras", "history.csv"} <= set(run.same)
+
+
+def test_it_does_not_overwrite_runs(result):
+    drilled, folder = result
+    with pytest.raises(RunError, match=r"the run .*whole exists"):
+        drilling.drill(drilled.recipe, folder)
+
+
+@pytest.mark.parametrize(
+    ("same", "status", "words"),
+    [(True, 0, "every bit is the same"), (False, 1, "they DIFFER")],
+)
+def test_the_command_gives_a_verdict(monkeypatch, result, same, status, words):
+    drilled, _ = result
+    compared = dict.fromkeys(drilled.killed[0].same, True) | {"history.csv": same}
+    run = dataclasses.replace(drilled.killed[0], same=compared)
+    made = dataclasses.replace(drilled, killed=(run,))
+    monkeypatch.setattr(drilling, "drill", lambda *args, **options: made)
+    answer = CliRunner().invoke(command, ["resnet18"], standalone_mode=False)
+    assert answer.return_value == status
+    assert words in answer.output
+    assert ("DIFFERS" in answer.output) == (not same)

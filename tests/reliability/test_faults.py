@@ -1,0 +1,193 @@
+"""Disks that fill up, folders that vanish, memory that runs out, clocks that jump."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import keras
+import pytest
+import small_run
+from faults import failing_disk
+
+from kerasnets import runs
+from kerasnets.drill import fingerprint
+from kerasnets.engines.out_of_memory import explained
+from kerasnets.errors import KerasnetsError, OutOfMemory, RunError
+from kerasnets.evaluation.evaluate import evaluate
+from kerasnets.training.interval import Interval
+
+RECIPE = small_run.recipe(epochs=2)
+RESULTS = ("confusion_matrix.csv", "per_class.csv", "predictions.csv")
+
+
+def fit(path, **options):
+    return small_run.fit(
+        path, on=RECIPE, resume=True, checkpoint_every=Interval(steps=3), **options
+    )
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    return fingerprint(fit(tmp_path_factory.mktemp("whole") / "run"))
+
+
+@pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.slow)])
+def test_the_disk_may_fill_up_at_any_write_of_training(tmp_path, expected, stride):
+    with failing_disk(tmp_path / "count", None) as disk:
+        fit(tmp_path / "count")
+    assert disk.operations > 50
+    failures = range(1, disk.operations + 1, stride)
+    for number in failures:
+        path = tmp_path / str(number)
+        with failing_disk(path, number) as failing:
+            try:
+                fit(path)
+            except (OSError, KerasnetsError) as error:
+                assert len(str(error).splitlines()) == 1, failing.failed
+        assert failing.failed
+        run = fit(path)
+        assert fingerprint(run) == expected, failing.failed
+        assert not list(path.rglob(".tmp-*")), failing.failed
+        shutil.rmtree(path)
+    print(f"{len(failures)} of {disk.operations} writes failed, one in each run")
+
+
+def test_the_disk_may_fill_up_at_any_write_of_evaluation(tmp_path, expected):
+    run = fit(tmp_path / "run")
+    with failing_disk(run.path, None) as disk:
+        evaluate(run, device="cpu")
+    results = [(run.path / name).read_bytes() for name in RESULTS]
+    for number in range(1, disk.operations + 1):
+        with failing_disk(run.path, number) as failing:
+            try:
+                evaluate(run, device="cpu")
+            except RunError as error:
+                assert "No space left" in str(error)
+        assert failing.failed
+        # What is there is whole, and the run is as it was.
+        assert [(run.path / name).read_bytes() for name in RESULTS] == results
+        assert fingerprint(run) == expected
+    evaluate(run, device="cpu")
+    assert [(run.path / name).read_bytes() for name in RESULTS] == results
+    print(f"{disk.operations} writes failed, one in each evaluation")
+
+
+def test_the_command_says_that_the_disk_is_full(tmp_path, monkeypatch, capsys):
+    from kerasnets.cli import main as cli
+
+    monkeypatch.setattr("kerasnets.training.fit.network", small_run.network)
+    words = "fit resnet18 --dataset digits --image-size 8 --limit 60 --batch-size 10"
+    with failing_disk(tmp_path, 40, stays_full=True):
+        assert cli._run([*words.split(), "-q", "--out", str(tmp_path / "run")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("kerasnets: cannot write ")
+    assert line.endswith("No space left on device.")
+
+
+class AtStep(keras.callbacks.Callback):
+    def __init__(self, step: int, action) -> None:
+        super().__init__()
+        self.left, self.action = step, action
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0:
+            self.action()
+
+
+def test_a_run_folder_removed_underneath_ends_training_with_one_line(tmp_path):
+    path = tmp_path / "run"
+    remove = AtStep(2, lambda: shutil.rmtree(path))
+    with pytest.raises(RunError, match=f"{path} has gone") as raised:
+        fit(path, callbacks=[remove])
+    assert len(str(raised.value).splitlines()) == 1
+    assert not path.exists()
+
+
+def test_a_clock_that_jumps_back_does_not_make_times_negative(
+    tmp_path, monkeypatch, expected
+):
+    real, jump = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: real() - jump[0])
+    run = fit(
+        tmp_path / "run",
+        callbacks=[AtStep(3, lambda: jump.__setitem__(0, 86_400.0))],
+    )
+    for row in runs.read_csv(run.path / "epoch_times.csv"):
+        assert all(float(row[name]) >= 0 for name in row)
+    assert fingerprint(run) == expected
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't "
+            "allocate memory: you tried to allocate 4398046511104 bytes."
+        ),
+        RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB."),
+        RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes."),
+    ],
+)
+def test_out_of_memory_proposes_half_the_batch(tmp_path, error, expected):
+    def fail():
+        raise error
+
+    with pytest.raises(OutOfMemory) as raised:
+        fit(tmp_path / "run", callbacks=[AtStep(8, fail)])
+    assert str(raised.value) == (
+        "out of memory at batch size 10; --batch-size 5 may fit; it is part of the "
+        "recipe, so that is another run (--overwrite, or another --out)."
+    )
+    assert raised.value.exit_status == 2
+    assert fingerprint(fit(tmp_path / "run")) == expected
+
+
+def test_the_backend_itself_running_out_is_recognised():
+    smaller = pytest.raises(OutOfMemory, match="a smaller network or smaller images")
+    with smaller, explained(batch_size=1):
+        keras.ops.zeros((2**40, 2**10))
+
+
+def test_other_errors_pass():
+    with pytest.raises(RuntimeError, match="shapes"), explained(batch_size=8):
+        raise RuntimeError("shapes do not match")
+
+
+JAX = """
+import keras
+from kerasnets.engines.out_of_memory import explained
+from kerasnets.errors import OutOfMemory
+try:
+    with explained(64):
+        keras.ops.zeros((2**40, 2**10)).block_until_ready()
+except OutOfMemory as error:
+    print(error)
+"""
+
+
+def test_jax_running_out_is_recognised():
+    pytest.importorskip("jax")
+    result = subprocess.run(
+        [sys.executable, "-c", JAX],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout == (
+        "out of memory at batch size 64; --batch-size 32 may fit.\n"
+    )
+
+
+def test_folders_are_synced_too(tmp_path):
+    # Or a power cut undoes the rename.
+    synced = []
+    real = os.fsync
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: synced.append(real(handle)))
+        runs.write_text(tmp_path / "file.txt", "text")
+    assert len(synced) == 2

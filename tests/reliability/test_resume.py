@@ -1,0 +1,225 @@
+"""A run that was interrupted anywhere ends as the run that never was, to the bit."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import small_run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kerasnets import runs
+from kerasnets.drill import fingerprint
+from kerasnets.errors import RunError, TrainingDiverged
+from kerasnets.networks.specs import NETWORKS
+from kerasnets.recipes import Recipe
+from kerasnets.training import checkpoint
+from kerasnets.training.fit import fit
+from kerasnets.training.interval import Interval
+
+EVERY_STEP = Interval(steps=1)
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Stands in for the end of the process after so many steps of it."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.left = steps
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+def interrupted_fit(path, steps: int, **options) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        small_run.fit(path, resume=True, callbacks=[Interrupt(steps)], **options)
+
+
+@pytest.fixture(scope="module", params=["keras", "torch_graph"])
+def whole(request, tmp_path_factory):
+    """Engine and fingerprint of the run that is never interrupted."""
+    path = tmp_path_factory.mktemp(request.param) / "whole"
+    run = small_run.fit(path, engine=request.param)
+    return request.param, fingerprint(run)
+
+
+@pytest.mark.parametrize("every", [1, pytest.param(4, marks=pytest.mark.slow)])
+def test_interrupted_at_any_step_equals_uninterrupted(tmp_path, whole, every):
+    engine, expected = whole
+    for step in range(1, 3 * small_run.STEPS + 1):
+        path = tmp_path / str(step)
+        interrupted_fit(
+            path, step, engine=engine, checkpoint_every=Interval(steps=every)
+        )
+        run = small_run.fit(path, resume=True, engine=engine)
+        assert fingerprint(run) == expected, f"interrupted at step {step}"
+
+
+@settings(max_examples=6)
+@given(parts=st.lists(st.integers(1, 5), min_size=2, max_size=5))
+def test_any_series_of_interruptions_equals_none(tmp_path_factory, whole, parts):
+    engine, expected = whole
+    path = tmp_path_factory.mktemp("parts") / "run"
+    for steps in parts:
+        # Each but the first part repeats the step that the one before was in.
+        interrupted_fit(path, steps, engine=engine, checkpoint_every=EVERY_STEP)
+    run = small_run.fit(path, resume=True, engine=engine)
+    assert fingerprint(run) == expected
+
+
+def test_an_interrupted_epoch_is_timed_over_its_parts(tmp_path):
+    interrupted_fit(tmp_path / "run", 5, checkpoint_every=EVERY_STEP)
+    found = checkpoint.newest(tmp_path / "run" / "checkpoint")
+    assert found is not None and (found.epoch, found.batch) == (0, 4)
+    before = found.parts["epoch_times.csv"]
+    assert 0 < before["data_wait_s"] < before["train_s"]
+    run = small_run.fit(tmp_path / "run", resume=True)
+    first = runs.read_csv(run.path / "epoch_times.csv")[0]
+    assert float(first["train_s"]) > before["train_s"]
+    assert float(first["data_wait_s"]) > before["data_wait_s"]
+
+
+def test_it_says_where_it_goes_on(tmp_path):
+    interrupted_fit(tmp_path / "run", 9, checkpoint_every=EVERY_STEP)
+    run = small_run.fit(tmp_path / "run", resume=True)
+    assert "going on after step 2 of epoch 2" in (run.path / "run.log").read_text()
+
+
+def test_a_damaged_newest_checkpoint_falls_back_with_a_warning(tmp_path, caplog, whole):
+    engine, expected = whole
+    path = tmp_path / "run"
+    interrupted_fit(path, 9, engine=engine, checkpoint_every=EVERY_STEP)
+    newest = path / "checkpoint" / "epoch-00001-batch-0000002.npz"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    run = small_run.fit(path, resume=True, engine=engine)
+    assert f"{newest} is damaged; going back" in caplog.text
+    assert fingerprint(run) == expected
+
+
+def test_checkpoints_of_whole_epochs_from_before_still_resume(tmp_path, whole):
+    engine, expected = whole
+    path = tmp_path / "run"
+    interrupted_fit(path, small_run.STEPS + 1, engine=engine)
+    new = path / "checkpoint" / "epoch-00001.npz"
+    as_they_used_to_be(new)
+    run = small_run.fit(path, resume=True, engine=engine)
+    assert fingerprint(run) == expected
+
+
+def as_they_used_to_be(path: Path) -> None:
+    """Rewrite a checkpoint as kerasnets 0.1 wrote it: no batch, no parts."""
+    with np.load(path) as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    state = json.loads(str(arrays.pop("state")))
+    state = {"epoch": state["epoch"], "tables": state["tables"]}
+    state["digest"] = checkpoint._digest(state, arrays)
+    np.savez(path, state=np.array(json.dumps(state)), **arrays)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "step"])
+def test_raising_epochs_says_what_it_means_for_the_schedule(tmp_path, schedule, capsys):
+    two = small_run.recipe(epochs=2, schedule=schedule)
+    three = small_run.recipe(epochs=3, schedule=schedule)
+    small_run.fit(tmp_path / "run", on=two)
+    run = small_run.fit(tmp_path / "run", on=three, resume=True)
+    assert [row["epoch"] for row in run.history] == [1, 2, 3]
+    said = f"epochs raised from 2 to 3: the {schedule} schedule now ends with epoch 3"
+    assert (said in capsys.readouterr().out) == (schedule != "constant")
+    if schedule == "constant":
+        whole = small_run.fit(tmp_path / "whole", on=three)
+        assert fingerprint(run) == fingerprint(whole)
+
+
+def test_a_model_of_fewer_epochs_does_not_pass_for_the_longer_runs(tmp_path):
+    run = small_run.fit(tmp_path / "run", on=small_run.recipe(epochs=1))
+    with pytest.raises(KeyboardInterrupt):
+        small_run.fit(run.path, resume=True, callbacks=[Interrupt(1)])
+    assert not run.model_file.exists()
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    interrupted_fit(tmp_path / "run", 9, checkpoint_every=EVERY_STEP)
+    recipe = small_run.recipe()
+    with pytest.raises(RunError, match="does not fit the network of its recipe"):
+        fit(recipe, tmp_path / "run", device="cpu", verbosity=0, resume=True)
+
+
+def test_a_run_that_diverged_leaves_no_checkpoint_of_it(tmp_path):
+    class Diverge(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 3:
+                weight = self.model.trainable_variables[-1]
+                weight.assign(np.full(weight.shape, np.nan))
+
+    with pytest.raises(TrainingDiverged, match="became nan by step 5 of epoch 1"):
+        small_run.fit(
+            tmp_path / "run", callbacks=[Diverge()], checkpoint_every=Interval(steps=5)
+        )
+    assert checkpoint.newest(tmp_path / "run" / "checkpoint") is None
+
+
+FAST = {("resnet18", "keras"), ("densenet121", "torch_graph")}
+
+
+@pytest.mark.parametrize(
+    ("network", "engine"),
+    [
+        pytest.param(*pair, marks=() if pair in FAST else pytest.mark.slow)
+        for pair in itertools.product(NETWORKS, ("keras", "torch_graph"))
+    ],
+)
+def test_every_network_resumes_inside_an_epoch(tmp_path, network, engine):
+    vgg = {"head": "compact", "batch_norm": True} if "vgg" in network else {}
+    recipe = Recipe.for_paper(
+        network,
+        "digits",
+        limit=20,
+        batch_size=6,
+        epochs=2,
+        validation=0.1,
+        dropout=0.2,
+        **vgg,
+    )
+    common = {"device": "cpu", "engine": engine, "verbosity": 0}
+    whole = fit(recipe, tmp_path / "whole", **common)
+    with pytest.raises(KeyboardInterrupt):
+        fit(
+            recipe,
+            tmp_path / "parts",
+            checkpoint_every=EVERY_STEP,
+            callbacks=[Interrupt(5)],
+            **common,
+        )
+    parts = fit(recipe, tmp_path / "parts", resume=True, **common)
+    assert fingerprint(parts) == fingerprint(whole)
+
+
+JAX = """
+import sys
+sys.path.insert(0, {folder!r})
+import keras, small_run
+from kerasnets.drill import fingerprint
+from kerasnets.training.interval import Interval
+from test_resume import Interrupt, interrupted_fit
+whole = fingerprint(small_run.fit({path!r} + "/whole"))
+for steps in (3, 8):
+    path = {path!r} + f"/{{steps}}"
+    interrupted_fit(path, steps, checkpoint_every=Interval(steps=1))
+    assert fingerprint(small_run.fit(path, resume=True)) == whole, steps
+"""
+
+
+def test_jax_resumes_inside_an_epoch_too(tmp_path):
+    pytest.importorskip("jax")
+    code = JAX.format(folder=str(Path(__file__).parent), path=str(tmp_path))
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)

@@ -1,0 +1,181 @@
+"""Ctrl-C and SIGTERM: a checkpoint, one line, and the exit status shells expect."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+
+import keras
+import pytest
+import small_run
+
+from kerasnets import runs
+from kerasnets.drill import fingerprint
+from kerasnets.errors import Interrupted
+from kerasnets.training import checkpoint
+from kerasnets.training.signals import stop_requests
+
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+
+
+class Raise(keras.callbacks.Callback):
+    """Signals its own process in a step, counted over epochs, `times` times."""
+
+    def __init__(self, number: int, step: int, times: int = 1) -> None:
+        super().__init__()
+        self.number, self.left, self.times = number, step, times
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0:
+            for _ in range(self.times):
+                os.kill(os.getpid(), self.number)
+
+
+class RaiseInValidation(keras.callbacks.Callback):
+    def on_test_begin(self, logs=None):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """A shell that starts the tests in its background has Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    run = small_run.fit(tmp_path_factory.mktemp("whole") / "run")
+    return fingerprint(run)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_step_under_way_is_kept(tmp_path, expected, number):
+    with pytest.raises(Interrupted, match="after step 2 of epoch 2") as raised:
+        small_run.fit(tmp_path / "run", callbacks=[Raise(number, 8)])
+    assert raised.value.exit_status == 128 + number
+    found = checkpoint.newest(tmp_path / "run" / "checkpoint")
+    assert found is not None and (found.epoch, found.batch) == (1, 2)
+    run = small_run.fit(tmp_path / "run", resume=True)
+    assert fingerprint(run) == expected
+
+
+@pytest.mark.parametrize("callback", [Raise(signal.SIGTERM, 6), RaiseInValidation()])
+def test_at_the_end_of_an_epoch_the_whole_epoch_is_kept(tmp_path, expected, callback):
+    with pytest.raises(Interrupted, match=r"after epoch 1; --resume goes on"):
+        small_run.fit(tmp_path / "run", callbacks=[callback])
+    run = small_run.fit(tmp_path / "run", resume=True)
+    assert fingerprint(run) == expected
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_second_signal_ends_it_at_once_and_consistent(tmp_path, expected, number):
+    with pytest.raises(Interrupted, match="at once; the last checkpoint is intact"):
+        small_run.fit(tmp_path / "run", callbacks=[Raise(number, 8, times=2)])
+    found = checkpoint.newest(tmp_path / "run" / "checkpoint")
+    assert found is not None and (found.epoch, found.batch) == (1, 0)
+    run = small_run.fit(tmp_path / "run", resume=True)
+    assert fingerprint(run) == expected
+
+
+def test_a_signal_after_the_last_step_stops_what_would_come_next(tmp_path, expected):
+    callback = keras.callbacks.LambdaCallback(
+        on_train_end=lambda logs: os.kill(os.getpid(), signal.SIGTERM)
+    )
+    with pytest.raises(Interrupted, match="the run is finished"):
+        small_run.fit(tmp_path / "run", callbacks=[callback])
+    assert fingerprint(runs.load(tmp_path / "run")) == expected
+
+
+def test_handlers_are_put_back_and_ignored_signals_stay_ignored():
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        inherited = signal.getsignal(signal.SIGINT)
+        with stop_requests() as stop:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert not stop
+            assert signal.getsignal(signal.SIGINT) != inherited
+        assert signal.getsignal(signal.SIGINT) == inherited
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_training_works_in_another_thread(tmp_path, expected):
+    thread = threading.Thread(target=small_run.fit, args=(tmp_path / "run",))
+    thread.start()
+    thread.join()
+    assert fingerprint(runs.load(tmp_path / "run")) == expected
+
+
+def start(*arguments: str) -> subprocess.Popen:
+    code = "import sys; from kerasnets.cli.main import main; main(sys.argv[1:])"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_command_says_how_to_go_on_and_that_works(tmp_path):
+    out = str(tmp_path / "a run")
+    words = "fit resnet18 --dataset digits --limit 40 --batch-size 9 --device cpu"
+    process = start(*words.split(), "--epochs", "500", "--out", out, "--overwrite")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch 1/500"):
+            break
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143
+    (line,) = errors.splitlines()
+    stopped, command = line.split("; to go on: ")
+    assert stopped.startswith("kerasnets: stopped by SIGTERM after ")
+    go_on = shlex.split(command)
+    assert go_on[0] == "kerasnets" and "--overwrite" not in go_on
+    position = checkpoint.newest(tmp_path / "a run" / "checkpoint").position
+    assert stopped.endswith(position)
+
+    resumed = start(*go_on[1:])
+    assert resumed.stdout is not None
+    for line in resumed.stdout:
+        if line.startswith("going on after"):
+            break
+    assert line.strip() == f"going on after {position}"
+    resumed.send_signal(signal.SIGINT)
+    _, errors = resumed.communicate(timeout=60)
+    assert resumed.returncode == 130
+    assert errors.startswith("kerasnets: stopped by Ctrl-C after ")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("command", ["evaluate", "benchmark", "prepare"])
+def test_other_commands_end_with_one_line_and_nothing_half_written(
+    tmp_path, monkeypatch, capsys, command, number
+):
+    from kerasnets.cli import main as cli
+
+    def signalled(*args, **options):
+        os.kill(os.getpid(), number)
+
+    before = signal.getsignal(signal.SIGTERM)
+    module, name, arguments = {
+        "evaluate": ("kerasnets.evaluation.evaluate", "evaluate", [str(tmp_path)]),
+        "benchmark": ("kerasnets.benchmark.report", "benchmark", ["resnet18"]),
+        "prepare": ("kerasnets.datasets.prepare", "prepare", ["mnist"]),
+    }[command]
+    monkeypatch.setattr(f"{module}.{name}", signalled)
+    runs.write_text(tmp_path / "recipe.json", small_run.recipe().to_json())
+    with pytest.raises(SystemExit) as ended:
+        try:
+            cli.main([command, *arguments])
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 128 + number
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.endswith("every file that it had written is whole\n")
