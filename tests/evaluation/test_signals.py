@@ -143,5 +143,6 @@ def test_jax_measures_the_same():
         layer_signals(model, IMAGES, LABELS),
         strict=True,
     ):
+        assert theirs.pop("layer") == ours.layer
         for name, value in theirs.items():
             assert getattr(ours, name) == pytest.approx(value, rel=1e-4), name
