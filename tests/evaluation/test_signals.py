@@ -145,4 +145,6 @@ def test_jax_measures_the_same():
     ):
         assert theirs.pop("layer") == ours.layer
         for name, value in theirs.items():
-            assert getattr(ours, name) == pytest.approx(value, rel=1e-4), name
+            # The last layer's dead ReLUs are None.
+            expected = value if value is None else pytest.approx(value, rel=1e-4)
+            assert getattr(ours, name) == expected, name
