@@ -102,10 +102,17 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Make the folder of a diagnosis, and drop the files of an older one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        (folder / name).unlink(missing_ok=True)
+    """Make the folder of a diagnosis, and drop the files of an older one.
+
+    Raises:
+        RunError: the disk refuses it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write {folder}: {error.strerror}.") from error
 
 
 def write_tables(folder: Path, diagnosis: Diagnosis) -> None:

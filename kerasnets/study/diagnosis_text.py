@@ -17,7 +17,7 @@ TRIAL_COLUMNS = (
     "momentum",
     "loss",
     "accuracy",
-    "most predicted",
+    "top class",
     "outcome",
 )
 
@@ -57,8 +57,9 @@ def markdown(diagnosis: Diagnosis) -> str:
             f"loss and accuracy on {diagnosis.images:,} {diagnosis.monitored} images, "
             "with batch norm's statistics averaged anew over "
             f"{STATISTICS_BATCHES} batches at most. "
-            "Collapsed: one class takes more than 99 % of the predictions. Stuck: an "
-            "accuracy less than a tenth of the way from one answer for all "
+            "Top class: that predicted most often. Collapsed: it takes more than 99 % "
+            "of the predictions. Stuck: an accuracy less than a tenth of the way from "
+            "one answer for all "
             f"({diagnosis.guess_accuracy:.2%}) to 100 %.",
             "",
             "![Signal and gradient by depth](signal.png)",

@@ -52,7 +52,6 @@ def test_json_is_all_there_is_on_standard_output(capsys, tmp_path):
         ("vgg19 --dataset digits --steps 0", "--steps"),
         ("vgg91 --dataset digits", "Did you mean 'vgg19'"),
         (f"{TINY} --precision mixed_float16", "float32"),
-        (f"{TINY} --engine keras --out /proc/nowhere/x", "/proc"),
     ],
 )
 def test_bad_input_is_one_line(arguments, says, capsys, tmp_path, monkeypatch):
@@ -61,3 +60,12 @@ def test_bad_input_is_one_line(arguments, says, capsys, tmp_path, monkeypatch):
     assert (status, out) == (2, "")
     assert says in err and len(err.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_is_a_file(capsys, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("kept")
+    status, out, err = run(capsys, f"{TINY} --out {file}")
+    assert (status, out) == (2, "")
+    assert "is a file" in err and len(err.strip().splitlines()) == 1
+    assert file.read_text() == "kept"
