@@ -177,7 +177,7 @@ def _train(
     raised = _raised(runs.load(run.path).recipe, run.recipe)
     facts.record(run)
     # A model of fewer epochs must not pass for this run's once it has trained further.
-    run.model_file.unlink(missing_ok=True)
+    runs.remove(run.model_file)
     runs.write_text(run.path / "recipe.json", run.recipe.to_json())
     reporter.screen(facts.title, {**facts.screen(), "run folder": str(run.path)})
     checkpointer = Checkpointer(run, keepers, checkpoint_every, stop, found)
