@@ -181,7 +181,8 @@ def text_table(text: TextTable) -> Table:
     """A table of ready cells; long ones fold where the screen is narrow."""
     table = Table(box=None, header_style="bold")
     for index, column in enumerate(text.columns):
-        table.add_column(column, justify="right" if text.is_number(index) else "left")
+        side = "right" if text.is_number(index) else "left"
+        table.add_column(column, justify=side, overflow="fold")
     for row in text.rows:
         table.add_row(*map(escape, row))
     return table

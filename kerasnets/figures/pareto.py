@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import (
     FuncFormatter,
+    LogLocator,
     MaxNLocator,
     NullFormatter,
     PercentFormatter,
@@ -119,6 +120,7 @@ def _scale(axes: Axes, costs: Sequence[float]) -> None:
     """Logarithmic where the costs are more than ten times apart."""
     if costs and max(costs) > 10 * min(costs):
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
