@@ -51,6 +51,12 @@ _PAPER = ("resnet34", "densenet121", "vgg19")
     show_default=True,
     help="Folder for NETWORK.json and speeds.png.",
 )
+@click.option(
+    "--profile",
+    "profiled",
+    is_flag=True,
+    help="Also NETWORK-profile.csv: the time of each operation in a training step.",
+)
 @device_option
 @click.option("--json", "as_json", is_flag=True, help="Print the results alone.")
 def benchmark(
@@ -60,6 +66,7 @@ def benchmark(
     against: str,
     rounds: int,
     out: Path,
+    profiled: bool,
     device: str,
     as_json: bool,
 ) -> None:
@@ -84,6 +91,7 @@ def benchmark(
         rounds=rounds,
         device=device,
         folder=out,
+        profiled=profiled,
         say=lambda line: click.echo(line, err=True),
     )
     draw_benchmark(reports, out / "speeds.png")

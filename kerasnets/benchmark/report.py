@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasnets import runs
-from kerasnets.benchmark import contenders
+from kerasnets.benchmark import contenders, profile
 from kerasnets.benchmark.footprint import footprint
 from kerasnets.benchmark.measure import Timing, interleave, ratio
 from kerasnets.engines import runtime
@@ -26,6 +26,7 @@ def benchmark(
     channels: int = 3,
     device: str = "auto",
     folder: Path | None = None,
+    profiled: bool = False,
     say: Callable[[str], None] = print,
 ) -> list[dict[str, Any]]:
     """Compare training steps, inference, start-up and memory, interleaved in one run.
@@ -37,6 +38,8 @@ def benchmark(
         against: what kerasnets is compared with, of "torchvision" and "keras".
         rounds: interleaved repetitions that count.
         folder: where to write NETWORK.json; nothing is written if None.
+        profiled: also write NETWORK-profile.csv there, of a training step at the first
+            batch size.
         say: takes a line when a network is begun.
 
     Returns:
@@ -46,6 +49,8 @@ def benchmark(
         BackendError: a contender is unknown or the backend does not have it.
     """
     contenders.check(against)
+    if profiled:
+        profile.check()
     if "torchvision" in against and runtime.backend() != "torch":
         raise BackendError(
             "comparing with torchvision needs the PyTorch backend; --against keras "
@@ -90,6 +95,12 @@ def benchmark(
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
                 runs.write_json(folder / f"{network}.json", report)
+                if profiled:
+                    rows = profile.profile(
+                        names, network, batch_sizes[0], channels, session.device
+                    )
+                    table = folder / f"{network}-profile.csv"
+                    runs.write_csv(table, profile.COLUMNS, rows)
     return reports
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kerasnets.benchmark.measure import Timing, interleave, ratio
 from kerasnets.cli.main import _run
+from kerasnets.runs import read_csv
 
 torch = pytest.importorskip("torch")
 
@@ -42,6 +43,7 @@ def test_the_ratio_is_inside_its_interval_and_turns_over(pairs):
 def test_the_command_writes_what_it_prints(tmp_path, capsys):
     arguments = ["benchmark", "resnet18", "--batch-size", "2", "--rounds", "3"]
     arguments += ["--inference-batch-size", "2", "--out", str(tmp_path), "--json"]
+    arguments += ["--profile"]
     assert _run([*arguments, "--device", "cpu"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == [json.loads((tmp_path / "resnet18.json").read_text())]
@@ -55,6 +57,10 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys):
     assert set(report["train"][0]["contenders"]) == names == set(report["footprint"])
     ratios = report["train"][0]["ratios"]
     assert len(ratios) == 2 and "keras" in ratios  # the better of the two formats
+    shares = dict.fromkeys(names, 0.0)
+    for row in read_csv(tmp_path / "resnet18-profile.csv"):
+        shares[row["contender"]] += float(row["share"])
+    assert shares == pytest.approx(dict.fromkeys(names, 1.0), abs=0.01)
     assert (tmp_path / "speeds.png").read_bytes().startswith(b"\x89PNG")
 
 
