@@ -6,7 +6,7 @@ import numpy as np
 import small_run
 
 from kerasnets.datasets import cache
-from kerasnets.datasets.dataset import Dataset, Split
+from kerasnets.datasets.dataset import Dataset, Split, fingerprint
 from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.training.interval import Interval
 
@@ -26,7 +26,8 @@ def images() -> Dataset:
         np.arange(1600) % 10,
     )
     classes = tuple("abcdefghij")
-    return Dataset("made", split, split, classes, np.ones(3), np.ones(3), "f", "")
+    digest = fingerprint(classes, split, split)
+    return Dataset("made", split, split, classes, np.ones(3), np.ones(3), digest, "")
 
 
 def decode(folder: Path) -> None:
