@@ -27,7 +27,7 @@ from kerasnets.cli.options import data_dir_option, device_option, engine_option
     type=click.IntRange(min=1),
     default=256,
     show_default=True,
-    help="Images a step; changes the speed only.",
+    help="Most images a step; changes the speed only.",
 )
 @device_option
 @engine_option

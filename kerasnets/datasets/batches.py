@@ -138,11 +138,22 @@ def training_batches(
 def evaluation_batches(
     recipe: Recipe, dataset: Dataset, subset: Subset, *, batch_size: int | None = None
 ) -> Batches:
-    """In order and as they are, but for the recipe's normalization."""
+    """In order and as they are, but for the recipe's normalization.
+
+    Args:
+        batch_size: most images in a batch. Somewhat fewer where all batches are then of
+            one size, which backends that compile for a size compile but once.
+    """
     scale, offset = _normalization(recipe, dataset)
-    return Batches(
-        subset, batch_size=batch_size or _EVALUATION_BATCH, scale=scale, offset=offset
-    )
+    size = _even_size(len(subset), batch_size or _EVALUATION_BATCH)
+    return Batches(subset, batch_size=size, scale=scale, offset=offset)
+
+
+def _even_size(count: int, most: int) -> int:
+    """The largest size from half of `most` to `most` that divides `count`, or `most`
+    where none does."""
+    sizes = range(most, most // 2, -1)
+    return next((size for size in sizes if count % size == 0), most)
 
 
 def _normalization(recipe: Recipe, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:

@@ -23,10 +23,7 @@ class RepeatedDense(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, kernel, copies, keep):
-        weight = kernel
-        if copies > 1:
-            weight = kernel.view(copies, -1, kernel.shape[1]).sum(0)
-        weight = weight.to(x.dtype)
+        weight = add_copies(kernel, copies, x.dtype)
         ctx.save_for_backward(x, weight)
         ctx.copies, ctx.dtype, ctx.keep = copies, kernel.dtype, keep
         return x @ weight
@@ -42,3 +39,10 @@ class RepeatedDense(torch.autograd.Function):
         elif want_kernel:
             grad_kernel = (x.t() @ grad).to(ctx.dtype).repeat(ctx.copies, 1)
         return grad_x, grad_kernel, None, None
+
+
+def add_copies(kernel: torch.Tensor, copies: int, dtype: torch.dtype) -> torch.Tensor:
+    """The weights [C, O] that do for x what `kernel` does for its copies."""
+    if copies > 1:
+        kernel = kernel.view(copies, -1, kernel.shape[1]).sum(0)
+    return kernel.to(dtype)

@@ -2,11 +2,43 @@
 
 On a 1x1 map eight of the nine taps of a padded 3x3 kernel only ever meet padding; on
 2x2 and 3x3 maps many do. A convolution library computes them all the same, at a small
-fraction of the speed that it reaches on large maps. Here each tap is one matrix product
-over just the pixels whose neighbor exists. Results and gradients are the convolution's.
+fraction of the speed that it reaches on large maps. Here each output pixel is the sum
+of one matrix product for each row of the kernel, over just those taps of the row whose
+input pixel exists: they lie side by side in memory, in the kernel as in the map.
+Results and gradients are the convolution's.
 """
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import torch
+
+
+@dataclass(frozen=True)
+class Product:
+    """Input pixels times taps of one kernel row, a part of one output pixel.
+
+    Attributes:
+        target: the output pixel, (row, column).
+        row, columns: the input pixels.
+        tap_row, tap_columns: the taps of the kernel.
+        first: it is the first part of its output pixel.
+    """
+
+    target: tuple[int, int]
+    row: int
+    columns: slice
+    tap_row: int
+    tap_columns: slice
+    first: bool
+
+    def pixels(self, x: torch.Tensor) -> torch.Tensor:
+        """Of a map [N, H, W, I], the input pixels side by side, a view [N, P * I]."""
+        return x[:, self.row, self.columns].view(len(x), -1)
+
+    def taps(self, kernel: torch.Tensor) -> torch.Tensor:
+        """Of a kernel [k, k, I, O], the taps one below the other, a view [P * I, O]."""
+        return kernel[self.tap_row, self.tap_columns].view(-1, kernel.shape[-1])
 
 
 class SmallMapConv(torch.autograd.Function):
@@ -14,55 +46,57 @@ class SmallMapConv(torch.autograd.Function):
 
     Inputs:
         x: [N, H, W, I], contiguous.
-        kernel: [k, k, I, O], as Keras stores it, of any floating type.
+        kernel: [k, k, I, O], contiguous, as Keras stores it, of any floating type.
         stride: same for both directions.
-        keep: a tensor [I, O] for each tap that meets the map, which takes the tap's
-            gradient in place of the kernel's own; or None.
+        keep: None, or a list of one tensor of the kernel's type that takes its gradient
+            in place of the kernel's own: [k, k, I, O], or [I, O] for the one tap where
+            a single one meets the map.
     Output: [N, ceil(H / stride), ceil(W / stride), O], of x's type.
     """
 
     @staticmethod
     def forward(ctx, x, kernel, stride, keep):
+        count, height, width, _ = x.shape
         ctx.save_for_backward(x, kernel)
-        ctx.taps = list(taps(x.shape[1], x.shape[2], kernel.shape[0], stride))
-        ctx.stride, ctx.keep = stride, keep
-        channels, filters = kernel.shape[2:]
-        height, width = -(-x.shape[1] // stride), -(-x.shape[2] // stride)
-        # The first, central tap reaches every output pixel.
-        (tap, source, _), *others = ctx.taps
-        out = x[:, *source].reshape(-1, channels) @ kernel[tap].to(x.dtype)
-        out = out.view(-1, height, width, filters)
-        for tap, source, target in others:
-            product = x[:, *source].reshape(-1, channels) @ kernel[tap].to(x.dtype)
-            place = out[:, *target]
-            place += product.view(place.shape)
+        ctx.products = products(height, width, kernel.shape[0], stride)
+        ctx.keep = keep
+        kernel = kernel.to(x.dtype)
+        size = (count, -(-height // stride), -(-width // stride), kernel.shape[3])
+        out = x.new_empty(size)
+        for product in ctx.products:
+            place = out[:, *product.target]
+            pixels, taps = product.pixels(x), product.taps(kernel)
+            if product.first:
+                torch.mm(pixels, taps, out=place)
+            else:
+                place.addmm_(pixels, taps)
         return out
 
     @staticmethod
     def backward(ctx, grad):
         x, kernel = ctx.saved_tensors
-        size, _, channels, filters = kernel.shape
         want_x, want_kernel = ctx.needs_input_grad[:2]
-        keep = ctx.keep if want_kernel else None
-        grad_x = grad_kernel = None
-        if want_kernel and keep is None:
-            # Taps outside of every map keep their zero gradient.
-            whole = len(ctx.taps) == size * size
-            grad_kernel = (torch.empty_like if whole else torch.zeros_like)(kernel)
-            keep = [grad_kernel[tap] for tap, _, _ in ctx.taps]
-        for index, (tap, source, target) in enumerate(ctx.taps):
-            out = grad[:, *target].reshape(-1, filters)
-            if want_x:
-                product = out @ kernel[tap].to(x.dtype).t()
-                if index == 0 and ctx.stride == 1:  # reaches every input pixel
-                    grad_x = product.view(x.shape)
-                else:
-                    grad_x = torch.zeros_like(x) if grad_x is None else grad_x
-                    place = grad_x[:, *source]
-                    place += product.view(place.shape)
-            if keep is not None:
-                patch = x[:, *source].reshape(-1, channels)
-                write_product(patch.t(), out, keep[index])
+        taps = kernel.to(x.dtype)
+        grad_x = torch.zeros_like(x) if want_x else None
+        if grad_x is not None:
+            for product in ctx.products:
+                out = grad[:, *product.target]
+                product.pixels(grad_x).addmm_(out, product.taps(taps).t())
+        grad_kernel = None
+        if want_kernel and ctx.keep is not None and ctx.keep[0].dim() == 2:
+            (product,) = ctx.products
+            out = grad[:, *product.target]
+            write_product(product.pixels(x).t(), out, ctx.keep[0])
+        elif want_kernel:
+            same = ctx.keep is not None and kernel.dtype == x.dtype
+            whole = ctx.keep[0].zero_() if same else torch.zeros_like(taps)
+            for product in ctx.products:
+                out = grad[:, *product.target]
+                product.taps(whole).addmm_(product.pixels(x).t(), out)
+            if ctx.keep is None:
+                grad_kernel = whole.to(kernel.dtype)
+            elif not same:
+                ctx.keep[0].copy_(whole)
         return grad_x, grad_kernel, None, None
 
 
@@ -74,33 +108,33 @@ def write_product(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> None:
         out.copy_(a @ b)
 
 
-def taps(height: int, width: int, size: int, stride: int):
-    """Kernel taps that meet the map, the central one first.
-
-    Yields:
-        ((u, v), source, target): the tap, and the slices of input pixels and of output
-        pixels that it connects, each a pair (rows, columns).
-    """
+@lru_cache(maxsize=256)
+def products(height: int, width: int, size: int, stride: int) -> tuple[Product, ...]:
+    """What a convolution of a map consists of, output pixel by output pixel."""
     center = size // 2
-    order = sorted(
-        ((u, v) for u in range(size) for v in range(size)),
-        key=lambda tap: tap != (center, center),
-    )
-    for u, v in order:
-        rows = _line(height, u - center, stride)
-        columns = _line(width, v - center, stride)
-        if rows and columns:
-            yield (u, v), (rows[0], columns[0]), (rows[1], columns[1])
+    found = []
+    for row in range(-(-height // stride)):
+        for column in range(-(-width // stride)):
+            left = column * stride - center
+            taps = slice(max(0, -left), min(size, width - left))
+            columns = slice(taps.start + left, taps.stop + left)
+            first = True
+            for tap_row in range(size):
+                source = row * stride + tap_row - center
+                if 0 <= source < height:
+                    product = Product(
+                        (row, column), source, columns, tap_row, taps, first
+                    )
+                    found.append(product)
+                    first = False
+    return tuple(found)
 
 
-def _line(length: int, offset: int, stride: int) -> tuple[slice, slice] | None:
-    """Input and output positions along one axis that a tap `offset` from the center
-    connects: input = output * stride + offset."""
-    outputs = -(-length // stride)
-    first = max(0, -(offset // stride))
-    last = min(outputs - 1, (length - 1 - offset) // stride)
-    if last < first:
-        return None
-    begin = first * stride + offset
-    end = last * stride + offset
-    return slice(begin, end + 1, stride), slice(first, last + 1)
+def only_tap(height: int, width: int, size: int, stride: int) -> tuple[int, int] | None:
+    """The one tap of a kernel that meets a map, where there is but one."""
+    met = {
+        (product.tap_row, column)
+        for product in products(height, width, size, stride)
+        for column in range(product.tap_columns.start, product.tap_columns.stop)
+    }
+    return met.pop() if len(met) == 1 else None

@@ -8,7 +8,8 @@ from keras import layers
 from torch.nn import functional as F
 
 from kerasnets.engines.dense_convolution import Convolution
-from kerasnets.engines.small_maps import SmallMapConv, taps
+from kerasnets.engines.derived import Derived
+from kerasnets.engines.small_maps import SmallMapConv, only_tap
 from kerasnets.engines.torch_lowering import (
     Context,
     Lowered,
@@ -20,9 +21,9 @@ from kerasnets.engines.torch_lowering import (
     parameter,
 )
 
-# When a convolution is a matrix product instead, on a CPU (docs/performance.md): if a
-# single tap of its kernel meets the map and it gives at most so many pixels; or if
-# several do, for fewer pixels and enough channels to make up for the Python between.
+# When a convolution is a matrix product instead, on a CPU (docs/performance.md): if its
+# kernel has one tap and it gives at most so many pixels; if one tap of its kernel meets
+# the map; or for fewer pixels and enough channels to make up for the Python between.
 ONE_TAP_PIXELS = 16
 SMALL_MAP_PIXELS = 4
 SMALL_MAP_CHANNELS = 256 * 256  # in times out
@@ -43,13 +44,19 @@ def lower_convolution(layer, operands: list[Value], following) -> Lowered | None
     kernel = parameter(layer.kernel)
     bias = parameter(layer.bias) if layer.use_bias else None
 
+    if fuse:
+        sources = [kernel, *map(parameter, norm.variables)]
+        sources += [] if bias is None else [bias]
+        folded = Derived(lambda: _folded(kernel, bias, norm), *sources)
+
     def operation(context, x):
         x = to_images(x).to(dtype)
         if not fuse:
             return forward(context, x, kernel, bias)
         if context.training:
+            folded.forget()
             return _batch_norm(context, norm, forward(context, x, kernel, bias))
-        return forward(context, x, *_folded(kernel, bias, norm))
+        return forward(context, x, *folded())
 
     value = Value(images=True, fresh=True, channels_last=is_channels_last(layer))
     return Lowered(operation, value, absorbs_next=fuse)
@@ -92,19 +99,19 @@ def _as_product(layer, source: Value, padding: tuple[int, int]) -> Callable | No
         return None
     if size != width_ or stride != stride_ or height is None or width is None:
         return None
-    met = [tap for tap, _, _ in taps(height, width, size, stride)]
+    tap = only_tap(height, width, size, stride)
     pixels = -(-height // stride) * -(-width // stride)
     enough = layer.filters * layer.kernel.shape[2] >= SMALL_MAP_CHANNELS
-    if not (len(met) == 1 and pixels <= ONE_TAP_PIXELS) and not (
+    dtype = dtype_of(layer)
+    if size == 1 and pixels <= ONE_TAP_PIXELS:
+        return _pixel_by_pixel(stride, dtype)
+    if not (tap is not None and pixels == 1) and not (
         pixels <= SMALL_MAP_PIXELS and enough
     ):
         return None
-    dtype = dtype_of(layer)
-    if size == stride == 1:
-        return _pixel_by_pixel(dtype)
 
     def views(kernel):
-        return [kernel[tap] for tap in met]
+        return [kernel if tap is None else kernel[tap]]
 
     def product(context, x, kernel, bias):
         keep = context.kept and context.kept.keep(kernel, views)
@@ -116,16 +123,14 @@ def _as_product(layer, source: Value, padding: tuple[int, int]) -> Callable | No
     return product
 
 
-def _pixel_by_pixel(dtype: torch.dtype) -> Callable:
-    """A 1x1 kernel at every pixel."""
+def _pixel_by_pixel(stride: int, dtype: torch.dtype) -> Callable:
+    """A 1x1 kernel at every pixel, or every `stride`-th."""
 
     def product(context, x, kernel, bias):
-        rows = x.permute(0, 2, 3, 1)
+        rows = x.permute(0, 2, 3, 1)[:, ::stride, ::stride]
         shape = (*rows.shape[:3], kernel.shape[3])
-        rows, weight = (
-            rows.reshape(-1, kernel.shape[2]),
-            kernel.view(kernel.shape[2:]).to(dtype),
-        )
+        rows = rows.reshape(-1, kernel.shape[2])
+        weight = kernel.view(kernel.shape[2:]).to(dtype)
         if bias is None:
             out = rows @ weight
         else:

@@ -12,7 +12,8 @@ import torch
 from keras import layers
 from torch.nn import functional as F
 
-from kerasnets.engines.repeated_dense import RepeatedDense
+from kerasnets.engines.derived import Derived
+from kerasnets.engines.repeated_dense import RepeatedDense, add_copies
 from kerasnets.engines.torch_convolution import lower_convolution, lower_norm
 from kerasnets.engines.torch_lowering import (
     Lowered,
@@ -212,9 +213,15 @@ def _dense(layer, operands: list[Value], following) -> Lowered | None:
     kernel = parameter(layer.kernel)
     bias = None if layer.bias is None else parameter(layer.bias)
 
+    summed = Derived(lambda: add_copies(kernel, copies, dtype), kernel)
+
     def operation(context, x):
-        keep = context.kept and context.kept.keep(kernel, views, shared=copies > 1)
-        out = RepeatedDense.apply(x.to(dtype), kernel, copies, keep)
+        if context.training or torch.is_grad_enabled():
+            summed.forget()
+            keep = context.kept and context.kept.keep(kernel, views, shared=copies > 1)
+            out = RepeatedDense.apply(x.to(dtype), kernel, copies, keep)
+        else:
+            out = x.to(dtype) @ summed()
         if bias is not None:
             out = out.add_(bias.to(dtype))
         return layer.activation(out)

@@ -49,7 +49,7 @@ def evaluate(
         split: "test", or the recipe's "train" or "validation" images.
         first_batch: also count the confusion of the split's first
             `recipe.batch_size` images alone, as the paper's Figure 10 does.
-        batch_size: images a step, >= 1; decides the speed, not the results.
+        batch_size: most images a step, >= 1; decides the speed, not the results.
         device: "auto", "cpu", "cuda" or "cuda:N".
         engine: what runs the network, one of `kerasnets.engines.choice.ENGINES`.
         data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
@@ -83,7 +83,7 @@ def evaluate(
         _check_fits(run, model, expected)
         choice.use(model, engine)
         began = time.perf_counter()
-        with out_of_memory.explained(batch_size):
+        with out_of_memory.explained(batches.batch_size):
             logits = predict_logits(model, batches)
         seconds = time.perf_counter() - began
     _check_finite(run, logits)
@@ -107,7 +107,7 @@ def evaluate(
         and {"images": int(batch.support.sum()), "accuracy": batch.accuracy},
         "seconds": round(seconds, 4),
         "images_per_s": round(len(logits) / seconds, 2),
-        "batch_size": batch_size,
+        "batch_size": batches.batch_size,
         "backend": session.backend,
         "engine": engine,
         "device": session.device,

@@ -2,7 +2,6 @@
 folder: each takes the next row that nobody holds and that is not finished."""
 
 import gc
-import shutil
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,7 +142,9 @@ def _run(
 
 def _drop_checkpoints(run: Run) -> None:
     """Resuming is over, and VGG-19's two checkpoints are two gigabytes."""
-    shutil.rmtree(run.checkpoint_folder)
+    for file in run.checkpoint_folder.iterdir():
+        runs.remove(file)
+    run.checkpoint_folder.rmdir()
 
 
 def _record_failure(study: Study, planned: PlannedRun, error: Exception) -> None:

@@ -276,6 +276,34 @@ def test_gradients_are_where_torch_has_them_outside_of_training_steps():
     assert all(weight.value.grad is not None for weight in model.trainable_weights)
 
 
+@pytest.mark.parametrize("change", ["step", "assign", "statistics", "plain"])
+@pytest.mark.parametrize("name", ["vgg11", "resnet18"])
+def test_what_is_kept_for_inference_follows_the_weights(name, change):
+    model = made(name, 32, {"batch_norm": True})
+    torch_engine.install(model)
+    x, y = images(model, 4)
+    before = model.predict(x, verbose=0)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), before)
+    if change == "step":
+        model.train_on_batch(x, y)
+    elif change == "assign":
+        for weight in model.trainable_weights:
+            weight.assign(weight * 1.5)
+    elif change == "statistics":
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.moving_variance.assign(layer.moving_variance * 4)
+    else:
+        torch_engine.uninstall(model)
+        model.train_function = None
+        model.train_on_batch(x, y)
+        torch_engine.install(model)
+    ours = model.predict(x, verbose=0)
+    assert np.abs(ours - before).max() > 1e-4
+    torch_engine.uninstall(model)
+    assert_close(ours, model.predict(x, verbose=0), 1e-4)
+
+
 def test_a_layer_used_twice_gets_both_gradients():
     def build():
         keras.utils.set_random_seed(5)

@@ -1,0 +1,30 @@
+"""Tensors computed from a model's weights alone, for inference."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+
+class Derived:
+    """The value of `make()`, kept as long as no gradients are wanted and none of the
+    tensors that it is made of has been written to."""
+
+    def __init__(self, make: Callable[[], Any], *sources: torch.Tensor) -> None:
+        self._make = make
+        self._sources = sources
+        self._versions: tuple[int, ...] | None = None
+        self._value: Any = None
+
+    def __call__(self) -> Any:
+        if torch.is_grad_enabled():
+            self.forget()
+            return self._make()
+        versions = tuple(source._version for source in self._sources)
+        if versions != self._versions:
+            self._value, self._versions = self._make(), versions
+        return self._value
+
+    def forget(self) -> None:
+        """Free the memory."""
+        self._value = self._versions = None
