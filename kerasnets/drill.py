@@ -109,8 +109,10 @@ def drill(
     """
     instants = random.Random(seed)
     context = warm_context()
-    whole, began = folder / "whole", time.monotonic()
+    whole = folder / "whole"
     runs.check_free(whole)
+    run_child(context, int, ())  # the first process waits for the imports
+    began = time.monotonic()
     run_child(context, _train, (recipe, whole, device, engine))
     whole_s = time.monotonic() - began
     say(f"the run that is not killed took {whole_s:.1f} s")
@@ -122,7 +124,7 @@ def drill(
 
         def kill_after(path: Path = path) -> float:
             seconds = instants.uniform(0, whole_s)
-            say(f"{path.name}: a process that is killed after {seconds:.2f} s")
+            say(f"{path.name}: killed after {seconds:.2f} s, unless it ends before")
             return seconds
 
         arguments = (recipe, path, device, engine)
@@ -168,7 +170,7 @@ def warm_context(*modules: str) -> BaseContext:
 
 def kill_until_done(
     context: BaseContext,
-    target: Callable[..., None],
+    target: Callable[..., object],
     arguments: tuple[Any, ...],
     kills: int,
     kill_after: Callable[[], float],
@@ -191,7 +193,7 @@ def kill_until_done(
 
 def run_child(
     context: BaseContext,
-    target: Callable[..., None],
+    target: Callable[..., object],
     arguments: tuple[Any, ...],
     *,
     kill_after: float | None = None,
