@@ -1,6 +1,7 @@
 """Convolution and batch norm as torch operations, alone and together."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import torch
@@ -38,7 +39,7 @@ def lower_convolution(layer, operands: list[Value], following) -> Lowered | None
         return None
     to_images = as_images(source, is_channels_last(layer))
     forward = _conv_forward(layer, source, padding)
-    norm = following.operation if following is not None else None
+    norm: Any = following.operation if following is not None else None
     fuse = type(norm) is layers.BatchNormalization and _normalizes_channels(norm, layer)
     dtype = dtype_of(layer)
     kernel = parameter(layer.kernel)
