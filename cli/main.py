@@ -18,6 +18,7 @@ from kerasnets.cli.evaluate import evaluate
 from kerasnets.cli.fit import fit
 from kerasnets.cli.networks import networks
 from kerasnets.cli.prepare import prepare
+from kerasnets.cli.report import report
 from kerasnets.cli.reproduce import reproduce
 from kerasnets.cli.summary import summary
 from kerasnets.errors import KerasnetsError, unknown
@@ -59,6 +60,7 @@ for command in (
     diff,
     diagnose,
     reproduce,
+    report,
     networks,
     summary,
     datasets,

@@ -27,7 +27,8 @@ RANKS = {
     "figures": 7,
     "study": 8,
     "benchmark": 8,
-    "cli": 9,
+    "report": 9,
+    "cli": 10,
 }
 
 
