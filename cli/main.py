@@ -21,6 +21,7 @@ from kerasnets.cli.evaluate import evaluate
 from kerasnets.cli.fit import fit
 from kerasnets.cli.networks import networks
 from kerasnets.cli.prepare import prepare
+from kerasnets.cli.report import report
 from kerasnets.cli.reproduce import reproduce
 from kerasnets.cli.runs import runs
 from kerasnets.cli.summary import summary
@@ -95,6 +96,7 @@ for command in (
     diff,
     diagnose,
     reproduce,
+    report,
     runs,
     verify,
     networks,

@@ -33,7 +33,8 @@ RANKS = {
     "study": 8,
     "benchmark": 8,
     "drill": 8,
-    "cli": 9,
+    "report": 9,
+    "cli": 10,
 }
 
 

@@ -1,0 +1,1 @@
+"""A study, or a folder of runs, as one HTML page that needs nothing else."""

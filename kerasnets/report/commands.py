@@ -1,0 +1,37 @@
+"""Command lines that repeat what a report shows."""
+
+import shlex
+
+from kerasnets.recipes import Recipe
+from kerasnets.study.plan import Study
+
+_SWITCHES = {"batch_norm": "bn", "glorot": "glorot"}
+_SHORTER = {"learning_rate": "lr"}
+
+
+def fit_command(recipe: Recipe) -> str:
+    """`kerasnets fit` with the options that differ from the paper's recipe."""
+    words = ["kerasnets", "fit", recipe.network, "--dataset", recipe.dataset]
+    for name, value in recipe.departures().items():
+        if name in _SWITCHES:
+            words.append(f"--{'' if value else 'no-'}{_SWITCHES[name]}")
+        elif value is not None:  # None leaves it to the dataset, as no option does
+            option = _SHORTER.get(name, name.replace("_", "-"))
+            words += [f"--{option}", str(value)]
+    return shlex.join(words)
+
+
+def reproduce_command(study: Study, *rows: str) -> str:
+    """`kerasnets reproduce` for rows of a study, or all of them."""
+    words = ["kerasnets", "reproduce", "--scale", study.scale]
+    if study.seeds > 1:
+        words += ["--seeds", str(study.seeds)]
+    for name, value in study.assumptions.items():
+        words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join([*words, *rows])
+
+
+def diagnose_command(recipe: Recipe) -> str:
+    """`kerasnets diagnose` of a recipe, one thing switched at a time."""
+    words = shlex.split(fit_command(recipe))
+    return shlex.join([words[0], "diagnose", *words[2:], "--ablate"])

@@ -1,0 +1,116 @@
+"""What a report is made of: everything in a study's folder, or in a folder of runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerasnets import runs
+from kerasnets.errors import RunError
+from kerasnets.evaluation.learning_curve import LearningCurve, learning_curve
+from kerasnets.evaluation.trained import environment
+from kerasnets.names import dataset_title
+from kerasnets.recipes import PAPER
+from kerasnets.runs import Run
+from kerasnets.study import plan
+from kerasnets.study.comparison import Comparison, compare
+from kerasnets.study.evaluated import Evaluated, read_evaluated
+from kerasnets.study.results import Results, gather
+from kerasnets.study.selection import find_runs, labels
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run that has finished an epoch.
+
+    Attributes:
+        label: tells it from the others.
+        group: what its curves are shown under: "MNIST", or in a study "MNIST rows", as
+            its scale may have replaced the paper's dataset.
+        curve: loss and accuracy by epoch.
+        environment: what environment.json holds.
+        evaluated: its results on the test split, or None.
+    """
+
+    label: str
+    group: str
+    run: Run
+    curve: LearningCurve
+    environment: dict[str, Any]
+    evaluated: Evaluated | None
+
+    @property
+    def collapsed(self) -> str:
+        """The class that it predicts for (almost) all test images, or ""."""
+        found = self.evaluated and self.evaluated.metrics.get("collapsed")
+        return str(found["class"]) if found else ""
+
+    @property
+    def dataset_note(self) -> str:
+        """What a reader should know of its images, or ""."""
+        return str(self.environment.get("dataset_note") or "")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What is in a folder.
+
+    Attributes:
+        folder: where.
+        results: a study's, or None where there are runs alone.
+        records: runs that have finished an epoch.
+        not_begun: names of runs that have not.
+        comparison: of the records, or None where there are fewer than two.
+    """
+
+    folder: Path
+    results: Results | None
+    records: tuple[Record, ...]
+    not_begun: tuple[str, ...]
+    comparison: Comparison | None
+
+
+def read_sources(folder: Path) -> Sources:
+    """Read a study's folder, or one with runs anywhere below it.
+
+    Raises:
+        RunError: there is neither, none of the runs has finished an epoch, or a file
+            is damaged.
+        RecipeError: the recipe of a run is damaged.
+    """
+    if not folder.is_dir():
+        raise RunError(
+            f"there is no folder {folder}; a report is made of a study's folder "
+            "('kerasnets reproduce') or a folder of runs."
+        )
+    results = None
+    if (folder / "study.json").exists():
+        results = gather(plan.load(folder))
+        groups = {
+            path: f"{dataset_title(PAPER[planned.row].recipe.dataset)} rows"
+            for planned in results.study.runs
+            if runs.is_run(path := results.study.run_folder(planned))
+        }
+        found = [runs.load(path) for path in groups]
+    else:
+        found = find_runs([str(folder)])
+        groups = {run.path: dataset_title(run.recipe.dataset) for run in found}
+    begun = [run for run in found if run.history]
+    if not begun and results is None:
+        raise RunError(f"no run in {folder} has finished an epoch.")
+    return Sources(
+        folder=folder,
+        results=results,
+        records=tuple(
+            Record(
+                label,
+                groups[run.path],
+                run,
+                learning_curve(run),
+                environment(run),
+                read_evaluated(run),
+            )
+            for label, run in zip(labels(begun), begun, strict=True)
+        ),
+        not_begun=tuple(run.path.name for run in found if not run.history),
+        comparison=compare(begun) if len(begun) > 1 else None,
+    )

@@ -1,0 +1,138 @@
+"""The report of a study of the paper's rows."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from evaluated_runs import made
+
+from kerasnets import runs
+from kerasnets.cli.main import kerasnets
+from kerasnets.recipes import PAPER, Recipe
+from kerasnets.report.commands import fit_command, reproduce_command
+from kerasnets.report.failure import failure_section, read_diagnoses, undiagnosed
+from kerasnets.report.page import page
+from kerasnets.report.paper import paper_row, verdict_mark
+from kerasnets.report.sources import read_sources
+from kerasnets.study.assumptions import ASSUMPTIONS
+from kerasnets.study.plan import begin, plan
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_study_just_begun_has_its_plan_and_the_papers_numbers(tmp_path):
+    study = plan(tmp_path / "study", scale="quick", assumptions={"momentum": 0.0})
+    begin(study)
+    text = page(read_sources(study.path))
+    for row in PAPER.values():
+        assert f"{row.test_accuracy:.2f} %" in text
+    assert "0 of 9 runs are finished" in text
+    assert "9 are not comparable" in text
+    assert "not a reproduction of the paper" in text
+    assert "Assumptions changed: momentum 0.0" in text
+    assert "kerasnets reproduce --scale quick --momentum 0.0 mnist-densenet121" in text
+    assert "144 million" in text  # the paper's text, checked
+
+
+def test_the_scale_is_not_called_scaled_down_where_it_is_the_papers(tmp_path):
+    study = plan(tmp_path / "study", scale="paper")
+    begin(study)
+    assert "This is a scaled-down run" not in page(read_sources(study.path))
+    assert reproduce_command(study, "x") == "kerasnets reproduce --scale paper x"
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        *(row.recipe for row in PAPER.values()),
+        Recipe.for_paper("vgg19", "mnist", batch_norm=True, head="compact", limit=6000),
+        Recipe.for_paper("resnet18", "digits", batch_norm=False, validation="test"),
+        Recipe.for_paper(
+            "densenet121",
+            "cifar10",
+            growth_rate=12,
+            augment="none",
+            learning_rate=0.1,
+            momentum=0.0,
+            warmup=1.5,
+            schedule="cosine",
+            precision="mixed_bfloat16",
+        ),
+    ],
+    ids=lambda recipe: recipe.name,
+)
+def test_the_command_of_a_run_makes_its_recipe(recipe):
+    from kerasnets.cli.options import named
+
+    words = fit_command(recipe).split()
+    command = kerasnets.commands["fit"]
+    options = command.make_context("fit", words[2:]).params
+    fields = {field.name for field in dataclasses.fields(Recipe)} | {"no_augment"}
+    chosen = named({k: v for k, v in options.items() if k in fields})
+    made_again = Recipe.for_paper(
+        chosen.pop("network"), chosen.pop("dataset"), **chosen
+    )
+    assert made_again == recipe
+
+
+def test_runs_are_held_against_the_row_that_they_are_of():
+    modified = PAPER["mnist-vgg19-modified"].recipe
+    smaller = dataclasses.replace(modified, limit=6000, epochs=4, head="compact")
+    assert paper_row(smaller) == "mnist-vgg19-modified"
+    assert paper_row(dataclasses.replace(modified, dropout=0.1)) is None
+    assert verdict_mark("agrees: the intervals overlap") == "agrees"
+    assert verdict_mark("12.5") is None
+
+
+def test_a_diagnosis_in_the_folder_is_shown(tmp_path):
+    made(tmp_path / "flat", metrics={"collapsed": {"class": "1", "share": 1.0}})
+    sources = read_sources(tmp_path)
+    assert len(undiagnosed(sources, ())) == 1
+    folder = tmp_path / "diagnoses" / "resnet18"
+    folder.mkdir(parents=True)
+    trial = {
+        "variant": "batch norm + Glorot",
+        "learning_rate": 0.001,
+        "momentum": 0.9,
+        "outcome": "learning",
+        "train_loss": 0.5,
+        "loss": 0.25,
+        "accuracy": 0.875,
+        "most_predicted": "<b>",
+        "most_predicted_share": 0.125,
+        "prediction_entropy": 1.0,
+        "seconds": 2.0,
+    }
+    values = {
+        "recipe": dataclasses.asdict(sources.records[0].run.recipe),
+        "steps": 30,
+        "verdict": "The <i>gradient</i> is 10^-4 of the logits'.",
+        "ablation": [trial],
+    }
+    runs.write_json(folder / "diagnosis.json", values)
+    found = read_diagnoses(tmp_path)
+    assert undiagnosed(sources, found) == ()
+    text = failure_section(sources, found)
+    assert "first 30 steps" in text and "87.50%" in text
+    assert "The &lt;i&gt;gradient" in text and "12.5% &lt;b&gt;" in text
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", json.dumps({"recipe": {"a": 1}})])
+def test_a_damaged_diagnosis_is_named(tmp_path, text):
+    from kerasnets.errors import RunError
+
+    folder = tmp_path / "diagnoses" / "x"
+    folder.mkdir(parents=True)
+    (folder / "diagnosis.json").write_text(text)
+    with pytest.raises(RunError, match=r"diagnosis\.json"):
+        read_diagnoses(tmp_path)
+
+
+def test_assumptions_are_those_of_the_docs():
+    lines = (ROOT / "docs" / "assumptions.md").read_text(encoding="utf-8").splitlines()
+    table = [line for line in lines if line.startswith("| ")][1:]
+    assert [
+        " ".join(f"| {' | '.join(dataclasses.astuple(one))} |".split())
+        for one in ASSUMPTIONS
+    ] == [" ".join(line.split()) for line in table]
