@@ -50,16 +50,20 @@ def report(
     if diagnose:
         from kerasnets.study.diagnose import diagnose as study
 
-        for record in undiagnosed(sources, read_diagnoses(folder)):
-            study(
-                record.run.recipe,
-                folder / FOLDER / record.label.replace("/", "-"),
-                ablate=True,
-                device=device,
-                engine=engine,
-                data_dir=data_dir,
-                overwrite=True,  # what an interrupted one has left
-                say=lambda line: click.echo(line, err=True),
-            )
+        try:
+            for record in undiagnosed(sources, read_diagnoses(folder)):
+                study(
+                    record.run.recipe,
+                    folder / FOLDER / record.label.replace("/", "-"),
+                    ablate=True,
+                    overwrite=True,  # what an interrupted one has left
+                    device=device,
+                    engine=engine,
+                    data_dir=data_dir,
+                    say=lambda line: click.echo(line, err=True),
+                )
+        except KeyboardInterrupt:
+            click.echo("kerasnets: interrupted; no report is written.", err=True)
+            raise click.exceptions.Exit(130) from None
     write_page(page(sources, read_diagnoses(folder), data_dir), path)
     click.echo(f"the report is {path}")

@@ -68,7 +68,6 @@ def comparison_section(comparison: Comparison | None) -> Html:
 def _how_many_differ(comparison: Comparison) -> str:
     verdicts = [row[-1] for row in pairs_table(comparison).rows]
     return (
-        f"Of {len(verdicts)} pairs on the same test images, "
-        f"{verdicts.count('differ')} differ by McNemar's test; the others are not "
-        "shown to."
+        f"{verdicts.count('differ')} of {len(verdicts)} pairs on the same test images "
+        "differ by McNemar's test at the adjusted 5 % level."
     )

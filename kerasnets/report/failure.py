@@ -39,6 +39,7 @@ class FoundDiagnosis:
         recipe: what was asked about.
         steps: optimizer steps of each trial.
         verdict: a paragraph.
+        planned: how many trials there were to be.
         trials: those that are finished.
         figure: signal and gradient by depth; it may be missing.
     """
@@ -46,6 +47,7 @@ class FoundDiagnosis:
     recipe: Recipe
     steps: int
     verdict: str
+    planned: int
     trials: tuple[Trial, ...]
     figure: Path
 
@@ -73,6 +75,7 @@ def _read(file: Path) -> FoundDiagnosis:
             Recipe(**values["recipe"]),
             int(values["steps"]),
             str(values["verdict"]),
+            int(values["planned"]),
             tuple(map(_trial, values["ablation"])),
             file.with_name("signal.png"),
         )
@@ -171,6 +174,7 @@ def _diagnosis(found: FoundDiagnosis) -> Html:
         [
             element("h3", title),
             paragraph(found.verdict),
+            paragraph(f"{len(found.trials)} of {found.planned} trials are finished."),
             table(trials, "Trials, one thing switched at a time"),
             figure,
         ]

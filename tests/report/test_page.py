@@ -55,7 +55,7 @@ def test_the_page_needs_nothing_else(folder):
 def test_it_shows_accuracies_tests_and_confused_classes(folder):
     text = report(folder)
     assert "88.89%" in text and "75.00%" in text  # 320 and 270 of 360
-    assert "Of 1 pairs on the same test images, 1 differ" in text
+    assert "1 of 1 pairs on the same test images differ" in text
     counts = np.bincount(labels()[:40], minlength=10)
     most = int(counts.argmax())
     assert f"true {most}, predicted {(most + 1) % 10}: {counts[most]} of" in text

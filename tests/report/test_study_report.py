@@ -107,6 +107,7 @@ def test_a_diagnosis_in_the_folder_is_shown(tmp_path):
     values = {
         "recipe": dataclasses.asdict(sources.records[0].run.recipe),
         "steps": 30,
+        "planned": 8,
         "verdict": "The <i>gradient</i> is 10^-4 of the logits'.",
         "ablation": [trial],
     }
@@ -114,7 +115,7 @@ def test_a_diagnosis_in_the_folder_is_shown(tmp_path):
     found = read_diagnoses(tmp_path)
     assert undiagnosed(sources, found) == ()
     text = failure_section(sources, found)
-    assert "first 30 steps" in text and "87.50%" in text
+    assert "1 of 8 trials" in text and "first 30 steps" in text and "87.50%" in text
     assert "The &lt;i&gt;gradient" in text and "12.5% &lt;b&gt;" in text
 
 
