@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kerasnets import lock, manifest
-from kerasnets.errors import RecipeError, RunError
+from kerasnets.errors import RecipeError, RunError, shown
 from kerasnets.files import (
     atomic_file,
     atomic_path,
@@ -210,7 +210,7 @@ def load(path: Path) -> Run:
         RecipeError: its recipe.json is damaged.
     """
     if not path.exists():
-        raise RunError(f"there is no run folder {path}.")
+        raise RunError(f"there is no run folder {shown(path)}.")
     try:
         text = read_text(path / "recipe.json")
         for entry in manifest.contents(path):

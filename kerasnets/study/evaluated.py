@@ -39,10 +39,9 @@ def read_evaluated(run: Run) -> Evaluated | None:
         RunError: a file is damaged, or the files are of two different evaluations.
     """
     folder = run.results_folder("test")
-    try:
-        metrics = read_json(folder / "metrics.json")
-    except FileNotFoundError:
+    if not (folder / "metrics.json").exists():
         return None
+    metrics = read_json(folder / "metrics.json")
     predictions = read_predictions(folder / "predictions.csv")
     results = Evaluated(
         run, metrics, predictions, environment(run).get("dataset_fingerprint")

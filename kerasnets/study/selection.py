@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from kerasnets import runs
-from kerasnets.errors import RunError, unknown
+from kerasnets.errors import RunError, shown, unknown
 from kerasnets.runs import Run
 
 
@@ -37,7 +37,9 @@ def _paths(name: str) -> list[Path]:
         raise RunError(_no_such(name))
     below = [run for match in matches for run in _runs_below(match)]
     if not below:
-        raise RunError(f"{name} is not a run folder, and there is none below it.")
+        raise RunError(
+            f"{shown(name)} is not a run folder, and there is none below it."
+        )
     return below
 
 
@@ -66,7 +68,7 @@ def _no_such(name: str) -> str:
     known = sorted(path.parent.name for path in root.glob("*/recipe.json"))
     if known:
         return unknown("run", name, known)
-    return f"there is no run folder {name}."
+    return f"there is no run folder {shown(name)}."
 
 
 def labels(chosen: Sequence[Run]) -> list[str]:

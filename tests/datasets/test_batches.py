@@ -104,7 +104,21 @@ def test_evaluation_is_in_order_and_never_augmented(dataset):
     images = np.concatenate([batches[k][0] for k in range(len(batches))])
     np.testing.assert_allclose(images, dataset.test.images / 255, rtol=1e-6)
     end_epoch(batches)
-    np.testing.assert_array_equal(batches[0][0], images[:32])
+    np.testing.assert_array_equal(batches[0][0], images[:25])
+
+
+def test_an_evaluation_has_batches_of_one_size_where_it_can(dataset):
+    def sizes(most: int) -> set[int]:
+        batches = evaluation_batches(
+            recipe(), dataset, all_rows(dataset), batch_size=most
+        )
+        return {len(batches[k][1]) for k in range(len(batches))}
+
+    count = len(all_rows(dataset))
+    assert count == 50
+    assert sizes(32) == {25}
+    assert sizes(24) == {24, 2}  # nothing from 13 to 24 divides 50
+    assert sizes(64) == {50}
 
 
 def test_standardized_images_have_mean_zero_and_deviation_one(dataset):

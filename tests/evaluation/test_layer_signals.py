@@ -116,11 +116,11 @@ def test_dead_relus_and_images_that_look_alike():
 UNDER_JAX = """
 import dataclasses, json, sys
 sys.path.insert(0, sys.argv[1])
-import keras, test_signals
-model = test_signals.small_network(batch_norm=True)
+import keras, test_layer_signals as here
+model = here.small_network(batch_norm=True)
 weights = json.loads(sys.stdin.read())
 model.set_weights([keras.ops.array(w) for w in weights])
-found = test_signals.layer_signals(model, test_signals.IMAGES, test_signals.LABELS)
+found = here.layer_signals(model, here.IMAGES, here.LABELS)
 print(json.dumps([dataclasses.asdict(signal) for signal in found]))
 """
 

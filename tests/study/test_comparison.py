@@ -141,16 +141,19 @@ def test_runs_without_an_epoch_are_left_out(tmp_path):
         compare(chosen[1:])
 
 
+COLUMNS = ",".join(runs.HISTORY_COLUMNS)
+
+
 @pytest.mark.parametrize(
     ("file", "text", "says"),
     [
-        ("history.csv", "epoch,loss\n1,2\n", "finite validation loss"),
-        ("history.csv", "epoch,val_loss,val_accuracy\n1,nan,0.5\n", "finite"),
+        ("history.csv", "epoch,loss\n1,2\n", "lacks the column 'accuracy'"),
+        ("history.csv", f"{COLUMNS}\n1,1,0.5,nan,0.5\n", "finite"),
         ("epoch_times.csv", "epoch,train_s\n1,a\n", "does not hold epoch times"),
-        ("environment.json", "{}", "lacks the class names"),
+        ("environment.json", "{}", "lacks the field 'dataset_fingerprint'"),
         ("metrics.json", "{}", "lacks accuracy"),
-        ("metrics.json", "[", "not valid JSON"),
-        ("predictions.csv", "index,label\n", "does not hold|do not fit"),
+        ("metrics.json", "[", "is damaged"),
+        ("predictions.csv", "index,label\n", "lacks the column"),
     ],
 )
 def test_damaged_records_are_one_line(tmp_path, capsys, file, text, says):
