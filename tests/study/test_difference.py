@@ -10,6 +10,7 @@ from PIL import Image
 from kerasnets import figures, runs
 from kerasnets.cli.main import _run
 from kerasnets.errors import RunError
+from kerasnets.files import read_csv_rows
 from kerasnets.study.difference import Change, diff
 
 
