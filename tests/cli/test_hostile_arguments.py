@@ -34,12 +34,13 @@ SIGNS = [
     "--json",
     "--help",
     "é",
-    "\ud800",
+    "\udcff",
     "a\nb",
     "\x1b[2J",
 ]
 PATHS = ["/proc/x", "/dev/null", "file", "file/x", "new/run", "~", "../x", "x" * 5000]
-# No system passes a NUL in an argument.
+# No system passes a NUL in an argument; a byte that is not UTF-8 comes as U+DC80 to
+# U+DCFF (the \\udcff above).
 TEXT = st.text(st.characters(exclude_characters="\0"), max_size=12)
 WORDS = st.sampled_from(NAMES + NUMBERS + SIGNS + PATHS) | TEXT
 
