@@ -150,7 +150,9 @@ def _end(number: int, frame: object) -> None:
 
 
 def _fail(message: str, status: int) -> int:
-    click.echo(f"kerasnets: {message}", err=True)
+    # A name from elsewhere must not begin another line or move the cursor.
+    line = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in message)
+    click.echo(f"kerasnets: {line}", err=True)
     return status
 
 
