@@ -64,6 +64,6 @@ def _draw(axes: Axes, report: dict[str, Any], what: str, part: dict[str, Any]) -
         )
     title = network_title(report["network"], batch_norm=True)
     kind = "training" if what == "train" else "inference"
-    axes.set_title(f"{title}, {kind}, batch {part['batch_size']}", size=SMALL_SIZE)
+    axes.set_title(f"{title}\n{kind}, batch {part['batch_size']}", size=SMALL_SIZE)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=SMALL_SIZE)
