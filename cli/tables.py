@@ -160,19 +160,19 @@ def benchmark_table(reports: Sequence[dict[str, Any]]) -> Table:
                         else "",
                     )
         for name, one in report["footprint"].items():
-            memory = one["peak_memory_mb"]
+            peak, imports = one["peak_memory_mb"], one["imports_memory_mb"]
             table.add_row(
                 report["network"],
                 "start",
                 _short(name),
                 f"{one['start_s']:.1f} s",
-                "" if memory is None else f"{memory:,.0f} MB",
+                "" if peak is None else f"{peak - imports:,.0f} of {peak:,.0f} MB",
             )
     table.caption = (
         "Train and inference with their batch size: images/s, and how many times "
         "faster than that kerasnets is, with its 95 % interval (torchvision: the "
         "faster memory format). Start: seconds to the end of the first training step, "
-        "and peak memory."
+        "and peak memory, without what the imports take and with it."
     )
     return table
 

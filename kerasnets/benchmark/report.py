@@ -1,5 +1,6 @@
 """A whole benchmark: every network and batch size, and what is said of them."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -157,8 +158,7 @@ def _ratios(timings: dict[str, Timing]) -> dict[str, dict[str, float]]:
 def _footprints(
     names: list[str], network: str, batch_size: int, channels: int, device: str
 ) -> dict[str, dict[str, Any]]:
-    found = {}
-    for name in names:
-        one = footprint(name, network, batch_size, channels, device)
-        found[name] = {"start_s": one.start_s, "peak_memory_mb": one.peak_memory_mb}
-    return found
+    return {
+        name: dataclasses.asdict(footprint(name, network, batch_size, channels, device))
+        for name in names
+    }

@@ -9,16 +9,49 @@ giving it a rate of minus one, makes it Keras's rule:
     m = momentum * m - rate * g;  w = w + m
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import torch
 
-from kerasnets.engines.kept_gradients import KeptGradients, Views
+from kerasnets.engines.kept_gradients import KeptGradient, KeptGradients
 from kerasnets.engines.torch_lowering import parameter
 
-# Weight, gradient and momentum, alike in shape; no momentum where the rule has none.
+# Weight, gradient and momentum, vectors alike in length; no momentum where the rule has
+# none.
 Piece = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
+
+
+@dataclass
+class _Target:
+    """A weight, or a part of one, that has a gradient of its own.
+
+    Attributes:
+        order: of its dimensions in memory.
+        weight, momentum: vectors in the order of memory; PyTorch's operation copies
+            what is in another order.
+        like: the weight in its own shape.
+    """
+
+    order: list[int]
+    weight: torch.Tensor
+    momentum: torch.Tensor | None
+    like: torch.Tensor
+
+    @classmethod
+    def of(cls, weight: torch.Tensor, momentum: torch.Tensor | None) -> "_Target":
+        order = sorted(range(weight.dim()), key=weight.stride, reverse=True)
+        straight = weight.permute(order).view(-1)
+        if momentum is not None:
+            momentum = momentum.permute(order).view(-1)
+        return cls(order, straight, momentum, weight)
+
+    def piece(self, gradient: torch.Tensor) -> Piece:
+        straight = gradient.permute(self.order)
+        if not straight.is_contiguous():
+            straight = torch.empty_like(self.like).copy_(gradient).permute(self.order)
+        return self.weight, straight.view(-1), self.momentum
 
 
 def fits(optimizer: Any) -> bool:
@@ -55,7 +88,8 @@ class FusedSGD:
     def __init__(self, optimizer: keras.optimizers.SGD, kept: KeptGradients) -> None:
         self.optimizer = optimizer
         self.kept = kept
-        self._found: dict[int, tuple[torch.Tensor, torch.Tensor | None]] = {}
+        self._whole: dict[int, _Target] = {}
+        self._parts: dict[int, list[_Target]] = {}
         self._at_rest: dict[int, bool] = {}
 
     def apply(self, gradients: list[torch.Tensor | None], variables: list) -> None:
@@ -66,46 +100,60 @@ class FusedSGD:
         optimizer._apply_weight_decay(variables)
         pieces: list[Piece] = []
         for variable, gradient in zip(variables, gradients, strict=True):
-            weight, momentum = self._tensors(variable)
-            kept = self.kept.of(weight)
+            whole = self._whole.get(id(variable)) or self._find(variable)
             if gradient is not None:
-                pieces.append((weight, gradient, momentum))
-            elif kept is None:
+                pieces.append(whole.piece(gradient))
                 continue
-            elif kept.shared:
+            kept = self.kept.of(whole.like)
+            if kept is None:
+                continue
+            parts = self._parts.get(id(variable)) or self._find_parts(variable, kept)
+            if kept.shared:
                 scaled = kept.parts[0] * -rate
-                parts = [scaled] * len(kept.views(weight))
-                self._update(_pieces(kept.views, weight, parts, momentum), 1.0)
-            elif self._rest_is_at_rest(weight, momentum, kept):
-                pieces += _pieces(kept.views, weight, kept.parts, momentum)
+                self._update([part.piece(scaled) for part in parts], 1.0)
+            elif self._rest_is_at_rest(variable, kept):
+                pieces += [
+                    part.piece(gradient)
+                    for part, gradient in zip(parts, kept.parts, strict=True)
+                ]
             else:
-                pieces.append((weight, kept.whole(weight), momentum))
+                pieces.append(whole.piece(kept.whole(whole.like)))
         self._update(pieces, -rate)
         optimizer._iterations.assign_add(1)
 
-    def _tensors(self, variable) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """A variable's own tensor, and that of its momentum."""
-        found = self._found.get(id(variable))
-        if found is None:
-            momentum = None
-            if self.optimizer.momentum != 0:
-                index = self.optimizer._get_variable_index(variable)
-                momentum = parameter(self.optimizer.momentums[index])
-            found = self._found[id(variable)] = (parameter(variable), momentum)
-        return found
+    def _momentum(self, variable: Any) -> torch.Tensor | None:
+        if self.optimizer.momentum == 0:
+            return None
+        index = self.optimizer._get_variable_index(variable)
+        return parameter(self.optimizer.momentums[index])
 
-    def _rest_is_at_rest(self, weight, momentum, kept) -> bool:
+    def _find(self, variable: Any) -> _Target:
+        weight = parameter(variable).detach()
+        whole = _Target.of(weight, self._momentum(variable))
+        whole.like = parameter(variable)
+        self._whole[id(variable)] = whole
+        return whole
+
+    def _find_parts(self, variable: Any, kept: KeptGradient) -> list[_Target]:
+        weights = kept.views(parameter(variable).detach())
+        momentum = self._momentum(variable)
+        momenta = [None] * len(weights) if momentum is None else kept.views(momentum)
+        parts = [_Target.of(*one) for one in zip(weights, momenta, strict=True)]
+        self._parts[id(variable)] = parts
+        return parts
+
+    def _rest_is_at_rest(self, variable: Any, kept: KeptGradient) -> bool:
         """Whether the parts of a kernel that get no gradient have no momentum either,
         so that they need no step. Looked at once: it stays so."""
+        momentum = self._momentum(variable)
         if momentum is None:
             return True
-        known = self._at_rest.get(id(weight))
+        known = self._at_rest.get(id(variable))
         if known is None:
             rest = momentum.clone()
             for view in kept.views(rest):
                 view.zero_()
-            known = not bool(rest.any())
-            self._at_rest[id(weight)] = known
+            known = self._at_rest[id(variable)] = not bool(rest.any())
         return known
 
     def _update(self, pieces: list[Piece], scale: float) -> None:
@@ -115,10 +163,6 @@ class FusedSGD:
         weights, gradients, momenta = (
             list(tensors) for tensors in zip(*pieces, strict=True)
         )
-        gradients = [
-            g if g.stride() == w.stride() else torch.empty_like(w).copy_(g)
-            for w, g in zip(weights, gradients, strict=True)
-        ]
         divisor = None
         if scale == 0:
             torch._foreach_zero_(gradients)
@@ -137,13 +181,3 @@ class FusedSGD:
             is_first_step=False,
             grad_scale=divisor,
         )
-
-
-def _pieces(
-    views: Views,
-    weight: torch.Tensor,
-    parts: list[torch.Tensor],
-    momentum: torch.Tensor | None,
-) -> list[Piece]:
-    momenta: list = [None] * len(parts) if momentum is None else views(momentum)
-    return list(zip(views(weight), parts, momenta, strict=True))

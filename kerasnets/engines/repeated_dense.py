@@ -6,7 +6,7 @@ be added up before the product, and the gradient is the same for each copy's wei
 
 import torch
 
-from kerasnets.engines.small_maps import write_product
+from kerasnets.engines.matrix_product import product, write_product
 
 
 class RepeatedDense(torch.autograd.Function):
@@ -26,18 +26,18 @@ class RepeatedDense(torch.autograd.Function):
         weight = add_copies(kernel, copies, x.dtype)
         ctx.save_for_backward(x, weight)
         ctx.copies, ctx.dtype, ctx.keep = copies, kernel.dtype, keep
-        return x @ weight
+        return product(x, weight)
 
     @staticmethod
     def backward(ctx, grad):
         x, weight = ctx.saved_tensors
         want_x, want_kernel = ctx.needs_input_grad[:2]
-        grad_x = grad @ weight.t() if want_x else None
+        grad_x = product(grad, weight.t()) if want_x else None
         grad_kernel = None
         if want_kernel and ctx.keep is not None:
             write_product(x.t(), grad, ctx.keep[0])
         elif want_kernel:
-            grad_kernel = (x.t() @ grad).to(ctx.dtype).repeat(ctx.copies, 1)
+            grad_kernel = product(x.t(), grad).to(ctx.dtype).repeat(ctx.copies, 1)
         return grad_x, grad_kernel, None, None
 
 

@@ -142,18 +142,21 @@ def training_step(model: Any, images: Any, labels: Any) -> Callable[[], Any]:
     return lambda: model.train_function([batch])["loss"]
 
 
-def peak_memory_bytes(session: Session) -> int | None:
+def peak_memory_bytes(backend: str, device: str) -> int | None:
     """Most memory held so far: of the accelerator if one is used, else of the process.
 
     None where the platform does not say.
+
+    Args:
+        backend, device: as a `Session` has them.
     """
-    if session.device.startswith("cuda"):
-        index = int(session.device.partition(":")[2])
-        if session.backend == "torch":
+    if device.startswith("cuda"):
+        index = int(device.partition(":")[2])
+        if backend == "torch":
             import torch
 
             return torch.cuda.max_memory_allocated(index)
-        if session.backend == "jax":
+        if backend == "jax":
             import jax
 
             return (jax.devices("gpu")[index].memory_stats() or {}).get(

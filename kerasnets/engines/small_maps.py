@@ -13,9 +13,11 @@ from functools import lru_cache
 
 import torch
 
+from kerasnets.engines.matrix_product import add_product, write_product
+
 
 @dataclass(frozen=True)
-class Product:
+class Part:
     """Input pixels times taps of one kernel row, a part of one output pixel.
 
     Attributes:
@@ -58,18 +60,15 @@ class SmallMapConv(torch.autograd.Function):
     def forward(ctx, x, kernel, stride, keep):
         count, height, width, _ = x.shape
         ctx.save_for_backward(x, kernel)
-        ctx.products = products(height, width, kernel.shape[0], stride)
+        ctx.parts = parts(height, width, kernel.shape[0], stride)
         ctx.keep = keep
         kernel = kernel.to(x.dtype)
         size = (count, -(-height // stride), -(-width // stride), kernel.shape[3])
         out = x.new_empty(size)
-        for product in ctx.products:
-            place = out[:, *product.target]
-            pixels, taps = product.pixels(x), product.taps(kernel)
-            if product.first:
-                torch.mm(pixels, taps, out=place)
-            else:
-                place.addmm_(pixels, taps)
+        for part in ctx.parts:
+            place = out[:, *part.target]
+            write = write_product if part.first else add_product
+            write(part.pixels(x), part.taps(kernel), place)
         return out
 
     @staticmethod
@@ -79,20 +78,20 @@ class SmallMapConv(torch.autograd.Function):
         taps = kernel.to(x.dtype)
         grad_x = torch.zeros_like(x) if want_x else None
         if grad_x is not None:
-            for product in ctx.products:
-                out = grad[:, *product.target]
-                product.pixels(grad_x).addmm_(out, product.taps(taps).t())
+            for part in ctx.parts:
+                out = grad[:, *part.target]
+                add_product(out, part.taps(taps).t(), part.pixels(grad_x))
         grad_kernel = None
         if want_kernel and ctx.keep is not None and ctx.keep[0].dim() == 2:
-            (product,) = ctx.products
-            out = grad[:, *product.target]
-            write_product(product.pixels(x).t(), out, ctx.keep[0])
+            (part,) = ctx.parts
+            out = grad[:, *part.target]
+            write_product(part.pixels(x).t(), out, ctx.keep[0])
         elif want_kernel:
             same = ctx.keep is not None and kernel.dtype == x.dtype
             whole = ctx.keep[0].zero_() if same else torch.zeros_like(taps)
-            for product in ctx.products:
-                out = grad[:, *product.target]
-                product.taps(whole).addmm_(product.pixels(x).t(), out)
+            for part in ctx.parts:
+                out = grad[:, *part.target]
+                add_product(part.pixels(x).t(), out, part.taps(whole))
             if ctx.keep is None:
                 grad_kernel = whole.to(kernel.dtype)
             elif not same:
@@ -100,16 +99,8 @@ class SmallMapConv(torch.autograd.Function):
         return grad_x, grad_kernel, None, None
 
 
-def write_product(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> None:
-    """out[...] = a @ b, whatever the type of `out`."""
-    if out.dtype == a.dtype:
-        torch.mm(a, b, out=out)
-    else:
-        out.copy_(a @ b)
-
-
 @lru_cache(maxsize=256)
-def products(height: int, width: int, size: int, stride: int) -> tuple[Product, ...]:
+def parts(height: int, width: int, size: int, stride: int) -> tuple[Part, ...]:
     """What a convolution of a map consists of, output pixel by output pixel."""
     center = size // 2
     found = []
@@ -122,10 +113,9 @@ def products(height: int, width: int, size: int, stride: int) -> tuple[Product, 
             for tap_row in range(size):
                 source = row * stride + tap_row - center
                 if 0 <= source < height:
-                    product = Product(
-                        (row, column), source, columns, tap_row, taps, first
+                    found.append(
+                        Part((row, column), source, columns, tap_row, taps, first)
                     )
-                    found.append(product)
                     first = False
     return tuple(found)
 
@@ -133,8 +123,8 @@ def products(height: int, width: int, size: int, stride: int) -> tuple[Product, 
 def only_tap(height: int, width: int, size: int, stride: int) -> tuple[int, int] | None:
     """The one tap of a kernel that meets a map, where there is but one."""
     met = {
-        (product.tap_row, column)
-        for product in products(height, width, size, stride)
-        for column in range(product.tap_columns.start, product.tap_columns.stop)
+        (part.tap_row, column)
+        for part in parts(height, width, size, stride)
+        for column in range(part.tap_columns.start, part.tap_columns.stop)
     }
     return met.pop() if len(met) == 1 else None

@@ -56,7 +56,7 @@ def lower_convolution(layer, operands: list[Value], following) -> Lowered | None
             return forward(context, x, kernel, bias)
         if context.training:
             folded.forget()
-            return _batch_norm(context, norm, forward(context, x, kernel, bias))
+            return batch_norm(context, norm, forward(context, x, kernel, bias))
         return forward(context, x, *folded())
 
     value = Value(images=True, fresh=True, channels_last=is_channels_last(layer))
@@ -128,14 +128,13 @@ def _pixel_by_pixel(stride: int, dtype: torch.dtype) -> Callable:
     """A 1x1 kernel at every pixel, or every `stride`-th."""
 
     def product(context, x, kernel, bias):
+        keep = context.kept and context.kept.keep(kernel, lambda whole: [whole[0, 0]])
         rows = x.permute(0, 2, 3, 1)[:, ::stride, ::stride]
         shape = (*rows.shape[:3], kernel.shape[3])
-        rows = rows.reshape(-1, kernel.shape[2])
-        weight = kernel.view(kernel.shape[2:]).to(dtype)
-        if bias is None:
-            out = rows @ weight
-        else:
-            out = torch.addmm(bias.to(dtype), rows, weight)
+        # A pixel is a map of its own.
+        rows = rows.reshape(-1, 1, 1, kernel.shape[2])
+        out = SmallMapConv.apply(rows, kernel, 1, keep)
+        out = out if bias is None else out + bias.to(dtype)
         return out.view(shape).permute(0, 3, 1, 2)
 
     return product
@@ -155,7 +154,7 @@ def _normalizes_channels(norm, conv) -> bool:
     return axis % 4 == channel and norm.center and norm.scale
 
 
-def _batch_norm(context: Context, norm, x: torch.Tensor) -> torch.Tensor:
+def batch_norm(context: Context, norm, x: torch.Tensor) -> torch.Tensor:
     gamma, beta = parameter(norm.gamma), parameter(norm.beta)
     if not context.training or not norm.trainable:
         mean, variance = parameter(norm.moving_mean), parameter(norm.moving_variance)
@@ -188,7 +187,7 @@ def lower_norm(layer, operands: list[Value], following) -> Lowered | None:
     dtype = dtype_of(layer)
 
     def operation(context, x):
-        return _batch_norm(context, layer, to_images(x).to(dtype))
+        return batch_norm(context, layer, to_images(x).to(dtype))
 
     return Lowered(
         operation, Value(images=True, fresh=True, channels_last=channels_last)

@@ -13,6 +13,7 @@ import torch
 from kerasnets.engines import fused_sgd
 from kerasnets.engines.kept_gradients import KeptGradients
 from kerasnets.engines.torch_graph import TorchGraph
+from kerasnets.engines.training_step import training_step
 
 
 def install(model: keras.Model, *, compiled: bool = False) -> None:
@@ -27,7 +28,8 @@ def install(model: keras.Model, *, compiled: bool = False) -> None:
         ValueError: the model is not functional with one input and one output.
     """
     original = model.call
-    graph = TorchGraph(model)
+    # torch.compile sees more in a block's single operations.
+    graph = TorchGraph(model, blocks=not compiled)
     run = _compiled(graph) if compiled else graph
 
     def call(inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -58,9 +60,11 @@ def uninstall(model: keras.Model) -> None:
 def _fuse_steps(model: keras.Model, graph: TorchGraph, *, keep: bool) -> None:
     """Within the model's training steps, and nowhere else, update all weights in one
     pass, and `keep` gradients out of `.grad` where that saves memory traffic."""
-    train_step, apply = model.train_step, model.optimizer.apply
     kept = KeptGradients()
     fused = fused_sgd.FusedSGD(model.optimizer, kept)
+    own = type(model).train_step is not keras.Model.train_step
+    step = model.train_step if own else training_step(model)
+    apply = model.optimizer.apply
 
     inside = False
 
@@ -68,7 +72,7 @@ def _fuse_steps(model: keras.Model, graph: TorchGraph, *, keep: bool) -> None:
         nonlocal inside
         inside, graph.kept = True, kept if keep else None
         try:
-            return train_step(data)
+            return step(data)
         finally:
             inside, graph.kept = False, None
 

@@ -9,16 +9,17 @@ Images are [N, C, H, W] views of channels-last memory inside, whatever the model
 layer that is not known here is called as it is.
 """
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 import torch
 
+from kerasnets.engines import dense_pattern
 from kerasnets.engines.kept_gradients import KeptGradients
 from kerasnets.engines.torch_lowering import Context, Operation, Value
-from kerasnets.engines.torch_ops import lower, to_model_format
+from kerasnets.engines.torch_ops import lower, lower_dense_block, to_model_format
 
 
 @dataclass
@@ -35,16 +36,19 @@ class Step:
 class TorchGraph:
     """The lowered form of a functional model with one input and one output.
 
+    Args:
+        blocks: whether dense blocks are one operation each.
+
     Raises:
         ValueError: the model is not such a one.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, *, blocks: bool = True) -> None:
         if not hasattr(model, "_nodes_by_depth"):
             raise ValueError(f"{model.name} is not a functional model")
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise ValueError(f"{model.name} has several inputs or outputs")
-        self.steps = _lower(model)
+        self.steps = _lower(model, blocks)
         # Set by a training step that takes kernels' gradients from here.
         self.kept: KeptGradients | None = None
 
@@ -63,21 +67,22 @@ class TorchGraph:
         return slots[self.steps[-1].output]
 
 
-def _lower(model: keras.Model) -> list[Step]:
+def _lower(model: keras.Model, blocks: bool) -> list[Step]:
     nodes = [
         node
         for depth in sorted(model._nodes_by_depth, reverse=True)
         for node in model._nodes_by_depth[depth]
         if not node.is_input
     ]
-    uses = Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
-    uses[id(model.outputs[0])] += 1
-    reader = {id(tensor): node for node in nodes for tensor in node.input_tensors}
+    reading: dict[int, list[Any]] = defaultdict(list)
+    for node in nodes:
+        for tensor in node.input_tensors:
+            reading[id(tensor)].append(node)
+    reading[id(model.outputs[0])].append(None)
 
-    def sole_reader(node):
-        """The layer that alone reads a node's output, or None."""
-        output = id(node.outputs[0])
-        return reader.get(output) if uses[output] == 1 else None
+    def readers(tensor) -> list[Any]:
+        """The nodes that read a tensor; None stands for the model's own output."""
+        return reading[id(tensor)]
 
     values = {id(model.inputs[0]): Value(slot=0, shape=model.inputs[0].shape)}
     steps: list[Step] = []
@@ -87,22 +92,27 @@ def _lower(model: keras.Model) -> list[Step]:
             continue
         operands = [values[id(tensor)] for tensor in node.input_tensors]
         for operand, tensor in zip(operands, node.input_tensors, strict=True):
-            operand.sole_use = uses[id(tensor)] == 1
-        following = sole_reader(node)
-        lowered = lower(node.operation, operands, following)
-        last = node
-        if lowered.absorbs_next:
-            absorbed.add(id(following))
-            last = following
+            operand.sole_use = len(readers(tensor)) == 1
+        found = dense_pattern.find(node, operands[0], readers) if blocks else None
+        if found:
+            lowered = lower_dense_block(found.block, operands[0])
+            stands_for = found.nodes
+        else:
+            after = readers(node.outputs[0])
+            following = after[0] if len(after) == 1 else None
+            lowered = lower(node.operation, operands, following)
+            stands_for = [node, following] if lowered.absorbs_next else [node]
+        absorbed.update(map(id, stands_for))
+        end = stands_for[-1].outputs[0]
         value = lowered.value
-        value.shape = last.outputs[0].shape
+        value.shape = end.shape
         if lowered.operation is None:
             value.slot = operands[0].slot
         else:
             value.slot = len(steps) + 1
             inputs = [operand.slot for operand in operands]
             steps.append(Step(lowered.operation, inputs, value.slot))
-        values[id(last.outputs[0])] = value
+        values[id(end)] = value
     end = to_model_format(values[id(model.outputs[0])])
     if end:
         slot = values[id(model.outputs[0])].slot

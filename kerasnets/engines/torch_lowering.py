@@ -119,6 +119,11 @@ def is_channels_last(layer) -> bool:
     return layer.data_format == "channels_last"
 
 
+def is_plain_relu(layer) -> bool:
+    """Whether a ReLU layer is max(x, 0)."""
+    return layer.max_value is None and not layer.negative_slope and not layer.threshold
+
+
 def dtype_of(layer) -> torch.dtype:
     return getattr(torch, layer.compute_dtype)
 

@@ -12,6 +12,7 @@ import torch
 from keras import layers
 from torch.nn import functional as F
 
+from kerasnets.engines.dense_block import DenseBlock
 from kerasnets.engines.derived import Derived
 from kerasnets.engines.repeated_dense import RepeatedDense, add_copies
 from kerasnets.engines.torch_convolution import lower_convolution, lower_norm
@@ -22,6 +23,7 @@ from kerasnets.engines.torch_lowering import (
     as_images,
     dtype_of,
     is_channels_last,
+    is_plain_relu,
     map_size,
     parameter,
 )
@@ -37,6 +39,12 @@ def lower(layer: Any, operands: list[Value], following: Any) -> Lowered:
     rule = _RULES.get(type(layer))
     lowered = rule(layer, operands, following) if rule else None
     return lowered or _called_as_it_is(layer, operands)
+
+
+def lower_dense_block(block: DenseBlock, source: Value) -> Lowered:
+    """The operation of a whole dense block, which ends with a ReLU."""
+    value = Value(images=True, nonnegative=True, channels_last=source.channels_last)
+    return Lowered(block, value)
 
 
 def to_model_format(value: Value) -> Operation | None:
@@ -72,7 +80,7 @@ def _pad(x: torch.Tensor, padding: tuple[int, int]) -> torch.Tensor:
 def _relu(layer, operands: list[Value], following) -> Lowered | None:
     (source,) = operands
     if isinstance(layer, layers.ReLU):
-        if layer.max_value is not None or layer.negative_slope or layer.threshold:
+        if not is_plain_relu(layer):
             return None
     elif layer.activation is not keras.activations.relu:
         return None

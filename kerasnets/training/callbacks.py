@@ -114,7 +114,7 @@ class EpochTimer(TableKeeper):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         train = self._validation_began - self._began
         validation = time.perf_counter() - self._validation_began
-        peak = peak_memory_bytes(self.session)
+        peak = peak_memory_bytes(self.session.backend, self.session.device)
         row = [
             epoch + 1,
             round(train, 4),

@@ -246,11 +246,13 @@ def small_net():
     ],
 )
 def test_steps_are_keras_own(optimizer):
-    _, ours = stepped(small_net, optimizer, lowered=True)
+    model, ours = stepped(small_net, optimizer, lowered=True)
     _, theirs = stepped(small_net, optimizer, lowered=False)
     assert len(ours) == len(theirs)
+    # Steps divided by the gradient's own size show the round-off of the smallest.
+    scaled = isinstance(model.optimizer, keras.optimizers.RMSprop)
     for mine, other in zip(ours, theirs, strict=True):
-        assert_close(mine, other, 1e-4)
+        assert_close(mine, other, 5e-4 if scaled else 1e-4)
 
 
 def test_momentum_where_no_gradient_reaches_still_moves_the_weights():
@@ -277,7 +279,7 @@ def test_gradients_are_where_torch_has_them_outside_of_training_steps():
 
 
 @pytest.mark.parametrize("change", ["step", "assign", "statistics", "plain"])
-@pytest.mark.parametrize("name", ["vgg11", "resnet18"])
+@pytest.mark.parametrize("name", ["vgg11", "resnet18", "densenet121"])
 def test_what_is_kept_for_inference_follows_the_weights(name, change):
     model = made(name, 32, {"batch_norm": True})
     torch_engine.install(model)

@@ -1,0 +1,144 @@
+"""3x3 convolutions of maps with their gradients, by what is fastest for their size.
+
+On maps of a few pixels each pixel is multiplied with all taps of the kernel in one
+matrix product; an output pixel is then the sum of up to nine of these products, each
+from another neighbour. Larger maps are left to the library's convolution. Pixels are
+rows, map by map and line by line.
+"""
+
+from functools import lru_cache
+from typing import Protocol
+
+import torch
+
+from kerasnets.engines.matrix_product import product
+
+# Maps of so many pixels are the library's (docs/performance.md).
+_LIBRARY_PIXELS = 16
+
+
+class SameConvolution(Protocol):
+    """A convolution with kernel [3, 3, I, O], stride 1 and padding 1, of maps of one
+    size. No gradients are recorded."""
+
+    def __call__(self, x: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+        """x [pixels, I] -> [pixels, O]."""
+
+    def gradients(
+        self, grad: torch.Tensor, x: torch.Tensor, kernel: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """From the output's gradient [pixels, O], the input's [pixels, I] and that of
+        what is `used` of the kernel."""
+
+    def used(self, kernel: torch.Tensor) -> list[torch.Tensor]:
+        """The part of [3, 3, I, O] that ever meets a pixel: all, or on maps of one
+        pixel the central tap, [I, O]."""
+
+    def store(self, kernel: torch.Tensor) -> None:
+        """Keep a kernel's values in the memory order in which they are read here. Its
+        shape stays."""
+
+
+@lru_cache(maxsize=32)
+def same_convolution(count: int, height: int, width: int) -> SameConvolution:
+    """The convolution of `count` maps of one size, made once."""
+    if height == width == 1:
+        return _OnePixel()
+    if height * width < _LIBRARY_PIXELS:
+        return _PixelTaps(count, height, width)
+    return _Library(count, height, width)
+
+
+class _OnePixel:
+    def __call__(self, x, kernel):
+        return product(x, kernel[1, 1])
+
+    def gradients(self, grad, x, kernel):
+        return product(grad, kernel[1, 1].t()), product(x.t(), grad)
+
+    def used(self, kernel):
+        return [kernel[1, 1]]
+
+    def store(self, kernel):
+        _store(kernel, (0, 1, 2, 3))
+
+
+class _PixelTaps:
+    def __init__(self, count: int, height: int, width: int) -> None:
+        self._pixels = count * height * width
+        rows = torch.arange(height)[:, None, None, None] + torch.arange(-1, 2)[:, None]
+        columns = torch.arange(width)[:, None, None] + torch.arange(-1, 2)
+        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        # [images, pixels of a map, taps]
+        inside = inside.view(-1, 9).expand(count, -1, -1)
+        first = height * width * torch.arange(count)[:, None, None]
+        pixel = (rows * width + columns).view(-1, 9) + first
+        # Tap by tap of an output pixel, the row of its neighbour's product with it.
+        products = (pixel * 9 + torch.arange(9))[inside]
+        per_pixel = inside.sum(-1).flatten()
+        self._products = products.to(torch.int32)
+        self._begins = (per_pixel.cumsum(0) - per_pixel).to(torch.int32)
+        # An input pixel meets tap (i, j) at the output pixel on the other side; where
+        # there is none, at a row of zeros behind them all.
+        self._outputs = torch.where(
+            inside.flip(-1), pixel.flip(-1), torch.tensor(self._pixels)
+        ).flatten()
+
+    def __call__(self, x, kernel):
+        products = product(x, _by_input(kernel)).view(9 * self._pixels, -1)
+        added_up = 0
+        return torch.embedding_bag(
+            products, self._products, self._begins, False, added_up
+        )[0]
+
+    def gradients(self, grad, x, kernel):
+        behind = torch.cat([grad, grad.new_zeros(1, grad.shape[1])])
+        met = behind.index_select(0, self._outputs).view(self._pixels, -1)
+        to_kernel = product(x.t(), met).view(-1, 3, 3, grad.shape[1])
+        return product(met, _by_input(kernel).t()), to_kernel.permute(1, 2, 0, 3)
+
+    def used(self, kernel):
+        return [kernel]
+
+    def store(self, kernel):
+        _store(kernel, (2, 0, 1, 3))
+
+
+class _Library:
+    def __init__(self, count: int, height: int, width: int) -> None:
+        self._size = (count, height, width, -1)
+
+    def __call__(self, x, kernel):
+        out = torch.conv2d(self._images(x), kernel.permute(3, 2, 0, 1), None, 1, 1)
+        return _rows(out)
+
+    def gradients(self, grad, x, kernel):
+        to_x, to_kernel, _ = torch.ops.aten.convolution_backward.default(
+            *(self._images(grad), self._images(x), kernel.permute(3, 2, 0, 1)),
+            *(None, (1, 1), (1, 1), (1, 1), False, (0, 0), 1, (True, True, False)),
+        )
+        return _rows(to_x), to_kernel.permute(2, 3, 1, 0)
+
+    def used(self, kernel):
+        return [kernel]
+
+    def store(self, kernel):
+        _store(kernel, (3, 0, 1, 2))
+
+    def _images(self, rows: torch.Tensor) -> torch.Tensor:
+        return rows.view(self._size).permute(0, 3, 1, 2)
+
+
+def _rows(images: torch.Tensor) -> torch.Tensor:
+    return images.permute(0, 2, 3, 1).reshape(-1, images.shape[1])
+
+
+def _by_input(kernel: torch.Tensor) -> torch.Tensor:
+    """[3, 3, I, O] as [I, 9 * O], a view of one that was stored."""
+    return kernel.permute(2, 0, 1, 3).reshape(kernel.shape[2], -1)
+
+
+def _store(kernel: torch.Tensor, order: tuple[int, ...]) -> None:
+    back = [order.index(axis) for axis in range(len(order))]
+    with torch.no_grad():
+        kernel.data = kernel.detach().permute(order).contiguous().permute(back)
