@@ -202,7 +202,6 @@ class _TrainedBlock(torch.autograd.Function):
     def backward(ctx, grad):
         out, *parameters = ctx.saved_tensors
         block, memory, convolution = ctx.block, ctx.memory, ctx.convolution
-        maps = (ctx.shape[0], *ctx.shape[2:])
         gradients: list[torch.Tensor] = []  # from the last to the first
         # The gradient of the normalized maps; and for each of them two sums over the
         # pixels, of that gradient and of its product with the map.
@@ -241,7 +240,7 @@ class _TrainedBlock(torch.autograd.Function):
             to_inner = _rows(to_inner)
             columns = memory.columns[index]
             torch.addcmul(shift, columns, scale, out=read).relu_()
-            to_kernel1 = outer_products(to_inner, read, maps)
+            to_kernel1 = outer_products(to_inner, read)
             to_read = product(to_inner, block.transposed[index])
             _threshold(to_read, read, to_read)
             to_shift = to_read.sum(0)

@@ -18,8 +18,8 @@ _ROWS = 8
 # A product of more values is made in parts: its memory would come fresh from the
 # system each time.
 _PART = 1 << 20
-# On maps of so many pixels a convolution's gradient is as fast as a product.
-_PIXELS = 16
+# With so many a convolution's gradient is as fast as a product.
+_MANY_ROWS = 1024
 
 
 def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -48,25 +48,15 @@ def write_product(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> None:
             into.copy_(product(part, b))
 
 
-def add_product(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> None:
-    """out += a @ b."""
-    if _onednn(a):
-        out.add_(product(a, b))
-    else:
-        out.addmm_(a, b)
-
-
-def outer_products(
-    a: torch.Tensor, b: torch.Tensor, maps: tuple[int, int, int]
-) -> torch.Tensor:
-    """a [P, A]^T @ b [P, B] -> [A, B], for pixels of (count, height, width) maps."""
-    count, height, width = maps
-    if height * width < _PIXELS or not _onednn(a):
+def outer_products(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """a [M, A]^T @ b [M, B] -> [A, B]."""
+    if len(a) < _MANY_ROWS or len(a) % 64 or not _onednn(a):
         return product(a.t(), b)
-    # A product would transpose a, which copies it. It is the gradient of the kernel of
-    # a 1x1 convolution from b to a, too, for which nothing is copied.
+    # For a product a would be transposed, which copies it. It is the gradient of the
+    # kernel of a 1x1 convolution from b to a, too, for which nothing is copied; the
+    # size of the maps is of no matter to it, but for its speed.
     grad, x = (
-        rows.view(count, height, width, -1).permute(0, 3, 1, 2) for rows in (a, b)
+        rows.view(-1, 8, 8, rows.shape[1]).permute(0, 3, 1, 2) for rows in (a, b)
     )
     kernel = a.new_empty(a.shape[1], b.shape[1], 1, 1)  # its values do not matter
     found = torch.ops.aten.convolution_backward.default(

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import torch
 
-from kerasnets.engines.matrix_product import product
+from kerasnets.engines.matrix_product import outer_products, product
 
 # Maps of so many pixels are the library's (docs/performance.md).
 _LIBRARY_PIXELS = 16
@@ -54,7 +54,7 @@ class _OnePixel:
         return product(x, kernel[1, 1])
 
     def gradients(self, grad, x, kernel):
-        return product(grad, kernel[1, 1].t()), product(x.t(), grad)
+        return product(grad, kernel[1, 1].t()), outer_products(x, grad)
 
     def used(self, kernel):
         return [kernel[1, 1]]
@@ -94,7 +94,7 @@ class _PixelTaps:
     def gradients(self, grad, x, kernel):
         behind = torch.cat([grad, grad.new_zeros(1, grad.shape[1])])
         met = behind.index_select(0, self._outputs).view(self._pixels, -1)
-        to_kernel = product(x.t(), met).view(-1, 3, 3, grad.shape[1])
+        to_kernel = outer_products(x, met).view(-1, 3, 3, grad.shape[1])
         return product(met, _by_input(kernel).t()), to_kernel.permute(1, 2, 0, 3)
 
     def used(self, kernel):

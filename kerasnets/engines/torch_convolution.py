@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from kerasnets.engines.dense_convolution import Convolution
 from kerasnets.engines.derived import Derived
-from kerasnets.engines.small_maps import SmallMapConv, only_tap
+from kerasnets.engines.small_maps import SmallMapConv, taps
 from kerasnets.engines.torch_lowering import (
     Context,
     Lowered,
@@ -25,7 +25,7 @@ from kerasnets.engines.torch_lowering import (
 # When a convolution is a matrix product instead, on a CPU (docs/performance.md): if its
 # kernel has one tap and it gives at most so many pixels; if one tap of its kernel meets
 # the map; or for fewer pixels and enough channels to make up for the Python between.
-ONE_TAP_PIXELS = 16
+ONE_TAP_PIXELS = 64
 SMALL_MAP_PIXELS = 4
 SMALL_MAP_CHANNELS = 256 * 256  # in times out
 
@@ -100,24 +100,21 @@ def _as_product(layer, source: Value, padding: tuple[int, int]) -> Callable | No
         return None
     if size != width_ or stride != stride_ or height is None or width is None:
         return None
-    tap = only_tap(height, width, size, stride)
     pixels = -(-height // stride) * -(-width // stride)
     enough = layer.filters * layer.kernel.shape[2] >= SMALL_MAP_CHANNELS
     dtype = dtype_of(layer)
     if size == 1 and pixels <= ONE_TAP_PIXELS:
         return _pixel_by_pixel(stride, dtype)
-    if not (tap is not None and pixels == 1) and not (
-        pixels <= SMALL_MAP_PIXELS and enough
-    ):
+    met = taps(height, width, size, stride)
+    if not (len(met) == pixels == 1) and not (pixels <= SMALL_MAP_PIXELS and enough):
         return None
 
     def views(kernel):
-        return [kernel if tap is None else kernel[tap]]
+        return [kernel[tap.place] for tap in met]
 
     def product(context, x, kernel, bias):
         keep = context.kept and context.kept.keep(kernel, views)
-        rows = x.permute(0, 2, 3, 1).contiguous()
-        out = SmallMapConv.apply(rows, kernel, stride, keep)
+        out = SmallMapConv.apply(x.permute(0, 2, 3, 1), kernel, stride, keep)
         out = out if bias is None else out + bias.to(dtype)
         return out.permute(0, 3, 1, 2)
 

@@ -35,10 +35,17 @@ def test_products(library, shape, transposed, monkeypatch):
         matrix_product.biased_relu(a, b, bias), (expected + bias).relu(), **close
     )
     out = torch.full((rows, columns), 7.0)
-    matrix_product.add_product(a, b, out)
-    torch.testing.assert_close(out, expected + 7, **close)
     matrix_product.write_product(a, b, out)
     torch.testing.assert_close(out, expected, **close)
     halves = out.bfloat16()
     matrix_product.write_product(a, b, halves)
     torch.testing.assert_close(halves.float(), expected, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("rows", [5, 40, 1024, 1030])
+def test_outer_products(library, rows):
+    torch.manual_seed(0)
+    a, b = torch.randn(rows, 12), torch.randn(rows, 20)
+    expected = (a.double().t() @ b.double()).float()
+    found = matrix_product.outer_products(a, b)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
