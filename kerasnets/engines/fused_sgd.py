@@ -101,10 +101,12 @@ class FusedSGD:
         pieces: list[Piece] = []
         for variable, gradient in zip(variables, gradients, strict=True):
             whole = self._whole.get(id(variable)) or self._find(variable)
+            kept = self.kept.of(whole.like)
             if gradient is not None:
+                if kept is not None:  # a regularizer's comes besides
+                    gradient = gradient + kept.whole(whole.like)
                 pieces.append(whole.piece(gradient))
                 continue
-            kept = self.kept.of(whole.like)
             if kept is None:
                 continue
             parts = self._parts.get(id(variable)) or self._find_parts(variable, kept)

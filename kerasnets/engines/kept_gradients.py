@@ -31,9 +31,11 @@ class KeptGradient:
     shared: bool
 
     def whole(self, like: torch.Tensor) -> torch.Tensor:
-        """The gradient in the shape of the kernel `like`, if it is not shared."""
+        """The gradient in the shape of the kernel `like`."""
         gradient = torch.zeros_like(like)
-        for view, part in zip(self.views(gradient), self.parts, strict=True):
+        views = self.views(gradient)
+        parts = self.parts * len(views) if self.shared else self.parts
+        for view, part in zip(views, parts, strict=True):
             view.copy_(part)
         return gradient
 
