@@ -30,6 +30,9 @@ _NORM_OUT = torch.ops.aten.native_batch_norm.out
 _NORM_BACKWARD = torch.ops.aten.native_batch_norm_backward.default
 _THRESHOLD = torch.ops.aten.threshold_backward.grad_input
 
+# A norm with a smaller scale gives the same for every x.
+_NO_SCALE = 1e-20
+
 
 @dataclass(frozen=True)
 class DenseLayer:
@@ -133,9 +136,11 @@ class DenseBlock:
         width = maps.shape[1]
         rows = maps.new_empty(len(maps), width + len(self.layers) * self.growth)
         rows[:, :width] = maps
+        widest = rows.new_empty(rows.numel())
         for folded, layer in zip(self._folded, self.layers, strict=True):
-            scale, shift, weight, bias = folded()
-            read = torch.addcmul(shift, rows[:, :width], scale).relu_()
+            low, high, weight, bias = folded()
+            read = widest[: len(rows) * width].view(len(rows), width)
+            torch.clamp(rows[:, :width], low, high, out=read)
             inner = biased_relu(read, weight, bias)
             new = convolution(inner, parameter(layer.conv2.kernel))
             rows[:, width : width + self.growth] = new
@@ -321,7 +326,8 @@ def _images(rows: torch.Tensor, like: torch.Size) -> torch.Tensor:
 def _as_one_image(rows: torch.Tensor) -> torch.Tensor:
     """[pixels, C] as [1, C, pixels, 1]: channels-last memory whatever the map's size,
     which the library is fast on."""
-    return rows.t()[None, :, :, None]
+    pixels, maps = rows.shape
+    return rows.as_strided((1, maps, pixels, 1), (pixels * maps, 1, maps, maps))
 
 
 def _normalize(
@@ -331,7 +337,7 @@ def _normalize(
     normal, mean, inverse_std = torch.native_batch_norm(
         _as_one_image(maps), None, None, None, None, True, 0.0, epsilon
     )
-    out.copy_(_rows(normal))
+    out.copy_(normal[0, :, :, 0].t())
     return mean, inverse_std
 
 
@@ -355,15 +361,26 @@ def _scale_and_shift(norm: Any) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _folding(layer: DenseLayer) -> Iterator[Any]:
-    """Arguments of `Derived`: scale and shift of the first norm; the first convolution
-    with the second norm, as matrix and bias."""
-    norms = [*layer.norm1.variables, *layer.norm2.variables]
+    """Arguments of `Derived`: bounds [C], matrix [C, B] and bias [B] such that
+
+        norm2(conv1(relu(norm1(x)))) = clamp(x, low, high) @ matrix + bias
+
+    with moving statistics. A norm and ReLU, max(s x + t, 0), are s * max(x, -t / s) + t
+    for s > 0, and s * min(x, -t / s) + t for s < 0; s goes into the matrix and t into
+    the bias, which leaves one pass over x.
+    """
 
     def fold():
+        scale, shift = _scale_and_shift(layer.norm1)
         scale2, shift2 = _scale_and_shift(layer.norm2)
-        kernel = parameter(layer.conv1.kernel)
-        weight = kernel[0, 0] * scale2
-        return *_scale_and_shift(layer.norm1), weight, shift2
+        matrix = parameter(layer.conv1.kernel)[0, 0] * scale2
+        constant = scale.abs() < _NO_SCALE
+        bound = torch.where(constant, 0, -shift / torch.where(constant, 1, scale))
+        low = torch.where((scale > 0) | constant, bound, -torch.inf)
+        high = torch.where((scale < 0) | constant, bound, torch.inf)
+        bias = shift2 + torch.where(constant, shift.relu(), shift) @ matrix
+        return low, high, scale[:, None] * matrix, bias
 
     yield fold
+    norms = [*layer.norm1.variables, *layer.norm2.variables]
     yield from map(parameter, [*norms, layer.conv1.kernel])

@@ -156,6 +156,18 @@ def test_a_training_step_applies_those_gradients(size):
         assert_alike(moved, expected)
 
 
+def test_inference_with_norms_of_every_sign_and_none():
+    lowered, plain = both()
+    for model in (lowered, plain):
+        for norm in ("norm0a", "norm2a"):
+            gamma = model.get_layer(norm).gamma
+            gamma.assign(gamma * 0)
+        gamma = model.get_layer("norm1a").gamma
+        gamma.assign(-gamma)
+    x, _ = batch(count=12)
+    assert_alike([lowered.predict(x, verbose=0)], [plain.predict(x, verbose=0)], 1e-4)
+
+
 def test_two_passes_before_a_backward_one():
     """Outside of fit's steps, each has memory of its own."""
     model = block_net()
