@@ -79,15 +79,18 @@ class DenseBlock:
         self.growth = self.layers[0].conv2.filters
         self.parameters = [p for layer in self.layers for p in layer.parameters()]
         self.parameters += [parameter(norm.gamma), parameter(norm.beta)]
+        self.convolution = same_convolution(1, height, width)
         for layer in self.layers:
             _store_by_output(parameter(layer.conv1.kernel))
-            same_convolution(1, height, width).store(parameter(layer.conv2.kernel))
+            self.convolution.store(parameter(layer.conv2.kernel))
         # [C, B] of each layer, views.
         self.weights = [
             parameter(layer.conv1.kernel).detach()[0, 0] for layer in self.layers
         ]
         self.transposed = [weight.t() for weight in self.weights]
         self._training_memory = BlockMemory(self.layers)
+        self._keeper: KeptGradients | None = None
+        self._kept: list[list[torch.Tensor]] = []
         self._folded = [Derived(*_folding(layer)) for layer in self.layers]
         self._scaled = Derived(
             lambda: _scale_and_shift(norm), *map(parameter, norm.variables)
@@ -106,11 +109,12 @@ class DenseBlock:
         self._scaled.forget()
         statistics: list[tuple[torch.Tensor, torch.Tensor]] = []
         # Within fit's steps the memory is used again: one backward pass follows.
-        reused = context.kept is not None
-        memory = self._training_memory if reused else BlockMemory(self.layers)
-        out = _TrainedBlock.apply(
-            self, memory, context.kept, statistics, x, *self.parameters
-        )
+        kept: list[list[torch.Tensor]] | None
+        if context.kept is None:
+            memory, kept = BlockMemory(self.layers), None
+        else:
+            memory, kept = self._training_memory, self._kept_by(context.kept)
+        out = _TrainedBlock.apply(self, memory, kept, statistics, x, *self.parameters)
         mean, inverse_std = statistics.pop()
         for layer, own in zip(self.layers, statistics, strict=True):
             width = len(parameter(layer.norm1.gamma))
@@ -118,6 +122,16 @@ class DenseBlock:
             context.gather(layer.norm2, *own)
         context.gather(self.norm, mean, inverse_std)
         return out
+
+    def _kept_by(self, kept: KeptGradients) -> list[list[torch.Tensor]]:
+        """What `kept` keeps of each parameter."""
+        if kept is not self._keeper:
+            self._keeper = kept
+            self._kept = [
+                kept.keep(tensor, self.convolution.used if _is_3x3(tensor) else _all)
+                for tensor in self.parameters
+            ]
+        return self._kept
 
     def _layer_by_layer(self, context: Context, x: torch.Tensor) -> torch.Tensor:
         """For frozen layers, and for gradients of inference."""
@@ -154,9 +168,9 @@ class _TrainedBlock(torch.autograd.Function):
 
     Inputs:
         block, memory, kept, statistics: the block, where its intermediate results
-            live, what takes the parameters' gradients (or None), and a list that takes
-            the batch's mean and inverse standard deviation: [B] of each layer's inner
-            norm, and at last those of all maps, [C + L * G].
+            live, lists whose first takes a parameter's gradient (or None), and a list
+            that takes the batch's mean and inverse standard deviation: [B] of each
+            layer's inner norm, and at last those of all maps, [C + L * G].
         x: [N, C, H, W] in channels-last memory.
         parameters: the block's.
     """
@@ -242,7 +256,7 @@ class _TrainedBlock(torch.autograd.Function):
                 block.layers[index].norm2.epsilon,
                 [True, True, True],
             )
-            to_inner = _rows(to_inner)
+            to_inner = to_inner.as_strided(active.shape, active.stride())
             columns = memory.columns[index]
             torch.addcmul(shift, columns, scale, out=read).relu_()
             to_kernel1 = outer_products(to_inner, read)
@@ -283,25 +297,28 @@ def _before_normalization(
 def _handed_over(
     gradients: list[torch.Tensor],
     parameters: Sequence[torch.Tensor],
-    kept: KeptGradients | None,
+    kept: list[list[torch.Tensor]] | None,
     convolution: SameConvolution,
 ) -> list[torch.Tensor | None]:
     """The gradients as a backward pass returns them: None for those that `kept` takes
     instead, and in the whole shape of their parameters."""
+    if kept is not None:
+        for place, gradient in zip(kept, gradients, strict=True):
+            place[0] = gradient
+        return [None] * len(kept)
     returned: list[torch.Tensor | None] = []
     for gradient, tensor in zip(gradients, parameters, strict=True):
-        three_by_three = tensor.dim() == 4 and len(tensor) == 3
-        views = convolution.used if three_by_three else _all
-        if kept is not None:
-            kept.keep(tensor, views)[0] = gradient
-            returned.append(None)
-        elif gradient.shape == tensor.shape:
+        if gradient.shape == tensor.shape:
             returned.append(gradient)
         else:
             whole = torch.zeros_like(tensor)
-            views(whole)[0].copy_(gradient)
+            convolution.used(whole)[0].copy_(gradient)
             returned.append(whole)
     return returned
+
+
+def _is_3x3(tensor: torch.Tensor) -> bool:
+    return tensor.dim() == 4 and len(tensor) == 3
 
 
 def _all(tensor: torch.Tensor) -> list[torch.Tensor]:
@@ -337,7 +354,7 @@ def _normalize(
     normal, mean, inverse_std = torch.native_batch_norm(
         _as_one_image(maps), None, None, None, None, True, 0.0, epsilon
     )
-    out.copy_(normal[0, :, :, 0].t())
+    out.copy_(normal.as_strided(out.shape, (out.shape[1], 1)))
     return mean, inverse_std
 
 
