@@ -39,6 +39,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with manifest.replacing(path, temporary):
             temporary.replace(path)
         manifest.sync_folder(path.parent)
+    except OSError as error:
+        # A disk that is full does not say for which file.
+        error.filename = error.filename or str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

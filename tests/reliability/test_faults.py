@@ -113,7 +113,7 @@ def test_the_command_says_that_the_disk_is_full(tmp_path, monkeypatch, capsys):
     with failing_disk(tmp_path, 40, stays_full=True):
         assert cli._run([*words.split(), "-q", "--out", str(tmp_path / "run")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("kerasnets: cannot write ")
+    assert line.startswith(f"kerasnets: cannot write {tmp_path / 'run'}")
     assert line.endswith("No space left on device.")
 
 
