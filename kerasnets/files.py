@@ -1,11 +1,13 @@
 """Files that are written whole or not at all, and read with care.
 
 Every file is written under a temporary name, fsynced and renamed, so a reader never
-meets half a file; where the folder has a digests.json, its digest is recorded there.
+meets half a file; where the folder has a digests.json, its digest is recorded there,
+and what is read must have it.
 """
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import os
@@ -21,6 +23,7 @@ from kerasnets.errors import RunError
 # Larger ones are not what kerasnets writes: the predictions of ImageNet's 1.3 million
 # training images are 30 MB.
 _LARGEST_TEXT = 256_000_000  # bytes
+_READINGS = 5  # of a file that is being replaced, before it is called damaged
 
 
 @contextlib.contextmanager
@@ -35,7 +38,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         with manifest.replacing(path, temporary):
             temporary.replace(path)
-        _sync_folder(path.parent)
+        manifest.sync_folder(path.parent)
+    except OSError as error:
+        # A disk that is full does not say for which file.
+        error.filename = error.filename or str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -51,16 +58,6 @@ def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     with atomic_path(path) as temporary, temporary.open(mode, **text) as file:
         yield file
-
-
-def _sync_folder(folder: Path) -> None:
-    # Makes the rename itself durable; folders cannot be opened on Windows.
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -86,7 +83,8 @@ def read_text(path: Path) -> str:
     """A UTF-8 text file, its line ends as they are.
 
     Raises:
-        RunError: it is missing, not an ordinary file, not text, or too large.
+        RunError: it is missing, not an ordinary file, not text, too large, or not what
+            was written.
     """
     try:
         # Before it is opened: opening a pipe waits for a writer.
@@ -98,8 +96,11 @@ def read_text(path: Path) -> str:
                 f"{path} has {state.st_size / 1e6:,.0f} MB; no file of a run has more "
                 f"than {_LARGEST_TEXT / 1e6:.0f}."
             )
-        with path.open(encoding="utf-8", newline="") as file:
-            return file.read()
+        for _ in range(_READINGS):
+            content = path.read_bytes()
+            if manifest.accepts(path, hashlib.sha256(content).hexdigest()):
+                return content.decode("utf-8")
+        raise RunError(_not_as_written(path))
     except FileNotFoundError as error:
         raise RunError(f"{path} does not exist.") from error
     except UnicodeDecodeError as error:
@@ -108,17 +109,37 @@ def read_text(path: Path) -> str:
         raise RunError(f"{path} cannot be read: {error.strerror}.") from error
 
 
+def check_digest(path: Path) -> None:
+    """Check that a file is what was written, where its digest is recorded.
+
+    Raises:
+        RunError: it is not, or cannot be read.
+    """
+    try:
+        for _ in range(_READINGS):
+            if manifest.accepts(path, manifest.digest(path)):
+                return
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}.") from error
+    raise RunError(_not_as_written(path))
+
+
+def _not_as_written(path: Path) -> str:
+    return f"{path} is damaged: its SHA-256 is not the one in digests.json."
+
+
 def read_json(
     path: Path, fields: Mapping[str, schema.Field] | None = None
 ) -> dict[str, Any]:
-    """A JSON object from a file, with the types of `fields`.
+    """A JSON object from a file, with the fields of `fields` where they are given.
 
     Raises:
         RunError: the file is missing or damaged, or a field is not as it should be.
     """
     try:
         value = schema.parse(read_text(path))
-        schema.check(value, fields or {})
+        if fields is not None:
+            schema.check(value, fields)
     except ValueError as error:
         raise RunError(f"{path} is damaged: {error}.") from error
     return value

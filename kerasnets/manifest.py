@@ -83,9 +83,34 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable: a power cut undoes no renaming before it."""
+    with contextlib.suppress(OSError):  # folders cannot be opened on Windows
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def begin(folder: Path) -> None:
     """Give a new folder a manifest: every file written from now on is recorded."""
     _write(folder, _Manifest())
+
+
+def accepts(path: Path, found: str) -> bool:
+    """Whether content with the digest `found` is what was written to `path`; True too
+    where that is not recorded, or the record itself is damaged (see `verify`)."""
+    folder = _recorded_in(path)
+    if folder is None:
+        return True
+    try:
+        manifest = _read(folder)
+    except RunError:
+        return True
+    name = path.relative_to(folder).as_posix()
+    recorded = name in manifest.files or name in manifest.pending
+    return not recorded or manifest.accepts(name, found)
 
 
 @contextlib.contextmanager
@@ -129,6 +154,8 @@ class _Change:
                 self.manifest.conclude(self.name)
         self.manifest.pending[self.name] = expected
         _write(self.folder, self.manifest)
+        if self.path.parent != self.folder:  # which is synced after the renaming
+            sync_folder(self.folder)
 
     def conclude(self) -> None:
         self.manifest.conclude(self.name)

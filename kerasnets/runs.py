@@ -185,6 +185,7 @@ def create(path: Path, recipe: Recipe, *, overwrite: bool = False) -> Run:
         elif path.exists():
             path.rmdir()  # empty, or check_free would have refused it
         new.rename(path)
+        manifest.sync_folder(home)
     except OSError as error:
         if old.exists():
             old.rename(path)

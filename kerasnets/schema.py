@@ -1,8 +1,7 @@
 """What the JSON files of a run folder may hold: strict parsing, and typed fields.
 
 A run folder may come from elsewhere, so nothing that is read from it is believed before
-it has been looked at. Fields that are not listed here are left alone, so that a later
-version may add some (a recipe, where they would change what is computed, refuses them).
+it has been looked at. Fields that are not listed here are refused.
 """
 
 import json
@@ -47,12 +46,15 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def check(value: Mapping[str, Any], fields: Mapping[str, Field]) -> None:
-    """Check the fields that are known.
+    """Check that an object has these fields and no others.
 
     Raises:
-        ValueError: a required field is missing, or one holds something else than it
-            should; the message names the first.
+        ValueError: a required field is missing, one is unknown, or one holds something
+            else than it should; the message names the first.
     """
+    unknown = [name for name in value if name not in fields]
+    if unknown:
+        raise ValueError(f"it has an unknown field {unknown[0]!r}")
     for name, field in fields.items():
         if name not in value:
             if field.required:
@@ -101,12 +103,21 @@ def _is_names(value: Any) -> bool:
     )
 
 
-def _is_lines(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_line, value.values()))
+def _is_versions(value: Any) -> bool:
+    # None: of a package that is not installed, but imported from a folder.
+    return isinstance(value, dict) and all(
+        version is None or _is_line(version) for version in value.values()
+    )
 
 
-def _is_objects(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+def _is_object(value: Any, fields: Mapping[str, Field]) -> bool:
+    if not isinstance(value, dict):
+        return False
+    try:
+        check(value, fields)
+    except ValueError:
+        return False
+    return True
 
 
 LINE = Field("a line of text", _is_line)
@@ -122,33 +133,42 @@ def or_null(field: Field) -> Field:
     )
 
 
-def _object(**fields: Field) -> Field:
-    return Field(
-        f"an object with {' and '.join(fields)}",
-        lambda value: (
-            isinstance(value, dict)
-            and all(
-                name in value and field.check(value[name])
-                for name, field in fields.items()
-            )
-        ),
-    )
-
-
 def required(field: Field) -> Field:
     return Field(field.wanted, field.check, required=True)
 
 
-ENVIRONMENT = {
-    "started": LINE,
+def _object(**fields: Field) -> Field:
+    needed = {name: required(field) for name, field in fields.items()}
+    return Field(
+        f"an object with {' and '.join(fields)}",
+        lambda value: _is_object(value, needed),
+    )
+
+
+def _list(what: str, **fields: Field) -> Field:
+    return Field(
+        f"a list of {what}",
+        lambda value: (
+            isinstance(value, list) and all(_is_object(one, fields) for one in value)
+        ),
+    )
+
+
+_SESSION = {
     "backend": LINE,
     "engine": LINE,
+    "deterministic": FLAG,
     "device": LINE,
     "device_name": LINE,
-    "threads": COUNT,
+    "threads": or_null(COUNT),
     "platform": LINE,
     "python": LINE,
-    "packages": Field("an object of versions", _is_lines),
+    "packages": Field("an object of versions", _is_versions),
+}
+
+ENVIRONMENT = {
+    "started": LINE,
+    **_SESSION,
     "dataset_fingerprint": required(LINE),
     "dataset_note": LINE,
     "class_names": Field("a list of names", _is_names),
@@ -156,7 +176,7 @@ ENVIRONMENT = {
     "validation_images": COUNT,
     "test_images": COUNT,
     "trainable_parameters": COUNT,
-    "resumed": Field("a list of objects", _is_objects),
+    "resumed": _list("sessions", at=LINE, **_SESSION),
 }
 
 METRICS = {
@@ -181,4 +201,5 @@ METRICS = {
     "engine": LINE,
     "device": LINE,
     "device_name": LINE,
+    "threads": or_null(COUNT),
 }

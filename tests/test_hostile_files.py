@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from made_records import METRICS, add_metrics, make_records
 
 from kerasnets import manifest, runs
-from kerasnets.errors import KerasnetsError, RecipeError
+from kerasnets.errors import KerasnetsError, RecipeError, RunError
 from kerasnets.evaluation import trained
 from kerasnets.evaluation.confusion import read_confusion
 from kerasnets.evaluation.results import read_metrics, read_predictions
+from kerasnets.files import read_text
 from kerasnets.recipes import Recipe
 from kerasnets.run_states import states
 
@@ -142,6 +143,7 @@ def test_a_run_folder_of_any_content_is_read_or_refused(
     outside = tmp_path_factory.mktemp("fuzz")
     folder = outside / "runs" / "run"
     shutil.copytree(template, folder)
+    (folder / manifest.NAME).unlink()  # or whatever is drawn would be refused for it
     names = data.draw(st.lists(st.sampled_from(sorted(FILES)), min_size=1, max_size=3))
     for name in names:
         content = data.draw(
@@ -176,6 +178,9 @@ def test_flipped_bytes_anywhere_are_found_and_never_a_traceback(
         read_everything(folder)
     except KerasnetsError as error:
         assert_one_line(error)
+    if name not in (manifest.NAME, "model.keras") and "checkpoint" not in name:
+        with pytest.raises(RunError, match="SHA-256 is not the one"):
+            read_text(folder / name)
 
 
 def test_the_template_itself_is_whole(template):

@@ -128,7 +128,7 @@ def test_a_link_to_a_run_is_the_run(tmp_path):
 )
 def test_a_history_of_another_shape_is_refused(tmp_path, table, says):
     run = runs.create(tmp_path / "run", RECIPE)
-    (run.path / "history.csv").write_text(table)
+    runs.write_text(run.path / "history.csv", table)
     with pytest.raises(RunError, match=says):
         _ = run.history
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from made_records import ENVIRONMENT, METRICS
 
 from kerasnets import schema
+from kerasnets.files import read_json
 
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -47,7 +49,30 @@ def test_an_object_is_read_as_it_was_written(value):
 def test_what_kerasnets_writes_is_accepted():
     schema.check(ENVIRONMENT, schema.ENVIRONMENT)
     schema.check(METRICS, schema.METRICS)
-    schema.check({**METRICS, "added_later": object()}, schema.METRICS)
+    session = {"backend": "torch", "threads": None, "packages": {"torch": None}}
+    resumed = [{"at": "2026-01-02T00:00:00+00:00", **session}]
+    schema.check({**ENVIRONMENT, **session, "resumed": resumed}, schema.ENVIRONMENT)
+
+
+@pytest.mark.parametrize("name", ["another", "", "two\nlines", "\ud800"])
+def test_an_unknown_field_is_named(name):
+    with pytest.raises(ValueError, match="unknown field") as error:
+        schema.check({**METRICS, name: 1}, schema.METRICS)
+    assert str(error.value).endswith(f"unknown field {name!r}")
+    assert str(error.value).isprintable()
+    with pytest.raises(ValueError, match="resumed must be a list of sessions"):
+        schema.check({**ENVIRONMENT, "resumed": [{name: 1}]}, schema.ENVIRONMENT)
+
+
+PUBLISHED = sorted(
+    (Path(__file__).parent.parent / "artifacts").glob("*-*/*/recipe.json")
+)
+
+
+@pytest.mark.parametrize("recipe", PUBLISHED, ids=lambda path: path.parent.name)
+def test_what_was_published_is_accepted(recipe):
+    read_json(recipe.with_name("environment.json"), schema.ENVIRONMENT)
+    read_json(recipe.with_name("metrics.json"), schema.METRICS)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,8 @@ def cached(folders: list[Path], key: str, build: Callable[[], Dataset]) -> Datas
             write(folder / key, dataset)
             return read(folder / key) or dataset
         except OSError as error:
-            refusals.append(f"{folder} ({error.strerror})")
+            # NumPy says in words of its own that a disk is full.
+            refusals.append(f"{folder} ({error.strerror or error})")
     raise DatasetError(
         f"decoded images cannot be written to {' or '.join(refusals)}; "
         "name another folder with KERASNETS_CACHE."

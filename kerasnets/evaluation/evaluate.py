@@ -67,7 +67,8 @@ def evaluate(
         run = runs.load(Path(run))
     _check_asked(run, split, batch_size)
     check_trained(run)
-    recorded = environment(run)
+    with run.lock():  # or minutes of computing would end with nothing written
+        recorded = environment(run)
     with runtime.session(device, run.recipe.precision) as session:
         engine = choice.check(engine)
         model = load_model(run)
@@ -112,6 +113,7 @@ def evaluate(
         "engine": engine,
         "device": session.device,
         "device_name": session.device_name,
+        "threads": session.threads,
     }
     folder = run.results_folder(split)
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasnets.errors import RunError, shown
+from kerasnets.files import check_digest
 from kerasnets.runs import Run, read_json
 from kerasnets.schema import ENVIRONMENT
 
@@ -45,6 +46,7 @@ def load_model(run: Run) -> "keras.Model":
             layers than the networks of kerasnets.
     """
     check_trained(run)
+    check_digest(run.model_file)
     import keras
 
     try:

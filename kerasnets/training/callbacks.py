@@ -199,10 +199,10 @@ class StopOnNaN(keras.callbacks.Callback):
             check_finite(loss, f"step {batch + 1} of epoch {self._epoch}")
 
 
+ADVICE = "a lower --lr or some --warmup may help. The last checkpoint is intact."
+
+
 def check_finite(loss: float, where: str) -> None:
     """Raise TrainingDiverged where the loss is no longer a number."""
     if not math.isfinite(loss):
-        raise TrainingDiverged(
-            f"the loss became {loss} by {where}; a lower --lr or some --warmup "
-            "may help. The last checkpoint is intact."
-        )
+        raise TrainingDiverged(f"the loss became {loss} by {where}; {ADVICE}")

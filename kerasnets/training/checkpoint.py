@@ -10,6 +10,7 @@ the state of the metrics, and each record's part.
 import hashlib
 import json
 import logging
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnets import runs
-from kerasnets.errors import RunError
+from kerasnets import manifest, runs, schema
+from kerasnets.errors import RunError, TrainingDiverged
+from kerasnets.training.callbacks import ADVICE
 from kerasnets.training.epoch_table import EpochTable
 
 # The newest, and the one before it in case the newest is damaged.
 KEPT = 2
+
+_MODEL, _METRIC = "model_", "metric_"
 
 _log = logging.getLogger(__name__)
 
@@ -93,8 +97,10 @@ def save(
 
     Args:
         parts: what each record has of the epoch under way, by file name.
+
+    Raises:
+        TrainingDiverged: a weight is NaN or infinite; nothing is written.
     """
-    folder.mkdir(exist_ok=True)
     variables = _variables(model)
     if batch:
         variables |= _metric_variables(model)
@@ -102,6 +108,13 @@ def save(
         key: keras.ops.convert_to_numpy(variable.value)
         for key, variable in variables.items()
     }
+    for key, array in arrays.items():
+        # The last step may have spoiled them when its loss, taken before, was a number.
+        if key.startswith(_MODEL) and not np.isfinite(array).all():
+            raise TrainingDiverged(
+                f"{variables[key].path} is no longer finite by "
+                f"{position(epoch, batch)}; {ADVICE}"
+            )
     state = {
         "epoch": epoch,
         "batch": batch,
@@ -111,6 +124,9 @@ def save(
     state["digest"] = _digest(state, arrays)
     inside = f"-batch-{batch:07d}" if batch else ""
     path = folder / f"epoch-{epoch:05d}{inside}.npz"
+    if not folder.exists():
+        folder.mkdir()
+        manifest.sync_folder(folder.parent)
     with runs.atomic_file(path, "wb") as file:
         np.savez(file, state=np.array(json.dumps(state)), **arrays)
     files = _files(folder)
@@ -149,24 +165,57 @@ def newest(folder: Path) -> Checkpoint | None:
 
 def _read(path: Path) -> Checkpoint | None:
     try:
+        with zipfile.ZipFile(path) as file:
+            # Compressed or overlapping entries, which could fill the memory.
+            if sum(entry.file_size for entry in file.infolist()) > path.stat().st_size:
+                return None
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
         state = json.loads(str(arrays.pop("state")))
+        schema.check(state, _STATE)
         digest = state.pop("digest")
         if digest != _digest(state, arrays):
             return None
         metrics = {key: arrays.pop(key) for key in list(arrays) if _is_metric(key)}
         return Checkpoint(
-            epoch=int(state["epoch"]),
+            epoch=state["epoch"],
             # Checkpoints used to be made at the end of an epoch only.
-            batch=int(state.get("batch", 0)),
-            tables=dict(state["tables"]),
-            parts=dict(state.get("parts", {})),
+            batch=state.get("batch", 0),
+            tables=state["tables"],
+            parts=state.get("parts", {}),
             arrays=arrays,
             metrics=metrics,
         )
     except Exception:  # a damaged archive fails in the zip, NumPy or JSON reader
         return None
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(rows, list)
+        and all(
+            isinstance(row, list)
+            and all(isinstance(one, int | float | str) for one in row)
+            for row in rows
+        )
+        for rows in value.values()
+    )
+
+
+def _is_parts(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(part, dict) and all(map(schema.NUMBER.check, part.values()))
+        for part in value.values()
+    )
+
+
+_STATE = {
+    "epoch": schema.required(schema.COUNT),
+    "batch": schema.COUNT,
+    "tables": schema.required(schema.Field("rows by file name", _is_tables)),
+    "parts": schema.Field("seconds by file name", _is_parts),
+    "digest": schema.required(schema.LINE),
+}
 
 
 def _files(folder: Path) -> list[Path]:
@@ -175,14 +224,11 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:
-    keyed = {f"model_{i:04d}": v for i, v in enumerate(model.variables)}
+    keyed = {f"{_MODEL}{i:04d}": v for i, v in enumerate(model.variables)}
     keyed.update(
         {f"optimizer_{i:04d}": v for i, v in enumerate(model.optimizer.variables)}
     )
     return keyed
-
-
-_METRIC = "metric_"
 
 
 def _metric_variables(model: keras.Model) -> dict[str, keras.Variable]:
@@ -197,7 +243,8 @@ def _assign(
     variables: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndarray]
 ) -> None:
     shapes = {key: tuple(variable.shape) for key, variable in variables.items()}
-    if shapes != {key: array.shape for key, array in arrays.items()}:
+    numbers = all(array.dtype.kind in "biuf" for array in arrays.values())
+    if not numbers or shapes != {key: array.shape for key, array in arrays.items()}:
         raise RunError("the checkpoint does not fit the network of its recipe.")
     for key, variable in variables.items():
         variable.assign(arrays[key])

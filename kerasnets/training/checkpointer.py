@@ -17,14 +17,16 @@ class Checkpointer(keras.callbacks.Callback):
     """A checkpoint after every epoch, inside one at every `interval`, and at the next
     step or end of an epoch when somebody asks the run to stop.
 
-    It comes after the `keepers`, whose tables a checkpoint keeps.
+    It comes after the `keepers`, whose tables a checkpoint keeps; their files are
+    written after it.
 
     Args:
         resumed: the checkpoint that the run goes on from, if any.
 
     Raises:
         Interrupted: the run was asked to stop, and the checkpoint is written.
-        TrainingDiverged: the loss is no longer a number; nothing is written.
+        TrainingDiverged: the loss or a weight is no longer a number; nothing is
+            written.
     """
 
     def __init__(
@@ -65,7 +67,11 @@ class Checkpointer(keras.callbacks.Callback):
             self._end(self._epoch, batch)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        where = f"the validation of epoch {epoch + 1}"
+        check_finite(float((logs or {})["val_loss"]), where)
         checkpoint.save(self.run.checkpoint_folder, self.model, epoch + 1, self.tables)
+        for table in self.tables.values():
+            table.write()
         if self.stop:
             self._end(epoch + 1, 0)
 

@@ -8,10 +8,11 @@ from kerasnets import runs
 
 
 class EpochTable:
-    """Rows by epoch, rewritten whole and atomically at each addition.
+    """Rows by epoch; the file is rewritten whole and atomically.
 
-    The rows are also part of every checkpoint: a resumed run starts from the rows of
-    its checkpoint, so that no row is missing or there twice.
+    The rows are also part of every checkpoint, and reach the file once that is on disk:
+    what the file tells is never lost. A resumed run starts from the rows of its
+    checkpoint, so that no row is missing or there twice.
 
     Args:
         path: the CSV file.
@@ -25,7 +26,6 @@ class EpochTable:
 
     def add(self, rows: Iterable[Sequence[Any]]) -> None:
         self.rows.extend(list(row) for row in rows)
-        self.write()
 
     def write(self) -> None:
         runs.write_csv(self.path, self.columns, self.rows)

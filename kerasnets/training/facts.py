@@ -92,7 +92,7 @@ class Facts:
         path = run.path / "environment.json"
         if not path.exists():
             return None
-        before, now = runs.read_json(path), self._environment()
+        before, now = runs.read_json(path, ENVIRONMENT), self._environment()
         changes = [
             f"{name} {now[name]} (begun with {before.get(name)})"
             for name in _DECIDE_BITS

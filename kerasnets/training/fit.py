@@ -11,11 +11,13 @@ from kerasnets import datasets, runs
 from kerasnets.datasets.batches import Batches, evaluation_batches, training_batches
 from kerasnets.engines import choice, determinism, out_of_memory, runtime
 from kerasnets.errors import RunError
+from kerasnets.files import check_digest
 from kerasnets.networks import build_model
 from kerasnets.recipes import Recipe
 from kerasnets.runs import Run
 from kerasnets.training import callbacks as watch
 from kerasnets.training import checkpoint, interval
+from kerasnets.training.checkpoint import Checkpoint
 from kerasnets.training.checkpointer import Checkpointer
 from kerasnets.training.facts import Facts
 from kerasnets.training.interval import Interval
@@ -90,6 +92,9 @@ def fit(
         parts = datasets.partition(dataset, recipe)
         train = training_batches(recipe, dataset, parts.train)
         validation = evaluation_batches(recipe, dataset, parts.validation)
+        stack.enter_context(
+            out_of_memory.explained(recipe.batch_size, _ANOTHER_BATCH_SIZE)
+        )
         keras.utils.set_random_seed(recipe.seed)
         model = network(recipe, dataset)
         compile_model(
@@ -169,15 +174,20 @@ def _train(
         ),
         watch.ConfusionMatrixLogger(run.path, every=confusion_every),
     ]
-    found = checkpoint.newest(run.checkpoint_folder)
-    if found and found.epoch >= epochs and run.model_file.exists():
-        reporter.say(f"{run.path} is finished: its {found.epoch} epochs are done.")
+    before = runs.load(run.path).recipe
+    whole = _whole_records(run, keepers)
+    if whole and before.epochs == epochs:
+        reporter.say(f"{run.path} is finished: its {epochs} epochs are done.")
         return
+    found = checkpoint.newest(run.checkpoint_folder)
+    _check_possible(run, found, steps=len(train))
     changed = facts.changed(run)
-    raised = _raised(runs.load(run.path).recipe, run.recipe)
+    raised = _raised(before, run.recipe)
     facts.record(run)
-    # A model of fewer epochs must not pass for this run's once it has trained further.
-    runs.remove(run.model_file)
+    # What was made of fewer epochs must not pass for this run's once it has trained
+    # further.
+    for stale in (run.model_file, *run.path.rglob("metrics.json")):
+        runs.remove(stale)
     runs.write_text(run.path / "recipe.json", run.recipe.to_json())
     reporter.screen(facts.title, {**facts.screen(), "run folder": str(run.path)})
     checkpointer = Checkpointer(run, keepers, checkpoint_every, stop, found)
@@ -188,21 +198,20 @@ def _train(
         for difference in filter(None, (changed, raised)):
             reporter.say(difference)
     try:
-        with out_of_memory.explained(run.recipe.batch_size, _ANOTHER_BATCH_SIZE):
-            run_epochs(
-                model,
-                train,
-                validation,
-                epochs=epochs,
-                callbacks=[
-                    watch.StopOnNaN(),
-                    *keepers,
-                    checkpointer,
-                    reporter,
-                    watch.CollapseDetector(facts.dataset.class_names, reporter.say),
-                    *callbacks,
-                ],
-            )
+        run_epochs(
+            model,
+            train,
+            validation,
+            epochs=epochs,
+            callbacks=[
+                watch.StopOnNaN(),
+                *keepers,
+                checkpointer,
+                reporter,
+                watch.CollapseDetector(facts.dataset.class_names, reporter.say),
+                *callbacks,
+            ],
+        )
     finally:
         reporter.close()
     # The network alone: it loads without kerasnets, and the optimizer's state is in the
@@ -211,6 +220,32 @@ def _train(
     with runs.atomic_path(run.model_file) as temporary:
         bare.save(temporary)
     reporter.say(f"model and records are in {run.path}", quiet=True)
+
+
+def _whole_records(run: Run, keepers: Iterable[watch.TableKeeper]) -> bool:
+    """Whether training has ended and left all that it writes, as it wrote it."""
+    files = [run.model_file, *(keeper.table.path for keeper in keepers)]
+    try:
+        for file in files:
+            check_digest(file)
+    except RunError:
+        return False
+    return True
+
+
+def _check_possible(run: Run, found: Checkpoint | None, *, steps: int) -> None:
+    """Raise RunError where going on would lose a model, or is impossible."""
+    if found is None:
+        if run.model_file.exists():
+            raise RunError(
+                f"{run.path} has a model but no checkpoint to go on from; --overwrite "
+                "starts afresh."
+            )
+    elif found.batch >= steps or (found.epoch, found.batch) > (run.recipe.epochs, 0):
+        raise RunError(
+            f"the checkpoint of {run.path} is after {found.position}, which its recipe "
+            "does not have."
+        )
 
 
 @contextlib.contextmanager

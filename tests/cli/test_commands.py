@@ -10,6 +10,7 @@ from made_records import add_metrics, make_records
 
 from kerasnets.cli.main import _run, kerasnets
 from kerasnets.cli.options import architecture_options, training_options
+from kerasnets.files import write_text
 from kerasnets.recipes import Recipe
 
 
@@ -130,7 +131,7 @@ def test_runs_are_listed(capsys, tmp_path, monkeypatch):
     add_metrics(make_records(tmp_path / "one"))
     make_records(tmp_path / "two", done=1, trained=False)
     broken = make_records(tmp_path / "[red]three")
-    (broken.path / "history.csv").write_text("nothing\n")
+    write_text(broken.path / "history.csv", "nothing\n")
     status, out, _ = run(capsys, "runs", tmp_path)
     assert status == 0
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line}

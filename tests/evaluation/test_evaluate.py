@@ -153,6 +153,12 @@ def test_unfinished_training_is_refused(run):
     assert_refused(run, "training has not finished.*--resume")
 
 
+def test_a_run_that_is_in_use_is_refused_before_anything_is_computed(run, monkeypatch):
+    monkeypatch.setattr("kerasnets.evaluation.evaluate.load_model", None)
+    with run.lock():
+        assert_refused(run, "is in use by process")
+
+
 @pytest.mark.parametrize("keep", [0, 100, 0.5, 0.99])
 def test_damaged_model_is_refused(run, keep):
     whole = run.model_file.read_bytes()

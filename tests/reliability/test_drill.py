@@ -24,7 +24,7 @@ def test_killed_runs_are_the_same_to_the_bit(result):
     assert drilled.kills == 2
     assert drilled.passed
     assert (folder / "whole" / "model.keras").exists()
-    for run in drilled.killed:
+    for run in (drilled.again, *drilled.killed):
         assert {"weights and optimizer", "model.keras", "history.csv"} <= set(run.same)
 
 
@@ -34,17 +34,32 @@ def test_it_does_not_overwrite_runs(result):
         drilling.drill(drilled.recipe, folder)
 
 
+def differing(run):
+    return dataclasses.replace(run, same=run.same | {"history.csv": False})
+
+
 @pytest.mark.parametrize(
-    ("same", "status", "words"),
-    [(True, 0, "every bit is the same"), (False, 1, "they DIFFER")],
+    ("change", "status", "words"),
+    [
+        (lambda drilled: {}, 0, "killed: every bit is the same.\n"),
+        (
+            lambda drilled: {"killed": tuple(map(differing, drilled.killed))},
+            1,
+            "killed: they DIFFER.\n",
+        ),
+        (
+            lambda drilled: {"again": differing(drilled.again)},
+            1,
+            "killed: they DIFFER, as do two runs that were not killed.\n",
+        ),
+    ],
+    ids=["same", "killed", "again"],
 )
-def test_the_command_gives_a_verdict(monkeypatch, result, same, status, words):
+def test_the_command_gives_a_verdict(monkeypatch, result, change, status, words):
     drilled, _ = result
-    compared = dict.fromkeys(drilled.killed[0].same, True) | {"history.csv": same}
-    run = dataclasses.replace(drilled.killed[0], same=compared)
-    made = dataclasses.replace(drilled, killed=(run,))
+    made = dataclasses.replace(drilled, **change(drilled))
     monkeypatch.setattr(drilling, "drill", lambda *args, **options: made)
     answer = CliRunner().invoke(command, ["resnet18"], standalone_mode=False)
     assert answer.return_value == status
-    assert words in answer.output
-    assert ("DIFFERS" in answer.output) == (not same)
+    assert answer.output.endswith(words)
+    assert ("DIFFERS" in answer.output) == bool(status)

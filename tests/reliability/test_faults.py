@@ -9,13 +9,16 @@ import time
 import keras
 import pytest
 import small_run
+import victims
 from faults import failing_disk
 
 from kerasnets import runs
+from kerasnets.datasets import cache
 from kerasnets.drill import fingerprint
 from kerasnets.engines.out_of_memory import explained
-from kerasnets.errors import KerasnetsError, OutOfMemory, RunError
+from kerasnets.errors import DatasetError, KerasnetsError, OutOfMemory, RunError
 from kerasnets.evaluation.evaluate import evaluate
+from kerasnets.training import checkpoint
 from kerasnets.training.interval import Interval
 
 RECIPE = small_run.recipe(epochs=2)
@@ -47,6 +50,11 @@ def test_the_disk_may_fill_up_at_any_write_of_training(tmp_path, expected, strid
             except (OSError, KerasnetsError) as error:
                 assert len(str(error).splitlines()) == 1, failing.failed
         assert failing.failed
+        if runs.is_run(path):
+            # What the tables tell is in a checkpoint.
+            found = checkpoint.newest(path / "checkpoint")
+            told = len(runs.load(path).history)
+            assert told <= (found.epoch if found else 0), failing.failed
         run = fit(path)
         assert fingerprint(run) == expected, failing.failed
         assert not list(path.rglob(".tmp-*")), failing.failed
@@ -74,6 +82,29 @@ def test_the_disk_may_fill_up_at_any_write_of_evaluation(tmp_path, expected):
     print(f"{disk.operations} writes failed, one in each evaluation")
 
 
+def test_the_disk_may_fill_up_at_any_write_of_the_cache(tmp_path):
+    with failing_disk(tmp_path / "count", None) as disk:
+        victims.decode(tmp_path / "count")
+    assert disk.operations > 8
+    images = victims.images().train.images
+    for number in range(1, disk.operations + 1):
+        folder = tmp_path / str(number)
+        with failing_disk(folder, number) as failing:
+            try:
+                victims.decode(folder)
+            except DatasetError as error:
+                assert "No space left on device" in str(error)
+                assert len(str(error).splitlines()) == 1
+        assert failing.failed
+        left = [path.name for path in folder.iterdir()] if folder.exists() else []
+        assert left in ([], ["made"]), failing.failed
+        victims.decode(folder)
+        found = cache.read(folder / "made")
+        assert found is not None
+        assert (found.train.images == images).all()
+    print(f"{disk.operations} writes failed, one in each cache")
+
+
 def test_the_command_says_that_the_disk_is_full(tmp_path, monkeypatch, capsys):
     from kerasnets.cli import main as cli
 
@@ -82,7 +113,7 @@ def test_the_command_says_that_the_disk_is_full(tmp_path, monkeypatch, capsys):
     with failing_disk(tmp_path, 40, stays_full=True):
         assert cli._run([*words.split(), "-q", "--out", str(tmp_path / "run")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("kerasnets: cannot write ")
+    assert line.startswith(f"kerasnets: cannot write {tmp_path / 'run'}")
     assert line.endswith("No space left on device.")
 
 
@@ -144,6 +175,18 @@ def test_out_of_memory_proposes_half_the_batch(tmp_path, error, expected):
     )
     assert raised.value.exit_status == 2
     assert fingerprint(fit(tmp_path / "run")) == expected
+
+
+def test_a_network_that_does_not_fit_is_one_line_and_leaves_no_run(
+    tmp_path, monkeypatch
+):
+    def network(recipe, dataset):
+        return keras.Model(keras.Input((8, 8, 1)), keras.ops.zeros((2**40, 2**10)))
+
+    monkeypatch.setattr(small_run, "network", network)
+    with pytest.raises(OutOfMemory, match="--batch-size 5 may fit"):
+        fit(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_backend_itself_running_out_is_recognised():

@@ -167,6 +167,37 @@ def test_a_run_that_diverged_leaves_no_checkpoint_of_it(tmp_path):
     assert checkpoint.newest(tmp_path / "run" / "checkpoint") is None
 
 
+@pytest.mark.parametrize(
+    ("step", "every", "says"),
+    [
+        # Of the epoch's last step, the loss is taken before its update of the weights.
+        (small_run.STEPS, 300, "became nan by the validation of epoch 2"),
+        (4, 4, "is no longer finite by step 4 of epoch 2"),
+    ],
+)
+def test_weights_that_the_last_step_spoiled_reach_no_checkpoint(
+    tmp_path, step, every, says
+):
+    class Spoil(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
+        def on_train_batch_end(self, batch, logs=None):
+            if (self.epoch, batch + 1) == (1, step):
+                weight = self.model.trainable_variables[-1]
+                weight.assign(np.full(weight.shape, np.inf))
+
+    with pytest.raises(TrainingDiverged, match=says):
+        small_run.fit(
+            tmp_path / "run",
+            callbacks=[Spoil()],
+            checkpoint_every=Interval(steps=every),
+        )
+    found = checkpoint.newest(tmp_path / "run" / "checkpoint")
+    assert found is not None and (found.epoch, found.batch) == (1, 0)
+    assert [row["epoch"] for row in runs.load(tmp_path / "run").history] == [1]
+
+
 FAST = {("resnet18", "keras"), ("densenet121", "torch_graph")}
 
 
@@ -178,6 +209,10 @@ FAST = {("resnet18", "keras"), ("densenet121", "torch_graph")}
     ],
 )
 def test_every_network_resumes_inside_an_epoch(tmp_path, network, engine):
+    resumed_equals_whole(tmp_path, network, engine)
+
+
+def resumed_equals_whole(tmp_path, network, engine):
     vgg = {"head": "compact", "batch_norm": True} if "vgg" in network else {}
     recipe = Recipe.for_paper(
         network,
@@ -203,23 +238,74 @@ def test_every_network_resumes_inside_an_epoch(tmp_path, network, engine):
     assert fingerprint(parts) == fingerprint(whole)
 
 
+def with_jax(code: str, *arguments: object) -> None:
+    """Run code that may import this file in a process where Keras runs on JAX."""
+    pytest.importorskip("jax")
+    folders = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": folders}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    subprocess.run(command, check=True, env=environment)
+
+
+JAX_NETWORK = """
+import sys
+from pathlib import Path
+from test_resume import resumed_equals_whole
+resumed_equals_whole(Path(sys.argv[1]), sys.argv[2], "keras")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_resumes_inside_an_epoch_with_jax(tmp_path, network):
+    with_jax(JAX_NETWORK, tmp_path, network)
+
+
 JAX = """
 import sys
-sys.path.insert(0, {folder!r})
 import keras, small_run
 from kerasnets.drill import fingerprint
 from kerasnets.training.interval import Interval
 from test_resume import Interrupt, interrupted_fit
-whole = fingerprint(small_run.fit({path!r} + "/whole"))
+whole = fingerprint(small_run.fit(sys.argv[1] + "/whole"))
 for steps in (3, 8):
-    path = {path!r} + f"/{{steps}}"
+    path = sys.argv[1] + f"/{steps}"
     interrupted_fit(path, steps, checkpoint_every=Interval(steps=1))
     assert fingerprint(small_run.fit(path, resume=True)) == whole, steps
 """
 
 
 def test_jax_resumes_inside_an_epoch_too(tmp_path):
-    pytest.importorskip("jax")
-    code = JAX.format(folder=str(Path(__file__).parent), path=str(tmp_path))
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    with_jax(JAX, tmp_path)
+
+
+FROM_PYTORCH = """
+import sys
+import keras, numpy, small_run
+from pathlib import Path
+from kerasnets.training import checkpoint
+
+class Compare(keras.callbacks.Callback):
+    compared = 0
+
+    def on_train_begin(self, logs=None):
+        if not self.compared:
+            for key, variable in checkpoint._variables(self.model).items():
+                numpy.testing.assert_array_equal(variable.value, found.arrays[key])
+                self.compared += 1
+
+path = Path(sys.argv[1])
+found = checkpoint.newest(path / "checkpoint")
+assert (found.epoch, found.batch) == (1, 2), found.position
+compare = Compare()
+run = small_run.fit(path, resume=True, callbacks=[compare])
+assert compare.compared == len(found.arrays) > 10
+assert [row["epoch"] for row in run.history] == [1, 2, 3]
+"""
+
+
+def test_jax_goes_on_from_a_checkpoint_of_pytorch(tmp_path):
+    interrupted_fit(tmp_path / "run", 9, checkpoint_every=EVERY_STEP)
+    with_jax(FROM_PYTORCH, tmp_path / "run")
+    log = (tmp_path / "run" / "run.log").read_text()
+    assert "going on with backend jax (begun with torch)" in log

@@ -82,6 +82,47 @@ def test_a_second_signal_ends_it_at_once_and_consistent(tmp_path, expected, numb
     assert fingerprint(run) == expected
 
 
+LONG_CALL = """
+import hashlib, signal, sys
+from kerasnets.training.signals import stop_requests
+with stop_requests():
+    print("in it", flush=True)
+    # Like a step of XLA: minutes outside Python, other threads going on.
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_second_signal_ends_what_python_cannot_interrupt(number):
+    process = subprocess.Popen(
+        [sys.executable, "-c", LONG_CALL],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None and process.stdout.readline() == "in it\n"
+        process.send_signal(number)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + number
+    (line,) = errors.splitlines()
+    assert line.startswith("kerasnets: stopped by ")
+    assert line.endswith("at once; the last checkpoint is intact.")
+
+
+def test_nothing_listens_once_training_has_ended():
+    threads = threading.active_count()
+    with stop_requests():
+        assert threading.active_count() == threads + 1
+    assert threading.active_count() == threads
+    assert signal.set_wakeup_fd(-1) == -1
+
+
 def test_a_signal_after_the_last_step_stops_what_would_come_next(tmp_path, expected):
     callback = keras.callbacks.LambdaCallback(
         on_train_end=lambda logs: os.kill(os.getpid(), signal.SIGTERM)

@@ -41,8 +41,9 @@ def test_500_epochs_neither_grow_nor_leak(tmp_path):
     small_run.fit(tmp_path / "run", on=recipe, callbacks=[watch])
     first, last = watch.memory_mb[0], watch.memory_mb[-1]
     print(
-        f"{EPOCHS} epochs: {first:.1f} MB after epoch {WARM_UP}, {last:.1f} MB at the "
-        f"end; {watch.files[-1]} open files"
+        f"{EPOCHS} epochs: {first:.1f} MB after epoch {WARM_UP}, then "
+        f"{', '.join(f'{one:.1f}' for one in watch.memory_mb[1:])} MB every {EVERY}; "
+        f"{watch.files[-1]} open files"
     )
     assert len(watch.files) == (EPOCHS - WARM_UP) // EVERY + 1
     assert last - first <= 5

@@ -12,6 +12,7 @@ from evaluated_runs import add_confusion, made
 from made_runs import CLASSES, labels, make_run
 
 from kerasnets.cli.main import _run
+from kerasnets.files import write_text
 
 HOSTILE = '<script>document.title="taken"</script>"><img src=x onerror=alert(1)>'
 
@@ -135,7 +136,7 @@ def test_bad_input_is_one_line(arguments, says, tmp_path, monkeypatch, capsys):
 
 def test_a_damaged_run_leaves_the_earlier_report(folder, capsys):
     before = report(folder)
-    (folder / "first" / "predictions.csv").write_text("nothing\n1\n")
+    write_text(folder / "first" / "predictions.csv", "nothing\n1\n")
     assert _run(["report", str(folder)]) == 2
     assert "predictions.csv" in capsys.readouterr().err
     assert (folder / "report.html").read_text(encoding="utf-8") == before

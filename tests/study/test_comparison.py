@@ -159,7 +159,7 @@ COLUMNS = ",".join(runs.HISTORY_COLUMNS)
 def test_damaged_records_are_one_line(tmp_path, capsys, file, text, says):
     for name in "ab":
         make_run(tmp_path / name)
-    (tmp_path / "b" / file).write_text(text)
+    runs.write_text(tmp_path / "b" / file, text)
     with pytest.raises(RunError, match=says):
         compare([runs.load(tmp_path / name) for name in "ab"])
     out = tmp_path / "out"
