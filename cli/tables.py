@@ -192,7 +192,7 @@ def trials_table(trials: Sequence["Trial"]) -> Table:
     """What became of each variant that a diagnosis trained."""
     from kerasnets.study.diagnosis_text import TRIAL_COLUMNS, trial_cells
 
-    table = _table(TRIAL_COLUMNS, right=(1, 2, 3, 4))
+    table = _table(TRIAL_COLUMNS, right=(1, 2, 3, 4, 6))
     for trial in trials:
         table.add_row(*map(escape, trial_cells(trial)))
     return table
