@@ -17,6 +17,7 @@ from kerasnets.runs import Run
 from kerasnets.training import callbacks as watch
 from kerasnets.training import checkpoint, interval
 from kerasnets.training.checkpointer import Checkpointer
+from kerasnets.training.energy import energy_loggers
 from kerasnets.training.facts import Facts
 from kerasnets.training.interval import Interval
 from kerasnets.training.loop import run_epochs
@@ -168,6 +169,7 @@ def _train(
             validation_images=len(facts.parts.validation),
         ),
         watch.ConfusionMatrixLogger(run.path, every=confusion_every),
+        *energy_loggers(run.path, facts.session.device),
     ]
     found = checkpoint.newest(run.checkpoint_folder)
     if found and found.epoch >= epochs and run.model_file.exists():
