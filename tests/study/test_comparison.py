@@ -13,6 +13,7 @@ from kerasnets import runs
 from kerasnets.cli.main import _run
 from kerasnets.errors import RunError
 from kerasnets.study.comparison import compare
+from kerasnets.study.comparison_page import cost_table
 from kerasnets.study.pareto import pareto_front
 
 
@@ -38,6 +39,19 @@ def test_rows_hold_the_records(tmp_path):
     assert pair.test.p == pair.holm_p == binomtest(12, 42).pvalue
     assert pair.test.difference == pytest.approx(0.05)
     assert comparison.agreement == ((1, 1 - 42 / 360), (1 - 42 / 360, 1))
+
+
+def test_energy_is_shown_where_a_device_counts_it(tmp_path):
+    counted = make_run(tmp_path / "counted", epoch_j=1500.0)
+    other = make_run(tmp_path / "other")
+    comparison = compare([counted, other])
+    assert [row.energy_j for row in comparison.rows] == [3000, None]
+    table = cost_table(comparison)
+    assert [row[table.columns.index("energy (kJ)")] for row in table.rows] == [
+        "3.0",
+        "",
+    ]
+    assert "energy (kJ)" not in cost_table(compare([other, other])).columns
 
 
 def test_holm_counts_all_pairs(tmp_path):

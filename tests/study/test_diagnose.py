@@ -153,6 +153,8 @@ def test_what_is_tried():
     own = recipe(glorot=True, momentum=0.0)
     assert [Variant.of(r) for r in to_try(own)] == [NEITHER, MODIFIED, GLOROT]
     assert {r.momentum for r in to_try(own, ablate=True)} == {0.0, 0.9}
+    normal = to_try(recipe(glorot="normal"), ablate=True)
+    assert {r.glorot for r in normal} == {False, "normal"}
     resnet = Recipe.for_paper("resnet18", "digits")
     assert [Variant.of(r) for r in to_try(resnet)] == [NORM, MODIFIED]
     adam = to_try(recipe(optimizer="adam"), ablate=True, learning_rates=[0.01, 0.001])
