@@ -27,12 +27,14 @@ class Monitored:
     Attributes:
         split: "validation", or "test" where the recipe monitors the test split.
         best_epoch: the first with the highest accuracy, from 1.
-        best, last: percent, of that epoch and of the last. On "test", `best` is chosen
-            on the images that it is measured on, and so optimistic.
+        first, best, last: percent, of the first epoch, that epoch and the last. On
+            "test", `best` is chosen on the images that it is measured on, and so
+            optimistic.
     """
 
     split: str
     best_epoch: int
+    first: float
     best: float
     last: float
 
@@ -138,6 +140,7 @@ def _monitored(planned: PlannedRun, history: list[dict[str, float]]) -> Monitore
     return Monitored(
         "test" if planned.recipe.validation == "test" else "validation",
         best,
+        100 * history[0]["val_accuracy"],
         100 * history[best - 1]["val_accuracy"],
         100 * history[-1]["val_accuracy"],
     )

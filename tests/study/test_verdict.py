@@ -173,7 +173,7 @@ def test_without_a_result_the_reason_is_said(tmp_path):
     row = "mnist-densenet121"
     none = cell(study(tmp_path), row, [Outcome(row, 0, NOT_BEGUN)])
     assert str(none.verdict) == "not comparable: not run"
-    seen = Monitored("validation", best_epoch=2, best=97.5, last=96.25)
+    seen = Monitored("validation", best_epoch=2, first=95, best=97.5, last=96.25)
     begun = [Outcome(row, 0, BEGUN, 3, monitored=seen), Outcome(row, 1, NOT_BEGUN)]
     assert cell(study(tmp_path), row, begun).verdict.reason == (
         "not run to its end: 3 of 15 epochs, validation 96.25 %"
