@@ -242,6 +242,25 @@ def test_the_slowest_network_is_confirmed_only_where_it_is_so_here(tmp_path):
     assert "a machine" in faster.finding
 
 
+def test_a_slow_start_is_confirmed_at_the_papers_scale_only(tmp_path):
+    def begun(row: str, first: float, scale: str):
+        seen = Monitored("validation", best_epoch=9, first=first, best=99, last=99)
+        run = dataclasses.replace(finished(row, 99.0), monitored=seen)
+        return cell(study(tmp_path, scale), row, [run])
+
+    def found(vgg: float, scale: str):
+        firsts = {"vgg19-modified": vgg, "resnet34-modified": 90.0, "densenet121": 80.0}
+        cells = [begun(f"mnist-{r}", first, scale) for r, first in firsts.items()]
+        return by_sentence("first few epochs", cells)
+
+    assert found(50.0, "paper").status == CONFIRMED
+    assert "VGG-19 50.00 %, ResNet-34 90.00 %" in found(50.0, "paper").finding
+    assert found(85.0, "paper").status == UNCONFIRMED
+    scaled = found(50.0, "quick")
+    assert scaled.status == UNCONFIRMED and "fewer steps" in scaled.finding
+    assert by_sentence("first few epochs").status == UNCONFIRMED
+
+
 def test_every_reference_names_its_source():
     for reference in REFERENCES:
         assert 90 < reference.accuracy < 100
