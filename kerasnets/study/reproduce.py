@@ -37,7 +37,7 @@ def reproduce(
     """Bring rows of a study to their end, and write its results after each.
 
     Call it again after an interruption: finished runs are kept, and one that was
-    interrupted goes on after its last whole epoch. A run that fails is recorded and
+    interrupted goes on from its last checkpoint. A run that fails is recorded and
     does not stop the others; one that diverged would do so again, and is not repeated.
 
     Args:
