@@ -189,12 +189,14 @@ def text_table(text: TextTable) -> Table:
 
 
 def trials_table(trials: Sequence["Trial"]) -> Table:
-    """What became of each variant that a diagnosis trained."""
+    """What became of each variant that a diagnosis trained, 80 columns wide."""
     from kerasnets.study.diagnosis_text import TRIAL_COLUMNS, trial_cells
 
-    table = _table(TRIAL_COLUMNS, right=(1, 2, 3, 4, 6))
+    shown = [name for name in TRIAL_COLUMNS if name != "entropy"]
+    table = _table(shown, right=(1, 2, 3, 4))
     for trial in trials:
-        table.add_row(*map(escape, trial_cells(trial)))
+        cells = dict(zip(TRIAL_COLUMNS, trial_cells(trial), strict=True))
+        table.add_row(*(escape(cells[name]) for name in shown))
     return table
 
 

@@ -60,7 +60,7 @@ def test_a_run_has_the_joules_of_each_epoch_also_resumed(tmp_path, monkeypatch):
     fit(recipe(1), tmp_path / "run", verbosity=0)
     run = fit(recipe(3), tmp_path / "run", resume=True, verbosity=0)
     assert read_csv(run.path / "energy.csv") == [
-        {"epoch": str(epoch), "energy_j": "7"} for epoch in (1, 2, 3)
+        {"epoch": str(epoch), "energy_j": "7.0"} for epoch in (1, 2, 3)
     ]
 
 
