@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from scipy.stats import binomtest
 from kerasnets import runs
 from kerasnets.cli.main import _run
 from kerasnets.errors import RunError
+from kerasnets.figures import draw_pareto
 from kerasnets.study.comparison import compare
 from kerasnets.study.comparison_page import cost_table
 from kerasnets.study.pareto import pareto_front
@@ -225,6 +227,17 @@ def test_the_command_writes_every_file(tmp_path, capsys):
     assert _run([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == report
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_a_run_far_below_the_others_is_named_not_drawn(tmp_path):
+    """Here it is the only one on the front, as the others take longer."""
+    good = [make_run(tmp_path / f"good{n}", wrong=range(n)) for n in (9, 18)]
+    bad = make_run(tmp_path / "collapsed", wrong=range(324), epoch_s=5.0)
+    report = compare([*good, bad]).to_json()
+    svg = draw_pareto(report, tmp_path / "pareto.svg").read_text()
+    assert "Digits (far below: collapsed, 10.00%)" in svg
+    ticks = [float(tick) for tick in re.findall(r"<!-- ([\d.]+)% -->", svg)]
+    assert ticks and min(ticks) > 80
 
 
 def test_folders_with_other_files_are_left_alone(tmp_path, capsys):
