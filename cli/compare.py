@@ -44,9 +44,7 @@ def compare(names: tuple[str, ...], out: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(comparison.to_json(), indent=2))
         return
 
-    from rich.console import Console
-
-    from kerasnets.cli.tables import text_table
+    from kerasnets.cli.tables import print_tables
     from kerasnets.study.comparison_page import (
         accuracy_table,
         cost_table,
@@ -54,14 +52,8 @@ def compare(names: tuple[str, ...], out: Path | None, as_json: bool) -> None:
         pairs_table,
     )
 
-    console = Console(highlight=False)
-    for table in (
-        accuracy_table(comparison),
-        cost_table(comparison),
-        pairs_table(comparison),
-    ):
-        if table.rows:
-            console.print(text_table(table), "")
+    tables = accuracy_table(comparison), cost_table(comparison), pairs_table(comparison)
+    print_tables(*(table for table in tables if table.rows))
     for note in comparison.notes:
         click.echo(f"note: {note}")
     for line in front_lines(comparison):

@@ -54,9 +54,7 @@ def diff(
         click.echo(json.dumps(difference.to_json(), indent=2))
         return
 
-    from rich.console import Console
-
-    from kerasnets.cli.tables import text_table
+    from kerasnets.cli.tables import print_tables
     from kerasnets.study.difference_page import (
         changes_table,
         data_line,
@@ -65,15 +63,14 @@ def diff(
         verdict_line,
     )
 
-    console = Console(highlight=False)
     changes = (*difference.recipe, *difference.environment)
     if changes:
-        console.print(text_table(changes_table(difference, changes)), "")
-    click.echo(data_line(difference))
+        print_tables(changes_table(difference, changes))
+    click.echo(f"{data_line(difference)}\n")
     if difference.reached:
-        console.print("", text_table(reached_table(difference)), "")
+        print_tables(reached_table(difference))
     if difference.outcomes:
-        console.print(text_table(outcomes_table(difference, difference.outcomes)))
+        print_tables(outcomes_table(difference, difference.outcomes))
         click.echo(verdict_line(difference, difference.outcomes))
     for note in difference.notes:
         click.echo(f"note: {note}")

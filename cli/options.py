@@ -122,6 +122,9 @@ def architecture_options(command: Callable) -> Callable:
                 help="Glorot-uniform initialization.  [default: the network's own]",
             ),
             click.option(
+                "--glorot-normal", is_flag=True, help="The same with normal kernels."
+            ),
+            click.option(
                 "--head",
                 type=Name("head", HEADS),
                 help="VGG's classifier: after a 7x7 adaptive pool, or a global pool.  "
@@ -214,4 +217,8 @@ def named(options: dict[str, Any]) -> dict[str, Any]:
                 f"--no-augment contradicts --augment {options['augment']}."
             )
         options["augment"] = "none"
+    if options.pop("glorot_normal", False):
+        if options.get("glorot") is False:
+            raise click.UsageError("--glorot-normal contradicts --no-glorot.")
+        options["glorot"] = "normal"
     return {name: value for name, value in options.items() if value is not None}

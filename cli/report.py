@@ -13,10 +13,11 @@ from kerasnets.cli.options import data_dir_option, device_option, engine_option
     "--out", type=click.Path(path_type=Path), help="[default: report.html in DIR]"
 )
 @click.option(
-    "--diagnose",
-    is_flag=True,
-    help="First find why each collapsed network failed, as 'kerasnets diagnose "
-    "--ablate' does, in DIR/diagnoses.",
+    "--diagnose/--no-diagnose",
+    default=None,
+    help="Whether to find first why each collapsed network failed, as 'kerasnets "
+    "diagnose --ablate' does, in DIR/diagnoses; minutes for a large network.  "
+    "[default: once, where the data is on this machine]",
 )
 @device_option
 @engine_option
@@ -24,7 +25,7 @@ from kerasnets.cli.options import data_dir_option, device_option, engine_option
 def report(
     folder: Path,
     out: Path | None,
-    diagnose: bool,
+    diagnose: bool | None,
     device: str,
     engine: str,
     data_dir: Path | None,
@@ -32,36 +33,34 @@ def report(
     """Write a study, or a folder of runs, as one HTML page.
 
     DIR is the folder of 'kerasnets reproduce', or one with runs anywhere below it. The
-    page needs no other file and no network. Data is needed for pictures of confused
-    classes alone, and is not downloaded. Device, engine and data are for --diagnose.
+    page needs no other file and no network. Pictures of confused classes and the
+    diagnosis of a collapsed network need the data, which only --diagnose downloads;
+    device and engine are the diagnosis's.
 
     \b
     Examples:
       kerasnets report artifacts/study/quick
       kerasnets report artifacts/mnist-6000 --out mnist.html
     """
-    from kerasnets.report.failure import FOLDER, read_diagnoses, undiagnosed
+    from kerasnets.report.failure import read_diagnoses
     from kerasnets.report.page import check_place, page, write_page
     from kerasnets.report.sources import read_sources
 
     path = out or folder / "report.html"
     sources = read_sources(folder)
     check_place(path)
-    if diagnose:
-        from kerasnets.study.diagnose import diagnose as study
+    if diagnose is not False:
+        from kerasnets.report.diagnosing import diagnose_collapsed
 
         try:
-            for record in undiagnosed(sources, read_diagnoses(folder)):
-                study(
-                    record.run.recipe,
-                    folder / FOLDER / record.label.replace("/", "-"),
-                    ablate=True,
-                    overwrite=True,  # what an interrupted one has left
-                    device=device,
-                    engine=engine,
-                    data_dir=data_dir,
-                    say=lambda line: click.echo(line, err=True),
-                )
+            diagnose_collapsed(
+                sources,
+                required=bool(diagnose),
+                device=device,
+                engine=engine,
+                data_dir=data_dir,
+                say=lambda line: click.echo(line, err=True),
+            )
         except KeyboardInterrupt:
             click.echo("kerasnets: interrupted; no report is written.", err=True)
             raise click.exceptions.Exit(130) from None

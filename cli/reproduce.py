@@ -22,8 +22,8 @@ from kerasnets.study.scales import SCALES
     "--scale",
     type=Name("scale", SCALES),
     help="How much of the paper's protocol: paper (all of it, days on a CPU), quick "
-    "(about two hours on two CPU cores), smoke (digits, a few minutes).  [default: "
-    "the study's own, or quick]",
+    "(half an hour to two hours on two CPU cores), smoke (digits, under three "
+    "minutes).  [default: the study's own, or quick]",
 )
 @click.option(
     "--seeds",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
@@ -177,24 +178,39 @@ def benchmark_table(reports: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def text_table(text: TextTable) -> Table:
-    """A table of ready cells; long ones fold where the screen is narrow."""
-    table = Table(box=None, header_style="bold")
-    for index, column in enumerate(text.columns):
-        side = "right" if text.is_number(index) else "left"
-        table.add_column(column, justify=side, overflow="fold")
-    for row in text.rows:
-        table.add_row(*map(escape, row))
-    return table
+def print_tables(*tables: TextTable) -> None:
+    """Print tables of ready cells, each as a list of its rows where the screen is too
+    narrow for it."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _FILE_WIDTH
+    for text in tables:
+        table = Table(box=None, header_style="bold")
+        for index, column in enumerate(text.columns):
+            side: JustifyMethod = "right" if text.is_number(index) else "left"
+            table.add_column(column, justify=side, overflow="fold")
+        for row in text.rows:
+            table.add_row(*map(escape, row))
+        if console.measure(table).maximum <= console.width:
+            console.print(table, "")
+            continue
+        for first, *others in text.rows:
+            console.print(f"[bold]{escape(first)}[/]")
+            for column, cell in zip(text.columns[1:], others, strict=True):
+                if cell:
+                    console.print(f"  {escape(column)}: {escape(cell)}")
+        console.print()
 
 
 def trials_table(trials: Sequence["Trial"]) -> Table:
-    """What became of each variant that a diagnosis trained."""
+    """What became of each variant that a diagnosis trained, 80 columns wide."""
     from kerasnets.study.diagnosis_text import TRIAL_COLUMNS, trial_cells
 
-    table = _table(TRIAL_COLUMNS, right=(1, 2, 3, 4))
+    shown = [name for name in TRIAL_COLUMNS if name != "entropy"]
+    table = _table(shown, right=(1, 2, 3, 4))
     for trial in trials:
-        table.add_row(*map(escape, trial_cells(trial)))
+        cells = dict(zip(TRIAL_COLUMNS, trial_cells(trial), strict=True))
+        table.add_row(*(escape(cells[name]) for name in shown))
     return table
 
 
@@ -271,3 +287,4 @@ def _count(number: int | None) -> str:
 
 
 _CLASSES_SHOWN = 20
+_FILE_WIDTH = 200  # letters; a file or a pipe is as wide as a table

@@ -35,7 +35,8 @@ class Recipe:
         batch_norm: whether convolutions are followed by batch normalization.
         dropout: rate in [0, 1). VGG: of its two classifier dropouts; others: of one
             dropout before the last layer.
-        glorot: Glorot-uniform initialization instead of the network's own.
+        glorot: Glorot initialization instead of the network's own: True for uniform,
+            "normal" for normal kernels.
         head: VGG only. "imagenet" (7x7 adaptive pool, the paper's 140 M
             parameters) or "compact" (global pool). Others have one head.
         stem: ResNet and DenseNet only. "imagenet" (7x7/2 convolution and max-pool)
@@ -68,7 +69,7 @@ class Recipe:
     dataset: str
     batch_norm: bool
     dropout: float
-    glorot: bool
+    glorot: bool | str
     head: str
     stem: str
     growth_rate: int | None
@@ -99,6 +100,8 @@ class Recipe:
         check_options(self.network, self.head, self.stem, self.growth_rate)
         if self.growth_rate is None and spec.growth_rate is not None:
             raise RecipeError(f"{self.network} needs a growth_rate, not null.")
+        if isinstance(self.glorot, str):
+            _choice("glorot", self.glorot, ("normal",))
         _in_half_open("dropout", self.dropout)
         _in_half_open("momentum", self.momentum)
         _in_half_open("label_smoothing", self.label_smoothing)
@@ -264,7 +267,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "dataset": (str,),
     "batch_norm": (bool,),
     "dropout": (int, float),
-    "glorot": (bool,),
+    "glorot": (bool, str),
     "head": (str,),
     "stem": (str,),
     "growth_rate": (int, type(None)),

@@ -34,6 +34,7 @@ def make_run(
     wrong: Iterable[int] | None = (),
     accuracies: Iterable[float] = (0.6, 0.9),
     epoch_s: float | None = 10.0,
+    epoch_j: float | None = None,
     environment: dict | None = None,
     metrics: dict | None = None,
     **named,
@@ -45,6 +46,7 @@ def make_run(
             is not evaluated.
         accuracies: of the validation images, an epoch each.
         epoch_s: seconds of each epoch; None where they are not recorded.
+        epoch_j: joules of each epoch; None where they are not recorded.
         environment, metrics: more of environment.json and metrics.json.
         named: fields of the recipe.
     """
@@ -72,6 +74,9 @@ def make_run(
             for epoch in range(1, len(accuracies) + 1)
         ]
         runs.write_csv(path / "epoch_times.csv", TIMES, times)
+    if epoch_j is not None:
+        energy = [(epoch, epoch_j) for epoch in range(1, len(accuracies) + 1)]
+        runs.write_csv(path / "energy.csv", ("epoch", "energy_j"), energy)
     if wrong is not None:
         evaluate(run, wrong, metrics or {})
     return run

@@ -14,6 +14,7 @@ RANKS = {
     "version": 0,
     "errors": 0,
     "collapse": 0,
+    "energy": 0,
     "user_cache": 0,
     "schema": 1,
     "manifest": 1,

@@ -50,6 +50,8 @@ def test_names_tell_recipes_apart():
             {"limit": 6000},
             {"seed": 1},
             {"optimizer": "adam"},
+            {"glorot": True},
+            {"glorot": "normal"},
         )
     ]
     assert len(set(names)) == len(names)
@@ -59,6 +61,7 @@ def test_names_tell_recipes_apart():
 @pytest.mark.parametrize(
     ("named", "says"),
     [
+        ({"glorot": "norml"}, "Did you mean 'normal'"),
         ({"learning_rate": 0.0}, "learning_rate must be a number > 0, not 0.0"),
         ({"learning_rate": float("nan")}, "not nan"),
         ({"learning_rate": float("inf")}, "not inf"),

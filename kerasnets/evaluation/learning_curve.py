@@ -20,6 +20,8 @@ class LearningCurve:
         epoch_s: seconds of wall time in the epoch, training and validation, or None
             where epoch_times.csv does not cover every epoch.
         images_per_s: training images a second in the epoch, or None likewise.
+        energy_j: joules that the device says the epoch took, or None where energy.csv
+            does not cover every epoch.
     """
 
     epochs: tuple[int, ...]
@@ -27,6 +29,7 @@ class LearningCurve:
     accuracy: tuple[float, ...]
     epoch_s: tuple[float, ...] | None
     images_per_s: tuple[float, ...] | None
+    energy_j: tuple[float, ...] | None = None
 
     @property
     def ends_s(self) -> tuple[float, ...] | None:
@@ -49,9 +52,14 @@ class LearningCurve:
         """Training images a second in the median epoch."""
         return median(self.images_per_s) if self.images_per_s else None
 
+    @property
+    def total_energy_j(self) -> float | None:
+        """Joules of training and validation, all epochs together."""
+        return sum(self.energy_j) if self.energy_j else None
+
 
 def learning_curve(run: Run) -> LearningCurve:
-    """Read a run's history.csv and epoch_times.csv.
+    """Read a run's history.csv, epoch_times.csv and energy.csv.
 
     Raises:
         RunError: no epoch is finished, or a file is damaged.
@@ -70,11 +78,26 @@ def learning_curve(run: Run) -> LearningCurve:
             f"{run.path / 'history.csv'} does not hold a finite validation loss and "
             "accuracy of each epoch."
         ) from error
-    times = _epoch_times(run)
+    times, energy = _epoch_times(run), _energy(run)
+    joules = tuple(energy[e] for e in epochs) if set(epochs) <= set(energy) else None
     if not set(epochs) <= set(times):
-        return LearningCurve(epochs, loss, accuracy, None, None)
+        return LearningCurve(epochs, loss, accuracy, None, None, joules)
     seconds, speed = zip(*(times[epoch] for epoch in epochs), strict=True)
-    return LearningCurve(epochs, loss, accuracy, seconds, speed)
+    return LearningCurve(epochs, loss, accuracy, seconds, speed, joules)
+
+
+def _energy(run: Run) -> dict[int, float]:
+    """Joules by epoch, where the device counted them."""
+    path = run.path / "energy.csv"
+    if not path.exists():
+        return {}
+    try:
+        joules = {int(row["epoch"]): float(row["energy_j"]) for row in read_csv(path)}
+        if not all(map(math.isfinite, joules.values())):
+            raise ValueError("not finite")
+        return joules
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path} does not hold the energy of epochs.") from error
 
 
 def _epoch_times(run: Run) -> dict[int, tuple[float, float]]:

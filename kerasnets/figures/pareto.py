@@ -28,6 +28,7 @@ from kerasnets.names import dataset_title
 _PANEL = 2.5
 _LEGEND_LINE = 0.2
 _LABEL_LENGTH = 40
+_FAR_BELOW = 0.3  # of accuracy: one such run would leave no room for the others
 
 _AXES = {
     "flops": ("GFLOPs per image", 1e9),
@@ -40,7 +41,8 @@ def draw_pareto(comparison: Mapping[str, Any], path: Path) -> Path:
     """Draw test accuracy against arithmetic, parameters and training time.
 
     One row of plots for each group of runs with the same test images. A line joins the
-    runs that no other beats in accuracy at the same or a lower cost.
+    runs that no other beats in accuracy at the same or a lower cost. A run whose
+    accuracy is far below the best is named, not drawn.
 
     Args:
         comparison: as `kerasnets.study.comparison.Comparison.to_json` gives it, with
@@ -70,9 +72,14 @@ def draw_pareto(comparison: Mapping[str, Any], path: Path) -> Path:
         grid = figure.subplots(len(numbers), len(_AXES), sharey="row", squeeze=False)
         for line, number in zip(grid, numbers, strict=True):
             group = {i: rows[i] for i in shown if rows[i]["group"] == number}
+            title = dataset_title(next(iter(group.values()))["dataset"])
+            best = max(row["test_accuracy"] for row in group.values())
+            below = [i for i in group if group[i]["test_accuracy"] < best - _FAR_BELOW]
+            for index in below:
+                row = group.pop(index)
+                title += f" (far below: {row['label']}, {row['test_accuracy']:.2%})"
             for axes, cost in zip(line, _AXES, strict=True):
                 _draw(axes, cost, group, comparison["pareto"])
-            title = dataset_title(next(iter(group.values()))["dataset"])
             line[0].set_title(title, size=SMALL_SIZE)
             line[0].set_ylabel("test accuracy")
             line[0].yaxis.set_major_formatter(PercentFormatter(xmax=1))
@@ -102,9 +109,10 @@ def _draw(
             **series_style(index),
         )
     for front in fronts:
-        if front["cost"] == cost and set(front["front"]) <= set(points):
+        drawn = [points[label] for label in front["front"] if label in points]
+        if front["cost"] == cost and drawn:
             axes.plot(
-                *zip(*(points[label] for label in front["front"]), strict=True),
+                *zip(*drawn, strict=True),
                 color=GRAY,
                 linewidth=1,
                 drawstyle="steps-post",

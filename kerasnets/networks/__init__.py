@@ -21,7 +21,7 @@ def build_model(
     num_classes: int = 10,
     batch_norm: bool | None = None,
     dropout: float | None = None,
-    glorot: bool = False,
+    glorot: bool | str = False,
     head: str = "imagenet",
     stem: str = "imagenet",
     growth_rate: int | None = None,
@@ -37,7 +37,8 @@ def build_model(
         batch_norm: None for the original's: VGG without, the others with.
         dropout: rate in [0, 1), None for the original's: VGG 0.5 (twice, in the
             classifier), the others 0 (before the last layer).
-        glorot: Glorot-uniform initialization instead of the network's own.
+        glorot: Glorot initialization instead of the network's own: True for uniform,
+            "normal" for normal kernels.
         head: VGG only: "imagenet" (7x7 adaptive pool) or "compact" (global pool).
         stem: ResNet and DenseNet only: "imagenet" (7x7/2 and max-pool) or "cifar"
             (3x3).
@@ -53,6 +54,8 @@ def build_model(
     dropout = spec.dropout if dropout is None else dropout
     if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
         raise RecipeError(f"dropout must be a number in [0, 1), not {dropout!r}.")
+    if glorot not in (False, True, "normal"):
+        raise RecipeError(f"glorot must be a bool or 'normal', not {glorot!r}.")
     if not isinstance(num_classes, Integral) or int(num_classes) < 2:
         raise RecipeError(
             f"num_classes must be a whole number >= 2, not {num_classes!r}."

@@ -22,7 +22,8 @@ class Blocks:
 
     Attributes:
         batch_norm: whether convolutions are followed (or preceded) by batch norm.
-        glorot: Glorot-uniform kernels instead of the network's own initialization.
+        glorot: Glorot's kernels instead of the network's own initialization: True for
+            its uniform ones, "normal" for normal ones of the same variance.
         data_format: "channels_last" or "channels_first".
         conv_init: the network's own convolution kernels: He-normal with this fan,
             "fan_in" or "fan_out" (He et al. 2015).
@@ -30,7 +31,7 @@ class Blocks:
     """
 
     batch_norm: bool
-    glorot: bool
+    glorot: bool | str
     data_format: str
     conv_init: str = "fan_out"
     conv_bias: bool = False
@@ -106,7 +107,7 @@ class Blocks:
         """The last layer; float32 under mixed precision too."""
         return layers.Dense(
             classes,
-            kernel_initializer="glorot_uniform" if self.glorot else kernel,
+            kernel_initializer=glorot_kernel(self.glorot) or kernel,
             bias_initializer="zeros" if self.glorot else bias,
             dtype="float32",
             name="classifier",
@@ -118,12 +119,19 @@ class Blocks:
         )(x)
 
     def _conv_kernel(self) -> keras.initializers.Initializer:
-        # A new one for each layer: one instance gives every layer the same values.
-        if self.glorot:
-            return keras.initializers.GlorotUniform()
-        return keras.initializers.VarianceScaling(
+        return glorot_kernel(self.glorot) or keras.initializers.VarianceScaling(
             2.0, mode=self.conv_init, distribution="untruncated_normal"
         )
+
+
+def glorot_kernel(glorot: bool | str) -> keras.initializers.Initializer | None:
+    """A new initializer for each layer, as one would give all the same values; None
+    where the network's own is wanted."""
+    if glorot == "normal":
+        return keras.initializers.VarianceScaling(
+            1.0, mode="fan_avg", distribution="untruncated_normal"
+        )
+    return keras.initializers.GlorotUniform() if glorot else None
 
 
 def torch_linear_init(fan_in: int) -> keras.initializers.Initializer:

@@ -21,7 +21,7 @@ def densenet(
     *,
     batch_norm: bool,
     dropout: float,
-    glorot: bool,
+    glorot: bool | str,
     stem: str,
     growth_rate: int,
     data_format: str,

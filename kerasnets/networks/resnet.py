@@ -26,7 +26,7 @@ def resnet(
     *,
     batch_norm: bool,
     dropout: float,
-    glorot: bool,
+    glorot: bool | str,
     stem: str,
     data_format: str,
 ) -> keras.Model:

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from kerasnets.networks.adaptive_pool import adaptive_average_pool
-from kerasnets.networks.blocks import Blocks
+from kerasnets.networks.blocks import Blocks, glorot_kernel
 
 # Convolutions in each of the five stages: table 1's columns A, B, D and E.
 CONVOLUTIONS = {
@@ -24,7 +24,7 @@ def vgg(
     *,
     batch_norm: bool,
     dropout: float,
-    glorot: bool,
+    glorot: bool | str,
     head: str,
     data_format: str,
 ) -> keras.Model:
@@ -55,7 +55,7 @@ def vgg(
     for name in ("fc1", "fc2"):
         x = layers.Dense(
             UNITS,
-            kernel_initializer="glorot_uniform" if glorot else _dense_kernel(),
+            kernel_initializer=glorot_kernel(glorot) or _dense_kernel(),
             name=name,
         )(x)
         x = blocks.relu(x, f"{name}_relu")

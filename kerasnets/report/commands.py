@@ -13,7 +13,9 @@ def fit_command(recipe: Recipe) -> str:
     """`kerasnets fit` with the options that differ from the paper's recipe."""
     words = ["kerasnets", "fit", recipe.network, "--dataset", recipe.dataset]
     for name, value in recipe.departures().items():
-        if name in _SWITCHES:
+        if value == "normal":
+            words.append("--glorot-normal")
+        elif name in _SWITCHES:
             words.append(f"--{'' if value else 'no-'}{_SWITCHES[name]}")
         elif value is not None:  # None leaves it to the dataset, as no option does
             option = _SHORTER.get(name, name.replace("_", "-"))

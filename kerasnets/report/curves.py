@@ -4,7 +4,14 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from kerasnets.report.chart import Point, Series, line_chart, look
-from kerasnets.report.markup import Html, element, paragraph, section
+from kerasnets.report.markup import (
+    Html,
+    element,
+    folded,
+    paragraph,
+    picture,
+    section,
+)
 from kerasnets.report.sources import Record
 from kerasnets.training.progress import duration
 
@@ -18,6 +25,7 @@ def curves_section(records: Sequence[Record]) -> Html:
         alike = [record for record in records if record.group == group]
         parts.append(element("h3", group))
         parts.append(_charts(alike))
+    parts += _drawn(records)
     return section(
         "curves",
         "Loss and accuracy while training",
@@ -33,6 +41,28 @@ def curves_section(records: Sequence[Record]) -> Html:
         ),
         *parts,
     )
+
+
+def _drawn(records: Sequence[Record]) -> list[Html]:
+    """Training beside validation, as the paper's appendix has it."""
+    pictures = [
+        element(
+            "div",
+            element("h3", record.label),
+            picture(record.run.path / "curves.png", f"Curves of {record.label}"),
+            class_="card",
+        )
+        for record in records
+        if (record.run.path / "curves.png").exists()
+    ]
+    if not pictures:
+        return []
+    return [
+        folded(
+            "Training beside validation, run by run (the paper's appendix)",
+            element("div", *pictures, class_="cards"),
+        )
+    ]
 
 
 def _charts(records: Sequence[Record]) -> Html:

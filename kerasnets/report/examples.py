@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from kerasnets import datasets
-from kerasnets.datasets.folders import data_folder, prepared_folder
 from kerasnets.errors import RunError
 from kerasnets.evaluation.confusion import read_confusion
 from kerasnets.evaluation.results import Predictions
 from kerasnets.figures.examples import check_same_images
+from kerasnets.report.data import is_at_hand
 from kerasnets.report.markup import (
     Html,
     element,
@@ -131,10 +131,7 @@ def _images(
     """The test images, uint8 [N, H, W, C], or None and why they are not at hand."""
     assert record.evaluated
     recipe = record.run.recipe
-    there = recipe.dataset == "digits" or prepared_folder(
-        recipe.dataset, data_folder(data_dir)
-    )
-    if not there:
+    if not is_at_hand(recipe.dataset, data_dir):
         return None, f"the dataset {recipe.dataset} is not on this machine"
     dataset = datasets.load(
         recipe.dataset,

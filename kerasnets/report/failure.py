@@ -13,6 +13,7 @@ from kerasnets.report.commands import diagnose_command
 from kerasnets.report.markup import (
     Html,
     element,
+    folded,
     joined,
     paragraph,
     picture,
@@ -20,7 +21,7 @@ from kerasnets.report.markup import (
     table,
 )
 from kerasnets.report.sources import Record, Sources
-from kerasnets.study.diagnosis_text import TRIAL_COLUMNS, trial_cells
+from kerasnets.study.diagnosis_text import TRIAL_COLUMNS, switches_table, trial_cells
 from kerasnets.study.tables import TextTable
 from kerasnets.study.trial import Trial
 from kerasnets.study.variants import Variant
@@ -50,6 +51,10 @@ class FoundDiagnosis:
     planned: int
     trials: tuple[Trial, ...]
     figure: Path
+
+    @property
+    def is_whole(self) -> bool:
+        return len(self.trials) == self.planned
 
     def is_of(self, recipe: Recipe) -> bool:
         """Whether it tells of runs of that recipe."""
@@ -136,8 +141,8 @@ def failure_section(sources: Sources, found: Sequence[FoundDiagnosis]) -> Html:
                 "p",
                 f"{record.label} has not been diagnosed. ",
                 element("code", command),
-                f" with --out and a folder in {FOLDER}/ here measures why, as does "
-                "--diagnose of this report.",
+                f" with --out and a folder in {FOLDER}/ here measures why, as does the "
+                "report itself with --diagnose.",
             )
         )
     return section("failure", title, *parts)
@@ -163,8 +168,9 @@ def _diagnosis(found: FoundDiagnosis) -> Html:
     trials = TextTable(
         TRIAL_COLUMNS,
         tuple(tuple(trial_cells(trial)) for trial in found.trials),
-        words=("most predicted", "outcome"),
+        words=("top class", "outcome"),
     )
+    switches = switches_table(found.trials)
     figure = (
         picture(found.figure, "Signal and gradient by depth")
         if found.figure.exists()
@@ -175,7 +181,10 @@ def _diagnosis(found: FoundDiagnosis) -> Html:
             element("h3", title),
             paragraph(found.verdict),
             paragraph(f"{len(found.trials)} of {found.planned} trials are finished."),
-            table(trials, "Trials, one thing switched at a time"),
+            table(switches, "Batch norm by initialization") if switches else Html(),
+            folded(
+                "Every trial", table(trials, "Trials, one thing switched at a time")
+            ),
             figure,
         ]
     )

@@ -59,7 +59,7 @@ ASSUMPTIONS = (
         "uniform, every convolution and dense kernel, biases 0",
         "Glorot & Bengio's normalized initialization (their equation 16) is the "
         "uniform one",
-        "`--glorot/--no-glorot`",
+        "`--glorot-normal`, `--no-glorot`",
     ),
     Assumption(
         "Original initialization",
@@ -159,7 +159,8 @@ ASSUMPTIONS = (
         "not mentioned",
         "the last",
         "nothing is selected, so nothing is selected on the test split",
-        "`--validation test` records the test accuracy after every epoch",
+        "`reproduce` also tests the best on the validation images; `--validation test` "
+        "records the test accuracy after every epoch",
     ),
     Assumption(
         "Seeds",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kerasnets.datasets.specs import DATASETS
 from kerasnets.recipes import PAPER, Recipe
-from kerasnets.study.outcome import FAILED, FINISHED, Outcome
+from kerasnets.study.outcome import FAILED, FINISHED, NOT_BEGUN, Outcome
 from kerasnets.study.plan import Study
 from kerasnets.study.verdict import (
     Interval,
@@ -107,10 +107,21 @@ def _obstacle(row: str, recipe: Recipe, outcomes: Sequence[Outcome]) -> str:
     """Why the row's results cannot be compared with the paper's, or ""."""
     if not any(one.state == FINISHED for one in outcomes):
         failures = [one.failure for one in outcomes if one.state == FAILED]
-        return f"failed: {failures[0]}" if failures else "not run to its end yet"
+        if failures:
+            return f"failed: {failures[0]}"
+        return _how_far(recipe, max(outcomes, key=lambda one: one.epochs))
     reason = scaled_down(row, recipe)
     if reason:
         return reason
     if any((one.metrics or {}).get("data_changed") for one in outcomes):
         return "the data changed between training and evaluation"
     return ""
+
+
+def _how_far(recipe: Recipe, farthest: Outcome) -> str:
+    """What there is of a row without a result."""
+    if farthest.state == NOT_BEGUN:
+        return "not run"
+    trained = f"not run to its end: {farthest.epochs} of {recipe.epochs} epochs"
+    seen = farthest.monitored
+    return trained if seen is None else f"{trained}, {seen.split} {seen.last:.2f} %"

@@ -8,7 +8,7 @@ from kerasnets.names import dataset_title, network_title
 from kerasnets.networks.specs import NETWORKS
 from kerasnets.recipes import PAPER
 from kerasnets.study.cells import Cell
-from kerasnets.study.verdict import Interval, wilson
+from kerasnets.study.verdict import Interval, scaled_down, wilson
 
 CONFIRMED = "confirmed"
 CONTRADICTED = "contradicted"
@@ -71,6 +71,7 @@ def claims(cells: Sequence[Cell] = ()) -> tuple[Claim, ...]:
             ("mnist-vgg19-modified", "mnist-resnet34-modified"),
             ours,
         ),
+        _slow_start(ours),
         _pair(
             "V.B",
             "Resnet-34 with dropout layer achieved an accuracy of 91.18% slightly "
@@ -301,6 +302,35 @@ def _slower(
     # Another order on other hardware says nothing of theirs.
     status = CONFIRMED if slowest == slow else UNCONFIRMED
     return Claim(section, sentence, status, finding)
+
+
+def _slow_start(ours: Mapping[str, Cell]) -> Claim:
+    """That VGG-19 is the slowest to begin, as Figures 7 and 8 show it."""
+    rows = ("mnist-vgg19-modified", "mnist-resnet34-modified", "mnist-densenet121")
+    after = {
+        row: one.monitored.first
+        for row in rows
+        if row in ours
+        for one in ours[row].finished[:1]
+        if one.monitored
+    }
+    finding, status = "Our runs of the three networks are not finished.", UNCONFIRMED
+    if len(after) == len(rows):
+        shares = ", ".join(f"{_network(row)} {after[row]:.2f} %" for row in rows)
+        finding = f"Validation accuracy after our first epoch: {shares}."
+        scales = {scaled_down(row, ours[row].recipe) for row in rows} - {""}
+        if scales:
+            finding += " Scaled-down epochs have fewer steps than the paper's."
+        elif min(after, key=after.__getitem__) == rows[0]:
+            status = CONFIRMED
+    return Claim(
+        "V.A",
+        "... in the first few epochs VGG-19's accuracy is too low making the model "
+        "gradually learn and then it improves. This has not been the case with the "
+        "other two ...",
+        status,
+        finding,
+    )
 
 
 def _network(row: str) -> str:

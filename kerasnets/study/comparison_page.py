@@ -40,7 +40,8 @@ RULES = (
     f"Holm's rule for all pairs of the table; up to {SIGNIFICANCE} two runs differ.",
     "FLOPs are two for each multiply-accumulate of convolutions and dense layers.",
     "Times are of training and validation; seconds an epoch and images a second are "
-    "those of the median epoch. Energy is not recorded.",
+    "those of the median epoch. Energy is what the device counts in that time, where "
+    "it does: the whole board's or processor's.",
 )
 
 
@@ -111,8 +112,17 @@ def accuracy_table(comparison: "Comparison") -> TextTable:
 
 def cost_table(comparison: "Comparison") -> TextTable:
     """What each run costs."""
+    counted = any(row.energy_j is not None for row in comparison.rows)
     return TextTable(
-        ("run", "parameters", "GFLOPs/image", "s/epoch", "images/s", "training time"),
+        (
+            "run",
+            "parameters",
+            "GFLOPs/image",
+            "s/epoch",
+            "images/s",
+            "training time",
+            *(("energy (kJ)",) if counted else ()),
+        ),
         tuple(
             (
                 row.label,
@@ -121,10 +131,15 @@ def cost_table(comparison: "Comparison") -> TextTable:
                 "" if row.seconds_per_epoch is None else f"{row.seconds_per_epoch:.1f}",
                 "" if row.images_per_s is None else f"{row.images_per_s:,.0f}",
                 "" if row.total_s is None else duration(row.total_s),
+                *((_kilojoules(row.energy_j),) if counted else ()),
             )
             for row in comparison.rows
         ),
     )
+
+
+def _kilojoules(joules: float | None) -> str:
+    return "" if joules is None else f"{joules / 1000:,.1f}"
 
 
 def pairs_table(comparison: "Comparison") -> TextTable:

@@ -8,6 +8,7 @@ import numpy as np
 from kerasnets.evaluation.signals import LayerSignal
 from kerasnets.names import dataset_title, network_title
 from kerasnets.study.diagnosis import Diagnosis
+from kerasnets.study.tables import TextTable
 from kerasnets.study.trial import STATISTICS_BATCHES, Trial
 from kerasnets.study.variants import MODIFIED, Variant, named_variants
 
@@ -18,6 +19,7 @@ TRIAL_COLUMNS = (
     "loss",
     "accuracy",
     "top class",
+    "entropy",
     "outcome",
 )
 
@@ -50,6 +52,7 @@ def markdown(diagnosis: Diagnosis) -> str:
             "",
             diagnosis.verdict,
             "",
+            *_switched(diagnosis.ablation),
             *_trials_table(diagnosis),
             "",
             f"{len(diagnosis.ablation)} of {diagnosis.planned} trials are finished. "
@@ -57,7 +60,8 @@ def markdown(diagnosis: Diagnosis) -> str:
             f"loss and accuracy on {diagnosis.images:,} {diagnosis.monitored} images, "
             "with batch norm's statistics averaged anew over "
             f"{STATISTICS_BATCHES} batches at most. "
-            "Top class: that predicted most often. Collapsed: it takes more than 99 % "
+            "Top class: that predicted most often. Entropy: of the predicted "
+            "probabilities, mean, in nats. Collapsed: it takes more than 99 % "
             "of the predictions. Stuck: an accuracy less than a tenth of the way from "
             "one answer for all "
             f"({diagnosis.guess_accuracy:.2%}) to 100 %.",
@@ -223,6 +227,43 @@ def _short(trial: Trial) -> str:
     return f"{trial.outcome}{score}"
 
 
+def switches_table(trials: Sequence[Trial]) -> TextTable | None:
+    """Batch norm × initialization, for each learning rate and momentum: accuracy and
+    outcome. None where no more than two of the four were tried."""
+    found = {(t.variant, t.learning_rate, t.momentum): t for t in trials}
+    if len({trial.variant for trial in trials}) <= 2:
+        return None
+
+    def cell(batch_norm: bool, glorot: bool, rate: float, momentum: float) -> str:
+        trial = found.get((Variant(batch_norm, glorot), rate, momentum))
+        if trial is None or trial.accuracy is None:
+            return trial.outcome if trial else ""
+        return f"{trial.accuracy:.2%}, {trial.outcome}"
+
+    return TextTable(
+        ("initialization", "lr", "momentum", "without batch norm", "with batch norm"),
+        tuple(
+            (
+                "Glorot" if glorot else "its own",
+                f"{rate:g}",
+                f"{momentum:g}",
+                cell(False, glorot, rate, momentum),
+                cell(True, glorot, rate, momentum),
+            )
+            for rate, momentum in dict.fromkeys(
+                (trial.learning_rate, trial.momentum) for trial in trials
+            )
+            for glorot in (False, True)
+        ),
+        words=("without batch norm", "with batch norm"),
+    )
+
+
+def _switched(trials: Sequence[Trial]) -> list[str]:
+    table = switches_table(trials)
+    return [table.markdown(), ""] if table else []
+
+
 def _trials_table(diagnosis: Diagnosis) -> list[str]:
     lines = [f"| {' | '.join(TRIAL_COLUMNS)} |", "|---" * len(TRIAL_COLUMNS) + "|"]
     for trial in diagnosis.ablation:
@@ -239,11 +280,12 @@ def trial_cells(trial: Trial) -> list[str]:
         f"{trial.momentum:g}",
     ]
     if trial.accuracy is None:
-        return [*settings, "", "", "", trial.outcome]
+        return [*settings, "", "", "", "", trial.outcome]
     return [
         *settings,
         f"{trial.loss:.4f}",
         f"{trial.accuracy:.2%}",
         f"{trial.most_predicted_share:.1%} {trial.most_predicted}",
+        f"{trial.prediction_entropy:.3f}",
         trial.outcome,
     ]

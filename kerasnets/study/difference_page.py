@@ -143,12 +143,12 @@ def outcomes_table(difference: "Difference", found: "Outcomes") -> TextTable:
 
 def verdict_line(difference: "Difference", found: "Outcomes") -> str:
     """The difference of the accuracies with its interval and p, in a sentence."""
-    test = found.test
+    test, p = found.test, p_value(found.test.p)
     return (
         f"The test accuracy of {difference.second} less that of {difference.first} is "
         f"{points(test.difference)} points (95 % interval {points(test.interval.low)} "
         f"to {points(test.interval.high)}); McNemar's exact test: "
-        f"p = {p_value(test.p)}."
+        f"p {'' if p.startswith('<') else '= '}{p}."
     )
 
 

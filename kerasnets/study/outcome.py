@@ -1,5 +1,6 @@
 """What came of one run of a study, read from its folder."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,12 @@ from typing import Any
 from kerasnets import runs
 from kerasnets.errors import RunError
 from kerasnets.runs import Run
+from kerasnets.schema import METRICS, Field
 from kerasnets.study.plan import PlannedRun, Study
 
 FINISHED, FAILED, BEGUN, NOT_BEGUN = "finished", "failed", "begun", "not begun"
+
+BEST_EPOCH_FOLDER = "best_validation"  # of its test results, in the run folder
 
 # examples.png is drawn when all else is there. The network itself is not asked for: a
 # published study comes without weights.
@@ -23,12 +27,14 @@ class Monitored:
     Attributes:
         split: "validation", or "test" where the recipe monitors the test split.
         best_epoch: the first with the highest accuracy, from 1.
-        best, last: percent, of that epoch and of the last. On "test", `best` is chosen
-            on the images that it is measured on, and so optimistic.
+        first, best, last: percent, of the first epoch, that epoch and the last. On
+            "test", `best` is chosen on the images that it is measured on, and so
+            optimistic.
     """
 
     split: str
     best_epoch: int
+    first: float
     best: float
     last: float
 
@@ -45,6 +51,8 @@ class Outcome:
         metrics: what metrics.json holds, once finished.
         environment: what environment.json holds, once begun.
         monitored: None before the first epoch ends.
+        best_epoch_accuracy: on the test split, of the best epoch's network, in percent;
+            None where that epoch is the last, or its network was not kept.
         train_s: wall seconds of training and validation in these epochs.
     """
 
@@ -56,6 +64,7 @@ class Outcome:
     metrics: dict[str, Any] | None = None
     environment: dict[str, Any] | None = None
     monitored: Monitored | None = None
+    best_epoch_accuracy: float | None = None
     train_s: float = 0.0
 
     @property
@@ -65,12 +74,14 @@ class Outcome:
 
     @property
     def accuracy_at_best_validation(self) -> float | None:
-        """On the test split, of the epoch that was best on held-out images; known only
-        where that was the last, as no other epoch's network is kept."""
+        """On the test split, of the epoch that was best on held-out images, in percent;
+        None where there are none, or its network was not kept."""
         monitored = self.monitored
         if monitored is None or monitored.split == "test":
             return None
-        return self.accuracy if monitored.best_epoch == self.epochs else None
+        if monitored.best_epoch == self.epochs:
+            return self.accuracy
+        return self.best_epoch_accuracy
 
     @property
     def best_on_test(self) -> float | None:
@@ -110,18 +121,34 @@ def outcome(study: Study, planned: PlannedRun) -> Outcome:
         runs.read_json(path / "metrics.json") if state == FINISHED else None,
         _read_if_there(path / "environment.json"),
         _monitored(planned, history) if history else None,
+        _best_epoch_accuracy(path),
         _seconds(path / "epoch_times.csv"),
     )
 
 
+def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
+    """The first of the epochs with the highest validation accuracy, from 1.
+
+    Args:
+        history: rows of history.csv, one at least.
+    """
+    return int(max(history, key=lambda row: row["val_accuracy"])["epoch"])
+
+
 def _monitored(planned: PlannedRun, history: list[dict[str, float]]) -> Monitored:
-    best = max(history, key=lambda row: row["val_accuracy"])  # the first of equals
+    best = best_epoch(history)
     return Monitored(
         "test" if planned.recipe.validation == "test" else "validation",
-        int(best["epoch"]),
-        100 * best["val_accuracy"],
+        best,
+        100 * history[0]["val_accuracy"],
+        100 * history[best - 1]["val_accuracy"],
         100 * history[-1]["val_accuracy"],
     )
+
+
+def _best_epoch_accuracy(path: Path) -> float | None:
+    metrics = _read_if_there(path / BEST_EPOCH_FOLDER / "metrics.json", METRICS)
+    return None if metrics is None else 100 * metrics["accuracy"]
 
 
 def _seconds(path: Path) -> float:
@@ -136,5 +163,7 @@ def _seconds(path: Path) -> float:
         raise RunError(f"{path} holds something other than numbers.") from error
 
 
-def _read_if_there(path: Path) -> dict[str, Any] | None:
-    return runs.read_json(path) if path.exists() else None
+def _read_if_there(
+    path: Path, fields: Mapping[str, Field] | None = None
+) -> dict[str, Any] | None:
+    return runs.read_json(path, fields or {}) if path.exists() else None

@@ -5,15 +5,18 @@ import gc
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from kerasnets import datasets, runs
 from kerasnets.engines import choice, runtime
 from kerasnets.errors import KerasnetsError, TrainingDiverged
 from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.figures import draw_evaluation, draw_training
+from kerasnets.recipes import Recipe
 from kerasnets.runs import Run
 from kerasnets.study import plan, records
-from kerasnets.study.outcome import is_finished
+from kerasnets.study.best_epoch import BestEpoch, KeepBestEpoch
+from kerasnets.study.outcome import best_epoch, is_finished
 from kerasnets.study.plan import PlannedRun, Study
 from kerasnets.study.results import Results
 from kerasnets.training.fit import fit
@@ -34,7 +37,7 @@ def reproduce(
     """Bring rows of a study to their end, and write its results after each.
 
     Call it again after an interruption: finished runs are kept, and one that was
-    interrupted goes on after its last whole epoch. A run that fails is recorded and
+    interrupted goes on from its last checkpoint. A run that fails is recorded and
     does not stop the others; one that diverged would do so again, and is not repeated.
 
     Args:
@@ -126,10 +129,20 @@ def _run(
             device=device,
             engine=engine,
             data_dir=data_dir,
+            callbacks=_watchers(path, planned.recipe),
             verbosity=verbosity,
         )
         draw_training(run)
-        evaluate(run, first_batch=True, device=device, engine=engine, data_dir=data_dir)
+        means: dict[str, Any] = {
+            "device": device,
+            "engine": engine,
+            "data_dir": data_dir,
+        }
+        evaluate(run, first_batch=True, **means)
+        best = BestEpoch(path, planned.recipe)
+        before_the_last = best_epoch(run.history) < planned.recipe.epochs
+        if before_the_last and best.model_file.exists():
+            evaluate(best, **means)
         draw_evaluation(run, data_dir=data_dir)
     except KerasnetsError as error:
         _record_failure(study, planned, error)
@@ -138,6 +151,12 @@ def _run(
         gc.collect()  # Keras models hold cycles, and VGG-19's takes gigabytes
     _drop_checkpoints(run)
     return ""
+
+
+def _watchers(path: Path, recipe: Recipe) -> list[KeepBestEpoch]:
+    """None where the test split is monitored: to choose by it is no selection."""
+    held_out = recipe.validation != "test"
+    return [KeepBestEpoch(Run(path, recipe))] if held_out else []
 
 
 def _drop_checkpoints(run: Run) -> None:

@@ -15,10 +15,10 @@ RULE = (
     "where it is not the paper's protocol; a scaled-down run is not a reproduction."
 )
 WHICH_EPOCH = (
-    "The accuracy above is the last epoch's. The epoch that is best on held-out images "
-    "has a test accuracy only where it is the last, as no other network is kept. The "
-    "best on the test split is chosen on what it is measured on, so it is optimistic; "
-    "it needs --validation test."
+    "The accuracy above is the last epoch's; beside it, that of the epoch which is "
+    "best on held-out images, unknown where its network was not kept. The best on the "
+    "test split is chosen on what it is measured on, so it is optimistic; it needs "
+    "--validation test."
 )
 
 

@@ -37,6 +37,7 @@ class Row:
         seconds_per_epoch: of wall time, training and validation, median epoch.
         images_per_s: training images a second, median epoch.
         total_s: seconds of training and validation, all epochs.
+        energy_j: joules of these, where the device counted them.
         device: name of the processor or accelerator.
         group: number of the group of runs with the same test images, from 0.
         curve: validation loss and accuracy by epoch and time.
@@ -62,6 +63,7 @@ class Row:
     seconds_per_epoch: float | None
     images_per_s: float | None
     total_s: float | None
+    energy_j: float | None
     device: str
     group: int | None
     curve: LearningCurve
@@ -103,6 +105,7 @@ def make_row(run: Run, label: str, result: Evaluated | None, group: int | None) 
         seconds_per_epoch=curve.seconds_per_epoch,
         images_per_s=curve.median_images_per_s,
         total_s=curve.total_s,
+        energy_j=curve.total_energy_j,
         device=recorded.get("device_name", "unknown"),
         group=group,
         curve=curve,

@@ -33,7 +33,7 @@ _SMOKE = {"dataset": "digits", "limit": 250, "epochs": 2, "batch_size": 10}
 SCALES = {
     "paper": Scale("the paper's whole protocol; days on a CPU"),
     "quick": Scale(
-        "fewer images and epochs, about two hours on two CPU cores",
+        "fewer images and epochs, half an hour to two hours on two CPU cores",
         {
             "mnist": {"limit": 6000, "epochs": 5},
             "cifar10": {"limit": 10000, "epochs": 8},

@@ -1,6 +1,7 @@
 """Which runs are meant: folders of runs, patterns and names, and a label for each."""
 
 import glob
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -71,8 +72,14 @@ def _no_such(name: str) -> str:
     return f"there is no run folder {shown(name)}."
 
 
+_SEED = re.compile(r"[^/](-seed\d+)$")
+
+
 def labels(chosen: Sequence[Run]) -> list[str]:
-    """The shortest ends of the runs' paths that tell them apart, in the same order."""
+    """The shortest ends of the runs' paths that tell them apart, in the same order.
+
+    A seed that all their names end with is left out.
+    """
     paths = [run.path.resolve() for run in chosen]
     found = []
     for path in paths:
@@ -84,4 +91,5 @@ def labels(chosen: Sequence[Run]) -> list[str]:
         ):
             length += 1
         found.append("/".join(path.parts[-length:]))
-    return found
+    seeds = {m[1] if (m := _SEED.search(label)) else "" for label in found}
+    return [label.removesuffix(*seeds) for label in found] if len(seeds) == 1 else found

@@ -1,5 +1,6 @@
 """Text for readers: tables, the same in Markdown and on the screen, and numbers."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -71,4 +72,7 @@ def millions(number: int) -> str:
 
 
 def p_value(p: float) -> str:
+    """0.0123 -> "0.012"; one that is too small for a number is not called 0."""
+    if p < sys.float_info.min:
+        return "< 1e-307"
     return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"

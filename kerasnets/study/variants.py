@@ -24,7 +24,7 @@ class Variant:
 
     @classmethod
     def of(cls, recipe: Recipe) -> "Variant":
-        return cls(recipe.batch_norm, recipe.glorot)
+        return cls(recipe.batch_norm, bool(recipe.glorot))
 
     @classmethod
     def original(cls, network: str) -> "Variant":
@@ -71,7 +71,7 @@ def to_try(
         dataclasses.replace(
             recipe,
             batch_norm=variant.batch_norm,
-            glorot=variant.glorot,
+            glorot=variant.glorot and (recipe.glorot or True),
             learning_rate=rate,
             momentum=momentum,
         )

@@ -74,7 +74,7 @@ class Facts:
             + (f"; {self.dataset.note}" if self.dataset.note else ""),
             "parameters": f"{self.trainable_parameters:,} trainable",
             "network": f"batch norm {_on(recipe.batch_norm)}, dropout "
-            f"{recipe.dropout:g}, Glorot {_on(recipe.glorot)}, "
+            f"{recipe.dropout:g}, Glorot {_on(bool(recipe.glorot))}, "
             f"head {recipe.head}, stem {recipe.stem}"
             + (f", growth rate {recipe.growth_rate}" if recipe.growth_rate else ""),
             "training": f"{recipe.epochs} epochs of {self.steps} steps, batch "

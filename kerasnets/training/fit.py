@@ -19,6 +19,7 @@ from kerasnets.training import callbacks as watch
 from kerasnets.training import checkpoint, interval
 from kerasnets.training.checkpoint import Checkpoint
 from kerasnets.training.checkpointer import Checkpointer
+from kerasnets.training.energy import energy_loggers
 from kerasnets.training.facts import Facts
 from kerasnets.training.interval import Interval
 from kerasnets.training.loop import run_epochs
@@ -173,6 +174,7 @@ def _train(
             validation_images=len(facts.parts.validation),
         ),
         watch.ConfusionMatrixLogger(run.path, every=confusion_every),
+        *energy_loggers(run.path, facts.session.device),
     ]
     before = runs.load(run.path).recipe
     whole = _whole_records(run, keepers)

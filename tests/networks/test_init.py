@@ -80,6 +80,14 @@ def test_glorot_everywhere(name):
             assert not bias(model, layer.name).any()
 
 
+def test_glorot_normal_has_the_variance_of_the_uniform_one():
+    model = build_model("resnet18", glorot="normal")
+    assert_normal(kernel(model, "stage4_block2_conv2"), (2 / (9 * 1024)) ** 0.5)
+    assert_normal(kernel(model, "classifier"), (2 / 522) ** 0.5)
+    vgg = build_model("vgg11", glorot="normal", head="compact")
+    assert_normal(kernel(vgg, "fc2"), (2 / 8192) ** 0.5)
+
+
 def test_no_two_layers_start_alike(resnet):
     one, other = (kernel(resnet, f"stage1_block{b}_conv1") for b in (1, 2))
     assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.05

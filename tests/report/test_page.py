@@ -11,9 +11,13 @@ import pytest
 from evaluated_runs import add_confusion, made
 from made_runs import CLASSES, labels, make_run
 
+from kerasnets import runs
 from kerasnets.cli.main import _run
+from kerasnets.errors import RunError
 from kerasnets.files import write_text
+from kerasnets.study import diagnose as module
 
+COLLAPSED = {"class": "1", "share": 0.995}
 HOSTILE = '<script>document.title="taken"</script>"><img src=x onerror=alert(1)>'
 
 
@@ -80,11 +84,45 @@ def test_runs_that_are_not_evaluated_have_curves(tmp_path):
 
 
 def test_a_collapsed_run_is_named_with_the_command_that_explains_it(tmp_path):
-    collapsed = {"class": "1", "share": 0.995}
-    made(tmp_path / "flat", metrics={"collapsed": collapsed})
-    text = report(tmp_path)
+    made(tmp_path / "flat", metrics={"collapsed": COLLAPSED})
+    text = report(tmp_path, "--no-diagnose")
     assert "Why did ResNet-18 fail?" in text
     assert "kerasnets diagnose resnet18 --dataset digits" in text
+
+
+def test_a_collapsed_run_is_diagnosed_once(tmp_path, monkeypatch, capsys):
+    diagnose = module.diagnose
+    monkeypatch.setattr(module, "diagnose", lambda *a, **b: diagnose(*a, steps=1, **b))
+    made(tmp_path / "flat", metrics={"collapsed": COLLAPSED})
+    text = report(tmp_path)
+    assert "8 of 8 trials are finished" in text
+    assert 'data-label="with batch norm">' in text
+    monkeypatch.setattr(module, "diagnose", None)
+    assert report(tmp_path) == text
+    # One that was interrupted is made anew.
+    file = tmp_path / "diagnoses" / "flat" / "diagnosis.json"
+    runs.write_json(file, {**runs.read_json(file), "planned": 9})
+    monkeypatch.setattr(module, "diagnose", refuse)
+    assert "8 of 9 trials are finished" in report(tmp_path)
+    assert "flat is not diagnosed: the disk is full." in capsys.readouterr().err
+    assert _run(["report", str(tmp_path), "--diagnose"]) == 2
+
+
+def test_no_data_is_fetched_to_diagnose_unasked(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(module, "diagnose", refuse)
+    made(tmp_path / "runs" / "flat", metrics={"collapsed": COLLAPSED})
+    recipe = tmp_path / "runs" / "flat" / "recipe.json"
+    runs.write_json(recipe, {**runs.read_json(recipe), "dataset": "kmnist"})
+    options = ["--data-dir", str(tmp_path / "none")]
+    text = report(tmp_path / "runs", *options)
+    assert "flat collapsed; it takes kmnist to see why." in capsys.readouterr().err
+    assert "has not been diagnosed" in text
+    assert _run(["report", str(tmp_path / "runs"), "--diagnose", *options]) == 2
+    assert "the disk is full" in capsys.readouterr().err
+
+
+def refuse(*_, **__):
+    raise RunError("the disk is full.")
 
 
 def hostile(tmp_path):
@@ -174,6 +212,10 @@ def browse(path, width: int) -> tuple[str, str]:
             "--headless",
             "--no-sandbox",
             "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
             "--enable-logging=stderr",
             f"--user-data-dir={path.parent / 'profile'}",
             f"--window-size={width},900",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,7 @@ def test_the_scale_is_not_called_scaled_down_where_it_is_the_papers(tmp_path):
         *(row.recipe for row in PAPER.values()),
         Recipe.for_paper("vgg19", "mnist", batch_norm=True, head="compact", limit=6000),
         Recipe.for_paper("resnet18", "digits", batch_norm=False, validation="test"),
+        Recipe.for_paper("resnet18", "digits", glorot="normal"),
         Recipe.for_paper(
             "densenet121",
             "cifar10",
@@ -68,7 +70,10 @@ def test_the_command_of_a_run_makes_its_recipe(recipe):
     words = fit_command(recipe).split()
     command = kerasnets.commands["fit"]
     options = command.make_context("fit", words[2:]).params
-    fields = {field.name for field in dataclasses.fields(Recipe)} | {"no_augment"}
+    fields = {field.name for field in dataclasses.fields(Recipe)} | {
+        "no_augment",
+        "glorot_normal",
+    }
     chosen = named({k: v for k, v in options.items() if k in fields})
     made_again = Recipe.for_paper(
         chosen.pop("network"), chosen.pop("dataset"), **chosen
@@ -128,6 +133,19 @@ def test_a_damaged_diagnosis_is_named(tmp_path, text):
     (folder / "diagnosis.json").write_text(text)
     with pytest.raises(RunError, match=r"diagnosis\.json"):
         read_diagnoses(tmp_path)
+
+
+@pytest.mark.parametrize("one", ASSUMPTIONS, ids=lambda one: one.what)
+def test_each_assumption_has_a_switch_that_there_is(one):
+    there = {
+        name
+        for command in ("fit", "reproduce")
+        for parameter in kerasnets.commands[command].params
+        for name in (*parameter.opts, *parameter.secondary_opts)
+    }
+    named = re.findall(r"--[a-z-]+", one.switch)
+    assert set(named) <= there
+    assert named or one.switch == "every option"
 
 
 def test_assumptions_are_those_of_the_docs():

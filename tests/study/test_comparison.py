@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from scipy.stats import binomtest
 from kerasnets import runs
 from kerasnets.cli.main import _run
 from kerasnets.errors import RunError
+from kerasnets.figures import draw_pareto
 from kerasnets.study.comparison import compare
+from kerasnets.study.comparison_page import cost_table
 from kerasnets.study.pareto import pareto_front
 
 
@@ -38,6 +41,19 @@ def test_rows_hold_the_records(tmp_path):
     assert pair.test.p == pair.holm_p == binomtest(12, 42).pvalue
     assert pair.test.difference == pytest.approx(0.05)
     assert comparison.agreement == ((1, 1 - 42 / 360), (1 - 42 / 360, 1))
+
+
+def test_energy_is_shown_where_a_device_counts_it(tmp_path):
+    counted = make_run(tmp_path / "counted", epoch_j=1500.0)
+    other = make_run(tmp_path / "other")
+    comparison = compare([counted, other])
+    assert [row.energy_j for row in comparison.rows] == [3000, None]
+    table = cost_table(comparison)
+    assert [row[table.columns.index("energy (kJ)")] for row in table.rows] == [
+        "3.0",
+        "",
+    ]
+    assert "energy (kJ)" not in cost_table(compare([other, other])).columns
 
 
 def test_holm_counts_all_pairs(tmp_path):
@@ -211,6 +227,17 @@ def test_the_command_writes_every_file(tmp_path, capsys):
     assert _run([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == report
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_a_run_far_below_the_others_is_named_not_drawn(tmp_path):
+    """Here it is the only one on the front, as the others take longer."""
+    good = [make_run(tmp_path / f"good{n}", wrong=range(n)) for n in (9, 18)]
+    bad = make_run(tmp_path / "collapsed", wrong=range(324), epoch_s=5.0)
+    report = compare([*good, bad]).to_json()
+    svg = draw_pareto(report, tmp_path / "pareto.svg").read_text()
+    assert "Digits (far below: collapsed, 10.00%)" in svg
+    ticks = [float(tick) for tick in re.findall(r"<!-- ([\d.]+)% -->", svg)]
+    assert ticks and min(ticks) > 80
 
 
 def test_folders_with_other_files_are_left_alone(tmp_path, capsys):

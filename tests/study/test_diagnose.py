@@ -21,7 +21,7 @@ from kerasnets.recipes import Recipe
 from kerasnets.runs import read_csv
 from kerasnets.study.diagnose import diagnose
 from kerasnets.study.diagnosis import FILES, Diagnosis
-from kerasnets.study.diagnosis_text import markdown, verdict
+from kerasnets.study.diagnosis_text import markdown, switches_table, verdict
 from kerasnets.study.trial import (
     STATISTICS_BATCHES,
     LayerRow,
@@ -153,6 +153,8 @@ def test_what_is_tried():
     own = recipe(glorot=True, momentum=0.0)
     assert [Variant.of(r) for r in to_try(own)] == [NEITHER, MODIFIED, GLOROT]
     assert {r.momentum for r in to_try(own, ablate=True)} == {0.0, 0.9}
+    normal = to_try(recipe(glorot="normal"), ablate=True)
+    assert {r.glorot for r in normal} == {False, "normal"}
     resnet = Recipe.for_paper("resnet18", "digits")
     assert [Variant.of(r) for r in to_try(resnet)] == [NORM, MODIFIED]
     adam = to_try(recipe(optimizer="adam"), ablate=True, learning_rates=[0.01, 0.001])
@@ -226,6 +228,21 @@ def test_the_verdict_on_what_is_lacking(norm, glorot, modified, says):
     assert "does not overfit" in text
 
 
+def test_switches_stand_two_by_two_for_each_momentum():
+    outcomes = {NEITHER: "collapsed", MODIFIED: "learning", NORM: "diverged"}
+    trials = made(outcomes).ablation
+    other = [dataclasses.replace(trials[1], momentum=0.0, accuracy=0.5)]
+    table = switches_table([*trials, *other])
+    assert table is not None
+    assert table.rows == (
+        ("its own", "0.001", "0.9", "11.35%, collapsed", "diverged"),
+        ("Glorot", "0.001", "0.9", "", "11.35%, learning"),
+        ("its own", "0.001", "0", "", ""),
+        ("Glorot", "0.001", "0", "", "50.00%, learning"),
+    )
+    assert switches_table(trials[:2]) is None
+
+
 def test_a_network_that_learns_needs_no_explanation():
     text = verdict(made({NEITHER: "learning", MODIFIED: "learning"}))
     assert "original (neither) learns" in text
@@ -241,7 +258,9 @@ def test_one_paragraph_whatever_happens():
         diagnosis = made(dict(zip(variants, four, strict=True)))
         text = verdict(diagnosis)
         assert "\n" not in text and "  " not in text and "None" not in text
-        assert markdown(diagnosis).count("\n| ") == 5
+        # Two initializations and four trials.
+        tables = [x for x in markdown(diagnosis).splitlines() if x.startswith("| ")]
+        assert len([x for x in tables if "---" not in x]) == 2 + 4 + 2
 
     holds()
 

@@ -7,11 +7,13 @@ import textwrap
 import threading
 import time
 
+import keras
 import pytest
 
 from kerasnets import runs
 from kerasnets.errors import BackendError, RunError, TrainingDiverged
 from kerasnets.recipes import PAPER
+from kerasnets.study import best_epoch, outcome
 from kerasnets.study import plan as plans
 from kerasnets.study import reproduce as module
 from kerasnets.study.outcome import BEGUN, FAILED, FINISHED, NOT_BEGUN
@@ -197,6 +199,40 @@ def test_seeds_are_averaged_and_the_test_split_can_be_monitored(tmp_path, tiny):
         assert one.best_on_test == pytest.approx(one.accuracy)
         assert one.accuracy_at_best_validation is None
     assert "validation test" in (path / "results.md").read_text()
+
+
+def test_the_best_epoch_is_tested_too(tmp_path, tiny, monkeypatch):
+    first = bring_on(plan(tmp_path / "one", scale=tiny), ROWS[:1]).cells[0]
+    monkeypatch.setitem(SCALES[tiny].changes["mnist"], "epochs", 2)
+    for place in (best_epoch, module, outcome):
+        monkeypatch.setattr(place, "best_epoch", lambda history: 1)
+    study = plan(tmp_path / "two", scale=tiny)
+    (found,) = bring_on(study, ROWS[:1]).cells[0].finished
+    assert found.epochs == 2
+    assert found.accuracy_at_best_validation == first.accuracy
+    folder = tmp_path / "two" / "runs" / RUNS[0]
+    assert not list(folder.rglob("best-*")) and not (folder / "checkpoint").exists()
+    (folder / "best_validation" / "metrics.json").unlink()
+    (found,) = gather(study).cells[0].finished
+    assert found.accuracy_at_best_validation is None
+
+
+def test_the_network_of_the_best_epoch_is_kept(tmp_path):
+    run = runs.create(tmp_path / "run", PAPER[ROWS[0]].recipe)
+    run.checkpoint_folder.mkdir()
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    keep = best_epoch.KeepBestEpoch(run)
+    keep.set_model(model)
+    rows = []
+    for epoch, accuracy in enumerate((0.5, 0.75, 0.75, 0.25)):
+        model.layers[0].bias.assign([epoch])
+        rows.append([epoch + 1, 0.0, 0.0, 0.0, accuracy])
+        runs.write_csv(run.path / "history.csv", runs.HISTORY_COLUMNS, rows)
+        keep.on_epoch_end(epoch)
+    (file,) = run.checkpoint_folder.iterdir()
+    assert file.name == "best-00002.keras"
+    kept = keras.saving.load_model(file)
+    assert keras.ops.convert_to_numpy(kept.layers[-1].bias).tolist() == [1]
 
 
 def test_nothing_is_written_where_the_device_is_missing(tmp_path, tiny):

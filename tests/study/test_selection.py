@@ -4,6 +4,8 @@ import pytest
 from made_runs import make_run
 
 from kerasnets.errors import RunError
+from kerasnets.recipes import Recipe
+from kerasnets.runs import Run
 from kerasnets.study.selection import find_runs, labels
 
 
@@ -51,3 +53,15 @@ def test_labels_are_as_short_as_can_be(study):
 def test_what_is_no_run_is_said(study, name, says):
     with pytest.raises(RunError, match=says):
         find_runs([name])
+
+
+def test_a_seed_that_all_have_is_left_out(tmp_path):
+    recipe = Recipe.for_paper("vgg11", "digits")
+
+    def named(*names: str) -> list[str]:
+        return labels([Run(tmp_path / name, recipe) for name in names])
+
+    assert named("vgg-seed0", "resnet-seed0") == ["vgg", "resnet"]
+    assert named("vgg-seed0", "vgg-seed1") == ["vgg-seed0", "vgg-seed1"]
+    assert named("vgg-seed0", "resnet") == ["vgg-seed0", "resnet"]
+    assert named("a/-seed0", "b/-seed0") == ["a/-seed0", "b/-seed0"]

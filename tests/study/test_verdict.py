@@ -13,7 +13,14 @@ from kerasnets.recipes import PAPER
 from kerasnets.study.cells import cell
 from kerasnets.study.claims import CONFIRMED, CONTRADICTED, UNCONFIRMED, claims
 from kerasnets.study.claims import parameters as counted
-from kerasnets.study.outcome import FAILED, FINISHED, Outcome
+from kerasnets.study.outcome import (
+    BEGUN,
+    FAILED,
+    FINISHED,
+    NOT_BEGUN,
+    Monitored,
+    Outcome,
+)
 from kerasnets.study.plan import Study
 from kerasnets.study.references import REFERENCES
 from kerasnets.study.scales import SCALES, recipe_at
@@ -164,8 +171,15 @@ def test_several_seeds_give_a_mean_and_a_t_interval(tmp_path):
 
 def test_without_a_result_the_reason_is_said(tmp_path):
     row = "mnist-densenet121"
-    none = cell(study(tmp_path), row, [Outcome(row, 0, "begun", 3)])
-    assert str(none.verdict) == "not comparable: not run to its end yet"
+    none = cell(study(tmp_path), row, [Outcome(row, 0, NOT_BEGUN)])
+    assert str(none.verdict) == "not comparable: not run"
+    seen = Monitored("validation", best_epoch=2, first=95, best=97.5, last=96.25)
+    begun = [Outcome(row, 0, BEGUN, 3, monitored=seen), Outcome(row, 1, NOT_BEGUN)]
+    assert cell(study(tmp_path), row, begun).verdict.reason == (
+        "not run to its end: 3 of 15 epochs, validation 96.25 %"
+    )
+    first = cell(study(tmp_path), row, [Outcome(row, 0, BEGUN)])
+    assert first.verdict.reason == "not run to its end: 0 of 15 epochs"
     failed = Outcome(row, 0, FAILED, failure="the loss became nan")
     assert "the loss became nan" in cell(study(tmp_path), row, [failed]).verdict.reason
     changed = finished(row, 98.96, data_changed=True)
@@ -226,6 +240,25 @@ def test_the_slowest_network_is_confirmed_only_where_it_is_so_here(tmp_path):
     faster = by_sentence("~17 min", [timed(vgg, 20), timed(resnet, 10)])
     assert faster.status == UNCONFIRMED
     assert "a machine" in faster.finding
+
+
+def test_a_slow_start_is_confirmed_at_the_papers_scale_only(tmp_path):
+    def begun(row: str, first: float, scale: str):
+        seen = Monitored("validation", best_epoch=9, first=first, best=99, last=99)
+        run = dataclasses.replace(finished(row, 99.0), monitored=seen)
+        return cell(study(tmp_path, scale), row, [run])
+
+    def found(vgg: float, scale: str):
+        firsts = {"vgg19-modified": vgg, "resnet34-modified": 90.0, "densenet121": 80.0}
+        cells = [begun(f"mnist-{r}", first, scale) for r, first in firsts.items()]
+        return by_sentence("first few epochs", cells)
+
+    assert found(50.0, "paper").status == CONFIRMED
+    assert "VGG-19 50.00 %, ResNet-34 90.00 %" in found(50.0, "paper").finding
+    assert found(85.0, "paper").status == UNCONFIRMED
+    scaled = found(50.0, "quick")
+    assert scaled.status == UNCONFIRMED and "fewer steps" in scaled.finding
+    assert by_sentence("first few epochs").status == UNCONFIRMED
 
 
 def test_every_reference_names_its_source():

@@ -1,0 +1,95 @@
+"""How much energy a device says that it has used.
+
+A graphics card's counter is that of NVIDIA's driver, for the whole board; processors'
+are RAPL's package counters as Linux shows them, which only an administrator may read on
+most machines. Both count what other programs use too.
+"""
+
+import ctypes
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+POWERCAP = Path("/sys/class/powercap")
+
+# Joules since some moment.
+Counter = Callable[[], float]
+
+
+def energy_counter(device: str) -> Counter | None:
+    """The counter of a device ("cpu", "cuda:N"); None where it does not say."""
+    if device == "cpu":
+        return _processor()
+    if device.startswith("cuda:"):
+        return _graphics_card(int(device.partition(":")[2]))
+    return None
+
+
+def _processor() -> Counter | None:
+    try:
+        zones = [
+            zone
+            for zone in sorted(POWERCAP.glob("intel-rapl:*"))
+            # Not the parts of a package, nor the platform around it.
+            if re.fullmatch(r"intel-rapl:\d+", zone.name)
+            and (zone / "name").read_text().startswith("package")
+        ]
+        return Rapl(zones) if zones else None
+    except (OSError, ValueError):
+        return None
+
+
+class Rapl:
+    """The packages' counters together.
+
+    They begin anew every hour or so of full load: it must be called more often.
+
+    Args:
+        zones: folders of the packages, each with energy_uj and max_energy_range_uj.
+    """
+
+    def __init__(self, zones: Sequence[Path]) -> None:
+        self._zones = {
+            zone: int((zone / "max_energy_range_uj").read_text()) for zone in zones
+        }
+        self._before = self._read()
+        self._microjoules = 0
+
+    def __call__(self) -> float:
+        now = self._read()
+        self._microjoules += sum(
+            (now[zone] - self._before[zone]) % (highest + 1)
+            for zone, highest in self._zones.items()
+        )
+        self._before = now
+        return self._microjoules / 1e6
+
+    def _read(self) -> dict[Path, int]:
+        return {zone: int((zone / "energy_uj").read_text()) for zone in self._zones}
+
+
+def _graphics_card(index: int) -> Counter | None:
+    """By its number, which is the driver's only by way of the card's UUID."""
+    import torch
+
+    try:
+        driver = ctypes.CDLL("libnvidia-ml.so.1")
+        uuid = f"GPU-{torch.cuda.get_device_properties(index).uuid}".encode()
+    except (OSError, AttributeError, AssertionError, RuntimeError):
+        return None
+    card, millijoules = ctypes.c_void_p(), ctypes.c_ulonglong()
+
+    def joules() -> float:
+        if driver.nvmlDeviceGetTotalEnergyConsumption(card, ctypes.byref(millijoules)):
+            raise OSError("the driver no longer tells the card's energy")
+        return millijoules.value / 1000
+
+    try:
+        if driver.nvmlInit_v2() or driver.nvmlDeviceGetHandleByUUID(
+            uuid, ctypes.byref(card)
+        ):
+            return None
+        joules()
+    except (OSError, AttributeError):  # an old card or driver
+        return None
+    return joules
