@@ -9,7 +9,14 @@ import keras
 
 from kerasnets import datasets, runs
 from kerasnets.datasets.batches import Batches, evaluation_batches, training_batches
-from kerasnets.engines import choice, determinism, out_of_memory, runtime
+from kerasnets.datasets.pixels import HostPixels
+from kerasnets.engines import (
+    choice,
+    determinism,
+    out_of_memory,
+    runtime,
+)
+from kerasnets.engines.placement import place
 from kerasnets.errors import RunError
 from kerasnets.networks import build_model
 from kerasnets.recipes import Recipe
@@ -88,8 +95,9 @@ def fit(
             data_dir=data_dir,
         )
         parts = datasets.partition(dataset, recipe)
-        train = training_batches(recipe, dataset, parts.train)
-        validation = evaluation_batches(recipe, dataset, parts.validation)
+        placed = place(session, HostPixels)
+        train = training_batches(recipe, dataset, parts.train, place=placed)
+        validation = evaluation_batches(recipe, dataset, parts.validation, place=placed)
         keras.utils.set_random_seed(recipe.seed)
         model = network(recipe, dataset)
         compile_model(
@@ -101,7 +109,14 @@ def fit(
         model.optimizer.build(model.trainable_variables)
         choice.use(model, engine)
         facts = Facts(
-            recipe, session, engine, deterministic, dataset, parts, model, len(train)
+            recipe,
+            session,
+            engine,
+            deterministic,
+            dataset,
+            parts,
+            model,
+            len(train),
         )
         reporter = ProgressReporter(
             verbosity, train_images=len(parts.train), batch_size=recipe.batch_size
@@ -166,6 +181,7 @@ def _train(
             facts.session,
             train_images=len(facts.parts.train),
             validation_images=len(facts.parts.validation),
+            waited_s=lambda: train.waited_s,
         ),
         watch.ConfusionMatrixLogger(run.path, every=confusion_every),
     ]
