@@ -15,6 +15,7 @@ from kerasnets.engines import (
     determinism,
     out_of_memory,
     runtime,
+    whole_batches,
 )
 from kerasnets.engines.placement import place
 from kerasnets.errors import RunError
@@ -95,9 +96,12 @@ def fit(
             data_dir=data_dir,
         )
         parts = datasets.partition(dataset, recipe)
+        whole = whole_batches.are_needed(session)
         placed = place(session, HostPixels)
-        train = training_batches(recipe, dataset, parts.train, place=placed)
-        validation = evaluation_batches(recipe, dataset, parts.validation, place=placed)
+        train = training_batches(recipe, dataset, parts.train, place=placed, fill=whole)
+        validation = evaluation_batches(
+            recipe, dataset, parts.validation, place=placed, fill=whole
+        )
         keras.utils.set_random_seed(recipe.seed)
         model = network(recipe, dataset)
         compile_model(
@@ -108,6 +112,8 @@ def fit(
         )
         model.optimizer.build(model.trainable_variables)
         choice.use(model, engine)
+        if whole:
+            whole_batches.install(model)
         facts = Facts(
             recipe,
             session,
