@@ -156,6 +156,8 @@ ENVIRONMENT = {
     "validation_images": COUNT,
     "test_images": COUNT,
     "trainable_parameters": COUNT,
+    "dataset_load_s": NUMBER,
+    "start_s": NUMBER,
     "resumed": Field("a list of objects", _is_objects),
 }
 

@@ -178,6 +178,20 @@ class CollapseDetector(keras.callbacks.Callback):
             )
 
 
+class FirstStep(keras.callbacks.Callback):
+    """Calls `ended` once, when the first training step has ended."""
+
+    def __init__(self, ended: Callable[[], None]) -> None:
+        super().__init__()
+        self._ended: Callable[[], None] | None = ended
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if self._ended:
+            float((logs or {})["loss"])  # a device may compute while the host goes on
+            self._ended()
+            self._ended = None
+
+
 class StopOnNaN(keras.callbacks.Callback):
     """Ends training when the loss is no longer a number.
 

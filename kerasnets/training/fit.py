@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def fit(
     checkpoint_every: Interval = interval.DEFAULT,
     callbacks: Iterable[keras.callbacks.Callback] = (),
     verbosity: int = NORMAL,
+    began: float | None = None,
 ) -> Run:
     """Train, recording everything in a run folder.
 
@@ -73,11 +75,14 @@ def fit(
             ends with one in any case.
         callbacks: more Keras callbacks, called after those that keep the records.
         verbosity: 0 quiet, 1 normal, 2 verbose.
+        began: `time.perf_counter()` when the command began that trains; the time of
+            this call unless given. The record of the start counts from it.
 
     Raises:
         KerasnetsError: see its kinds in kerasnets.errors.
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint at the next step.
     """
+    began = time.perf_counter() if began is None else began
     path = Path(path) if path is not None else runs.DEFAULT_ROOT / recipe.name
     resuming = resume and runs.is_run(path)
     if resuming:
@@ -89,12 +94,14 @@ def fit(
         if deterministic:
             stack.enter_context(determinism.deterministic(session))
         engine = choice.check(engine)
+        loading = time.perf_counter()
         dataset = datasets.load(
             recipe.dataset,
             image_size=recipe.image_size,
             channels=recipe.channels,
             data_dir=data_dir,
         )
+        loaded_s = time.perf_counter() - loading
         parts = datasets.partition(dataset, recipe)
         whole = whole_batches.are_needed(session)
         placed = place(session, HostPixels)
@@ -123,6 +130,8 @@ def fit(
             parts,
             model,
             len(train),
+            began=began,
+            dataset_load_s=loaded_s,
         )
         reporter = ProgressReporter(
             verbosity, train_images=len(parts.train), batch_size=recipe.batch_size
@@ -209,6 +218,15 @@ def _train(
         reporter.say(f"going on after {found.position}", quiet=True)
         for difference in filter(None, (changed, raised)):
             reporter.say(difference)
+
+    def started() -> None:
+        seconds = facts.record_start(run)
+        reporter.say(
+            f"first step done after {seconds:.1f} s, of which loading the data took "
+            f"{facts.dataset_load_s:.2f} s",
+            quiet=True,
+        )
+
     try:
         with out_of_memory.explained(run.recipe.batch_size, _ANOTHER_BATCH_SIZE):
             run_epochs(
@@ -221,6 +239,7 @@ def _train(
                     *keepers,
                     checkpointer,
                     reporter,
+                    watch.FirstStep(started),
                     watch.CollapseDetector(facts.dataset.class_names, reporter.say),
                     *callbacks,
                 ],
