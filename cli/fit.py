@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from kerasnets.cli import BEGAN
 from kerasnets.cli.options import (
     architecture_options,
     data_dir_option,
@@ -104,6 +105,7 @@ def fit(
         confusion_every=confusion_every,
         checkpoint_every=interval,
         verbosity=0 if quiet else 2 if verbose else 1,
+        began=BEGAN,
     )
 
     from kerasnets.figures import draw_training

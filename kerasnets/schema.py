@@ -164,6 +164,8 @@ _SESSION = {
     "platform": LINE,
     "python": LINE,
     "packages": Field("an object of versions", _is_versions),
+    "dataset_load_s": NUMBER,
+    "start_s": NUMBER,
 }
 
 ENVIRONMENT = {

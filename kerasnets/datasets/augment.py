@@ -1,20 +1,48 @@
 """Random changes to training images, a whole batch at a time.
 
-Pure functions: the generator is passed in, the input is left as it is.
+Pure functions: the generator is passed in, the input is left as it is. What is drawn
+and what is done with it are apart, so that an accelerator may do the same changes.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
 PADDING = 4  # pixels on each side, section IV.A of the paper
 
 
-def flip(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Mirror each image left to right with probability 1/2.
+@dataclass(frozen=True)
+class Changes:
+    """What happens to each image of a batch of N.
 
-    Args:
-        images: [N, H, W, C].
+    Attributes:
+        offsets: int64 [N, 2], row and column in 0 ... 2 * padding at which the padded
+            image is cut; None where no image is padded.
+        flipped: bool [N], which images are then mirrored left to right; None for none.
+        padding: zeros on each side, in pixels.
     """
-    return flip_at(images, rng.random(len(images)) < 0.5)
+
+    offsets: np.ndarray | None = None
+    flipped: np.ndarray | None = None
+    padding: int = PADDING
+
+
+def draw(kind: str, count: int, rng: np.random.Generator) -> Changes:
+    """The changes that one of `kerasnets.recipes.AUGMENTATIONS` makes to `count`
+    images: offsets uniform, each image mirrored with probability 1/2."""
+    if kind == "none":
+        return Changes()
+    offsets = None
+    if kind == "crop-flip":
+        offsets = rng.integers(0, 2 * PADDING + 1, size=(count, 2))
+    return Changes(offsets, rng.random(count) < 0.5)
+
+
+def change(images: np.ndarray, changes: Changes) -> np.ndarray:
+    """The images [N, H, W, C], changed."""
+    if changes.offsets is not None:
+        images = crop_at(images, changes.offsets, changes.padding)
+    return images if changes.flipped is None else flip_at(images, changes.flipped)
 
 
 def flip_at(images: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -24,22 +52,9 @@ def flip_at(images: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return flipped
 
 
-def crop(
-    images: np.ndarray, rng: np.random.Generator, padding: int = PADDING
-) -> np.ndarray:
-    """Pad each image with zeros on all sides and cut its size out at random.
-
-    Args:
-        images: [N, H, W, C].
-        padding: pixels; offsets are uniform in 0 ... 2 * padding.
-    """
-    offsets = rng.integers(0, 2 * padding + 1, size=(len(images), 2))
-    return crop_at(images, offsets, padding)
-
-
 def crop_at(images: np.ndarray, offsets: np.ndarray, padding: int) -> np.ndarray:
-    """Crops of the padded images at `offsets` [N, 2] (row, column), each in
-    0 ... 2 * padding."""
+    """Each image padded with zeros on all sides, and its size cut out of that at
+    `offsets` [N, 2] (row, column), each in 0 ... 2 * padding."""
     count, height, width, channels = images.shape
     border = (padding, padding)
     padded = np.pad(images, ((0, 0), border, border, (0, 0)))
@@ -51,10 +66,3 @@ def crop_at(images: np.ndarray, offsets: np.ndarray, padding: int) -> np.ndarray
     )
     rows, columns = offsets[:, 0], offsets[:, 1] * channels
     return windows[np.arange(count), rows, columns].reshape(images.shape)
-
-
-def augment(images: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
-    """Apply one of `kerasnets.recipes.AUGMENTATIONS`."""
-    if kind == "crop-flip":
-        images = crop(images, rng)
-    return images if kind == "none" else flip(images, rng)

@@ -96,7 +96,8 @@ class FusedSGD:
         """One step; a variable whose gradient is None must have a kept one, or is
         left as it is."""
         optimizer = self.optimizer
-        rate = float(optimizer.learning_rate)
+        # A tensor: a number would have to be read from the device.
+        rate = keras.ops.convert_to_tensor(optimizer.learning_rate).detach()
         optimizer._apply_weight_decay(variables)
         pieces: list[Piece] = []
         for variable, gradient in zip(variables, gradients, strict=True):
@@ -112,7 +113,7 @@ class FusedSGD:
             parts = self._parts.get(id(variable)) or self._find_parts(variable, kept)
             if kept.shared:
                 scaled = kept.parts[0] * -rate
-                self._update([part.piece(scaled) for part in parts], 1.0)
+                self._update([part.piece(scaled) for part in parts], None)
             elif self._rest_is_at_rest(variable, kept):
                 pieces += [
                     part.piece(gradient)
@@ -120,8 +121,8 @@ class FusedSGD:
                 ]
             else:
                 pieces.append(whole.piece(kept.whole(whole.like)))
-        self._update(pieces, -rate)
-        optimizer._iterations.assign_add(1)
+        self._update(pieces, torch.reciprocal(-rate))
+        parameter(optimizer._iterations).add_(1)
 
     def _momentum(self, variable: Any) -> torch.Tensor | None:
         if self.optimizer.momentum == 0:
@@ -158,18 +159,13 @@ class FusedSGD:
             known = self._at_rest[id(variable)] = not bool(rest.any())
         return known
 
-    def _update(self, pieces: list[Piece], scale: float) -> None:
-        """m = momentum * m + scale * g; w = w + m. The gradients are overwritten."""
+    def _update(self, pieces: list[Piece], divisor: torch.Tensor | None) -> None:
+        """m = momentum * m + g / divisor; w = w + m. The gradients are overwritten."""
         if not pieces:
             return
         weights, gradients, momenta = (
             list(tensors) for tensors in zip(*pieces, strict=True)
         )
-        divisor = None
-        if scale == 0:
-            torch._foreach_zero_(gradients)
-        elif scale != 1:
-            divisor = torch.tensor(1 / scale, device=weights[0].device)
         torch._fused_sgd_(
             weights,
             gradients,

@@ -10,7 +10,9 @@ import numpy as np
 from kerasnets import datasets, runs
 from kerasnets.collapse import collapsed_class
 from kerasnets.datasets.batches import evaluation_batches
+from kerasnets.datasets.pixels import HostPixels
 from kerasnets.engines import choice, out_of_memory, runtime
+from kerasnets.engines.placement import place
 from kerasnets.errors import RunError, unknown
 from kerasnets.evaluation.metrics import Metrics, measure
 from kerasnets.evaluation.predict import predict_logits, softmax
@@ -79,7 +81,13 @@ def evaluate(
             data_dir=data_dir,
         )
         subset = getattr(datasets.partition(dataset, run.recipe), split)
-        batches = evaluation_batches(run.recipe, dataset, subset, batch_size=batch_size)
+        batches = evaluation_batches(
+            run.recipe,
+            dataset,
+            subset,
+            batch_size=batch_size,
+            place=place(session, HostPixels),
+        )
         expected = (*batches[0][0].shape[1:], len(dataset.class_names))
         _check_fits(run, model, expected)
         choice.use(model, engine)

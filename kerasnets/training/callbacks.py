@@ -6,7 +6,7 @@ columns with their units.
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
@@ -60,7 +60,12 @@ class EpochTimer(TableKeeper):
     seconds spent waiting for batches, and peak memory in megabytes (10^6 bytes).
 
     The seconds of an epoch that was interrupted are those up to the checkpoint from
-    which it went on, and those after."""
+    which it went on, and those after.
+
+    Args:
+        waited_s: seconds that have passed since the start while batches were made or
+            waited for.
+    """
 
     COLUMNS = (
         "epoch",
@@ -79,37 +84,34 @@ class EpochTimer(TableKeeper):
         *,
         train_images: int,
         validation_images: int,
+        waited_s: Callable[[], float],
     ) -> None:
         super().__init__()
         self.table = EpochTable(folder / "epoch_times.csv", self.COLUMNS)
         self.session = session
         self.train_images = train_images
         self.validation_images = validation_images
+        self.waited_s = waited_s
         self._earlier: Mapping[str, float] = {}
 
     def part(self) -> dict[str, float]:
         return {
             "train_s": time.perf_counter() - self._began,
-            "data_wait_s": self._waited,
+            "data_wait_s": self.waited_s() - self._not_waited,
         }
 
     def go_on_from(self, part: Mapping[str, float]) -> None:
         self._earlier = part
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self._batch_ended = time.perf_counter()
-        self._began = self._batch_ended - self._earlier.get("train_s", 0.0)
-        self._waited = self._earlier.get("data_wait_s", 0.0)
+        self._began = time.perf_counter() - self._earlier.get("train_s", 0.0)
+        # What the clock of waiting says where this epoch's waiting begins.
+        self._not_waited = self.waited_s() - self._earlier.get("data_wait_s", 0.0)
         self._earlier = {}
-
-    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        self._waited += time.perf_counter() - self._batch_ended
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self._batch_ended = time.perf_counter()
 
     def on_test_begin(self, logs: dict | None = None) -> None:
         self._validation_began = time.perf_counter()
+        self._waited_s = self.waited_s() - self._not_waited
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         train = self._validation_began - self._began
@@ -121,7 +123,7 @@ class EpochTimer(TableKeeper):
             round(validation, 4),
             round(self.train_images / train, 2),
             round(self.validation_images / validation, 2),
-            round(self._waited, 4),
+            round(self._waited_s, 4),
             "" if peak is None else round(peak / 1e6, 1),
         ]
         self.table.add([row])
@@ -174,6 +176,20 @@ class CollapseDetector(keras.callbacks.Callback):
                 f"collapsed: {share:.1%} of the validation predictions of epoch "
                 f"{epoch + 1} are class {self.class_names[index]!r}"
             )
+
+
+class FirstStep(keras.callbacks.Callback):
+    """Calls `ended` once, when the first training step has ended."""
+
+    def __init__(self, ended: Callable[[], None]) -> None:
+        super().__init__()
+        self._ended: Callable[[], None] | None = ended
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if self._ended:
+            float((logs or {})["loss"])  # a device may compute while the host goes on
+            self._ended()
+            self._ended = None
 
 
 class StopOnNaN(keras.callbacks.Callback):

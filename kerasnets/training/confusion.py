@@ -10,7 +10,8 @@ class ConfusionAccuracy(keras.metrics.Metric):
 
     The state is the matrix of counts [classes, classes] (row: label, column:
     prediction) since the last reset, so that callbacks read confusion and collapse
-    without a second pass over the images. Counts are exact up to 2^24 a cell.
+    without a second pass over the images. Counts are exact up to 2^24 a cell. Images of
+    weight 0 are not counted; other weights make no difference.
     """
 
     def __init__(self, num_classes: int, name: str = "accuracy") -> None:
@@ -25,7 +26,8 @@ class ConfusionAccuracy(keras.metrics.Metric):
             ops.cast(ops.reshape(y_true, (-1,)), "int32"), self.num_classes
         )
         if sample_weight is not None:
-            labels = labels * ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1))
+            counted = ops.cast(ops.greater(sample_weight, 0), "float32")
+            labels = labels * ops.reshape(counted, (-1, 1))
         predictions = ops.one_hot(ops.argmax(y_pred, axis=-1), self.num_classes)
         self.matrix.assign_add(ops.matmul(ops.transpose(labels), predictions))
 

@@ -2,6 +2,7 @@
 environment.json for whoever reads the run later."""
 
 import math
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +28,8 @@ class Facts:
         engine: what runs the network, as `kerasnets.engines.choice.check` gives it.
         deterministic: whether only deterministic algorithms run it.
         steps: optimizer steps an epoch.
+        began: `time.perf_counter()` when the start of the run began.
+        dataset_load_s: seconds that loading the dataset took.
     """
 
     recipe: Recipe
@@ -37,6 +40,8 @@ class Facts:
     parts: Partition
     model: keras.Model
     steps: int
+    began: float
+    dataset_load_s: float
 
     @property
     def trainable_parameters(self) -> int:
@@ -125,11 +130,22 @@ class Facts:
                 **self.session.environment(),
                 "engine": self.engine,
                 "deterministic": self.deterministic,
+                "dataset_load_s": round(self.dataset_load_s, 3),
             }
             environment.setdefault("resumed", []).append(resumption)
         else:
             environment = {"started": now, **self._environment()}
         runs.write_json(path, environment)
+
+    def record_start(self, run: Run) -> float:
+        """Add to environment.json the seconds that the start took, which ends now with
+        the first training step, and return them."""
+        path = run.path / "environment.json"
+        environment = runs.read_json(path, ENVIRONMENT)
+        start = environment.get("resumed", [environment])[-1]
+        start["start_s"] = round(time.perf_counter() - self.began, 3)
+        runs.write_json(path, environment)
+        return start["start_s"]
 
     def _environment(self) -> dict[str, Any]:
         return {
@@ -143,6 +159,7 @@ class Facts:
             "validation_images": len(self.parts.validation),
             "test_images": len(self.parts.test),
             "trainable_parameters": self.trainable_parameters,
+            "dataset_load_s": round(self.dataset_load_s, 3),
         }
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,7 +10,15 @@ import keras
 
 from kerasnets import datasets, runs
 from kerasnets.datasets.batches import Batches, evaluation_batches, training_batches
-from kerasnets.engines import choice, determinism, out_of_memory, runtime
+from kerasnets.datasets.pixels import HostPixels
+from kerasnets.engines import (
+    choice,
+    determinism,
+    out_of_memory,
+    runtime,
+    whole_batches,
+)
+from kerasnets.engines.placement import place
 from kerasnets.errors import RunError
 from kerasnets.files import check_digest
 from kerasnets.networks import build_model
@@ -46,6 +55,7 @@ def fit(
     checkpoint_every: Interval = interval.DEFAULT,
     callbacks: Iterable[keras.callbacks.Callback] = (),
     verbosity: int = NORMAL,
+    began: float | None = None,
 ) -> Run:
     """Train, recording everything in a run folder.
 
@@ -68,11 +78,14 @@ def fit(
             ends with one in any case.
         callbacks: more Keras callbacks, called after those that keep the records.
         verbosity: 0 quiet, 1 normal, 2 verbose.
+        began: `time.perf_counter()` when the command began that trains; the time of
+            this call unless given. The record of the start counts from it.
 
     Raises:
         KerasnetsError: see its kinds in kerasnets.errors.
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint at the next step.
     """
+    began = time.perf_counter() if began is None else began
     path = Path(path) if path is not None else runs.DEFAULT_ROOT / recipe.name
     resuming = resume and runs.is_run(path)
     if resuming:
@@ -84,15 +97,21 @@ def fit(
         if deterministic:
             stack.enter_context(determinism.deterministic(session))
         engine = choice.check(engine)
+        loading = time.perf_counter()
         dataset = datasets.load(
             recipe.dataset,
             image_size=recipe.image_size,
             channels=recipe.channels,
             data_dir=data_dir,
         )
+        loaded_s = time.perf_counter() - loading
         parts = datasets.partition(dataset, recipe)
-        train = training_batches(recipe, dataset, parts.train)
-        validation = evaluation_batches(recipe, dataset, parts.validation)
+        whole = whole_batches.are_needed(session)
+        placed = place(session, HostPixels)
+        train = training_batches(recipe, dataset, parts.train, place=placed, fill=whole)
+        validation = evaluation_batches(
+            recipe, dataset, parts.validation, place=placed, fill=whole
+        )
         stack.enter_context(
             out_of_memory.explained(recipe.batch_size, _ANOTHER_BATCH_SIZE)
         )
@@ -106,8 +125,19 @@ def fit(
         )
         model.optimizer.build(model.trainable_variables)
         choice.use(model, engine)
+        if whole:
+            whole_batches.install(model)
         facts = Facts(
-            recipe, session, engine, deterministic, dataset, parts, model, len(train)
+            recipe,
+            session,
+            engine,
+            deterministic,
+            dataset,
+            parts,
+            model,
+            len(train),
+            began=began,
+            dataset_load_s=loaded_s,
         )
         reporter = ProgressReporter(
             verbosity, train_images=len(parts.train), batch_size=recipe.batch_size
@@ -172,6 +202,7 @@ def _train(
             facts.session,
             train_images=len(facts.parts.train),
             validation_images=len(facts.parts.validation),
+            waited_s=lambda: train.waited_s,
         ),
         watch.ConfusionMatrixLogger(run.path, every=confusion_every),
         *energy_loggers(run.path, facts.session.device),
@@ -199,6 +230,15 @@ def _train(
         reporter.say(f"going on after {found.position}", quiet=True)
         for difference in filter(None, (changed, raised)):
             reporter.say(difference)
+
+    def started() -> None:
+        seconds = facts.record_start(run)
+        reporter.say(
+            f"first step done after {seconds:.1f} s, of which loading the data took "
+            f"{facts.dataset_load_s:.2f} s",
+            quiet=True,
+        )
+
     try:
         run_epochs(
             model,
@@ -210,6 +250,7 @@ def _train(
                 *keepers,
                 checkpointer,
                 reporter,
+                watch.FirstStep(started),
                 watch.CollapseDetector(facts.dataset.class_names, reporter.say),
                 *callbacks,
             ],

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import keras
 
 from kerasnets.datasets.batches import Batches
+from kerasnets.training.step_logs import StepLogs
 
 
 def run_epochs(
@@ -49,7 +50,8 @@ def run_epochs(
 
 
 class _Numbered(keras.callbacks.CallbackList):
-    """Callbacks that are told the number of a batch in its whole epoch."""
+    """Callbacks that are told the number of a batch in its whole epoch, and its metrics
+    as `StepLogs`."""
 
     def __init__(self, train: Batches, *args, **params) -> None:
         super().__init__(*args, **params)
@@ -65,7 +67,12 @@ class _Numbered(keras.callbacks.CallbackList):
         super().on_train_batch_begin(self._first + batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        super().on_train_batch_end(self._first + batch, logs)
+        for callback in self.callbacks:
+            callback.on_train_batch_end(self._first + batch, logs=StepLogs(logs or {}))
+
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_test_batch_end(batch, logs=StepLogs(logs or {}))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         super().on_epoch_end(epoch, logs)

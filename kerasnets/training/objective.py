@@ -19,7 +19,7 @@ def compile_model(
     model.compile(
         optimizer=_optimizer(recipe, steps_per_epoch),
         loss=_loss(recipe.label_smoothing, num_classes),
-        metrics=[ConfusionAccuracy(num_classes, name="accuracy")],
+        weighted_metrics=[ConfusionAccuracy(num_classes, name="accuracy")],
     )
 
 

@@ -111,31 +111,43 @@ class ProgressReporter(keras.callbacks.Callback):
         self._first = batch if self._first is None else self._first
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        now = time.perf_counter()
         self._steps_seen += 1
         if self._steps_seen == _WARM_UP_STEPS:
-            self._warm = now
+            self._loss(logs)
+            self._warm = time.perf_counter()
         elif self._steps_seen == _WARM_UP_STEPS + _ESTIMATE_STEPS:
-            self._estimate((now - self._warm) / _ESTIMATE_STEPS)
-        done = min((batch + 1) * self.batch_size, self.train_images)
-        speed = (done - self._images_before) / (now - self._began)
-        if self._bar and now - self._refreshed >= _REFRESH_S:
-            left = self._time_left(done, speed)
-            loss = float((logs or {})["loss"])
-            self._bar.update(
-                self._task,
-                completed=done,
-                facts=f"loss {loss:.4f} · {speed:.0f} images/s · {left} left",
-            )
-            self._refreshed = now
-        elif self.verbosity >= VERBOSE and not self._bar:
+            self._loss(logs)
+            self._estimate((time.perf_counter() - self._warm) / _ESTIMATE_STEPS)
+        if self._bar:
+            if time.perf_counter() - self._refreshed >= _REFRESH_S:
+                loss, done, speed = self._so_far(batch, logs)
+                left = self._time_left(done, speed)
+                self._bar.update(
+                    self._task,
+                    completed=done,
+                    facts=f"loss {loss:.4f} · {speed:.0f} images/s · {left} left",
+                )
+                self._refreshed = time.perf_counter()
+        elif self.verbosity >= VERBOSE:
             tenth = max(1, self.params["steps"] // 10)
             if (batch + 1) % tenth == 0:
-                loss = float((logs or {})["loss"])
+                loss, _, speed = self._so_far(batch, logs)
                 self.say(
                     f"epoch {self._epoch} step {batch + 1}/{self.params['steps']}: "
                     f"loss {loss:.4f}, {speed:.0f} images/s"
                 )
+
+    def _loss(self, logs: dict | None) -> float:
+        """The epoch's loss so far. Reading it waits for the step on a device that
+        computes while the host goes on; times are taken after it."""
+        return float((logs or {})["loss"])
+
+    def _so_far(self, batch: int, logs: dict | None) -> tuple[float, int, float]:
+        """Loss, images done, and images a second of the epoch after a batch."""
+        loss = self._loss(logs)
+        done = min((batch + 1) * self.batch_size, self.train_images)
+        seconds = time.perf_counter() - self._began
+        return loss, done, (done - self._images_before) / seconds
 
     def _estimate(self, step_s: float) -> None:
         epochs = self.params["epochs"] - self._epoch + 1

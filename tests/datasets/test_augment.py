@@ -14,10 +14,15 @@ IMAGES = arrays.arrays(
 SEEDS = st.integers(0, 2**32 - 1)
 
 
+def augmented(images, kind: str, seed: int):
+    rng = np.random.default_rng(seed)
+    return augment.change(images, augment.draw(kind, len(images), rng))
+
+
 @given(IMAGES, SEEDS)
 def test_flip_keeps_each_image_or_mirrors_it(images, seed):
     before = images.copy()
-    flipped = augment.flip(images, np.random.default_rng(seed))
+    flipped = augmented(images, "flip", seed)
     assert flipped.dtype == np.uint8
     for image, result in zip(images, flipped, strict=True):
         assert (result == image).all() or (result == image[:, ::-1]).all()
@@ -26,14 +31,14 @@ def test_flip_keeps_each_image_or_mirrors_it(images, seed):
 
 @given(IMAGES, SEEDS)
 def test_flip_twice_is_nothing(images, seed):
-    once = augment.flip(images, np.random.default_rng(seed))
-    twice = augment.flip(once, np.random.default_rng(seed))
+    once = augmented(images, "flip", seed)
+    twice = augmented(once, "flip", seed)
     np.testing.assert_array_equal(twice, images)
 
 
 def test_half_of_the_images_are_flipped():
     images = np.tile(np.array([0, 1], np.uint8).reshape(1, 1, 2, 1), (4000, 1, 1, 1))
-    flipped = augment.flip(images, np.random.default_rng(0))
+    flipped = augmented(images, "flip", 0)
     assert 0.45 < flipped[:, 0, 0, 0].mean() < 0.55
 
 
@@ -61,7 +66,7 @@ def test_a_crop_moves_the_image_over_zeros(images, data):
 @given(IMAGES, SEEDS)
 def test_augmented_values_come_from_the_image_or_the_border(images, seed):
     before = images.copy()
-    changed = augment.augment(images, "crop-flip", np.random.default_rng(seed))
+    changed = augmented(images, "crop-flip", seed)
     assert changed.shape == images.shape
     assert changed.dtype == np.uint8
     for image, result in zip(images, changed, strict=True):
@@ -72,11 +77,11 @@ def test_augmented_values_come_from_the_image_or_the_border(images, seed):
 def test_every_offset_occurs():
     images = np.zeros((5000, 1, 1, 1), np.uint8) + 1
     # A single pixel stays only where the crop is centered: once in 81.
-    cropped = augment.crop(images, np.random.default_rng(0))
+    cropped = augmented(images, "crop-flip", 0)
     assert 5000 / 81 / 2 < cropped.sum() < 5000 / 81 * 2
 
 
 def test_none_leaves_images_alone():
     images = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
-    same = augment.augment(images, "none", np.random.default_rng(0))
+    same = augmented(images, "none", 0)
     np.testing.assert_array_equal(same, images)

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 
 import keras
 import numpy as np
@@ -169,8 +170,24 @@ def test_iterating_ends(dataset):
         batches[3]
 
 
-@pytest.mark.parametrize("backend", ["torch", "jax"])
-def test_any_backend_trains_on_them_without_tensorflow(backend):
+def test_a_short_batch_is_filled_up_with_blank_images_of_weight_0(dataset):
+    make = partial(training_batches, recipe(augment="crop-flip"), dataset)
+    filled = make(all_rows(dataset), fill=True)
+    short = make(all_rows(dataset))
+    assert len(filled) == len(short) == 7
+    for index in range(7):
+        images, labels, weights = filled[index]
+        assert len(images) == len(labels) == len(weights) == 8
+        count = len(short[index][1])
+        assert count == (2 if index == 6 else 8)
+        for ours, theirs in zip((images, labels), short[index], strict=True):
+            np.testing.assert_array_equal(ours[:count], theirs)
+        assert weights.dtype == np.float32
+        assert weights.tolist() == [8 / count] * count + [0] * (8 - count)
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax", "tensorflow"])
+def test_any_backend_trains_on_them(backend):
     pytest.importorskip(backend)
     code = (
         "import sys, numpy as np\n"
@@ -199,4 +216,5 @@ def test_any_backend_trains_on_them_without_tensorflow(backend):
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout.split() == [backend, "False"]
+    # No other backend may load TensorFlow.
+    assert result.stdout.split() == [backend, str(backend == "tensorflow")]

@@ -20,6 +20,7 @@ from kerasnets.errors import RunError, TrainingDiverged
 from kerasnets.networks.specs import NETWORKS
 from kerasnets.recipes import Recipe
 from kerasnets.training import checkpoint
+from kerasnets.training import fit as training
 from kerasnets.training.fit import fit
 from kerasnets.training.interval import Interval
 
@@ -86,6 +87,41 @@ def test_an_interrupted_epoch_is_timed_over_its_parts(tmp_path):
     first = runs.read_csv(run.path / "epoch_times.csv")[0]
     assert float(first["train_s"]) > before["train_s"]
     assert float(first["data_wait_s"]) > before["data_wait_s"]
+
+
+@pytest.mark.parametrize("free_bytes", [0, 10**9])
+def test_batches_made_on_a_device_are_part_of_the_same_run(
+    tmp_path, monkeypatch, whole, free_bytes
+):
+    from kerasnets.engines.torch_pixels import TorchPixels
+
+    made = []
+
+    def on_device(*arrays):
+        made.append(TorchPixels(*arrays, device="cpu", free_bytes=free_bytes))
+        return made[-1]
+
+    engine, expected = whole
+    monkeypatch.setattr(training, "place", lambda session, otherwise: on_device)
+    path = tmp_path / "run"
+    interrupted_fit(path, 8, engine=engine, checkpoint_every=EVERY_STEP)
+    run = small_run.fit(path, resume=True, engine=engine)
+    assert fingerprint(run) == expected
+    assert {pixels.resident for pixels in made} == {free_bytes > 0}
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_resumes(tmp_path, precision):
+    recipe = small_run.recipe(precision=precision)
+    whole = small_run.fit(tmp_path / "whole", on=recipe)
+    interrupted_fit(tmp_path / "parts", 8, on=recipe, checkpoint_every=EVERY_STEP)
+    parts = small_run.fit(tmp_path / "parts", on=recipe, resume=True)
+    assert fingerprint(parts) == fingerprint(whole)
+    # The scale of the loss is a variable of Keras's optimizer, and so of a checkpoint.
+    found = checkpoint.newest(whole.path / "checkpoint")
+    scales = [array for array in found.arrays.values() if array.shape == ()]
+    scaled = any(scale >= 2**10 for scale in scales if scale.dtype == np.float32)
+    assert scaled == (precision == "mixed_float16")
 
 
 def test_it_says_where_it_goes_on(tmp_path):

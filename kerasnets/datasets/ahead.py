@@ -1,0 +1,38 @@
+"""The next batch is made while the network works on the present one."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+
+class Ahead:
+    """What `make` gives, of which the next is made in a thread of its own.
+
+    Keras's own workers are no help: what they have begun before an interruption they
+    serve in the next epoch.
+
+    Args:
+        make: makes batch `index` of `epoch`; the same at every call.
+    """
+
+    def __init__(self, make: Callable[[int, int], Any]) -> None:
+        self._make = make
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="next-batch")
+        self._next: tuple[int, int] | None = None
+        self._coming: Future[Any] | None = None
+
+    def __call__(self, epoch: int, index: int, *, last: bool) -> Any:
+        """Batch `index` of `epoch`; unless it is the `last`, the one after it is begun.
+
+        Raises:
+            Whatever `make` does.
+        """
+        if self._coming is not None and self._next == (epoch, index):
+            batch = self._coming.result()
+        else:
+            batch = self._make(epoch, index)
+        self._next = self._coming = None
+        if not last:
+            self._next = (epoch, index + 1)
+            self._coming = self._thread.submit(self._make, epoch, index + 1)
+        return batch
