@@ -195,7 +195,7 @@ def _train(
 ) -> None:
     """The part that writes: from the last checkpoint, if any, to model.keras."""
     model, epochs = facts.model, run.recipe.epochs
-    keepers: list[watch.TableKeeper] = [
+    records: list[watch.TableKeeper] = [
         watch.HistoryLogger(run.path),
         watch.EpochTimer(
             run.path,
@@ -205,10 +205,11 @@ def _train(
             waited_s=lambda: train.waited_s,
         ),
         watch.ConfusionMatrixLogger(run.path, every=confusion_every),
-        *energy_loggers(run.path, facts.session.device),
     ]
+    # Not of every machine: a finished run need not have what this one would record.
+    keepers = [*records, *energy_loggers(run.path, facts.session.device)]
     before = runs.load(run.path).recipe
-    whole = _whole_records(run, keepers)
+    whole = _are_whole(run.model_file, *(keeper.table.path for keeper in records))
     if whole and before.epochs == epochs:
         reporter.say(f"{run.path} is finished: its {epochs} epochs are done.")
         return
@@ -265,9 +266,8 @@ def _train(
     reporter.say(f"model and records are in {run.path}", quiet=True)
 
 
-def _whole_records(run: Run, keepers: Iterable[watch.TableKeeper]) -> bool:
-    """Whether training has ended and left all that it writes, as it wrote it."""
-    files = [run.model_file, *(keeper.table.path for keeper in keepers)]
+def _are_whole(*files: Path) -> bool:
+    """Whether the files are there as they were written."""
     try:
         for file in files:
             check_digest(file)

@@ -9,6 +9,7 @@ from kerasnets import manifest, runs
 from kerasnets.drill import fingerprint
 from kerasnets.errors import RunError
 from kerasnets.evaluation.evaluate import evaluate
+from kerasnets.training.energy import EnergyLogger
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,17 @@ def test_without_its_checkpoints_it_is_not_begun_anew_for_more_epochs(run):
     before = contents(run)
     with pytest.raises(RunError, match="a model but no checkpoint to go on from"):
         small_run.fit(run.path, on=small_run.recipe(epochs=4), resume=True)
+    assert contents(run) == before
+
+
+def test_it_is_finished_on_a_machine_that_records_more(run, monkeypatch, capsys):
+    def loggers(folder, device):
+        return [EnergyLogger(folder, counter=lambda: 0.0)]
+
+    monkeypatch.setattr("kerasnets.training.fit.energy_loggers", loggers)
+    before = contents(run)
+    small_run.fit(run.path, resume=True)
+    assert "is finished" in capsys.readouterr().out
     assert contents(run) == before
 
 
