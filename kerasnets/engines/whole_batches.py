@@ -30,7 +30,8 @@ def install(model: keras.Model) -> None:
     for layer in model._flatten_layers(include_self=False):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer._moments = weighing.moments(layer)
-    model._loss_tracker = _LossTracker(weighing)
+    tracker = model._loss_tracker
+    tracker.update_state = weighing.mean(tracker.update_state)
     model.train_step = weighing.step(model.train_step)
     model.test_step = weighing.step(model.test_step)
 
@@ -70,19 +71,12 @@ class _Weighing:
 
         return moments
 
-    def images(self) -> Any:
-        """How many images count."""
-        return ops.sum(ops.cast(self.weights > 0, "float32"))
+    def mean(self, update_state: Callable[..., None]) -> Callable[..., None]:
+        """The loss tracker's update, with the number of images that count."""
 
+        def update(values: Any, sample_weight: Any = None) -> None:
+            if self.weights is not None:
+                sample_weight = ops.sum(ops.cast(self.weights > 0, "float32"))
+            update_state(values, sample_weight=sample_weight)
 
-class _LossTracker(keras.metrics.Mean):
-    """The mean loss of the images that count."""
-
-    def __init__(self, weighing: _Weighing) -> None:
-        super().__init__(name="loss")
-        self._weighing = weighing
-
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        if self._weighing.weights is not None:
-            sample_weight = self._weighing.images()
-        super().update_state(values, sample_weight)
+        return update
