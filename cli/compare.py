@@ -28,7 +28,7 @@ def compare(names: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     \b
     Examples:
       kerasnets compare mnist-resnet34 mnist-densenet121
-      kerasnets compare artifacts/mnist-6000 --out artifacts/comparisons/mnist
+      kerasnets compare artifacts/study/quick --out artifacts/comparisons/quick
       kerasnets compare 'artifacts/runs/cifar10-*' --json
     """
     from kerasnets.study.comparison import compare as compare_runs

@@ -40,7 +40,7 @@ def report(
     \b
     Examples:
       kerasnets report artifacts/study/quick
-      kerasnets report artifacts/mnist-6000 --out mnist.html
+      kerasnets report artifacts/study/quick --out quick.html
     """
     from kerasnets.report.failure import read_diagnoses
     from kerasnets.report.page import check_place, page, write_page

@@ -25,7 +25,7 @@ def runs(folder: Path, as_json: bool) -> None:
     \b
     Examples:
       kerasnets runs
-      kerasnets runs artifacts/mnist-6000 --json
+      kerasnets runs artifacts/study/quick --json
     """
     from kerasnets.run_states import states
 
