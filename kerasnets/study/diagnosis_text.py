@@ -241,10 +241,10 @@ def switches_table(trials: Sequence[Trial]) -> TextTable | None:
         return f"{trial.accuracy:.2%}, {trial.outcome}"
 
     return TextTable(
-        ("initialization", "lr", "momentum", "without batch norm", "with batch norm"),
+        ("", "lr", "momentum", "without batch norm", "with batch norm"),
         tuple(
             (
-                "Glorot" if glorot else "its own",
+                f"{'Glorot' if glorot else 'its own'} initialization",
                 f"{rate:g}",
                 f"{momentum:g}",
                 cell(False, glorot, rate, momentum),

@@ -166,4 +166,4 @@ def _seconds(path: Path) -> float:
 def _read_if_there(
     path: Path, fields: Mapping[str, Field] | None = None
 ) -> dict[str, Any] | None:
-    return runs.read_json(path, fields or {}) if path.exists() else None
+    return runs.read_json(path, fields) if path.exists() else None

@@ -235,10 +235,10 @@ def test_switches_stand_two_by_two_for_each_momentum():
     table = switches_table([*trials, *other])
     assert table is not None
     assert table.rows == (
-        ("its own", "0.001", "0.9", "11.35%, collapsed", "diverged"),
-        ("Glorot", "0.001", "0.9", "", "11.35%, learning"),
-        ("its own", "0.001", "0", "", ""),
-        ("Glorot", "0.001", "0", "", "50.00%, learning"),
+        ("its own initialization", "0.001", "0.9", "11.35%, collapsed", "diverged"),
+        ("Glorot initialization", "0.001", "0.9", "", "11.35%, learning"),
+        ("its own initialization", "0.001", "0", "", ""),
+        ("Glorot initialization", "0.001", "0", "", "50.00%, learning"),
     )
     assert switches_table(trials[:2]) is None
 
