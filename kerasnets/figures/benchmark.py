@@ -58,9 +58,15 @@ def _draw(axes: Axes, report: dict[str, Any], what: str, part: dict[str, Any]) -
         alpha=0.85,
         height=0.7,
     )
-    for index, speed in enumerate(speeds):
+    for index, (speed, one) in enumerate(zip(speeds, found, strict=True)):
+        inside = speed > max(speeds) / 3  # else the number is longer than its bar
         axes.text(
-            0, index, f" {speed:,.0f}", va="center", color="white", size=SMALL_SIZE
+            0 if inside else speed * (1 + one["spread"] / 2),
+            index,
+            f" {speed:,.0f}",
+            va="center",
+            color="white" if inside else "black",
+            size=SMALL_SIZE,
         )
     title = network_title(report["network"], batch_norm=True)
     kind = "training" if what == "train" else "inference"
