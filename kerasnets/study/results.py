@@ -39,7 +39,8 @@ class Results:
     def machines(self) -> tuple[str, ...]:
         """What the runs were begun on, the commonest first."""
         named = Counter(
-            f"{e['device_name']}, {e['threads']} threads, {e['backend']} "
+            f"{e['device_name']}, {e['threads']} thread{'s' * (e['threads'] != 1)}, "
+            f"{e['backend']} "
             f"{e['packages'][e['backend']]}, engine {e['engine']}"
             for e in (one.environment for one in self.outcomes)
             if e
