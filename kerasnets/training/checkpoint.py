@@ -128,7 +128,8 @@ def save(
         folder.mkdir()
         manifest.sync_folder(folder.parent)
     with runs.atomic_file(path, "wb") as file:
-        np.savez(file, state=np.array(json.dumps(state)), **arrays)
+        # As bytes: text takes four a character, and the tables grow with every epoch.
+        np.savez(file, state=np.array(json.dumps(state).encode()), **arrays)
     files = _files(folder)
     place = files.index(path)
     # Those that seem newer are damaged ones that the run has gone back from.
@@ -171,7 +172,7 @@ def _read(path: Path) -> Checkpoint | None:
                 return None
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
-        state = json.loads(str(arrays.pop("state")))
+        state = json.loads(arrays.pop("state").item())
         schema.check(state, _STATE)
         digest = state.pop("digest")
         if digest != _digest(state, arrays):

@@ -42,7 +42,7 @@ def rewrite(run, change) -> None:
     files = sorted((run / "checkpoint").iterdir(), key=lambda file: file.stem)
     with np.load(files[-1]) as archive:
         arrays = {key: archive[key] for key in archive.files}
-    state = json.loads(str(arrays.pop("state")))
+    state = json.loads(arrays.pop("state").item())
     del state["digest"]
     change(state, arrays)
     state["digest"] = checkpoint._digest(state, arrays)

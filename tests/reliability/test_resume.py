@@ -155,7 +155,7 @@ def as_they_used_to_be(path: Path) -> None:
     """Rewrite a checkpoint as kerasnets 0.1 wrote it: no batch, no parts."""
     with np.load(path) as archive:
         arrays = {key: archive[key] for key in archive.files}
-    state = json.loads(str(arrays.pop("state")))
+    state = json.loads(arrays.pop("state").item())
     state = {"epoch": state["epoch"], "tables": state["tables"]}
     state["digest"] = checkpoint._digest(state, arrays)
     np.savez(path, state=np.array(json.dumps(state)), **arrays)
