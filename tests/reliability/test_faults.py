@@ -1,10 +1,12 @@
 """Disks that fill up, folders that vanish, memory that runs out, clocks that jump."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import keras
 import pytest
@@ -12,7 +14,7 @@ import small_run
 import victims
 from faults import failing_disk
 
-from kerasnets import runs
+from kerasnets import datasets, runs
 from kerasnets.datasets import cache
 from kerasnets.drill import fingerprint
 from kerasnets.engines.out_of_memory import explained
@@ -103,6 +105,35 @@ def test_the_disk_may_fill_up_at_any_write_of_the_cache(tmp_path):
         assert found is not None
         assert (found.train.images == images).all()
     print(f"{disk.operations} writes failed, one in each cache")
+
+
+@pytest.mark.parametrize("stride", [8, pytest.param(1, marks=pytest.mark.slow)])
+def test_the_disk_may_fill_up_at_any_write_of_preparing(tmp_path, monkeypatch, stride):
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "datasets")
+    import archives_server as published
+
+    monkeypatch.setenv("KERASNETS_CACHE", str(tmp_path / "cache"))
+    server = published.Server(published.mnist_archives())
+    mirror = server.mirror()
+    try:
+        with failing_disk(tmp_path / "count", None) as disk:
+            victims.prepare(tmp_path / "count", mirror)
+        numbers = range(1, disk.operations + 1, stride)
+        for number in numbers:
+            data = tmp_path / str(number)
+            # A left-over that cannot be tidied up is no failure.
+            with (
+                failing_disk(data, number) as failing,
+                contextlib.suppress(DatasetError),
+            ):
+                victims.prepare(data, mirror)
+            assert failing.failed
+            victims.prepare(data, mirror)
+            dataset = datasets.load("mnist", data_dir=data, image_size=28)
+            assert len(dataset.train.labels) == published.TRAIN
+    finally:
+        server.close()
+    print(f"{len(numbers)} of {disk.operations} writes failed, one in each preparation")
 
 
 def test_the_command_says_that_the_disk_is_full(tmp_path, monkeypatch, capsys):
