@@ -128,6 +128,15 @@ def _kept_compilations() -> Iterator[None]:
         jax.config.update("jax_compilation_cache_dir", before)
 
 
+def jit_compile() -> bool | str:
+    """Whether XLA compiles a model's steps, as `keras.Model.compile` takes it: what
+    Keras chooses, but not for TensorFlow on a CPU, where it made a step of ResNet-18
+    seven times slower (docs/performance.md)."""
+    if backend() == "tensorflow" and not _cuda_devices("tensorflow"):
+        return False
+    return "auto"
+
+
 def training_step(model: Any, images: Any, labels: Any) -> Callable[[], Any]:
     """What `fit` does for one batch, as a function that returns the loss.
 

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kerasnets.engines import runtime
 from kerasnets.recipes import Recipe
 from kerasnets.training.confusion import ConfusionAccuracy
 from kerasnets.training.schedule import LearningRate
@@ -20,6 +21,7 @@ def compile_model(
         optimizer=_optimizer(recipe, steps_per_epoch),
         loss=_loss(recipe.label_smoothing, num_classes),
         weighted_metrics=[ConfusionAccuracy(num_classes, name="accuracy")],
+        jit_compile=runtime.jit_compile(),
     )
 
 
