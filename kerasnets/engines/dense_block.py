@@ -23,7 +23,7 @@ from kerasnets.engines.kept_gradients import KeptGradients
 from kerasnets.engines.matrix_product import biased_relu, outer_products, product
 from kerasnets.engines.same_convolution import SameConvolution, same_convolution
 from kerasnets.engines.torch_convolution import batch_norm
-from kerasnets.engines.torch_lowering import Context, parameter
+from kerasnets.engines.torch_lowering import Context, parameter, pixel_rows, store
 
 # Named once: looking them up takes as long as a small one of them.
 _NORM_OUT = torch.ops.aten.native_batch_norm.out
@@ -81,7 +81,7 @@ class DenseBlock:
         self.parameters += [parameter(norm.gamma), parameter(norm.beta)]
         self.convolution = same_convolution(1, height, width)
         for layer in self.layers:
-            _store_by_output(parameter(layer.conv1.kernel))
+            store(parameter(layer.conv1.kernel), (0, 1, 3, 2))  # as its gradient comes
             self.convolution.store(parameter(layer.conv2.kernel))
         # [C, B] of each layer, views.
         self.weights = [
@@ -146,7 +146,7 @@ class DenseBlock:
     def _infer(self, x: torch.Tensor) -> torch.Tensor:
         """With the moving statistics, folded into what follows where that can be."""
         convolution = same_convolution(*x.shape[:1], *x.shape[2:])
-        maps = _rows(x)
+        maps = pixel_rows(x)
         width = maps.shape[1]
         rows = maps.new_empty(len(maps), width + len(self.layers) * self.growth)
         rows[:, :width] = maps
@@ -178,7 +178,7 @@ class _TrainedBlock(torch.autograd.Function):
     @staticmethod
     def forward(ctx, block, memory, kept, statistics, x, *parameters):
         convolution = same_convolution(*x.shape[:1], *x.shape[2:])
-        maps = _rows(x)
+        maps = pixel_rows(x)
         memory.fit(maps)
         inners: list[torch.Tensor] = []
         found = [_normalize(maps, block.epsilon, memory.columns[0])]
@@ -225,7 +225,7 @@ class _TrainedBlock(torch.autograd.Function):
         # The gradient of the normalized maps; and for each of them two sums over the
         # pixels, of that gradient and of its product with the map.
         to_normal = memory.to_normal
-        _threshold(_rows(grad), out, to_normal)
+        _threshold(pixel_rows(grad), out, to_normal)
         to_shift = to_normal.sum(0)
         to_scale = torch.mul(to_normal, memory.normal, out=memory.read[-1]).sum(0)
         gradients += [to_shift, to_scale]
@@ -329,11 +329,6 @@ def _of(tensors: Sequence[torch.Tensor], layer: int) -> Sequence[torch.Tensor]:
     return tensors[6 * layer : 6 * layer + 6]
 
 
-def _rows(images: torch.Tensor) -> torch.Tensor:
-    """[N, C, H, W] as [pixels, C], a view if in channels-last memory."""
-    return images.permute(0, 2, 3, 1).reshape(-1, images.shape[1])
-
-
 def _images(rows: torch.Tensor, like: torch.Size) -> torch.Tensor:
     """[pixels, C] as [N, C, H, W] of the shape `like`, but for C."""
     count, _, height, width = like
@@ -361,13 +356,6 @@ def _normalize(
 def _threshold(grad: torch.Tensor, value: torch.Tensor, out: torch.Tensor) -> None:
     """out = grad where value > 0, else 0."""
     _THRESHOLD(grad, value, 0, grad_input=out)
-
-
-def _store_by_output(kernel: torch.Tensor) -> None:
-    """Keep a kernel's [1, 1, I, O] in the memory order of [O, I], in which its gradient
-    is computed. Its shape and values stay."""
-    with torch.no_grad():
-        kernel.data = kernel.detach().transpose(2, 3).contiguous().transpose(2, 3)
 
 
 def _scale_and_shift(norm: Any) -> tuple[torch.Tensor, torch.Tensor]:

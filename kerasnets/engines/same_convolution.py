@@ -12,6 +12,7 @@ from typing import Protocol
 import torch
 
 from kerasnets.engines.matrix_product import outer_products, product
+from kerasnets.engines.torch_lowering import pixel_rows, store
 
 # Maps of so many pixels are the library's (docs/performance.md).
 _LIBRARY_PIXELS = 16
@@ -60,7 +61,7 @@ class _OnePixel:
         return [kernel[1, 1]]
 
     def store(self, kernel):
-        _store(kernel, (0, 1, 2, 3))
+        store(kernel, (0, 1, 2, 3))
 
 
 class _PixelTaps:
@@ -101,7 +102,7 @@ class _PixelTaps:
         return [kernel]
 
     def store(self, kernel):
-        _store(kernel, (2, 0, 1, 3))
+        store(kernel, (2, 0, 1, 3))
 
 
 class _Library:
@@ -110,35 +111,25 @@ class _Library:
 
     def __call__(self, x, kernel):
         out = torch.conv2d(self._images(x), kernel.permute(3, 2, 0, 1), None, 1, 1)
-        return _rows(out)
+        return pixel_rows(out)
 
     def gradients(self, grad, x, kernel):
         to_x, to_kernel, _ = torch.ops.aten.convolution_backward.default(
             *(self._images(grad), self._images(x), kernel.permute(3, 2, 0, 1)),
             *(None, (1, 1), (1, 1), (1, 1), False, (0, 0), 1, (True, True, False)),
         )
-        return _rows(to_x), to_kernel.permute(2, 3, 1, 0)
+        return pixel_rows(to_x), to_kernel.permute(2, 3, 1, 0)
 
     def used(self, kernel):
         return [kernel]
 
     def store(self, kernel):
-        _store(kernel, (3, 0, 1, 2))
+        store(kernel, (3, 0, 1, 2))
 
     def _images(self, rows: torch.Tensor) -> torch.Tensor:
         return rows.view(self._size).permute(0, 3, 1, 2)
 
 
-def _rows(images: torch.Tensor) -> torch.Tensor:
-    return images.permute(0, 2, 3, 1).reshape(-1, images.shape[1])
-
-
 def _by_input(kernel: torch.Tensor) -> torch.Tensor:
     """[3, 3, I, O] as [I, 9 * O], a view of one that was stored."""
     return kernel.permute(2, 0, 1, 3).reshape(kernel.shape[2], -1)
-
-
-def _store(kernel: torch.Tensor, order: tuple[int, ...]) -> None:
-    back = [order.index(axis) for axis in range(len(order))]
-    with torch.no_grad():
-        kernel.data = kernel.detach().permute(order).contiguous().permute(back)

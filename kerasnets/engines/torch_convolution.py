@@ -20,6 +20,7 @@ from kerasnets.engines.torch_lowering import (
     is_channels_last,
     map_size,
     parameter,
+    store,
 )
 
 # When a convolution is a matrix product instead, on a CPU (docs/performance.md): if its
@@ -81,7 +82,7 @@ def _conv_forward(layer, source: Value, padding: tuple[int, int]) -> Callable:
     product = _as_product(layer, source, padding)
     if product:
         return product
-    _store_for_convolution(layer.kernel)
+    store(parameter(layer.kernel), (3, 0, 1, 2))
 
     def convolution(context, x, kernel, bias):
         bias = bias if bias is None else bias.to(dtype)
@@ -135,14 +136,6 @@ def _pixel_by_pixel(stride: int, dtype: torch.dtype) -> Callable:
         return out.view(shape).permute(0, 3, 1, 2)
 
     return product
-
-
-def _store_for_convolution(kernel: keras.Variable) -> None:
-    """Keep a kernel's [h, w, I, O] in the memory order of [O, h, w, I], in which torch
-    reads it without copying at every step. Its shape and values stay."""
-    with torch.no_grad():
-        stored = parameter(kernel).detach().permute(3, 0, 1, 2).contiguous()
-        parameter(kernel).data = stored.permute(1, 2, 3, 0)
 
 
 def _normalizes_channels(norm, conv) -> bool:

@@ -136,3 +136,16 @@ def map_size(source: Value, channels_last: bool) -> tuple[int | None, int | None
         None if height is None else height - 2 * rows,
         None if width is None else width - 2 * columns,
     )
+
+
+def store(kernel: torch.Tensor, order: tuple[int, ...]) -> None:
+    """Keep a kernel in the memory order of these axes, in which it is read without
+    being copied at every step. Its shape and values stay."""
+    back = [order.index(axis) for axis in range(len(order))]
+    with torch.no_grad():
+        kernel.data = kernel.detach().permute(order).contiguous().permute(back)
+
+
+def pixel_rows(images: torch.Tensor) -> torch.Tensor:
+    """[N, C, H, W] as [pixels, C], a view if in channels-last memory."""
+    return images.permute(0, 2, 3, 1).reshape(-1, images.shape[1])
