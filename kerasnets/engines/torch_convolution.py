@@ -8,6 +8,7 @@ import torch
 from keras import layers
 from torch.nn import functional as F
 
+from kerasnets.engines import whole_maps
 from kerasnets.engines.dense_convolution import Convolution
 from kerasnets.engines.derived import Derived
 from kerasnets.engines.small_maps import SmallMapConv, taps
@@ -115,7 +116,11 @@ def _as_product(layer, source: Value, padding: tuple[int, int]) -> Callable | No
 
     def product(context, x, kernel, bias):
         keep = context.kept and context.kept.keep(kernel, views)
-        out = SmallMapConv.apply(x.permute(0, 2, 3, 1), kernel, stride, keep)
+        maps = x.permute(0, 2, 3, 1)
+        if whole_maps.suits(maps.shape, kernel.shape, stride):
+            out = whole_maps.WholeMapConv.apply(maps, kernel, keep)
+        else:
+            out = SmallMapConv.apply(maps, kernel, stride, keep)
         out = out if bias is None else out + bias.to(dtype)
         return out.permute(0, 3, 1, 2)
 
