@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from kerasnets.engines.block_memory import BlockMemory
 from kerasnets.engines.derived import Derived
-from kerasnets.engines.kept_gradients import KeptGradients
+from kerasnets.engines.kept_gradients import KeptGradient, KeptGradients
 from kerasnets.engines.matrix_product import biased_relu, outer_products, product
 from kerasnets.engines.same_convolution import SameConvolution, same_convolution
 from kerasnets.engines.torch_convolution import batch_norm
@@ -90,7 +90,7 @@ class DenseBlock:
         self.transposed = [weight.t() for weight in self.weights]
         self._training_memory = BlockMemory(self.layers)
         self._keeper: KeptGradients | None = None
-        self._kept: list[list[torch.Tensor]] = []
+        self._kept: list[KeptGradient] = []
         self._folded = [Derived(*_folding(layer)) for layer in self.layers]
         self._scaled = Derived(
             lambda: _scale_and_shift(norm), *map(parameter, norm.variables)
@@ -109,7 +109,7 @@ class DenseBlock:
         self._scaled.forget()
         statistics: list[tuple[torch.Tensor, torch.Tensor]] = []
         # Within fit's steps the memory is used again: one backward pass follows.
-        kept: list[list[torch.Tensor]] | None
+        kept: list[KeptGradient] | None
         if context.kept is None:
             memory, kept = BlockMemory(self.layers), None
         else:
@@ -123,7 +123,7 @@ class DenseBlock:
         context.gather(self.norm, mean, inverse_std)
         return out
 
-    def _kept_by(self, kept: KeptGradients) -> list[list[torch.Tensor]]:
+    def _kept_by(self, kept: KeptGradients) -> list[KeptGradient]:
         """What `kept` keeps of each parameter."""
         if kept is not self._keeper:
             self._keeper = kept
@@ -168,8 +168,8 @@ class _TrainedBlock(torch.autograd.Function):
 
     Inputs:
         block, memory, kept, statistics: the block, where its intermediate results
-            live, lists whose first takes a parameter's gradient (or None), and a list
-            that takes the batch's mean and inverse standard deviation: [B] of each
+            live, what takes the parameters' gradients (or None), and a list that
+            takes the batch's mean and inverse standard deviation: [B] of each
             layer's inner norm, and at last those of all maps, [C + L * G].
         x: [N, C, H, W] in channels-last memory.
         parameters: the block's.
@@ -221,14 +221,14 @@ class _TrainedBlock(torch.autograd.Function):
     def backward(ctx, grad):
         out, *parameters = ctx.saved_tensors
         block, memory, convolution = ctx.block, ctx.memory, ctx.convolution
-        gradients: list[torch.Tensor] = []  # from the last to the first
+        gradients: list[torch.Tensor | None] = [None] * len(parameters)
         # The gradient of the normalized maps; and for each of them two sums over the
         # pixels, of that gradient and of its product with the map.
         to_normal = memory.to_normal
         _threshold(pixel_rows(grad), out, to_normal)
         to_shift = to_normal.sum(0)
         to_scale = torch.mul(to_normal, memory.normal, out=memory.read[-1]).sum(0)
-        gradients += [to_shift, to_scale]
+        gradients[-2:] = to_scale, to_shift
         scale = parameters[-2]
         to_normal.mul_(scale)
         torch.mul(scale, to_shift, out=memory.sums)
@@ -267,8 +267,12 @@ class _TrainedBlock(torch.autograd.Function):
             memory.to_columns[index].addcmul_(to_read, scale)
             memory.sums_of_columns[index].addcmul_(scale, to_shift)
             memory.products_of_columns[index].addcmul_(scale, to_scale)
-            gradients += [to_kernel2, to_shift2, to_scale2]
-            gradients += [to_kernel1[None, None].transpose(2, 3), to_shift, to_scale]
+            first = 6 * index
+            gradients[first : first + 6] = (
+                *(to_scale, to_shift, to_kernel1[None, None].transpose(2, 3)),
+                *(to_scale2, to_shift2, to_kernel2),
+            )
+            _hand_over(ctx.kept, gradients, first, first + 6)
         to_x = _before_normalization(
             memory.to_columns[0],
             memory.columns[0],
@@ -276,8 +280,9 @@ class _TrainedBlock(torch.autograd.Function):
             memory.products_of_columns[0],
             ctx.inverse_stds[0],
         )
-        handed = _handed_over(gradients[::-1], parameters, ctx.kept, convolution)
-        return None, None, None, None, _images(to_x, ctx.shape), *handed
+        _hand_over(ctx.kept, gradients, len(gradients) - 2, len(gradients))
+        whole = _in_whole_shapes(gradients, parameters, convolution)
+        return None, None, None, None, _images(to_x, ctx.shape), *whole
 
 
 def _before_normalization(
@@ -294,27 +299,33 @@ def _before_normalization(
     return through.sub_(sums, alpha=share).mul_(inverse_std)
 
 
-def _handed_over(
-    gradients: list[torch.Tensor],
+def _hand_over(
+    kept: list[KeptGradient] | None,
+    gradients: list[torch.Tensor | None],
+    first: int,
+    end: int,
+) -> None:
+    """Give the gradients of these parameters, which nothing reads any more, to what
+    keeps them, if anything does."""
+    if kept is None:
+        return
+    for position in range(first, end):
+        kept[position].take([gradients[position]])
+        gradients[position] = None
+
+
+def _in_whole_shapes(
+    gradients: list[torch.Tensor | None],
     parameters: Sequence[torch.Tensor],
-    kept: list[list[torch.Tensor]] | None,
     convolution: SameConvolution,
 ) -> list[torch.Tensor | None]:
-    """The gradients as a backward pass returns them: None for those that `kept` takes
-    instead, and in the whole shape of their parameters."""
-    if kept is not None:
-        for place, gradient in zip(kept, gradients, strict=True):
-            place[0] = gradient
-        return [None] * len(kept)
-    returned: list[torch.Tensor | None] = []
-    for gradient, tensor in zip(gradients, parameters, strict=True):
-        if gradient.shape == tensor.shape:
-            returned.append(gradient)
-        else:
-            whole = torch.zeros_like(tensor)
-            convolution.used(whole)[0].copy_(gradient)
-            returned.append(whole)
-    return returned
+    """The gradients that were not handed over, in the shapes of their parameters."""
+    for position, tensor in enumerate(parameters):
+        gradient = gradients[position]
+        if gradient is not None and gradient.shape != tensor.shape:
+            gradients[position] = torch.zeros_like(tensor)
+            convolution.used(gradients[position])[0].copy_(gradient)
+    return gradients
 
 
 def _is_3x3(tensor: torch.Tensor) -> bool:

@@ -15,8 +15,8 @@ class Convolution(torch.autograd.Function):
         kernel: [h, w, I, O] in the memory order of [O, h, w, I], of any floating type.
         bias: [O] or None, of x's type.
         stride, padding: (rows, columns).
-        keep: None, or a list of one tensor, which is replaced by the kernel's gradient
-            in place of the kernel's own.
+        keep: None, or a `KeptGradient` that takes the kernel's gradient in place of
+            the kernel's own.
     Output: [N, O, H', W'], of x's type.
     """
 
@@ -49,5 +49,6 @@ class Convolution(torch.autograd.Function):
         if wanted[1]:
             grad_kernel = grad_weight.permute(2, 3, 1, 0).to(kernel.dtype)
             if ctx.keep is not None:
-                ctx.keep[0], grad_kernel = grad_kernel, None
+                ctx.keep.take([grad_kernel])
+                grad_kernel = None
         return grad_x, grad_kernel, grad_bias, None, None, None

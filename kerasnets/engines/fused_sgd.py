@@ -7,6 +7,9 @@ step. PyTorch has all of it as one operation, whose momenta are defined otherwis
 giving it a rate of minus one, makes it Keras's rule:
 
     m = momentum * m - rate * g;  w = w + m
+
+A large kernel takes its step within the backward pass, as soon as its gradient is
+known: it is in the processor's cache then, and no two such gradients are ever held.
 """
 
 from dataclasses import dataclass
@@ -17,6 +20,9 @@ import torch
 
 from kerasnets.engines.kept_gradients import KeptGradient, KeptGradients
 from kerasnets.engines.torch_lowering import parameter
+
+# A kernel of fewer values takes its step with all others of its kind, in one call.
+_LARGE = 1 << 14
 
 # Weight, gradient and momentum, vectors alike in length; no momentum where the rule has
 # none.
@@ -83,46 +89,70 @@ class FusedSGD:
     Args:
         optimizer: one that `fits`.
         kept: gradients that are not in the weights' `.grad`.
+        early: whether large kernels take their steps within the backward pass. No
+            other gradient may reach them then, and `begin` comes before each pass.
     """
 
-    def __init__(self, optimizer: keras.optimizers.SGD, kept: KeptGradients) -> None:
+    def __init__(
+        self, optimizer: keras.optimizers.SGD, kept: KeptGradients, *, early: bool
+    ) -> None:
         self.optimizer = optimizer
         self.kept = kept
+        if early and not optimizer.weight_decay:
+            kept.use = self._step_if_large
+        self._variables = {
+            id(parameter(variable)): variable
+            for variable in optimizer._trainable_variables
+        }
+        self._rate: torch.Tensor | None = None
         self._whole: dict[int, _Target] = {}
         self._parts: dict[int, list[_Target]] = {}
         self._at_rest: dict[int, bool] = {}
 
+    def begin(self) -> None:
+        """A step begins, which may have another learning rate."""
+        self._rate = None
+
     def apply(self, gradients: list[torch.Tensor | None], variables: list) -> None:
         """One step; a variable whose gradient is None must have a kept one, or is
         left as it is."""
-        optimizer = self.optimizer
-        # A tensor: a number would have to be read from the device.
-        rate = keras.ops.convert_to_tensor(optimizer.learning_rate).detach()
-        optimizer._apply_weight_decay(variables)
+        self.optimizer._apply_weight_decay(variables)
         pieces: list[Piece] = []
         for variable, gradient in zip(variables, gradients, strict=True):
             whole = self._whole.get(id(variable)) or self._find(variable)
             kept = self.kept.of(whole.like)
             if gradient is not None:
                 if kept is not None:  # a regularizer's comes besides
-                    gradient = gradient + kept.whole(whole.like)
+                    gradient = gradient + kept.whole()
                 pieces.append(whole.piece(gradient))
-                continue
-            if kept is None:
-                continue
-            parts = self._parts.get(id(variable)) or self._find_parts(variable, kept)
-            if kept.shared:
-                scaled = kept.parts[0] * -rate
-                self._update([part.piece(scaled) for part in parts], None)
-            elif self._rest_is_at_rest(variable, kept):
-                pieces += [
-                    part.piece(gradient)
-                    for part, gradient in zip(parts, kept.parts, strict=True)
-                ]
-            else:
-                pieces.append(whole.piece(kept.whole(whole.like)))
-        self._update(pieces, torch.reciprocal(-rate))
-        parameter(optimizer._iterations).add_(1)
+            elif kept is not None and kept.parts:
+                pieces += self._pieces(variable, kept)
+            if kept is not None:
+                kept.parts = []
+        self._update(pieces)
+        parameter(self.optimizer._iterations).add_(1)
+
+    def _step_if_large(self, kept: KeptGradient) -> None:
+        if kept.parameter.numel() >= _LARGE:
+            variable = self._variables[id(kept.parameter)]
+            self._update(self._pieces(variable, kept))
+            kept.parts = []
+
+    def _pieces(self, variable: Any, kept: KeptGradient) -> list[Piece]:
+        """What is left to update after the copies of a shared gradient."""
+        parts = self._parts.get(id(variable)) or self._find_parts(variable, kept)
+        if kept.shared:
+            # Scaled once for all: scaling within the update would overwrite it.
+            scaled = kept.parts[0] * -self._learning_rate()
+            self._update([part.piece(scaled) for part in parts], scaled=True)
+            return []
+        if self._rest_is_at_rest(variable, kept):
+            return [
+                part.piece(gradient)
+                for part, gradient in zip(parts, kept.parts, strict=True)
+            ]
+        whole = self._whole.get(id(variable)) or self._find(variable)
+        return [whole.piece(kept.whole())]
 
     def _momentum(self, variable: Any) -> torch.Tensor | None:
         if self.optimizer.momentum == 0:
@@ -159,8 +189,16 @@ class FusedSGD:
             known = self._at_rest[id(variable)] = not bool(rest.any())
         return known
 
-    def _update(self, pieces: list[Piece], divisor: torch.Tensor | None) -> None:
-        """m = momentum * m + g / divisor; w = w + m. The gradients are overwritten."""
+    def _learning_rate(self) -> torch.Tensor:
+        if self._rate is None:
+            # A tensor: a number would have to be read from the device.
+            rate = keras.ops.convert_to_tensor(self.optimizer.learning_rate)
+            self._rate = rate.detach()
+        return self._rate
+
+    def _update(self, pieces: list[Piece], *, scaled: bool = False) -> None:
+        """m = momentum * m - rate * g; w = w + m. The gradients are overwritten, but
+        for those that are `scaled`, by minus the rate, already."""
         if not pieces:
             return
         weights, gradients, momenta = (
@@ -177,5 +215,5 @@ class FusedSGD:
             nesterov=False,
             maximize=False,
             is_first_step=False,
-            grad_scale=divisor,
+            grad_scale=None if scaled else torch.reciprocal(-self._learning_rate()),
         )

@@ -16,8 +16,8 @@ class RepeatedDense(torch.autograd.Function):
         x: [N, C].
         kernel: [copies * C, O], of any floating type.
         copies: 1 or more.
-        keep: None, or a list of one tensor [C, O], which takes the gradient of each
-            copy's weights in place of the kernel's own.
+        keep: None, or a `KeptGradient` of one part [C, O], that takes the gradient of
+            each copy's weights in place of the kernel's own.
     Output: [N, O], of x's type.
     """
 
@@ -35,7 +35,8 @@ class RepeatedDense(torch.autograd.Function):
         grad_x = product(grad, weight.t()) if want_x else None
         grad_kernel = None
         if want_kernel and ctx.keep is not None:
-            write_product(x.t(), grad, ctx.keep[0])
+            write_product(x.t(), grad, ctx.keep.memory())
+            ctx.keep.take([ctx.keep.memory()])
         elif want_kernel:
             grad_kernel = product(x.t(), grad).to(ctx.dtype).repeat(ctx.copies, 1)
         return grad_x, grad_kernel, None, None

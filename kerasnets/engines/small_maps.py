@@ -36,8 +36,8 @@ class SmallMapConv(torch.autograd.Function):
         x: [N, H, W, I].
         kernel: [k, k, I, O], contiguous, as Keras stores it, of any floating type.
         stride: same for both directions.
-        keep: None, or a list of tensors, as many as `taps`, whose members are replaced
-            by the gradients of these, [I, O], in place of the kernel's own.
+        keep: None, or a `KeptGradient` with a part [I, O] for each of `taps`, that
+            takes the gradient in place of the kernel's own.
     Output: [N, ceil(H / stride), ceil(W / stride), O], contiguous, of x's type.
     """
 
@@ -64,10 +64,10 @@ class SmallMapConv(torch.autograd.Function):
         want_x, want_kernel = ctx.needs_input_grad[:2]
         weights = kernel.to(x.dtype)
         grad_x = torch.zeros_like(x) if want_x else None
-        grad_kernel = None
+        grad_kernel, kept = None, []
         if want_kernel and ctx.keep is None:
             grad_kernel = torch.zeros_like(kernel)
-        for index, tap in enumerate(ctx.taps):
+        for tap in ctx.taps:
             to_output = _rows(grad, tap.outputs)
             if grad_x is not None:
                 place = grad_x[:, *tap.inputs]
@@ -76,9 +76,11 @@ class SmallMapConv(torch.autograd.Function):
             if want_kernel:
                 to_tap = outer_products(_rows(x, tap.inputs), to_output)
                 if grad_kernel is None:
-                    ctx.keep[index] = to_tap.to(kernel.dtype)
+                    kept.append(to_tap.to(kernel.dtype))
                 else:
                     grad_kernel[tap.place] = to_tap
+        if kept:
+            ctx.keep.take(kept)
         return grad_x, grad_kernel, None, None
 
 

@@ -61,8 +61,9 @@ def _fuse_steps(model: keras.Model, graph: TorchGraph, *, keep: bool) -> None:
     """Within the model's training steps, and nowhere else, update all weights in one
     pass, and `keep` gradients out of `.grad` where that saves memory traffic."""
     kept = KeptGradients()
-    fused = fused_sgd.FusedSGD(model.optimizer, kept)
     own = type(model).train_step is not keras.Model.train_step
+    keep = keep and not own  # it may look at the gradients
+    fused = fused_sgd.FusedSGD(model.optimizer, kept, early=_one_gradient_each(model))
     step = model.train_step if own else training_step(model)
     apply = model.optimizer.apply
 
@@ -71,6 +72,7 @@ def _fuse_steps(model: keras.Model, graph: TorchGraph, *, keep: bool) -> None:
     def fused_train_step(data: Any) -> Any:
         nonlocal inside
         inside, graph.kept = True, kept if keep else None
+        fused.begin()
         try:
             return step(data)
         finally:
@@ -81,6 +83,16 @@ def _fuse_steps(model: keras.Model, graph: TorchGraph, *, keep: bool) -> None:
 
     model.train_step = fused_train_step
     model.optimizer.apply = fused_apply
+
+
+def _one_gradient_each(model: keras.Model) -> bool:
+    """Whether the logits' gradient is all that reaches a weight: there are no
+    regularizers, nor layers of a user's that could add losses."""
+    return not any(variable.regularizer for variable in model.weights) and all(
+        type(layer).__module__.startswith("keras.")
+        for layer in model._flatten_layers()
+        if layer is not model
+    )
 
 
 def _each_layer_once(model: keras.Model) -> bool:

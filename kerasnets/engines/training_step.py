@@ -21,10 +21,10 @@ def training_step(model: keras.Model) -> Callable[[Any], dict[str, Any]]:
 
     def step(data: Any) -> dict[str, Any]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        y_pred = model(x, training=True)
         trained = [(v, tensor) for v, tensor in weights if tensor.requires_grad]
         for _, tensor in trained:
             tensor.grad = None
+        y_pred = model(x, training=True)
         loss = model._compute_loss(
             x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True
         )

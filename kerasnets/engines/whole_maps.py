@@ -53,7 +53,7 @@ class WholeMapConv(torch.autograd.Function):
             gather(outer_products(_rows(x), _rows(grad)), *x.shape[1:3], grad_kernel)
             if ctx.keep is not None:
                 met = taps(*x.shape[1:3], kernel.shape[0], 1)
-                ctx.keep[:] = [grad_kernel[tap.place] for tap in met]
+                ctx.keep.take([grad_kernel[tap.place] for tap in met])
                 grad_kernel = None
         return grad_x, grad_kernel, None
 
