@@ -108,6 +108,10 @@ def _settings(name: str, device: str) -> contextlib.AbstractContextManager:
         from kerasnets.engines.cuda_math import fast_math
 
         return fast_math()
+    if name == "torch":
+        from kerasnets.engines.allocator import keep_freed_memory
+
+        keep_freed_memory()
     if name == "jax":
         return _kept_compilations()
     return contextlib.nullcontext()
