@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 from kerasnets.benchmark.plain_torch import plain_network  # noqa: E402
 from kerasnets.engines import torch_engine  # noqa: E402
 from kerasnets.engines.small_maps import SmallMapConv  # noqa: E402
+from kerasnets.engines.whole_maps import WholeMapConv  # noqa: E402
 from kerasnets.networks import build_model  # noqa: E402
 from kerasnets.networks.pretrained import (  # noqa: E402
     load_torchvision_weights,
@@ -224,6 +225,13 @@ def small_net():
     return keras.Model(inputs, keras.layers.Dense(5)(x))
 
 
+@pytest.fixture(params=[False, True], ids=["taps", "whole maps"])
+def whole_maps(request, monkeypatch):
+    """Convolutions on 2x2 maps tap by tap, or as one product."""
+    if request.param:
+        monkeypatch.setattr("kerasnets.engines.whole_maps._MAPS", 1)
+
+
 @pytest.mark.parametrize(
     "optimizer",
     [
@@ -245,7 +253,7 @@ def small_net():
         *("accumulate", "adam", "rmsprop"),
     ],
 )
-def test_steps_are_keras_own(optimizer):
+def test_steps_are_keras_own(optimizer, whole_maps):
     model, ours = stepped(small_net, optimizer, lowered=True)
     _, theirs = stepped(small_net, optimizer, lowered=False)
     assert len(ours) == len(theirs)
@@ -255,7 +263,7 @@ def test_steps_are_keras_own(optimizer):
         assert_close(mine, other, 5e-4 if scaled else 1e-4)
 
 
-def test_momentum_where_no_gradient_reaches_still_moves_the_weights():
+def test_momentum_where_no_gradient_reaches_still_moves_the_weights(whole_maps):
     """A kernel's outer taps may have a momentum from elsewhere."""
     results = []
     for lowered in (True, False):
@@ -269,6 +277,58 @@ def test_momentum_where_no_gradient_reaches_still_moves_the_weights():
         results.append([np.asarray(v) for v in model.trainable_variables])
     for mine, other in zip(*results, strict=True):
         assert_close(mine, other, 1e-4)
+
+
+class Shrunk(keras.layers.Layer):
+    """The identity, whose loss is of another layer's kernel."""
+
+    def __init__(self, of):
+        super().__init__()
+        self.of = of
+
+    def call(self, x):
+        self.add_loss(0.01 * keras.ops.sum(self.of.kernel**2))
+        return x
+
+
+@pytest.mark.parametrize("how", ["regularizer", "layer"])
+def test_a_kernel_that_gets_two_gradients_takes_one_step(how):
+    def build():
+        keras.utils.set_random_seed(5)
+        inputs = keras.Input((2, 2, 64))
+        regularizer = "l2" if how == "regularizer" else None
+        conv = keras.layers.Conv2D(
+            256, 3, padding="same", kernel_regularizer=regularizer
+        )
+        x = conv(inputs)
+        if how == "layer":
+            x = Shrunk(conv)(x)
+        return keras.Model(inputs, keras.layers.Dense(5)(keras.layers.Flatten()(x)))
+
+    def optimizer():
+        return keras.optimizers.SGD(0.05, 0.9)
+
+    _, ours = stepped(build, optimizer, lowered=True)
+    _, theirs = stepped(build, optimizer, lowered=False)
+    for mine, other in zip(ours, theirs, strict=True):
+        assert_close(mine, other, 1e-4)
+
+
+def test_a_step_of_the_users_own_sees_all_gradients():
+    seen = []
+
+    class Mine(keras.Model):
+        def train_step(self, data):
+            logs = super().train_step(data)
+            seen.append([w.value.grad is not None for w in self.trainable_weights])
+            return logs
+
+    def build():
+        model = small_net()
+        return Mine(model.inputs, model.outputs)
+
+    stepped(build, lambda: keras.optimizers.SGD(0.05, 0.9), lowered=True, steps=1)
+    assert all(seen[0])
 
 
 def test_gradients_are_where_torch_has_them_outside_of_training_steps():
@@ -376,6 +436,18 @@ def test_small_map_convolution_is_the_convolution(height, width, stride, size):
     )
     ours = SmallMapConv.apply(x, kernel, stride, None).permute(0, 3, 1, 2)
     torch.testing.assert_close(ours, expected)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "size"), [(2, 2, 3), (1, 2, 3), (2, 1, 5), (3, 3, 5)]
+)
+def test_whole_map_convolution_is_the_convolution(height, width, size):
+    torch.manual_seed(0)
+    x = torch.randn(2, height, width, 3, dtype=torch.float64, requires_grad=True)
+    kernel = torch.randn(size, size, 3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(WholeMapConv.apply, (x, kernel, None))
+    expected = SmallMapConv.apply(x, kernel, 1, None)
+    torch.testing.assert_close(WholeMapConv.apply(x, kernel, None), expected)
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
