@@ -72,9 +72,10 @@ def benchmark(
 ) -> None:
     """Compare speed and memory with plain PyTorch.
 
-    Times training steps and inference of the networks (the paper's three unless named),
-    interleaved in one run, on an otherwise idle machine. Where torchvision cannot be
-    imported, its networks written in plain PyTorch stand in for it.
+    Times training steps and inference of the networks (the paper's three unless named)
+    on an otherwise idle machine. Each contender has a process of its own, and they take
+    turns. Where torchvision cannot be imported, its networks written in plain PyTorch
+    stand in for it.
 
     \b
     Example:

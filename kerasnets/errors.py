@@ -46,6 +46,12 @@ class TrainingDiverged(KerasnetsError):
     exit_status = 1
 
 
+class ProcessEnded(KerasnetsError):
+    """A process that kerasnets had started ended before it had done its work."""
+
+    exit_status = 1
+
+
 class Interrupted(KeyboardInterrupt):
     """A person (Ctrl-C) or the machine (SIGTERM) ended the work; nothing is wrong.
 

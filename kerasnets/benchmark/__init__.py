@@ -1,1 +1,1 @@
-"""Side by side with plain PyTorch: one run, interleaved, with intervals."""
+"""Side by side with plain PyTorch: in processes that take turns, with intervals."""

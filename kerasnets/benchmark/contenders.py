@@ -1,12 +1,15 @@
 """The ways to run a network that a benchmark compares."""
 
+import contextlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+from kerasnets.engines import runtime
 from kerasnets.errors import BackendError, unknown
 
 # What kerasnets can be compared with.
@@ -82,6 +85,12 @@ def imports(name: str) -> Any:
     from kerasnets.benchmark import keras_contender
 
     return keras_contender
+
+
+def surroundings(name: str, device: str) -> AbstractContextManager:
+    """What the contender of a name of `expand` is made and runs in: a session, but for
+    plain PyTorch nothing, as a session imports Keras and sets what computes faster."""
+    return contextlib.nullcontext() if is_plain(name) else runtime.session(device)
 
 
 def is_plain(name: str) -> bool:

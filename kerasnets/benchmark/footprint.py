@@ -1,10 +1,9 @@
 """Start-up time and peak memory of one contender, in a process of its own."""
 
-import concurrent.futures
-import contextlib
-import multiprocessing
 import time
 from dataclasses import dataclass
+
+from kerasnets.benchmark.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -30,10 +29,9 @@ def footprint(
     Args:
         device: as `kerasnets.engines.runtime.Session` has it.
     """
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, context) as pool:
-        arguments = (contender, network, batch_size, channels, device)
-        return pool.submit(_measure, *arguments).result()
+    arguments = (contender, network, batch_size, channels, device)
+    with Worker(contender) as worker:
+        return worker.call(_measure, *arguments)
 
 
 def _measure(
@@ -44,9 +42,7 @@ def _measure(
     from kerasnets.engines import runtime
 
     backend = runtime.backend()
-    # A plain PyTorch process enters no session, which would import Keras.
-    plain = contenders.is_plain(contender)
-    with contextlib.nullcontext() if plain else runtime.session(device):
+    with contenders.surroundings(contender, device):
         contenders.imports(contender)
         imports = runtime.peak_memory_bytes(backend, device)
         train = contenders.make(contender, network, batch_size, channels, device).train

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _BOOTSTRAP = 2000
+_PAUSE_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,30 @@ class Timing:
 
 
 def interleave(
-    calls: Mapping[str, Callable[[], object]], *, images: int, rounds: int, warm_up: int
+    turns: Mapping[str, Callable[[], float]],
+    *,
+    images: int,
+    rounds: int,
+    warm_up: int,
 ) -> dict[str, Timing]:
-    """Time each call once a round, `rounds` times, after `warm_up` rounds that do not
-    count. The order turns from round to round."""
-    names = list(calls)
+    """Give each contender a turn a round, `rounds` times, after `warm_up` rounds that
+    do not count. The order turns from round to round.
+
+    Args:
+        turns: functions that return the seconds that a call took.
+        images: in one call.
+    """
+    names = list(turns)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for round_ in range(-warm_up, rounds):
         shift = round_ % len(names)
         for name in names[shift:] + names[:shift]:
-            began = time.perf_counter()
-            calls[name]()
+            # OpenMP's threads spin for a while after their work: those of the
+            # contender before would take the cores from this one.
+            time.sleep(_PAUSE_S)
+            took = turns[name]()
             if round_ >= 0:
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(took)
     return {name: Timing(np.array(seconds[name]), images) for name in names}
 
 

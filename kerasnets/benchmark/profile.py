@@ -1,9 +1,10 @@
 """Where the time of a training step goes, operation by operation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from kerasnets.benchmark.contenders import make
+from kerasnets.benchmark import contenders
+from kerasnets.benchmark.worker import Worker
 from kerasnets.engines import runtime
 from kerasnets.errors import BackendError
 
@@ -18,36 +19,51 @@ def check() -> None:
 
 
 def profile(
-    names: Sequence[str], network: str, batch_size: int, channels: int, device: str
+    workers: Mapping[str, Worker],
+    network: str,
+    batch_size: int,
+    channels: int,
+    device: str,
 ) -> list[list[Any]]:
     """Rows of `COLUMNS`: for each contender (of `contenders.expand`) its operations,
     longest first, with calls a step, their own milliseconds a step on the CPU, and
     their share of all operations' time. Means of a few steps; operations below a
     hundredth of the time are added up as "the rest".
+
+    Args:
+        workers: of each contender's name its own, which drop what they ran before.
     """
+    return [
+        row
+        for name, worker in workers.items()
+        for row in worker.call(_rows, name, network, batch_size, channels, device)
+    ]
+
+
+def _rows(
+    name: str, network: str, batch_size: int, channels: int, device: str
+) -> list[list[Any]]:
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as record
 
-    rows: list[list[Any]] = []
-    for name in names:
-        train = make(name, network, batch_size, channels, device).train
+    rows = []
+    with contenders.surroundings(name, device):
+        train = contenders.make(name, network, batch_size, channels, device).train
         train()
         train()
         with record(activities=[ProfilerActivity.CPU]) as found:
             for _ in range(_STEPS):
                 train()
-        operations = sorted(
-            found.key_averages(), key=lambda one: -one.self_cpu_time_total
-        )
-        total = sum(one.self_cpu_time_total for one in operations)
-        rest = 0.0
-        for one in operations:
-            share = one.self_cpu_time_total / total
-            if share < 0.01:
-                rest += share
-            else:
-                rows.append(_row(name, one.key, one.count / _STEPS, share, total))
-        rows.append(_row(name, "the rest", "", rest, total))
+    operations = sorted(found.key_averages(), key=lambda one: -one.self_cpu_time_total)
+    total = sum(one.self_cpu_time_total for one in operations)
+    rest = 0.0
+    for one in operations:
+        share = one.self_cpu_time_total / total
+        if share < 0.01:
+            rest += share
+        else:
+            rows.append(_row(name, one.key, one.count / _STEPS, share, total))
+    rows.append(_row(name, "the rest", "", rest, total))
     return rows
 
 

@@ -1,5 +1,6 @@
 """A whole benchmark: every network and batch size, and what is said of them."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -10,6 +11,8 @@ from kerasnets import runs
 from kerasnets.benchmark import contenders, profile
 from kerasnets.benchmark.footprint import footprint
 from kerasnets.benchmark.measure import Timing, interleave, ratio
+from kerasnets.benchmark.turns import turns
+from kerasnets.benchmark.worker import Worker
 from kerasnets.engines import runtime
 from kerasnets.errors import BackendError, unknown
 from kerasnets.networks.specs import NETWORKS
@@ -30,7 +33,10 @@ def benchmark(
     profiled: bool = False,
     say: Callable[[str], None] = print,
 ) -> list[dict[str, Any]]:
-    """Compare training steps, inference, start-up and memory, interleaved in one run.
+    """Compare training steps, inference, start-up and memory.
+
+    Each contender of a network has a process of its own; they take turns. This process
+    only waits.
 
     Args:
         networks: names; batch norm on, head and stem "imagenet", 32x32 images.
@@ -48,6 +54,8 @@ def benchmark(
 
     Raises:
         BackendError: a contender is unknown or the backend does not have it.
+        ProcessEnded: a contender's process was killed, by the system for example when
+            memory ran out.
     """
     contenders.check(against)
     if profiled:
@@ -62,64 +70,75 @@ def benchmark(
             raise BackendError(unknown("network", network, NETWORKS))
     names = contenders.expand((OURS, *against))
     reports = []
-    with runtime.session(device) as session:
-        for network in networks:
+    for network in networks:
+        with contextlib.ExitStack() as stack:
+            workers = {name: stack.enter_context(Worker(name)) for name in names}
+            environment, place = workers[OURS].call(_place, device)
             say(f"{network}: {', '.join(names)}")
             report = {
                 "network": network,
                 "at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "environment": session.environment(),
+                "environment": environment,
                 "torchvision_is": contenders.plain_source(),
+                "processes": "one for each contender",
                 "rounds": rounds,
                 "image_size": contenders.IMAGE_SIZE,
                 "channels": channels,
                 "train": [
-                    _compare(names, network, size, channels, session, rounds, "train")
+                    _compare(workers, network, size, channels, place, rounds, "train")
                     for size in batch_sizes
                 ],
                 "inference": [
                     _compare(
-                        names,
+                        workers,
                         network,
                         inference_batch_size,
                         channels,
-                        session,
+                        place,
                         rounds,
                         "predict",
                     )
                 ],
-                "footprint": _footprints(
-                    names, network, batch_sizes[0], channels, session.device
-                ),
             }
-            reports.append(report)
-            if folder is not None:
-                folder.mkdir(parents=True, exist_ok=True)
-                runs.write_json(folder / f"{network}.json", report)
-                if profiled:
-                    rows = profile.profile(
-                        names, network, batch_sizes[0], channels, session.device
-                    )
-                    table = folder / f"{network}-profile.csv"
-                    runs.write_csv(table, profile.COLUMNS, rows)
+            first = batch_sizes[0]
+            rows = []
+            if profiled:
+                rows = profile.profile(workers, network, first, channels, place)
+        report["footprint"] = _footprints(names, network, first, channels, place)
+        reports.append(report)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            runs.write_json(folder / f"{network}.json", report)
+            if rows:
+                table = folder / f"{network}-profile.csv"
+                runs.write_csv(table, profile.COLUMNS, rows)
     return reports
 
 
+def _place(device: str) -> tuple[dict[str, Any], str]:
+    """The environment, and the device by its full name."""
+    with runtime.session(device) as session:
+        return session.environment(), session.device
+
+
 def _compare(
-    names: list[str],
+    workers: dict[str, Worker],
     network: str,
     batch_size: int,
     channels: int,
-    session: runtime.Session,
+    device: str,
     rounds: int,
     what: str,
 ) -> dict[str, Any]:
-    made = {
-        name: contenders.make(name, network, batch_size, channels, session.device)
-        for name in names
-    }
-    calls = {name: getattr(one, what) for name, one in made.items()}
-    timings = interleave(calls, images=batch_size, rounds=rounds, warm_up=2)
+    # All drop what they had before any makes anew.
+    for name, worker in workers.items():
+        worker.begin(turns, name, network, batch_size, channels, device, what)
+    timings = interleave(
+        {name: worker.next for name, worker in workers.items()},
+        images=batch_size,
+        rounds=rounds,
+        warm_up=1,
+    )
     return {
         "batch_size": batch_size,
         "contenders": {name: _numbers(timing) for name, timing in timings.items()},

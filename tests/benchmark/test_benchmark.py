@@ -1,6 +1,7 @@
 """The benchmark times what it says, and its contenders do the same work."""
 
 import json
+from functools import partial
 
 import keras
 import numpy as np
@@ -15,13 +16,19 @@ from kerasnets.runs import read_csv
 torch = pytest.importorskip("torch")
 
 
-def test_calls_are_interleaved_and_warm_up_does_not_count():
+def test_the_order_turns_and_warm_up_does_not_count():
     order: list[str] = []
-    calls = {name: (lambda name=name: order.append(name)) for name in "ab"}
-    timings = interleave(calls, images=10, rounds=3, warm_up=1)
-    assert len(order) == 8
-    assert all({order[i], order[i + 1]} == {"a", "b"} for i in range(0, 8, 2))
-    assert [len(timings[name].seconds) for name in "ab"] == [3, 3]
+
+    def turn(name: str) -> float:
+        order.append(name)
+        return float(len(order))
+
+    timings = interleave(
+        {name: partial(turn, name) for name in "abc"}, images=10, rounds=3, warm_up=1
+    )
+    assert "".join(order) == "cab" + "abc" + "bca" + "cab"
+    assert timings["a"].seconds.tolist() == [4, 9, 11]
+    assert timings["b"].images_per_s == 10 / 7
 
 
 @given(
@@ -55,6 +62,10 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys):
         "torchvision channels-last",
     }
     assert set(report["train"][0]["contenders"]) == names == set(report["footprint"])
+    assert report["processes"] == "one for each contender"
+    for compared in report["train"] + report["inference"]:
+        for numbers in compared["contenders"].values():
+            assert len(numbers["seconds"]) == 3 and min(numbers["seconds"]) > 0
     ratios = report["train"][0]["ratios"]
     assert len(ratios) == 2 and "keras" in ratios  # the better of the two formats
     shares = dict.fromkeys(names, 0.0)

@@ -1,0 +1,143 @@
+"""A process of its own for a contender: what one allocates and sets stays with it.
+
+Nothing heavy is imported here, as a worker's own imports are part of what is measured.
+"""
+
+import contextlib
+import gc
+import multiprocessing
+import os
+import pickle
+import signal
+import traceback
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from typing import Any, Self
+
+from kerasnets.errors import ProcessEnded
+
+
+class Worker:
+    """A fresh process that runs one generator at a time, a value at a time.
+
+    Use it in a `with` block, which ends the process.
+
+    Args:
+        name: what errors call it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        # A daemon ends with its parent, whatever that meets before the `with` block.
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        with _ctrl_c_blocked():
+            self._process.start()
+        theirs.close()  # so that the pipe ends with the process
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+    def begin(self, job: Callable[..., Iterator[Any]], *arguments: Any) -> None:
+        """Drop the generator before, with its memory, and make `job(*arguments)`.
+
+        Args:
+            job: picklable, as are its arguments and what it yields.
+
+        Raises: what `next` does.
+        """
+        self._ask((job, arguments))
+
+    def next(self) -> Any:
+        """What the generator yields next.
+
+        Raises:
+            ProcessEnded: the process was killed, or ended by itself.
+            Exception: whatever the generator raised, with a note of where.
+        """
+        return self._ask(None)
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """`function(*arguments)`, called there; drops the generator before.
+
+        Raises: what `next` does.
+        """
+        self.begin(_once, function, arguments)
+        return self.next()
+
+    def _ask(self, request: tuple[Callable[..., Iterator[Any]], tuple] | None) -> Any:
+        try:
+            self._pipe.send(request)
+            answer, error = self._pipe.recv()
+        except (EOFError, OSError):
+            self._process.join(5)
+            raise ProcessEnded(_ended(self._name, self._process.exitcode)) from None
+        if error is not None:
+            raise error
+        return answer
+
+
+@contextlib.contextmanager
+def _ctrl_c_blocked() -> Iterator[None]:
+    """What is started in the block never meets Ctrl-C, which reaches all processes of a
+    terminal: its parent does, and ends it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # its own start would unblock the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _once(function: Callable[..., Any], arguments: tuple) -> Iterator[Any]:
+    yield function(*arguments)
+
+
+def _serve(pipe: Connection) -> None:
+    # By default the first process takes most of an accelerator's memory.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    job: Iterator[Any] = iter(())
+    with contextlib.suppress(EOFError, ConnectionError):  # the parent is gone
+        while True:
+            request = pipe.recv()
+            answer, error = None, None
+            try:
+                if request is None:
+                    answer = next(job)
+                else:
+                    job = iter(())
+                    gc.collect()
+                    function, arguments = request
+                    job = function(*arguments)
+            except Exception as raised:
+                error = _sendable(raised)
+            pipe.send((answer, error))
+
+
+def _sendable(error: Exception) -> Exception:
+    """The error with its traceback as a note or, where pickle cannot carry it, another
+    that says the same."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    error.add_note(f"In a process of the benchmark:\n{traceback.format_exc()}")
+    return error
+
+
+def _ended(name: str, status: int | None) -> str:
+    how = f"by signal {-status}" if status and status < 0 else f"with status {status}"
+    why = "; memory may have run out" if status == -9 else ""
+    return f"the process of {name!r} ended {how} before it had answered{why}."
