@@ -88,9 +88,15 @@ def imports(name: str) -> Any:
 
 
 def surroundings(name: str, device: str) -> AbstractContextManager:
-    """What the contender of a name of `expand` is made and runs in: a session, but for
-    plain PyTorch nothing, as a session imports Keras and sets what computes faster."""
-    return contextlib.nullcontext() if is_plain(name) else runtime.session(device)
+    """What the contender of a name of `expand` is made and runs in: a session or, as
+    that imports Keras, for plain PyTorch only what any tuned script sets on CUDA."""
+    if not is_plain(name):
+        return runtime.session(device)
+    if device.startswith("cuda"):
+        from kerasnets.engines.cuda_math import fast_math
+
+        return fast_math()
+    return contextlib.nullcontext()
 
 
 def is_plain(name: str) -> bool:

@@ -310,8 +310,9 @@ def _hand_over(
     if kept is None:
         return
     for position in range(first, end):
-        kept[position].take([gradients[position]])
-        gradients[position] = None
+        gradient, gradients[position] = gradients[position], None
+        assert gradient is not None
+        kept[position].take([gradient])
 
 
 def _in_whole_shapes(
@@ -323,8 +324,8 @@ def _in_whole_shapes(
     for position, tensor in enumerate(parameters):
         gradient = gradients[position]
         if gradient is not None and gradient.shape != tensor.shape:
-            gradients[position] = torch.zeros_like(tensor)
-            convolution.used(gradients[position])[0].copy_(gradient)
+            gradients[position] = whole = torch.zeros_like(tensor)
+            convolution.used(whole)[0].copy_(gradient)
     return gradients
 
 

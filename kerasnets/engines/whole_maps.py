@@ -50,7 +50,7 @@ class WholeMapConv(torch.autograd.Function):
             grad_x = product(_rows(grad), matrix.t()).view(x.shape)
         if want_kernel:
             grad_kernel = torch.zeros_like(kernel)
-            gather(outer_products(_rows(x), _rows(grad)), *x.shape[1:3], grad_kernel)
+            collect(outer_products(_rows(x), _rows(grad)), *x.shape[1:3], grad_kernel)
             if ctx.keep is not None:
                 met = taps(*x.shape[1:3], kernel.shape[0], 1)
                 ctx.keep.take([grad_kernel[tap.place] for tap in met])
@@ -68,10 +68,10 @@ def spread(kernel: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return matrix
 
 
-def gather(
+def collect(
     matrix: torch.Tensor, height: int, width: int, kernel: torch.Tensor
 ) -> None:
-    """Add each block of what `spread` would make to its tap of a kernel."""
+    """Add each block of a matrix as `spread` makes to its tap of a kernel."""
     for block, seen in _blocks(matrix, kernel, height, width):
         seen.add_(block)
 
