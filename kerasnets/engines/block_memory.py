@@ -21,6 +21,7 @@ class BlockMemory:
         sums, sums_of_columns, new_sums: likewise, a value for each map.
         products, products_of_columns, new_products: likewise.
         active: of each layer, its inner maps after norm and ReLU.
+        inner_means, inner_inverse_stds: of each layer, statistics of its inner maps.
         read: of each layer, what it reads after norm and ReLU; at last the same for all
             maps. They share their memory.
     """
@@ -57,6 +58,9 @@ class BlockMemory:
             matrix(f"active {index}", width)
             for index, width in enumerate(self._inner_widths)
         ]
+        self.inner_means, self.inner_inverse_stds = (
+            [maps.new_empty(width) for width in self._inner_widths] for _ in range(2)
+        )
         widest = matrix("read", total).view(-1)
         self.read = [
             widest[: pixels * width].view(pixels, width)

@@ -10,7 +10,7 @@ computed again instead of kept (Pleiss et al. 2017, "Memory-Efficient Implementa
 DenseNets"). Parameters, results, gradients and moving statistics are the block's.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from kerasnets.engines.block_memory import BlockMemory
 from kerasnets.engines.derived import Derived
 from kerasnets.engines.kept_gradients import KeptGradient, KeptGradients
 from kerasnets.engines.matrix_product import biased_relu, outer_products, product
-from kerasnets.engines.same_convolution import SameConvolution, same_convolution
+from kerasnets.engines.same_convolution import same_convolution
 from kerasnets.engines.torch_convolution import batch_norm
 from kerasnets.engines.torch_lowering import Context, parameter, pixel_rows, store
 
@@ -83,11 +83,15 @@ class DenseBlock:
         for layer in self.layers:
             store(parameter(layer.conv1.kernel), (0, 1, 3, 2))  # as its gradient comes
             self.convolution.store(parameter(layer.conv2.kernel))
-        # [C, B] of each layer, views.
+        # Views of each layer's kernels: [C, B], [B, C], and as the convolution reads.
         self.weights = [
             parameter(layer.conv1.kernel).detach()[0, 0] for layer in self.layers
         ]
         self.transposed = [weight.t() for weight in self.weights]
+        self.kernels = [
+            self.convolution.read(parameter(layer.conv2.kernel).detach())
+            for layer in self.layers
+        ]
         self._training_memory = BlockMemory(self.layers)
         self._keeper: KeptGradients | None = None
         self._kept: list[KeptGradient] = []
@@ -128,10 +132,19 @@ class DenseBlock:
         if kept is not self._keeper:
             self._keeper = kept
             self._kept = [
-                kept.keep(tensor, self.convolution.used if _is_3x3(tensor) else _all)
+                kept.keep(tensor, lambda whole: [self.gradient_view(whole)])
                 for tensor in self.parameters
             ]
         return self._kept
+
+    def gradient_view(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The part of a tensor shaped as a parameter that its gradient fills, as the
+        backward pass gives it: contiguous for a kernel that is stored as here."""
+        if tensor.dim() == 1:
+            return tensor
+        if len(tensor) == 1:
+            return tensor[0, 0].t()
+        return self.convolution.used(tensor)
 
     def _layer_by_layer(self, context: Context, x: torch.Tensor) -> torch.Tensor:
         """For frozen layers, and for gradients of inference."""
@@ -151,12 +164,12 @@ class DenseBlock:
         rows = maps.new_empty(len(maps), width + len(self.layers) * self.growth)
         rows[:, :width] = maps
         widest = rows.new_empty(rows.numel())
-        for folded, layer in zip(self._folded, self.layers, strict=True):
+        for folded, kernel in zip(self._folded, self.kernels, strict=True):
             low, high, weight, bias = folded()
             read = widest[: len(rows) * width].view(len(rows), width)
             torch.clamp(rows[:, :width], low, high, out=read)
             inner = biased_relu(read, weight, bias)
-            new = convolution(inner, parameter(layer.conv2.kernel))
+            new = convolution(inner, kernel)
             rows[:, width : width + self.growth] = new
             width += self.growth
         scale, shift = self._scaled()
@@ -183,13 +196,16 @@ class _TrainedBlock(torch.autograd.Function):
         inners: list[torch.Tensor] = []
         found = [_normalize(maps, block.epsilon, memory.columns[0])]
         for index, layer in enumerate(block.layers):
-            scale, shift, _, scale2, shift2, kernel2 = _of(parameters, index)
+            scale, shift, _, scale2, shift2, _ = _of(parameters, index)
             read, active = memory.read[index], memory.active[index]
             torch.addcmul(shift, memory.columns[index], scale, out=read).relu_()
-            inner = product(read, block.weights[index])
-            mean, inverse_std = scale2.new_empty(0), scale2.new_empty(0)
+            inner = _as_one_image(product(read, block.weights[index]))
+            mean, inverse_std = (
+                memory.inner_means[index],
+                memory.inner_inverse_stds[index],
+            )
             _NORM_OUT(
-                _as_one_image(inner),
+                inner,
                 scale2,
                 shift2,
                 None,
@@ -204,7 +220,7 @@ class _TrainedBlock(torch.autograd.Function):
             active.relu_()
             inners.append(inner)
             statistics.append((mean, inverse_std))
-            new = convolution(active, kernel2)
+            new = convolution(active, block.kernels[index])
             found.append(_normalize(new, block.epsilon, memory.new[index]))
         mean, inverse_std = (torch.cat(parts) for parts in zip(*found, strict=True))
         out = torch.addcmul(parameters[-1], memory.normal, parameters[-2]).relu_()
@@ -234,7 +250,7 @@ class _TrainedBlock(torch.autograd.Function):
         torch.mul(scale, to_shift, out=memory.sums)
         torch.mul(scale, to_scale, out=memory.products)
         for index in range(len(block.layers) - 1, -1, -1):
-            scale, shift, _, scale2, _, kernel2 = _of(parameters, index)
+            scale, shift, _, scale2, _, _ = _of(parameters, index)
             active, read = memory.active[index], memory.read[index]
             to_new = _before_normalization(
                 memory.to_new[index],
@@ -243,11 +259,13 @@ class _TrainedBlock(torch.autograd.Function):
                 memory.new_products[index],
                 ctx.inverse_stds[index + 1],
             )
-            to_active, to_kernel2 = convolution.gradients(to_new, active, kernel2)
+            to_active, to_kernel2 = convolution.gradients(
+                to_new, active, block.kernels[index]
+            )
             _threshold(to_active, active, to_active)
             to_inner, to_scale2, to_shift2 = _NORM_BACKWARD(
                 _as_one_image(to_active),
-                _as_one_image(ctx.inners[index]),
+                ctx.inners[index],
                 scale2,
                 None,
                 None,
@@ -269,8 +287,7 @@ class _TrainedBlock(torch.autograd.Function):
             memory.products_of_columns[index].addcmul_(scale, to_scale)
             first = 6 * index
             gradients[first : first + 6] = (
-                *(to_scale, to_shift, to_kernel1[None, None].transpose(2, 3)),
-                *(to_scale2, to_shift2, to_kernel2),
+                *(to_scale, to_shift, to_kernel1, to_scale2, to_shift2, to_kernel2),
             )
             _hand_over(ctx.kept, gradients, first, first + 6)
         to_x = _before_normalization(
@@ -281,7 +298,7 @@ class _TrainedBlock(torch.autograd.Function):
             ctx.inverse_stds[0],
         )
         _hand_over(ctx.kept, gradients, len(gradients) - 2, len(gradients))
-        whole = _in_whole_shapes(gradients, parameters, convolution)
+        whole = _in_whole_shapes(gradients, parameters, block.gradient_view)
         return None, None, None, None, _images(to_x, ctx.shape), *whole
 
 
@@ -318,23 +335,16 @@ def _hand_over(
 def _in_whole_shapes(
     gradients: list[torch.Tensor | None],
     parameters: Sequence[torch.Tensor],
-    convolution: SameConvolution,
+    view: Callable[[torch.Tensor], torch.Tensor],
 ) -> list[torch.Tensor | None]:
-    """The gradients that were not handed over, in the shapes of their parameters."""
+    """The gradients that were not handed over, in the shapes of their parameters, of
+    which each fills a `view`."""
     for position, tensor in enumerate(parameters):
         gradient = gradients[position]
-        if gradient is not None and gradient.shape != tensor.shape:
+        if gradient is not None and tensor.dim() > 1:
             gradients[position] = whole = torch.zeros_like(tensor)
-            convolution.used(whole)[0].copy_(gradient)
+            view(whole).copy_(gradient)
     return gradients
-
-
-def _is_3x3(tensor: torch.Tensor) -> bool:
-    return tensor.dim() == 4 and len(tensor) == 3
-
-
-def _all(tensor: torch.Tensor) -> list[torch.Tensor]:
-    return [tensor]
 
 
 def _of(tensors: Sequence[torch.Tensor], layer: int) -> Sequence[torch.Tensor]:

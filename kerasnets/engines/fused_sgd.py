@@ -8,8 +8,8 @@ giving it a rate of minus one, makes it Keras's rule:
 
     m = momentum * m - rate * g;  w = w + m
 
-A large kernel takes its step within the backward pass, as soon as its gradient is
-known: it is in the processor's cache then, and no two such gradients are ever held.
+Kernels take their steps within the backward pass, soon after their gradients are known:
+these are in the processor's cache then, and never all held at once.
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,9 @@ import torch
 from kerasnets.engines.kept_gradients import KeptGradient, KeptGradients
 from kerasnets.engines.torch_lowering import parameter
 
-# A kernel of fewer values takes its step with all others of its kind, in one call.
-_LARGE = 1 << 14
+# Kernels of so many values take their step together: a call takes some microseconds,
+# and the cache still holds their gradients.
+_TOGETHER = 1 << 18
 
 # Weight, gradient and momentum, vectors alike in length; no momentum where the rule has
 # none.
@@ -34,13 +35,13 @@ class _Target:
     """A weight, or a part of one, that has a gradient of its own.
 
     Attributes:
-        order: of its dimensions in memory.
+        order: of its dimensions in memory, None where it is the usual one.
         weight, momentum: vectors in the order of memory; PyTorch's operation copies
             what is in another order.
         like: the weight in its own shape.
     """
 
-    order: list[int]
+    order: list[int] | None
     weight: torch.Tensor
     momentum: torch.Tensor | None
     like: torch.Tensor
@@ -51,13 +52,32 @@ class _Target:
         straight = weight.permute(order).view(-1)
         if momentum is not None:
             momentum = momentum.permute(order).view(-1)
-        return cls(order, straight, momentum, weight)
+        usual = order == list(range(weight.dim()))
+        return cls(None if usual else order, straight, momentum, weight)
 
     def piece(self, gradient: torch.Tensor) -> Piece:
-        straight = gradient.permute(self.order)
+        straight = self._in_order(gradient)
         if not straight.is_contiguous():
-            straight = torch.empty_like(self.like).copy_(gradient).permute(self.order)
-        return self.weight, straight.view(-1), self.momentum
+            straight = self._in_order(torch.empty_like(self.like).copy_(gradient))
+        if straight.dim() > 1:
+            straight = straight.view(-1)
+        return self.weight, straight, self.momentum
+
+    def _in_order(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor if self.order is None else tensor.permute(self.order)
+
+
+@dataclass
+class _Parts:
+    """What a kept gradient is a step of.
+
+    Attributes:
+        targets: the parts of the kernel that have a gradient.
+        alone: the others need no step, having no momentum either.
+    """
+
+    targets: list[_Target]
+    alone: bool
 
 
 def fits(optimizer: Any) -> bool:
@@ -89,8 +109,8 @@ class FusedSGD:
     Args:
         optimizer: one that `fits`.
         kept: gradients that are not in the weights' `.grad`.
-        early: whether large kernels take their steps within the backward pass. No
-            other gradient may reach them then, and `begin` comes before each pass.
+        early: whether kernels take their steps within the backward pass. No other
+            gradient may reach them then, and `begin` comes before each pass.
     """
 
     def __init__(
@@ -99,23 +119,28 @@ class FusedSGD:
         self.optimizer = optimizer
         self.kept = kept
         if early and not optimizer.weight_decay:
-            kept.use = self._step_if_large
+            kept.use = self._step_soon
         self._variables = {
             id(parameter(variable)): variable
             for variable in optimizer._trainable_variables
         }
+        self._waiting: list[KeptGradient] = []
+        self._values = 0  # of the kernels that wait
         self._rate: torch.Tensor | None = None
+        self._divisor: torch.Tensor | None = None
         self._whole: dict[int, _Target] = {}
-        self._parts: dict[int, list[_Target]] = {}
-        self._at_rest: dict[int, bool] = {}
+        self._parts: dict[int, _Parts] = {}
 
     def begin(self) -> None:
         """A step begins, which may have another learning rate."""
         self._rate = None
+        self._waiting.clear()  # those of a step that failed
+        self._values = 0
 
     def apply(self, gradients: list[torch.Tensor | None], variables: list) -> None:
         """One step; a variable whose gradient is None must have a kept one, or is
         left as it is."""
+        self._step_of_waiting()
         self.optimizer._apply_weight_decay(variables)
         pieces: list[Piece] = []
         for variable, gradient in zip(variables, gradients, strict=True):
@@ -132,11 +157,20 @@ class FusedSGD:
         self._update(pieces)
         parameter(self.optimizer._iterations).add_(1)
 
-    def _step_if_large(self, kept: KeptGradient) -> None:
-        if kept.parameter.numel() >= _LARGE:
-            variable = self._variables[id(kept.parameter)]
-            self._update(self._pieces(variable, kept))
+    def _step_soon(self, kept: KeptGradient) -> None:
+        self._waiting.append(kept)
+        self._values += kept.parameter.numel()
+        if self._values >= _TOGETHER:
+            self._step_of_waiting()
+
+    def _step_of_waiting(self) -> None:
+        pieces: list[Piece] = []
+        for kept in self._waiting:
+            pieces += self._pieces(self._variables[id(kept.parameter)], kept)
             kept.parts = []
+        self._update(pieces)
+        self._waiting.clear()
+        self._values = 0
 
     def _pieces(self, variable: Any, kept: KeptGradient) -> list[Piece]:
         """What is left to update after the copies of a shared gradient."""
@@ -144,12 +178,12 @@ class FusedSGD:
         if kept.shared:
             # Scaled once for all: scaling within the update would overwrite it.
             scaled = kept.parts[0] * -self._learning_rate()
-            self._update([part.piece(scaled) for part in parts], scaled=True)
+            self._update([part.piece(scaled) for part in parts.targets], scaled=True)
             return []
-        if self._rest_is_at_rest(variable, kept):
+        if parts.alone:
             return [
                 part.piece(gradient)
-                for part, gradient in zip(parts, kept.parts, strict=True)
+                for part, gradient in zip(parts.targets, kept.parts, strict=True)
             ]
         whole = self._whole.get(id(variable)) or self._find(variable)
         return [whole.piece(kept.whole())]
@@ -167,33 +201,26 @@ class FusedSGD:
         self._whole[id(variable)] = whole
         return whole
 
-    def _find_parts(self, variable: Any, kept: KeptGradient) -> list[_Target]:
+    def _find_parts(self, variable: Any, kept: KeptGradient) -> _Parts:
         weights = kept.views(parameter(variable).detach())
         momentum = self._momentum(variable)
         momenta = [None] * len(weights) if momentum is None else kept.views(momentum)
-        parts = [_Target.of(*one) for one in zip(weights, momenta, strict=True)]
-        self._parts[id(variable)] = parts
-        return parts
-
-    def _rest_is_at_rest(self, variable: Any, kept: KeptGradient) -> bool:
-        """Whether the parts of a kernel that get no gradient have no momentum either,
-        so that they need no step. Looked at once: it stays so."""
-        momentum = self._momentum(variable)
-        if momentum is None:
-            return True
-        known = self._at_rest.get(id(variable))
-        if known is None:
+        targets = [_Target.of(*one) for one in zip(weights, momenta, strict=True)]
+        alone = True
+        if momentum is not None:
             rest = momentum.clone()
             for view in kept.views(rest):
                 view.zero_()
-            known = self._at_rest[id(variable)] = not bool(rest.any())
-        return known
+            alone = not bool(rest.any())  # looked at once: it stays so
+        parts = self._parts[id(variable)] = _Parts(targets, alone)
+        return parts
 
     def _learning_rate(self) -> torch.Tensor:
         if self._rate is None:
             # A tensor: a number would have to be read from the device.
             rate = keras.ops.convert_to_tensor(self.optimizer.learning_rate)
             self._rate = rate.detach()
+            self._divisor = torch.reciprocal(-self._rate)
         return self._rate
 
     def _update(self, pieces: list[Piece], *, scaled: bool = False) -> None:
@@ -201,6 +228,7 @@ class FusedSGD:
         for those that are `scaled`, by minus the rate, already."""
         if not pieces:
             return
+        self._learning_rate()
         weights, gradients, momenta = (
             list(tensors) for tensors in zip(*pieces, strict=True)
         )
@@ -215,5 +243,5 @@ class FusedSGD:
             nesterov=False,
             maximize=False,
             is_first_step=False,
-            grad_scale=None if scaled else torch.reciprocal(-self._learning_rate()),
+            grad_scale=None if scaled else self._divisor,
         )

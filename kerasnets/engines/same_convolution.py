@@ -14,6 +14,9 @@ import torch
 from kerasnets.engines.matrix_product import outer_products, product
 from kerasnets.engines.torch_lowering import pixel_rows, store
 
+# Named once: looking it up takes as long as a small one of them.
+_CONVOLUTION_BACKWARD = torch.ops.aten.convolution_backward.default
+
 # Maps of so many pixels are the library's (docs/performance.md).
 _LIBRARY_PIXELS = 16
 
@@ -22,22 +25,25 @@ class SameConvolution(Protocol):
     """A convolution with kernel [3, 3, I, O], stride 1 and padding 1, of maps of one
     size. No gradients are recorded."""
 
-    def __call__(self, x: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-        """x [pixels, I] -> [pixels, O]."""
-
-    def gradients(
-        self, grad: torch.Tensor, x: torch.Tensor, kernel: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """From the output's gradient [pixels, O], the input's [pixels, I] and that of
-        what is `used` of the kernel."""
-
-    def used(self, kernel: torch.Tensor) -> list[torch.Tensor]:
-        """The part of [3, 3, I, O] that ever meets a pixel: all, or on maps of one
-        pixel the central tap, [I, O]."""
-
     def store(self, kernel: torch.Tensor) -> None:
         """Keep a kernel's values in the memory order in which they are read here. Its
         shape stays."""
+
+    def read(self, kernel: torch.Tensor) -> torch.Tensor:
+        """A view of a kernel that was stored, as the methods below take it."""
+
+    def used(self, kernel: torch.Tensor) -> torch.Tensor:
+        """A contiguous view of what ever meets a pixel: all, or on maps of one pixel
+        the central tap, [I, O]."""
+
+    def __call__(self, x: torch.Tensor, read: torch.Tensor) -> torch.Tensor:
+        """x [pixels, I] -> [pixels, O]."""
+
+    def gradients(
+        self, grad: torch.Tensor, x: torch.Tensor, read: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """From the output's gradient [pixels, O], the input's [pixels, I] and the
+        kernel's in the form of `used`."""
 
 
 @lru_cache(maxsize=32)
@@ -51,17 +57,20 @@ def same_convolution(count: int, height: int, width: int) -> SameConvolution:
 
 
 class _OnePixel:
-    def __call__(self, x, kernel):
-        return product(x, kernel[1, 1])
-
-    def gradients(self, grad, x, kernel):
-        return product(grad, kernel[1, 1].t()), outer_products(x, grad)
-
-    def used(self, kernel):
-        return [kernel[1, 1]]
-
     def store(self, kernel):
         store(kernel, (0, 1, 2, 3))
+
+    def read(self, kernel):
+        return kernel[1, 1]
+
+    def used(self, kernel):
+        return kernel[1, 1]
+
+    def __call__(self, x, read):
+        return product(x, read)
+
+    def gradients(self, grad, x, read):
+        return product(grad, read.t()), outer_products(x, grad)
 
 
 class _PixelTaps:
@@ -85,51 +94,51 @@ class _PixelTaps:
             inside.flip(-1), pixel.flip(-1), torch.tensor(self._pixels)
         ).flatten()
 
-    def __call__(self, x, kernel):
-        products = product(x, _by_input(kernel)).view(9 * self._pixels, -1)
+    def store(self, kernel):
+        store(kernel, (2, 0, 1, 3))
+
+    def read(self, kernel):
+        return kernel.permute(2, 0, 1, 3).view(kernel.shape[2], -1)
+
+    def used(self, kernel):
+        return kernel.permute(2, 0, 1, 3)
+
+    def __call__(self, x, read):
+        products = product(x, read).view(9 * self._pixels, -1)
         added_up = 0
         return torch.embedding_bag(
             products, self._products, self._begins, False, added_up
         )[0]
 
-    def gradients(self, grad, x, kernel):
+    def gradients(self, grad, x, read):
         behind = torch.cat([grad, grad.new_zeros(1, grad.shape[1])])
         met = behind.index_select(0, self._outputs).view(self._pixels, -1)
         to_kernel = outer_products(x, met).view(-1, 3, 3, grad.shape[1])
-        return product(met, _by_input(kernel).t()), to_kernel.permute(1, 2, 0, 3)
-
-    def used(self, kernel):
-        return [kernel]
-
-    def store(self, kernel):
-        store(kernel, (2, 0, 1, 3))
+        return product(met, read.t()), to_kernel
 
 
 class _Library:
     def __init__(self, count: int, height: int, width: int) -> None:
         self._size = (count, height, width, -1)
 
-    def __call__(self, x, kernel):
-        out = torch.conv2d(self._images(x), kernel.permute(3, 2, 0, 1), None, 1, 1)
-        return pixel_rows(out)
-
-    def gradients(self, grad, x, kernel):
-        to_x, to_kernel, _ = torch.ops.aten.convolution_backward.default(
-            *(self._images(grad), self._images(x), kernel.permute(3, 2, 0, 1)),
-            *(None, (1, 1), (1, 1), (1, 1), False, (0, 0), 1, (True, True, False)),
-        )
-        return pixel_rows(to_x), to_kernel.permute(2, 3, 1, 0)
-
-    def used(self, kernel):
-        return [kernel]
-
     def store(self, kernel):
         store(kernel, (3, 0, 1, 2))
 
+    def read(self, kernel):
+        return kernel.permute(3, 2, 0, 1)
+
+    def used(self, kernel):
+        return kernel.permute(3, 0, 1, 2)
+
+    def __call__(self, x, read):
+        return pixel_rows(torch.conv2d(self._images(x), read, None, 1, 1))
+
+    def gradients(self, grad, x, read):
+        to_x, to_kernel, _ = _CONVOLUTION_BACKWARD(
+            *(self._images(grad), self._images(x), read),
+            *(None, (1, 1), (1, 1), (1, 1), False, (0, 0), 1, (True, True, False)),
+        )
+        return pixel_rows(to_x), to_kernel.permute(0, 2, 3, 1)
+
     def _images(self, rows: torch.Tensor) -> torch.Tensor:
         return rows.view(self._size).permute(0, 3, 1, 2)
-
-
-def _by_input(kernel: torch.Tensor) -> torch.Tensor:
-    """[3, 3, I, O] as [I, 9 * O], a view of one that was stored."""
-    return kernel.permute(2, 0, 1, 3).reshape(kernel.shape[2], -1)

@@ -13,7 +13,7 @@ import torch
 from kerasnets.engines import fused_sgd
 from kerasnets.engines.kept_gradients import KeptGradients
 from kerasnets.engines.torch_graph import TorchGraph
-from kerasnets.engines.training_step import training_step
+from kerasnets.engines.training_step import adds_no_loss, training_step
 
 
 def install(model: keras.Model, *, compiled: bool = False) -> None:
@@ -63,7 +63,7 @@ def _fuse_steps(model: keras.Model, graph: TorchGraph, *, keep: bool) -> None:
     kept = KeptGradients()
     own = type(model).train_step is not keras.Model.train_step
     keep = keep and not own  # it may look at the gradients
-    fused = fused_sgd.FusedSGD(model.optimizer, kept, early=_one_gradient_each(model))
+    fused = fused_sgd.FusedSGD(model.optimizer, kept, early=adds_no_loss(model))
     step = model.train_step if own else training_step(model)
     apply = model.optimizer.apply
 
@@ -83,16 +83,6 @@ def _fuse_steps(model: keras.Model, graph: TorchGraph, *, keep: bool) -> None:
 
     model.train_step = fused_train_step
     model.optimizer.apply = fused_apply
-
-
-def _one_gradient_each(model: keras.Model) -> bool:
-    """Whether the logits' gradient is all that reaches a weight: there are no
-    regularizers, nor layers of a user's that could add losses."""
-    return not any(variable.regularizer for variable in model.weights) and all(
-        type(layer).__module__.startswith("keras.")
-        for layer in model._flatten_layers()
-        if layer is not model
-    )
 
 
 def _each_layer_once(model: keras.Model) -> bool:

@@ -50,7 +50,8 @@ class WholeMapConv(torch.autograd.Function):
             grad_x = product(_rows(grad), matrix.t()).view(x.shape)
         if want_kernel:
             grad_kernel = torch.zeros_like(kernel)
-            collect(outer_products(_rows(x), _rows(grad)), *x.shape[1:3], grad_kernel)
+            matrix = outer_products(_rows(x), _rows(grad))
+            collect(matrix, grad_kernel, *x.shape[1:3])
             if ctx.keep is not None:
                 met = taps(*x.shape[1:3], kernel.shape[0], 1)
                 ctx.keep.take([grad_kernel[tap.place] for tap in met])
@@ -69,7 +70,7 @@ def spread(kernel: torch.Tensor, height: int, width: int) -> torch.Tensor:
 
 
 def collect(
-    matrix: torch.Tensor, height: int, width: int, kernel: torch.Tensor
+    matrix: torch.Tensor, kernel: torch.Tensor, height: int, width: int
 ) -> None:
     """Add each block of a matrix as `spread` makes to its tap of a kernel."""
     for block, seen in _blocks(matrix, kernel, height, width):
