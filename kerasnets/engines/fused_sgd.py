@@ -207,7 +207,8 @@ class FusedSGD:
         momenta = [None] * len(weights) if momentum is None else kept.views(momentum)
         targets = [_Target.of(*one) for one in zip(weights, momenta, strict=True)]
         alone = True
-        if momentum is not None:
+        covered = sum(weight.numel() for weight in weights)
+        if momentum is not None and covered < momentum.numel():
             rest = momentum.clone()
             for view in kept.views(rest):
                 view.zero_()
