@@ -110,7 +110,9 @@ class FusedSGD:
         optimizer: one that `fits`.
         kept: gradients that are not in the weights' `.grad`.
         early: whether kernels take their steps within the backward pass. No other
-            gradient may reach them then, and `begin` comes before each pass.
+            gradient may reach them then.
+
+    `begin` comes before each backward pass, `apply` after it.
     """
 
     def __init__(
@@ -126,14 +128,16 @@ class FusedSGD:
         }
         self._waiting: list[KeptGradient] = []
         self._values = 0  # of the kernels that wait
-        self._rate: torch.Tensor | None = None
-        self._divisor: torch.Tensor | None = None
         self._whole: dict[int, _Target] = {}
         self._parts: dict[int, _Parts] = {}
 
     def begin(self) -> None:
         """A step begins, which may have another learning rate."""
-        self._rate = None
+        # A tensor: a number would have to be read from the device. Here, because a
+        # backward pass on CUDA has a thread of its own, where Keras knows no device.
+        rate = keras.ops.convert_to_tensor(self.optimizer.learning_rate).detach()
+        self._minus_rate = -rate
+        self._divisor = torch.reciprocal(-rate)
         self._waiting.clear()  # those of a step that failed
         self._values = 0
 
@@ -177,7 +181,7 @@ class FusedSGD:
         parts = self._parts.get(id(variable)) or self._find_parts(variable, kept)
         if kept.shared:
             # Scaled once for all: scaling within the update would overwrite it.
-            scaled = kept.parts[0] * -self._learning_rate()
+            scaled = kept.parts[0] * self._minus_rate
             self._update([part.piece(scaled) for part in parts.targets], scaled=True)
             return []
         if parts.alone:
@@ -216,20 +220,11 @@ class FusedSGD:
         parts = self._parts[id(variable)] = _Parts(targets, alone)
         return parts
 
-    def _learning_rate(self) -> torch.Tensor:
-        if self._rate is None:
-            # A tensor: a number would have to be read from the device.
-            rate = keras.ops.convert_to_tensor(self.optimizer.learning_rate)
-            self._rate = rate.detach()
-            self._divisor = torch.reciprocal(-self._rate)
-        return self._rate
-
     def _update(self, pieces: list[Piece], *, scaled: bool = False) -> None:
         """m = momentum * m - rate * g; w = w + m. The gradients are overwritten, but
         for those that are `scaled`, by minus the rate, already."""
         if not pieces:
             return
-        self._learning_rate()
         weights, gradients, momenta = (
             list(tensors) for tensors in zip(*pieces, strict=True)
         )
