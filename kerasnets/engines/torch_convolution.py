@@ -161,11 +161,16 @@ def batch_norm(context: Context, norm, x: torch.Tensor) -> torch.Tensor:
     return out
 
 
-def _folded(kernel, bias, norm) -> tuple[torch.Tensor, torch.Tensor]:
-    """Kernel and bias that do what a convolution and its batch norm do together."""
+def scale_and_shift(norm: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a norm does in inference: x * scale + shift."""
     variance = parameter(norm.moving_variance)
     scale = parameter(norm.gamma) * torch.rsqrt(variance + norm.epsilon)
-    shift = parameter(norm.beta) - parameter(norm.moving_mean) * scale
+    return scale, parameter(norm.beta) - parameter(norm.moving_mean) * scale
+
+
+def _folded(kernel, bias, norm) -> tuple[torch.Tensor, torch.Tensor]:
+    """Kernel and bias that do what a convolution and its batch norm do together."""
+    scale, shift = scale_and_shift(norm)
     return kernel * scale, shift if bias is None else shift + bias * scale
 
 

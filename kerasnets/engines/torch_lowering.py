@@ -149,3 +149,9 @@ def store(kernel: torch.Tensor, order: tuple[int, ...]) -> None:
 def pixel_rows(images: torch.Tensor) -> torch.Tensor:
     """[N, C, H, W] as [pixels, C], a view if in channels-last memory."""
     return images.permute(0, 2, 3, 1).reshape(-1, images.shape[1])
+
+
+def images_of(rows: torch.Tensor, like: torch.Size) -> torch.Tensor:
+    """[pixels, C] as [N, C, H, W] of the shape `like`, but for C."""
+    count, _, height, width = like
+    return rows.view(count, height, width, -1).permute(0, 3, 1, 2)

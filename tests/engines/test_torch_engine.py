@@ -208,6 +208,18 @@ def stepped(build, optimizer, lowered: bool, steps: int = 3):
     ]
 
 
+def assert_same_steps(build):
+    """Keras's own steps with SGD and the engine's change `build()` alike."""
+
+    def optimizer():
+        return keras.optimizers.SGD(0.05, 0.9)
+
+    _, ours = stepped(build, optimizer, lowered=True)
+    _, theirs = stepped(build, optimizer, lowered=False)
+    for mine, other in zip(ours, theirs, strict=True):
+        assert_close(mine, other, 1e-4)
+
+
 def small_net():
     """Every kind of kernel that the engine keeps the gradient of: on 2x2 and 1x1 maps,
     strided, pointwise, and before copies of one pixel. No batch norm, which would
@@ -305,13 +317,7 @@ def test_a_kernel_that_gets_two_gradients_takes_one_step(how):
             x = Shrunk(conv)(x)
         return keras.Model(inputs, keras.layers.Dense(5)(keras.layers.Flatten()(x)))
 
-    def optimizer():
-        return keras.optimizers.SGD(0.05, 0.9)
-
-    _, ours = stepped(build, optimizer, lowered=True)
-    _, theirs = stepped(build, optimizer, lowered=False)
-    for mine, other in zip(ours, theirs, strict=True):
-        assert_close(mine, other, 1e-4)
+    assert_same_steps(build)
 
 
 def test_a_step_of_the_users_own_sees_all_gradients():
@@ -374,13 +380,7 @@ def test_a_layer_used_twice_gets_both_gradients():
         x = keras.layers.Flatten()(twice(twice(inputs)))
         return keras.Model(inputs, keras.layers.Dense(5)(x))
 
-    def optimizer():
-        return keras.optimizers.SGD(0.05, 0.9)
-
-    _, ours = stepped(build, optimizer, lowered=True)
-    _, theirs = stepped(build, optimizer, lowered=False)
-    for mine, other in zip(ours, theirs, strict=True):
-        assert_close(mine, other, 1e-4)
+    assert_same_steps(build)
 
 
 @pytest.mark.slow
