@@ -4,29 +4,39 @@ import keras
 
 from kerasnets.errors import BackendError, unknown
 
-ENGINES = ("auto", "keras", "torch_graph", "torch_compile")
-_TORCH_ENGINES = ("torch_graph", "torch_compile")
+ENGINES = ("auto", "keras", "torch_graph", "torch_compile", "torch_cuda_graph")
+_TORCH_ENGINES = ENGINES[2:]
 
 
-def check(engine: str) -> str:
+def check(engine: str, device: str = "cpu") -> str:
     """The engine that `engine` means under the present backend.
 
     Args:
         engine: "keras"; "torch_graph", the PyTorch backend's own; "torch_compile", the
-            same compiled by torch.compile, which takes minutes; or "auto" for the
-            fastest that the backend has without compiling.
+            same compiled by torch.compile, which takes minutes; "torch_cuda_graph", the
+            same with its training step as one CUDA graph; or "auto" for the fastest
+            that the backend has on the device without compiling.
+        device: as a `kerasnets.engines.runtime.Session` has it.
 
     Raises:
-        BackendError: it is unknown, or another backend's.
+        BackendError: it is unknown, or another backend's or device's.
     """
     if engine not in ENGINES:
         raise BackendError(unknown("engine", engine, ENGINES))
     backend = keras.backend.backend()
+    on_cuda = device.startswith("cuda")
     if engine == "auto":
-        return "torch_graph" if backend == "torch" else "keras"
+        if backend != "torch":
+            return "keras"
+        return "torch_cuda_graph" if on_cuda else "torch_graph"
     if engine in _TORCH_ENGINES and backend != "torch":
         raise BackendError(
             f"engine {engine!r} is the PyTorch backend's; {backend} has 'keras'."
+        )
+    if engine == "torch_cuda_graph" and not on_cuda:
+        raise BackendError(
+            f"engine {engine!r} needs a CUDA device, and this is {device!r}; "
+            "'torch_graph' runs the same operations there."
         )
     return engine
 
@@ -36,5 +46,12 @@ def use(model: keras.Model, engine: str) -> None:
     optimizer must be built."""
     if engine in _TORCH_ENGINES:
         from kerasnets.engines import torch_engine
+        from kerasnets.engines.torch_lowering import parameter
 
-        torch_engine.install(model, compiled=engine == "torch_compile")
+        compiled = engine == "torch_compile"
+        on_cuda = parameter(model.weights[0]).is_cuda
+        torch_engine.install(
+            model,
+            compiled=compiled,
+            captured=engine == "torch_cuda_graph" or (compiled and on_cuda),
+        )

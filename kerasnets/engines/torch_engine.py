@@ -11,18 +11,23 @@ import keras
 import torch
 
 from kerasnets.engines import fused_sgd
+from kerasnets.engines.captured_step import CapturedStep
 from kerasnets.engines.kept_gradients import KeptGradients
 from kerasnets.engines.torch_graph import TorchGraph
+from kerasnets.engines.torch_lowering import parameter
 from kerasnets.engines.training_step import adds_no_loss, training_step
 
 
-def install(model: keras.Model, *, compiled: bool = False) -> None:
+def install(
+    model: keras.Model, *, compiled: bool = False, captured: bool = False
+) -> None:
     """Run `model` through `TorchGraph` from now on.
 
     Args:
         compiled: whether torch.compile compiles it, once for training and once for
             inference, for the first batch's shape; batches of another shape, such as an
-            epoch's last, run as they are. On CUDA, with CUDA graphs.
+            epoch's last, run as they are.
+        captured: whether a compiled model's training step becomes a CUDA graph.
 
     Raises:
         ValueError: the model is not functional with one input and one output.
@@ -47,6 +52,8 @@ def install(model: keras.Model, *, compiled: bool = False) -> None:
         _store_alike(model)
         if fused_sgd.fits(model.optimizer) and _each_layer_once(model):
             _fuse_steps(model, graph, keep=not compiled)
+    if model.compiled and captured:
+        model.train_step = CapturedStep(model, model.train_step, graph.dropouts)
 
 
 def uninstall(model: keras.Model) -> None:
@@ -54,6 +61,7 @@ def uninstall(model: keras.Model) -> None:
     model.call = model.call.original
     if "train_step" in vars(model):
         del model.train_step
+    if "apply" in vars(model.optimizer):
         del model.optimizer.apply
 
 
@@ -63,7 +71,10 @@ def _fuse_steps(model: keras.Model, graph: TorchGraph, *, keep: bool) -> None:
     kept = KeptGradients()
     own = type(model).train_step is not keras.Model.train_step
     keep = keep and not own  # it may look at the gradients
-    fused = fused_sgd.FusedSGD(model.optimizer, kept, early=adds_no_loss(model))
+    # A GPU has no cache to keep a gradient in until its weights are updated, and
+    # prefers one large update.
+    early = adds_no_loss(model) and parameter(model.weights[0]).device.type == "cpu"
+    fused = fused_sgd.FusedSGD(model.optimizer, kept, early=early)
     step = model.train_step if own else training_step(model)
     apply = model.optimizer.apply
 
@@ -95,10 +106,7 @@ def _each_layer_once(model: keras.Model) -> bool:
 
 def _compiled(graph: TorchGraph) -> Callable[..., torch.Tensor]:
     first: dict[bool, torch.Size] = {}
-    on_cuda = torch.cuda.is_available()
-    faster = torch.compile(
-        graph, dynamic=False, mode="reduce-overhead" if on_cuda else "default"
-    )
+    faster = torch.compile(graph, dynamic=False)
 
     def run(images: torch.Tensor, *, training: bool) -> torch.Tensor:
         usual = first.setdefault(training, images.shape) == images.shape

@@ -18,6 +18,7 @@ import torch
 
 from kerasnets.engines import dense_pattern
 from kerasnets.engines.kept_gradients import KeptGradients
+from kerasnets.engines.seeded_dropout import SeededDropout
 from kerasnets.engines.torch_lowering import Context, Operation, Value
 from kerasnets.engines.torch_ops import lower, lower_dense_block, to_model_format
 
@@ -49,6 +50,11 @@ class TorchGraph:
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise ValueError(f"{model.name} has several inputs or outputs")
         self.steps = _lower(model, blocks)
+        self.dropouts = [
+            step.operation
+            for step in self.steps
+            if isinstance(step.operation, SeededDropout)
+        ]
         # Set by a training step that takes kernels' gradients from here.
         self.kept: KeptGradients | None = None
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from kerasnets.engines.dense_block import DenseBlock
 from kerasnets.engines.derived import Derived
 from kerasnets.engines.repeated_dense import RepeatedDense, add_copies
+from kerasnets.engines.seeded_dropout import SeededDropout, is_seeded
 from kerasnets.engines.torch_convolution import lower_convolution, lower_norm
 from kerasnets.engines.torch_lowering import (
     Lowered,
@@ -238,6 +239,13 @@ def _dense(layer, operands: list[Value], following) -> Lowered | None:
     return Lowered(operation, Value(fresh=linear))
 
 
+def _dropout(layer, operands: list[Value], following) -> Lowered | None:
+    (source,) = operands
+    if not is_seeded(layer) or len(source.shape) != 2:
+        return None
+    return Lowered(SeededDropout(layer), Value())
+
+
 _RULES: dict[type, Callable[..., Lowered | None]] = {
     layers.Conv2D: lower_convolution,
     layers.BatchNormalization: lower_norm,
@@ -252,4 +260,5 @@ _RULES: dict[type, Callable[..., Lowered | None]] = {
     layers.AdaptiveAveragePooling2D: _adaptive_pool,
     layers.Flatten: _flatten,
     layers.Dense: _dense,
+    layers.Dropout: _dropout,
 }

@@ -72,7 +72,7 @@ def evaluate(
     with run.lock():  # or minutes of computing would end with nothing written
         recorded = environment(run)
     with runtime.session(device, run.recipe.precision) as session:
-        engine = choice.check(engine)
+        engine = choice.check(engine, session.device)
         model = load_model(run)
         dataset = datasets.load(
             run.recipe.dataset,

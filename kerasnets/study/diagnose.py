@@ -58,7 +58,7 @@ def diagnose(
     folder = folder or DEFAULT_ROOT / recipe.name
     check_free(folder, overwrite=overwrite)
     with runtime.session(device) as session:
-        engine = choice.check(engine)
+        engine = choice.check(engine, session.device)
         dataset = datasets.load(
             recipe.dataset,
             image_size=recipe.image_size,

@@ -83,7 +83,7 @@ def measure(recipe: Recipe, *, device: str = "auto", engine: str = "auto") -> Sp
     def random_images(count: int) -> np.ndarray:
         return rng.random((count, *shape), dtype="float32")
 
-    with runtime.session(device, recipe.precision):
+    with runtime.session(device, recipe.precision) as session:
         model = build_model(
             recipe.network,
             shape,
@@ -96,7 +96,7 @@ def measure(recipe: Recipe, *, device: str = "auto", engine: str = "auto") -> Sp
         )
         compile_model(model, recipe, num_classes=spec.classes, steps_per_epoch=1000)
         model.optimizer.build(model.trainable_variables)
-        choice.use(model, choice.check(engine))
+        choice.use(model, choice.check(engine, session.device))
         x = random_images(recipe.batch_size)
         y = rng.integers(spec.classes, size=recipe.batch_size)
         training = _images_per_s(lambda: model.train_on_batch(x, y), len(x))

@@ -89,8 +89,8 @@ def _check_means(
     unsettled: Sequence[PlannedRun], device: str, engine: str, data_dir: Path | None
 ) -> None:
     """Raise now what would else end a row hours later; download what is missing."""
-    with runtime.session(device):
-        choice.check(engine)
+    with runtime.session(device) as session:
+        choice.check(engine, session.device)
     wanted = {
         (one.recipe.dataset, one.recipe.image_size, one.recipe.channels)
         for one in unsettled

@@ -96,7 +96,7 @@ def fit(
         session = stack.enter_context(runtime.session(device, recipe.precision))
         if deterministic:
             stack.enter_context(determinism.deterministic(session))
-        engine = choice.check(engine)
+        engine = choice.check(engine, session.device)
         loading = time.perf_counter()
         dataset = datasets.load(
             recipe.dataset,
