@@ -92,6 +92,8 @@ class CapturedStep:
     def _one_by_one(self, data: Any) -> dict[str, Any]:
         if self._stream is None:
             self._stream = torch.cuda.Stream(self._tensors[0].device)
+        for dropout in self._dropouts:
+            dropout.holding = False
         current = torch.cuda.current_stream(self._stream.device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream), self._constants:
@@ -105,7 +107,6 @@ class CapturedStep:
         held = images.clone(), labels.clone()
         for dropout in self._dropouts:
             dropout.hold()
-            dropout.holding = True
         try:
             with self._constants:
                 replay, logs = record(lambda: self._step(held), self._stream)
@@ -118,9 +119,6 @@ class CapturedStep:
                 reason,
             )
             return None
-        finally:
-            for dropout in self._dropouts:
-                dropout.holding = False
         return _Recorded(key, *held, replay, logs)
 
     def _replay(
@@ -202,9 +200,12 @@ def _values(data: Any) -> tuple | None:
         return type(data), repr(data)
     if isinstance(data, np.ndarray) and data.size <= _SMALL:
         return data.dtype.str, data.shape, data.tobytes()
-    if isinstance(data, list | tuple) and len(data) <= _SMALL:
-        if all(isinstance(one, bool | int | float) for one in data):
-            return type(data), repr(data)
+    if (
+        isinstance(data, list | tuple)
+        and len(data) <= _SMALL
+        and all(isinstance(one, bool | int | float) for one in data)
+    ):
+        return type(data), repr(data)
     return None
 
 

@@ -16,8 +16,11 @@ class SeededDropout:
     """The operation of a `keras.layers.Dropout` with a seed: the same masks, to the
     bit, and the same random state after it.
 
-    A CUDA graph cannot seed a generator: while one is recorded and replayed the masks
-    are drawn beforehand, into memory of their own (`hold`, `draw_held`).
+    A CUDA graph cannot seed a generator: where one is recorded or replayed the mask is
+    drawn beforehand, into memory that stays (`hold`, `draw_held`).
+
+    Attributes:
+        holding: whether a step reads that memory, and draws nothing.
     """
 
     def __init__(self, layer: Any) -> None:
@@ -41,14 +44,16 @@ class SeededDropout:
         return torch.where(mask, x / self.keep, torch.zeros_like(x))
 
     def hold(self) -> None:
-        """Draw the masks of the next steps, which are of the shape of the last one,
-        into memory that stays."""
+        """Have memory for masks of the shape that the last step's had."""
         assert self._shape is not None, "a step comes first"
-        self._held = torch.empty(self._shape, dtype=torch.bool, device=self._state.device)
+        self._held = torch.empty(
+            self._shape, dtype=torch.bool, device=self._state.device
+        )
 
     def draw_held(self) -> None:
         """Draw the mask of the next step."""
         assert self._held is not None
+        self.holding = True
         self._held.copy_(self._draw(self._held.shape, self._held.device))
 
     def note_version(self) -> None:

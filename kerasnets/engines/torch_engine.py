@@ -20,8 +20,8 @@ from kerasnets.engines.training_step import adds_no_loss, training_step
 
 def install(
     model: keras.Model, *, compiled: bool = False, captured: bool = False
-) -> None:
-    """Run `model` through `TorchGraph` from now on.
+) -> TorchGraph:
+    """Run `model` through `TorchGraph` from now on, and give that.
 
     Args:
         compiled: whether torch.compile compiles it, once for training and once for
@@ -54,6 +54,7 @@ def install(
             _fuse_steps(model, graph, keep=not compiled)
     if model.compiled and captured:
         model.train_step = CapturedStep(model, model.train_step, graph.dropouts)
+    return graph
 
 
 def uninstall(model: keras.Model) -> None:
