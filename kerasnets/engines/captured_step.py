@@ -57,6 +57,7 @@ class CapturedStep:
         self._key: tuple | None = None
         self._seen = 0
         self._recorded: _Recorded | None = None
+        self._unseen = False
         self._stream: torch.cuda.Stream | None = None
         self._possible = not isinstance(
             model.optimizer, keras.optimizers.LossScaleOptimizer
@@ -88,6 +89,16 @@ class CapturedStep:
             if self._recorded is None:
                 return self._one_by_one(data)
         return self._replay(self._recorded, images, labels)
+
+    def note_writes(self) -> None:
+        """Raise the versions of what replayed steps have written to, by which values
+        derived from the weights know that they are outdated. PyTorch does so for
+        operations, but not for a CUDA graph's."""
+        if self._unseen:
+            torch.autograd.graph.increment_version(self._tensors)
+            for dropout in self._dropouts:
+                dropout.note_version()
+            self._unseen = False
 
     def _one_by_one(self, data: Any) -> dict[str, Any]:
         if self._stream is None:
@@ -129,10 +140,7 @@ class CapturedStep:
         for dropout in self._dropouts:
             dropout.draw_held()
         recorded.replay()
-        # What is derived from the weights looks at their versions.
-        torch.autograd.graph.increment_version(self._tensors)
-        for dropout in self._dropouts:
-            dropout.note_version()
+        self._unseen = True
         return recorded.logs
 
 

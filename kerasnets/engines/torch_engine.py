@@ -44,8 +44,11 @@ def install(
         # Keras traces shapes alone with symbolic and "meta" tensors.
         if symbolic or inputs.device.type == "meta":
             return original(inputs, training=training, mask=mask)
+        if replayed is not None and not training:
+            replayed.note_writes()
         return run(inputs, training=bool(training))
 
+    replayed: CapturedStep | None = None
     call.original = original  # type: ignore[attr-defined]
     model.call = call
     if model.compiled and model.optimizer.built:
@@ -53,7 +56,8 @@ def install(
         if fused_sgd.fits(model.optimizer) and _each_layer_once(model):
             _fuse_steps(model, graph, keep=not compiled)
     if model.compiled and captured:
-        model.train_step = CapturedStep(model, model.train_step, graph.dropouts)
+        replayed = CapturedStep(model, model.train_step, graph.dropouts)
+        model.train_step = replayed
     return graph
 
 
@@ -62,8 +66,9 @@ def uninstall(model: keras.Model) -> None:
     model.call = model.call.original
     if "train_step" in vars(model):
         del model.train_step
-    if "apply" in vars(model.optimizer):
-        del model.optimizer.apply
+    optimizer = model.optimizer
+    if optimizer is not None and "apply" in vars(optimizer):
+        del optimizer.apply
 
 
 def _fuse_steps(model: keras.Model, graph: TorchGraph, *, keep: bool) -> None:
