@@ -57,6 +57,14 @@ from kerasnets.study.scales import SCALES
     help="Say what would run and how long it takes, from a few measured steps.",
 )
 @click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Rows at a time, each in a process of its own; they share the device, and "
+    "divide the CPU's cores among them.",
+)
+@click.option(
     "--wait",
     is_flag=True,
     help="Wait for rows that other processes work on, and take over what they leave.",
@@ -71,6 +79,7 @@ def reproduce(
     seeds: int | None,
     out: Path | None,
     dry_run: bool,
+    jobs: int,
     wait: bool,
     device: str,
     engine: str,
@@ -81,16 +90,17 @@ def reproduce(
     """Run the paper's study again.
 
     Trains and evaluates the nine rows of the paper's Tables 1 and 2, or those named as
-    --dry-run names them, and writes results.md, results.csv and results.json with the
-    paper's numbers beside ours. Interrupted, it goes on when the command is repeated.
-    Processes and machines that share the folder share the rows. Exit status 1 says
-    that a row failed.
+    --dry-run names them, and writes results.md, results.csv, results.json and
+    report.html with the paper's numbers beside ours. Interrupted, it goes on when the
+    command is repeated. Processes and machines that share the folder share the rows.
+    Exit status 1 says that a row failed.
 
     \b
     Examples:
       kerasnets reproduce --scale smoke
       kerasnets reproduce --scale paper mnist-densenet121 --dry-run
       kerasnets reproduce --scale paper --seeds 3
+      kerasnets reproduce --scale paper --jobs 9 --device cuda
     """
     from kerasnets.study.plan import chosen_rows, plan
 
@@ -119,7 +129,11 @@ def reproduce(
         )
         return 0
 
+    from kerasnets.report.study_page import write_study_page
     from kerasnets.study.reproduce import reproduce as run
+
+    def write_page() -> None:
+        write_study_page(study, data_dir, lambda line: click.echo(line, err=True))
 
     try:
         results = run(
@@ -128,9 +142,11 @@ def reproduce(
             device=device,
             engine=engine,
             data_dir=data_dir,
+            jobs=jobs,
             wait=wait,
             verbosity=0 if quiet else 1,
             say=click.echo,
+            ended=write_page,
         )
     except KeyboardInterrupt:
         click.echo("kerasnets: repeat the command to go on with the study.", err=True)

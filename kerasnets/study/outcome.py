@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from kerasnets import runs
 from kerasnets.errors import RunError
 from kerasnets.runs import Run
 from kerasnets.schema import METRICS, Field
-from kerasnets.study.plan import PlannedRun, Study
+from kerasnets.study.plan import PlannedRun, RunsFolder
 
 FINISHED, FAILED, BEGUN, NOT_BEGUN = "finished", "failed", "begun", "not begun"
 
@@ -96,19 +97,37 @@ def is_finished(path: Path) -> bool:
     return all((path / name).is_file() for name in _LAST_FILES)
 
 
-def outcome(study: Study, planned: PlannedRun) -> Outcome:
+def record_failure(
+    place: RunsFolder, planned: PlannedRun, message: str, *, diverged: bool = False
+) -> None:
+    """Keep why a run has no result.
+
+    Args:
+        diverged: whether it would fail again, and is not to be repeated.
+    """
+    runs.write_json(
+        place.failure_file(planned),
+        {
+            "error": message,
+            "diverged": diverged,
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        },
+    )
+
+
+def outcome(place: RunsFolder, planned: PlannedRun) -> Outcome:
     """Read a run's folder, at whatever point it is.
 
     Raises:
         RunError: a file in it is damaged.
     """
-    path = study.run_folder(planned)
+    path = place.run_folder(planned)
     state, failure = NOT_BEGUN, ""
     if is_finished(path):
         state = FINISHED
-    elif study.failure_file(planned).exists():
+    elif place.failure_file(planned).exists():
         state = FAILED
-        failure = str(runs.read_json(study.failure_file(planned)).get("error", ""))
+        failure = str(runs.read_json(place.failure_file(planned)).get("error", ""))
     elif runs.is_run(path):
         state = BEGUN
     history = Run(path, planned.recipe).history

@@ -46,7 +46,44 @@ class PlannedRun:
 
 
 @dataclass(frozen=True)
-class Study:
+class RunsFolder:
+    """A folder of planned runs: where each is, why it failed, and who works on it.
+
+    Attributes:
+        path: where.
+    """
+
+    path: Path
+
+    def run_folder(self, planned: PlannedRun) -> Path:
+        return self.path / "runs" / planned.name
+
+    def failure_file(self, planned: PlannedRun) -> Path:
+        return self.path / "failures" / f"{planned.name}.json"
+
+    @contextlib.contextmanager
+    def lock(self, name: str, *, wait: bool) -> Iterator[bool]:
+        """Hold the folder's lock of that name; gives whether it is held.
+
+        Args:
+            wait: whether to wait until whoever holds it lets go.
+        """
+        folder = self.path / "locks"
+        folder.mkdir(exist_ok=True)
+        lock = filelock.FileLock(folder / f"{name}.lock")
+        try:
+            lock.acquire(timeout=-1 if wait else 0, poll_interval=0.2)
+        except filelock.Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+
+@dataclass(frozen=True)
+class Study(RunsFolder):
     """What a study runs.
 
     Attributes:
@@ -58,7 +95,6 @@ class Study:
         rows: names of `kerasnets.recipes.PAPER`, in the paper's order.
     """
 
-    path: Path
     scale: str
     seeds: int
     created: str
@@ -76,32 +112,6 @@ class Study:
 
     def recipe(self, row: str, seed: int = 0) -> Recipe:
         return recipe_at(self.scale, row, seed, **self.assumptions)
-
-    def run_folder(self, planned: PlannedRun) -> Path:
-        return self.path / "runs" / planned.name
-
-    def failure_file(self, planned: PlannedRun) -> Path:
-        return self.path / "failures" / f"{planned.name}.json"
-
-    @contextlib.contextmanager
-    def lock(self, name: str, *, wait: bool) -> Iterator[bool]:
-        """Hold the study's lock of that name; gives whether it is held.
-
-        Args:
-            wait: whether to wait until whoever holds it lets go.
-        """
-        folder = self.path / "locks"
-        folder.mkdir(exist_ok=True)
-        lock = filelock.FileLock(folder / f"{name}.lock")
-        try:
-            lock.acquire(timeout=-1 if wait else 0, poll_interval=0.2)
-        except filelock.Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
 
 
 def plan(

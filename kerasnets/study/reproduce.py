@@ -1,9 +1,10 @@
-"""Train and evaluate a study's rows, one after another, as many processes as share its
-folder: each takes the next row that nobody holds and that is not finished."""
+"""Train and evaluate a study's rows, one after another or side by side, as many
+processes as share its folder: each takes the next row that nobody holds and that is
+not finished."""
 
 import gc
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,21 @@ from kerasnets.recipes import Recipe
 from kerasnets.runs import Run
 from kerasnets.study import plan, records
 from kerasnets.study.best_epoch import BestEpoch, KeepBestEpoch
-from kerasnets.study.outcome import best_epoch, is_finished
-from kerasnets.study.plan import PlannedRun, Study
+from kerasnets.study.outcome import best_epoch, is_finished, record_failure
+from kerasnets.study.plan import PlannedRun, RunsFolder, Study
 from kerasnets.study.results import Results
+from kerasnets.study.side_by_side import side_by_side
 from kerasnets.training.fit import fit
 from kerasnets.training.progress import NORMAL
+
+
+@dataclass(frozen=True)
+class Means:
+    """What runs are trained with, as `kerasnets.training.fit.fit` takes it."""
+
+    device: str = "auto"
+    engine: str = "auto"
+    data_dir: Path | None = None
 
 
 def reproduce(
@@ -30,9 +41,11 @@ def reproduce(
     device: str = "auto",
     engine: str = "auto",
     data_dir: Path | None = None,
+    jobs: int = 1,
     wait: bool = False,
     verbosity: int = NORMAL,
     say: Callable[[str], None] = print,
+    ended: Callable[[], None] = lambda: None,
 ) -> Results:
     """Bring rows of a study to their end, and write its results after each.
 
@@ -44,9 +57,12 @@ def reproduce(
         study: as `kerasnets.study.plan.plan` gives it.
         rows: names of its rows; all unless named.
         device, engine, data_dir, verbosity: as for `kerasnets.training.fit.fit`.
+        jobs: runs at a time. One: each in this process. More: each in a process of
+            its own, which shares the device with the others.
         wait: whether to wait for rows that other processes hold, and to take over what
             they leave unfinished.
         say: takes a line for the person at each row.
+        ended: called whenever a run has ended and the results are written.
 
     Raises:
         RecipeError: a row is unknown.
@@ -55,97 +71,157 @@ def reproduce(
         RunError: the folder cannot be written, or holds damaged files.
     """
     rows = plan.chosen_rows(study, rows)
+    means = Means(device, engine, data_dir)
     unsettled = [
         planned
         for planned in study.runs
-        if planned.row in rows and not _is_settled(study, planned)
+        if planned.row in rows and not is_settled(study, planned)
     ]
-    _check_means(unsettled, device, engine, data_dir)
+    computes_on = check_means(unsettled, means)
     plan.begin(study)
 
-    def work_on(planned: PlannedRun, *, wait: bool) -> bool:
-        """End a run unless another process holds it; gives whether it was free."""
-        with study.lock(planned.name, wait=wait) as held:
-            # Whoever held it may have finished it since.
-            if held and not _is_settled(study, planned):
-                say(f"{planned.name}: begins or goes on")
-                failure = _run(study, planned, device, engine, data_dir, verbosity)
-                if failure:
-                    say(f"{planned.name}: failed: {failure}")
-                records.write(study)
-            return held
+    def publish() -> None:
+        records.write(study)
+        ended()
 
-    locked = [planned for planned in unsettled if not work_on(planned, wait=False)]
-    for planned in locked:
-        if wait:
-            say(f"{planned.name}: waiting for the process that works on it")
-            work_on(planned, wait=True)
-        else:
-            say(f"{planned.name}: another process works on it")
+    bring_to_ends(
+        [(study, planned) for planned in unsettled],
+        means,
+        computes_on=computes_on,
+        jobs=jobs,
+        wait=wait,
+        verbosity=verbosity,
+        say=say,
+        ended=publish,
+    )
     return records.write(study)
 
 
-def _check_means(
-    unsettled: Sequence[PlannedRun], device: str, engine: str, data_dir: Path | None
-) -> None:
-    """Raise now what would else end a row hours later; download what is missing."""
-    with runtime.session(device) as session:
-        choice.check(engine, session.device)
+def check_means(unsettled: Sequence[PlannedRun], means: Means) -> str:
+    """Raise now what would else end a row hours later; download what is missing, and
+    leave decoded images where every process finds them.
+
+    Returns:
+        The device, as `kerasnets.engines.runtime.Session` has it.
+    """
+    with runtime.session(means.device) as session:
+        choice.check(means.engine, session.device)
     wanted = {
         (one.recipe.dataset, one.recipe.image_size, one.recipe.channels)
         for one in unsettled
     }
     for name, image_size, channels in sorted(wanted, key=str):
-        datasets.load(name, image_size=image_size, channels=channels, data_dir=data_dir)
+        datasets.load(
+            name, image_size=image_size, channels=channels, data_dir=means.data_dir
+        )
+    return session.device
 
 
-def _is_settled(study: Study, planned: PlannedRun) -> bool:
+def bring_to_ends(
+    unsettled: Sequence[tuple[RunsFolder, PlannedRun]],
+    means: Means,
+    *,
+    computes_on: str,
+    jobs: int,
+    wait: bool,
+    verbosity: int,
+    say: Callable[[str], None],
+    ended: Callable[[], None],
+) -> None:
+    """Bring runs to their end that no other process holds, in this process or side by
+    side; then, with `wait`, those that one held.
+
+    Args:
+        computes_on: as `check_means` gives it.
+        ended: called after each run, in this process.
+    """
+    if jobs > 1:
+        side_by_side(
+            unsettled,
+            device=means.device,
+            engine=means.engine,
+            data_dir=means.data_dir,
+            computes_on=computes_on,
+            jobs=jobs,
+            wait=wait,
+            verbosity=verbosity,
+            say=say,
+            ended=ended,
+        )
+        return
+
+    def work_on(place: RunsFolder, planned: PlannedRun, *, wait: bool) -> bool:
+        """End a run unless another process holds it; gives whether it was free."""
+        with place.lock(planned.name, wait=wait) as held:
+            # Whoever held it may have finished it since.
+            if held and not is_settled(place, planned):
+                say(f"{planned.name}: begins or goes on")
+                failure = bring_to_end(place, planned, means, verbosity=verbosity)
+                if failure:
+                    say(f"{planned.name}: failed: {failure}")
+                ended()
+            return held
+
+    locked = [one for one in unsettled if not work_on(*one, wait=False)]
+    for place, planned in locked:
+        if wait:
+            say(f"{planned.name}: waiting for the process that works on it")
+            work_on(place, planned, wait=True)
+        else:
+            say(f"{planned.name}: another process works on it")
+
+
+def is_settled(place: RunsFolder, planned: PlannedRun) -> bool:
     """Whether nothing is left to do: finished, or diverged as it would again."""
-    if is_finished(study.run_folder(planned)):
+    if is_finished(place.run_folder(planned)):
         return True
-    failure = study.failure_file(planned)
+    failure = place.failure_file(planned)
     return failure.exists() and bool(runs.read_json(failure).get("diverged"))
 
 
-def _run(
-    study: Study,
+def bring_to_end(
+    place: RunsFolder,
     planned: PlannedRun,
-    device: str,
-    engine: str,
-    data_dir: Path | None,
+    means: Means,
+    *,
     verbosity: int,
+    callbacks: Sequence[Any] = (),
 ) -> str:
-    """Train, evaluate and draw one run; the failure's message, or ""."""
-    path = study.run_folder(planned)
-    study.failure_file(planned).unlink(missing_ok=True)
+    """Train, evaluate and draw one run; the failure's message, or "".
+
+    Args:
+        callbacks: more Keras callbacks for `kerasnets.training.fit.fit`.
+    """
+    path = place.run_folder(planned)
+    place.failure_file(planned).unlink(missing_ok=True)
     if path.is_dir() and not runs.is_run(path):
         # What a process left that was killed before its first file was whole.
         Run(path, planned.recipe).clear_temporary_files()
+    settings: dict[str, Any] = {
+        "device": means.device,
+        "engine": means.engine,
+        "data_dir": means.data_dir,
+    }
     try:
         run = fit(
             planned.recipe,
             path,
             resume=True,
-            device=device,
-            engine=engine,
-            data_dir=data_dir,
-            callbacks=_watchers(path, planned.recipe),
+            callbacks=[*_watchers(path, planned.recipe), *callbacks],
             verbosity=verbosity,
+            **settings,
         )
         draw_training(run)
-        means: dict[str, Any] = {
-            "device": device,
-            "engine": engine,
-            "data_dir": data_dir,
-        }
-        evaluate(run, first_batch=True, **means)
+        evaluate(run, first_batch=True, **settings)
         best = BestEpoch(path, planned.recipe)
         before_the_last = best_epoch(run.history) < planned.recipe.epochs
         if before_the_last and best.model_file.exists():
-            evaluate(best, **means)
-        draw_evaluation(run, data_dir=data_dir)
+            evaluate(best, **settings)
+        draw_evaluation(run, data_dir=means.data_dir)
     except KerasnetsError as error:
-        _record_failure(study, planned, error)
+        record_failure(
+            place, planned, str(error), diverged=isinstance(error, TrainingDiverged)
+        )
         return str(error)
     finally:
         gc.collect()  # Keras models hold cycles, and VGG-19's takes gigabytes
@@ -164,14 +240,3 @@ def _drop_checkpoints(run: Run) -> None:
     for file in run.checkpoint_folder.iterdir():
         runs.remove(file)
     run.checkpoint_folder.rmdir()
-
-
-def _record_failure(study: Study, planned: PlannedRun, error: Exception) -> None:
-    runs.write_json(
-        study.failure_file(planned),
-        {
-            "error": str(error),
-            "diverged": isinstance(error, TrainingDiverged),
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        },
-    )

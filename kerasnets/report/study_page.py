@@ -1,0 +1,31 @@
+"""The page of a study that is still under way."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from kerasnets.errors import KerasnetsError
+from kerasnets.report.failure import read_diagnoses
+from kerasnets.report.page import page, write_page
+from kerasnets.report.sources import read_sources
+from kerasnets.study.plan import Study
+
+
+def write_study_page(
+    study: Study, data_dir: Path | None, say: Callable[[str], None]
+) -> None:
+    """Write report.html from what the study's folder holds now; nothing is trained.
+
+    One process at a time: whoever writes last has read last. What keeps the page from
+    being written is said, and does not end the study.
+
+    Args:
+        data_dir: as for `kerasnets.report.page.page`.
+        say: takes a line where there is no page.
+    """
+    path = study.path / "report.html"
+    with study.lock("report", wait=True):
+        try:
+            sources = read_sources(study.path)
+            write_page(page(sources, read_diagnoses(study.path), data_dir), path)
+        except KerasnetsError as error:
+            say(f"{path} is not written: {error}")
