@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from kerasnets.cli.options import Name, device_option
+from kerasnets.cli.options import Name, device_option, engine_option
 from kerasnets.networks.specs import NETWORKS
+from kerasnets.recipes import PRECISIONS
 
 _PAPER = ("resnet34", "densenet121", "vgg19")
 
@@ -31,18 +32,49 @@ _PAPER = ("resnet34", "densenet121", "vgg19")
     show_default=True,
 )
 @click.option(
+    "--precision",
+    "precisions",
+    type=Name("precision", PRECISIONS),
+    multiple=True,
+    default=("float32",),
+    show_default=True,
+    help="Of ours a Keras dtype policy, of torchvision autocast; may be repeated.",
+)
+@click.option(
+    "--image-size",
+    type=click.IntRange(min=1),
+    default=32,
+    show_default=True,
+    help="Pixels a side.",
+)
+@click.option(
     "--against",
-    default="torchvision,keras",
+    default="torchvision,torchvision-compiled,keras",
     show_default=True,
     metavar="NAMES",
-    help="What to compare with, separated by commas.",
+    help="What to compare with, separated by commas: these, and kerasnets-eager (the "
+    "engine torch_graph).",
+)
+@engine_option
+@click.option(
+    "--only",
+    type=Name("part", ("train", "inference", "start")),
+    multiple=True,
+    help="Measure this alone; may be repeated.  [default: all]",
 )
 @click.option(
     "--rounds",
-    type=click.IntRange(min=3),
+    type=click.IntRange(min=1),
     default=7,
     show_default=True,
     help="Interleaved repetitions.",
+)
+@click.option(
+    "--budget",
+    "budget_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Begin nothing after it; what was found by then is written.",
 )
 @click.option(
     "--out",
@@ -63,8 +95,13 @@ def benchmark(
     networks: tuple[str, ...],
     batch_sizes: tuple[int, ...],
     inference_batch_size: int,
+    precisions: tuple[str, ...],
+    image_size: int,
     against: str,
+    engine: str,
+    only: tuple[str, ...],
     rounds: int,
+    budget_s: float | None,
     out: Path,
     profiled: bool,
     device: str,
@@ -72,15 +109,17 @@ def benchmark(
 ) -> None:
     """Compare speed and memory with plain PyTorch.
 
-    Times training steps and inference of the networks (the paper's three unless named)
-    on an otherwise idle machine. Each contender has a process of its own, and they take
+    Times training and inference of the networks (the paper's three unless named) on an
+    otherwise idle machine: ours through fit's own loop, torchvision's through a plain
+    loop that does the same work. Each contender has a process of its own, and they take
     turns. Where torchvision cannot be imported, its networks written in plain PyTorch
-    stand in for it.
+    stand in for it, and are called so. NETWORK.json grows as comparisons end.
 
     \b
     Example:
       kerasnets benchmark resnet34 --batch-size 64 --batch-size 128
     """
+    from kerasnets.benchmark.report import PARTS
     from kerasnets.benchmark.report import benchmark as compare
     from kerasnets.figures import draw_benchmark
 
@@ -88,6 +127,11 @@ def benchmark(
         networks or _PAPER,
         batch_sizes=batch_sizes,
         inference_batch_size=inference_batch_size,
+        precisions=tuple(dict.fromkeys(precisions)),
+        image_size=image_size,
+        engine=engine,
+        only=only or PARTS,
+        budget_s=budget_s,
         against=tuple(name.strip() for name in against.split(",") if name.strip()),
         rounds=rounds,
         device=device,
@@ -95,7 +139,8 @@ def benchmark(
         profiled=profiled,
         say=lambda line: click.echo(line, err=True),
     )
-    draw_benchmark(reports, out / "speeds.png")
+    if any(report["train"] or report["inference"] for report in reports):
+        draw_benchmark(reports, out / "speeds.png")
     if as_json:
         click.echo(json.dumps(reports, indent=2))
         return
@@ -107,8 +152,12 @@ def benchmark(
     environment = reports[0]["environment"]
     click.echo(
         f"{environment['device_name']}, {environment['threads']} threads, "
-        f"{environment['backend']} {environment['packages'][environment['backend']]}; "
-        f"compared with {reports[0]['torchvision_is']}"
+        f"{environment['backend']} {environment['packages'][environment['backend']]}"
+        + (
+            f"; compared with {source}"
+            if (source := reports[0]["torchvision_is"])
+            else ""
+        )
     )
     Console(highlight=False).print(benchmark_table(reports))
     click.echo(f"results are in {out}")

@@ -143,23 +143,30 @@ def per_class_table(run: Run, split: str) -> Table:
 def benchmark_table(reports: Sequence[dict[str, Any]]) -> Table:
     """Images per second of each contender, and how many times faster ours is."""
     table = _table(
-        ("network", "what", "with", "images/s", "times faster"), right=(3, 4)
+        ("network", "what", "with", "images/s", "times faster", "compiled in"),
+        right=(3, 4, 5),
     )
     for report in reports:
         for what in ("train", "inference"):
             for part in report[what]:
                 label = f"{what} {part['batch_size']}"
+                if part["image_size"] != 32:
+                    label += f", {part['image_size']} px"
+                if part["precision"] != "float32":
+                    label += f", {part['precision']}"
                 for name, numbers in part["contenders"].items():
-                    found = part["ratios"].get(name)
                     table.add_row(
                         report["network"],
                         label,
                         _short(name),
                         f"{numbers['images_per_s']:,.1f}",
-                        f"{found['ratio']:.2f} ({found['low']:.2f}–{found['high']:.2f})"
-                        if found
+                        _times_faster(part["ratios"].get(name)),
+                        f"{numbers['compile_s']:.0f} s"
+                        if "compile_s" in numbers
                         else "",
                     )
+                for name in part["failed"]:
+                    table.add_row(report["network"], label, _short(name), "failed")
         for name, one in report["footprint"].items():
             peak, imports = one["peak_memory_mb"], one["imports_memory_mb"]
             table.add_row(
@@ -171,11 +178,19 @@ def benchmark_table(reports: Sequence[dict[str, Any]]) -> Table:
             )
     table.caption = (
         "Train and inference with their batch size: images/s, and how many times "
-        "faster than that kerasnets is, with its 95 % interval (torchvision: the "
-        "faster memory format). Start: seconds to the end of the first training step, "
-        "and peak memory, without what the imports take and with it."
+        "faster than that kerasnets is, with its 95 % interval (* the faster of two "
+        "memory formats; NCHW is contiguous, NHWC channels-last). Start: seconds to "
+        "the end of the first training step, compiling included, and peak memory, "
+        "without what the imports take and with it."
     )
     return table
+
+
+def _times_faster(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    star = "*" if "faster_of" in found else ""
+    return f"{found['ratio']:.2f}{star} ({found['low']:.2f}–{found['high']:.2f})"
 
 
 def print_tables(*tables: TextTable) -> None:

@@ -32,7 +32,7 @@ RANKS = {
     "evaluation": 6,
     "figures": 7,
     "study": 8,
-    "benchmark": 8,
+    "benchmark": 8.5,
     "drill": 8,
     "report": 9,
     "cli": 10,

@@ -1,83 +1,125 @@
 """The ways to run a network that a benchmark compares."""
 
 import contextlib
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
-
+from kerasnets.benchmark.clock import Clock
+from kerasnets.benchmark.work import Work
 from kerasnets.engines import runtime
 from kerasnets.errors import BackendError, unknown
 
+OURS = "kerasnets"
 # What kerasnets can be compared with.
-OTHERS = ("torchvision", "keras")
-IMAGE_SIZE = 32
-CLASSES = 10
-LEARNING_RATE, MOMENTUM = 0.001, 0.9
-
-_FORMATS = ["torchvision contiguous", "torchvision channels-last"]
+OTHERS = ("torchvision", "torchvision-compiled", "keras", "kerasnets-eager")
+_TORCH_ONLY = ("torchvision", "torchvision-compiled", "kerasnets-eager")
+_TWIN = "plain PyTorch twin"
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to run a network on one batch.
+    """One way to run a network.
 
     Attributes:
-        name: as the report shows it.
-        train: one training step: forward, loss, backward, SGD with momentum; returns
-            the loss.
-        predict: logits [N, classes] of the batch, in evaluation mode.
+        name: as every table, figure and file shows it.
+        engine: what runs a Keras model, one of `kerasnets.engines.choice.ENGINES`;
+            None for plain PyTorch, whose process has no Keras.
+        channels_last: the memory format of plain PyTorch.
+        compiled: whether torch.compile compiles plain PyTorch's network.
+        twin: whether that network is written by hand instead of torchvision's.
     """
 
     name: str
-    train: Callable[[], float]
-    predict: Callable[[], np.ndarray]
+    engine: str | None = None
+    channels_last: bool = False
+    compiled: bool = False
+    twin: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        return self.engine is None
+
+    @property
+    def memory_format(self) -> str | None:
+        if not self.is_plain:
+            return None
+        return "channels-last" if self.channels_last else "contiguous"
+
+
+class Runner(Protocol):
+    """A contender with its own copy of the network."""
+
+    def run(self, steps: int, clock: Clock, *, warm_up: int = 0) -> None:
+        """Work through `warm_up + steps` batches, of which the clock times the last
+        `steps`."""
+
+    def counts(self) -> dict[str, int]:
+        """What `kerasnets.benchmark.roofline.counts` tells of the network, or nothing
+        where that has no Keras."""
 
 
 def check(names: tuple[str, ...]) -> None:
-    """Raise BackendError unless every name is one of `OTHERS`."""
+    """Raise BackendError unless the backend has every one of `names`, of `OTHERS`."""
     for name in names:
         if name not in OTHERS:
             raise BackendError(unknown("contender", name, OTHERS))
+    for name in names:
+        if name in _TORCH_ONLY and runtime.backend() != "torch":
+            raise BackendError(
+                f"comparing with {name} needs the PyTorch backend; --against keras "
+                "works with others."
+            )
 
 
-def images(batch_size: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same random images [N, 32, 32, C] and labels for every contender."""
-    rng = np.random.default_rng(0)
-    shape = (batch_size, IMAGE_SIZE, IMAGE_SIZE, channels)
-    return rng.random(shape, "float32"), rng.integers(0, CLASSES, batch_size)
+def expand(
+    names: tuple[str, ...], *, engine: str = "auto", channels: int = 3
+) -> list[Contender]:
+    """The contenders of names of `OTHERS`, after kerasnets itself. "torchvision" is its
+    two memory formats, which both are tried; where torchvision cannot be used, its twin
+    stands in under a name of its own.
 
-
-def expand(names: tuple[str, ...]) -> list[str]:
-    """Names with "torchvision" as its two memory formats, which both are tried."""
-    return [
-        full
-        for name in names
-        for full in (_FORMATS if name == "torchvision" else [name])
-    ]
-
-
-def make(
-    name: str, network: str, batch_size: int, channels: int, device: str
-) -> Contender:
-    """The contender of a name of `expand`, on its own copy of the network.
-
-    All have batch norm and the head and stem called "imagenet".
+    Args:
+        engine: kerasnets' own, one of `kerasnets.engines.choice.ENGINES`.
     """
-    batch = images(batch_size, channels)
-    if is_plain(name):
-        return imports(name).make(name, network, *batch, device)
-    return imports(name).make(name, network, *batch)
+    plain = {"torchvision", "torchvision-compiled"} & set(names)
+    twin = bool(plain) and not (channels == 3 and torchvision_works())
+    source = _TWIN if twin else "torchvision"
+    compiled = f"{source}, compiled" if twin else "torchvision-compiled"
+    known = {
+        "torchvision": [
+            Contender(f"{source} contiguous", twin=twin),
+            Contender(f"{source} channels-last", channels_last=True, twin=twin),
+        ],
+        "torchvision-compiled": [
+            Contender(compiled, channels_last=True, compiled=True, twin=twin)
+        ],
+        "keras": [Contender("keras", engine="keras")],
+        "kerasnets-eager": [Contender("kerasnets-eager", engine="torch_graph")],
+    }
+    ours = Contender(OURS, engine=engine)
+    return [ours, *(one for name in dict.fromkeys(names) for one in known[name])]
 
 
-def imports(name: str) -> Any:
+def plain_source(contenders: list[Contender]) -> str | None:
+    """Whose networks the plain PyTorch contenders run; None where there are none."""
+    plain = [one for one in contenders if one.is_plain]
+    if not plain:
+        return None
+    return f"its {_TWIN}" if plain[0].twin else "torchvision"
+
+
+def make(contender: Contender, work: Work) -> Runner:
+    """The contender on its own copy of the network."""
+    return imports(contender).make(contender, work)
+
+
+def imports(contender: Contender) -> Any:
     """The module that makes a contender, with all that it imports, and nothing that
     only others need: a plain PyTorch process has no Keras."""
-    if is_plain(name):
-        if torchvision_works():
+    if contender.is_plain:
+        if not contender.twin:
             import torchvision  # noqa: F401
         from kerasnets.benchmark import torch_contender
 
@@ -87,26 +129,16 @@ def imports(name: str) -> Any:
     return keras_contender
 
 
-def surroundings(name: str, device: str) -> AbstractContextManager:
-    """What the contender of a name of `expand` is made and runs in: a session or, as
-    that imports Keras, for plain PyTorch only what any tuned script sets on CUDA."""
-    if not is_plain(name):
-        return runtime.session(device)
-    if device.startswith("cuda"):
+def surroundings(contender: Contender, work: Work) -> AbstractContextManager:
+    """What a contender is made and runs in: a session or, as that imports Keras, for
+    plain PyTorch only what any tuned script sets on CUDA."""
+    if not contender.is_plain:
+        return runtime.session(work.device, work.precision)
+    if work.device.startswith("cuda"):
         from kerasnets.engines.cuda_math import fast_math
 
         return fast_math()
     return contextlib.nullcontext()
-
-
-def is_plain(name: str) -> bool:
-    """Whether a name of `expand` is plain PyTorch, without Keras."""
-    return name in _FORMATS
-
-
-def plain_source() -> str:
-    """What "torchvision" stands for here: itself, or its twin written by hand."""
-    return "torchvision" if torchvision_works() else "its plain PyTorch twin"
 
 
 def torchvision_works() -> bool:

@@ -1,57 +1,43 @@
 """Start-up time and peak memory of one contender, in a process of its own."""
 
-import time
 from dataclasses import dataclass
 
+from kerasnets.benchmark.contenders import Contender
+from kerasnets.benchmark.turns import Ready, turns
+from kerasnets.benchmark.work import Work
 from kerasnets.benchmark.worker import Worker
 
 
 @dataclass(frozen=True)
 class Footprint:
     """Attributes:
-    start_s: seconds from the start of imports to the end of the first training step.
+    start_s: seconds from the start of imports to the end of the first training step,
+        compilation included.
     imports_memory_mb: memory of the process with all that it imports, before there is
         a network, in megabytes (10^6 bytes), or None where the platform does not say.
-    peak_memory_mb: most memory of the process over five training steps, likewise. On an
-        accelerator both are its memory.
+    peak_memory_mb: most memory of the process over the first training steps, likewise.
+        On an accelerator both are its memory.
     """
 
     start_s: float
     imports_memory_mb: float | None
     peak_memory_mb: float | None
 
-
-def footprint(
-    contender: str, network: str, batch_size: int, channels: int, device: str
-) -> Footprint:
-    """Measure a contender (one of `contenders.make`) in a fresh process.
-
-    Args:
-        device: as `kerasnets.engines.runtime.Session` has it.
-    """
-    arguments = (contender, network, batch_size, channels, device)
-    with Worker(contender) as worker:
-        return worker.call(_measure, *arguments)
+    @classmethod
+    def of(cls, ready: Ready) -> "Footprint":
+        return cls(
+            round(ready.start_s, 2),
+            _megabytes(ready.imports_bytes),
+            _megabytes(ready.peak_bytes),
+        )
 
 
-def _measure(
-    contender: str, network: str, batch_size: int, channels: int, device: str
-) -> Footprint:
-    began = time.perf_counter()
-    from kerasnets.benchmark import contenders
-    from kerasnets.engines import runtime
-
-    backend = runtime.backend()
-    with contenders.surroundings(contender, device):
-        contenders.imports(contender)
-        imports = runtime.peak_memory_bytes(backend, device)
-        train = contenders.make(contender, network, batch_size, channels, device).train
-        train()
-        start_s = time.perf_counter() - began
-        for _ in range(4):
-            train()
-        peak = runtime.peak_memory_bytes(backend, device)
-    return Footprint(round(start_s, 2), _megabytes(imports), _megabytes(peak))
+def footprint(contender: Contender, work: Work) -> Footprint:
+    """Measure a contender in a fresh process."""
+    with Worker(contender.name) as worker:
+        worker.begin(turns, contender, work)
+        worker.next()
+        return Footprint.of(worker.next())
 
 
 def _megabytes(count: int | None) -> float | None:

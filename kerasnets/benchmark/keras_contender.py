@@ -1,36 +1,171 @@
-"""Keras's networks in a benchmark, on kerasnets' engine and on Keras's own."""
+"""Keras's networks in a benchmark, through the loops of `fit` and `evaluate`."""
 
+import io
+
+import keras
 import numpy as np
+from rich.console import Console
 
-from kerasnets.benchmark.contenders import (
+from kerasnets.benchmark.clock import Clock
+from kerasnets.benchmark.contenders import Contender
+from kerasnets.benchmark.roofline import counts
+from kerasnets.benchmark.work import (
     CLASSES,
     LEARNING_RATE,
     MOMENTUM,
-    Contender,
+    Work,
+    random_images,
+    rows,
 )
-from kerasnets.engines import choice, runtime
-from kerasnets.networks import build_model
+from kerasnets.datasets.batches import Batches, evaluation_batches, training_batches
+from kerasnets.datasets.dataset import Dataset, Split, Subset, statistics
+from kerasnets.datasets.pixels import HostPixels
+from kerasnets.engines import choice, out_of_memory, runtime, whole_batches
+from kerasnets.engines.placement import place
 from kerasnets.recipes import Recipe
+from kerasnets.training.callbacks import StopOnNaN
+from kerasnets.training.fit import network
+from kerasnets.training.loop import run_epochs
 from kerasnets.training.objective import compile_model
+from kerasnets.training.progress import NORMAL, ProgressReporter
+
+_STEPS_PER_EPOCH = 1000  # of the schedule, which is constant
+_VALIDATION_IMAGES = 2  # an epoch ends with a validation, which is not timed
 
 
-def make(name: str, network: str, x: np.ndarray, y: np.ndarray) -> Contender:
-    """The contender "kerasnets" or "keras" on one batch, images [N, H, W, C] and
-    labels [N]."""
-    recipe = Recipe.for_paper(
-        network, "cifar10", learning_rate=LEARNING_RATE, momentum=MOMENTUM
+def make(contender: Contender, work: Work) -> "FitRunner":
+    """Inside the session of `kerasnets.benchmark.contenders.surroundings`."""
+    with runtime.session(work.device, work.precision) as session:
+        return FitRunner(contender, work, session)
+
+
+class FitRunner:
+    """Training as `fit` does it: its epochs over its batches of uint8 images, with the
+    recipe's augmentation, metrics, and the callbacks that look at every step. Inference
+    as `evaluate` does it.
+
+    Args:
+        contender: one with an engine.
+        session: of the device and precision of `work`.
+    """
+
+    def __init__(
+        self, contender: Contender, work: Work, session: runtime.Session
+    ) -> None:
+        self._work, self._session = work, session
+        self._recipe = Recipe.for_paper(
+            work.network,
+            "cifar10",
+            batch_norm=True,
+            image_size=work.image_size,
+            channels=work.channels,
+            batch_size=work.batch_size,
+            precision=work.precision,
+            learning_rate=LEARNING_RATE,
+            momentum=MOMENTUM,
+        )
+        self._whole = whole_batches.are_needed(session)
+        self._batches: tuple[int, tuple[Batches, ...]] | None = None
+        keras.utils.set_random_seed(self._recipe.seed)
+        self._model = network(self._recipe, self._dataset(1))
+        compile_model(
+            self._model,
+            self._recipe,
+            num_classes=CLASSES,
+            steps_per_epoch=_STEPS_PER_EPOCH,
+        )
+        self._model.optimizer.build(self._model.trainable_variables)
+        choice.use(self._model, choice.check(contender.engine or "auto"))
+        if self._whole:
+            whole_batches.install(self._model)
+
+    def counts(self) -> dict[str, int]:
+        return counts(self._model)
+
+    def run(self, steps: int, clock: Clock, *, warm_up: int = 0) -> None:
+        kind = _train if self._work.what == "train" else _predict
+        timing = _Timing(clock, warm_up, warm_up + steps)
+        with out_of_memory.explained(self._work.batch_size):
+            kind(self._model, self._made(warm_up + steps), timing)
+
+    def _made(self, steps: int) -> tuple[Batches, ...]:
+        """Batches for so many steps, kept for the next turn of as many."""
+        if self._batches is None or self._batches[0] != steps:
+            self._batches = None  # not both at once in the device's memory
+            self._batches = (steps, self._make_batches(steps))
+        return self._batches[1]
+
+    def _make_batches(self, steps: int) -> tuple[Batches, ...]:
+        work, dataset = self._work, self._dataset(steps)
+        subset = Subset(dataset.train, rows(len(dataset.train), work, steps))
+        common = {"place": place(self._session, HostPixels), "fill": self._whole}
+        if work.what == "inference":
+            size = work.batch_size
+            return (
+                evaluation_batches(
+                    self._recipe, dataset, subset, batch_size=size, **common
+                ),
+            )
+        monitored = Subset(dataset.train, np.arange(_VALIDATION_IMAGES))
+        return (
+            training_batches(self._recipe, dataset, subset, **common),
+            evaluation_batches(self._recipe, dataset, monitored, **common),
+        )
+
+    def _dataset(self, steps: int) -> Dataset:
+        split = Split(*random_images(self._work, steps))
+        mean, std = statistics(split.images)
+        names = tuple(map(str, range(CLASSES)))
+        return Dataset("random images", split, split, names, mean, std, "", "")
+
+
+def _train(model: keras.Model, batches: tuple[Batches, ...], timing: "_Timing") -> None:
+    train, validation = batches
+    reporter = ProgressReporter(
+        NORMAL,
+        train_images=len(train.subset),
+        batch_size=train.batch_size,
+        console=Console(file=io.StringIO()),
     )
-    model = build_model(network, x.shape[1:], CLASSES, batch_norm=True)
-    compile_model(model, recipe, num_classes=CLASSES, steps_per_epoch=1000)
-    model.optimizer.build(model.trainable_variables)
-    choice.use(model, choice.check("auto" if name == "kerasnets" else "keras"))
+    run_epochs(
+        model,
+        train,
+        validation,
+        epochs=train.epoch + 1,
+        callbacks=[StopOnNaN(), reporter, timing],
+    )
 
-    step = runtime.training_step(model, x, y)
 
-    def train() -> float:
-        return float(step())
+def _predict(
+    model: keras.Model, batches: tuple[Batches, ...], timing: "_Timing"
+) -> None:
+    model.predict(*batches, verbose=0, callbacks=[timing])
 
-    def predict() -> np.ndarray:
-        return model.predict_on_batch(x)
 
-    return Contender(name, train, predict)
+class _Timing(keras.callbacks.Callback):
+    """Starts the clock after `first` steps of a loop and stops it after `last`."""
+
+    def __init__(self, clock: Clock, first: int, last: int) -> None:
+        super().__init__()
+        self._clock, self._first, self._last = clock, first, last
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        if self._first == 0:
+            self._clock.start()
+
+    on_predict_begin = on_train_begin
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        ended = batch + 1
+        if ended not in (self._first, self._last):
+            return
+        for value in (logs or {}).values():
+            # Backends other than PyTorch have no other way to wait for the device.
+            keras.ops.convert_to_numpy(value)
+            break
+        if ended == self._first:
+            self._clock.start()
+        else:
+            self._clock.stop()
+
+    on_predict_batch_end = on_train_batch_end

@@ -1,5 +1,6 @@
 """Interleaved timing: A B A B, so that whatever else runs here slows all alike."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,9 +24,14 @@ class Timing:
     images: int
 
     @property
+    def step_s(self) -> float:
+        """The median call."""
+        return float(np.median(self.seconds))
+
+    @property
     def images_per_s(self) -> float:
         """From the median call."""
-        return self.images / float(np.median(self.seconds))
+        return self.images / self.step_s
 
     @property
     def spread(self) -> float:
@@ -40,6 +46,7 @@ def interleave(
     images: int,
     rounds: int,
     warm_up: int,
+    until: float = math.inf,
 ) -> dict[str, Timing]:
     """Give each contender a turn a round, `rounds` times, after `warm_up` rounds that
     do not count. The order turns from round to round.
@@ -47,10 +54,14 @@ def interleave(
     Args:
         turns: functions that return the seconds that a call took.
         images: in one call.
+        until: of `time.perf_counter()`: no other round is begun after it, but for the
+            first that counts.
     """
     names = list(turns)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for round_ in range(-warm_up, rounds):
+        if round_ > 0 and time.perf_counter() > until:
+            break
         shift = round_ % len(names)
         for name in names[shift:] + names[:shift]:
             # OpenMP's threads spin for a while after their work: those of the

@@ -1,9 +1,11 @@
 """Where the time of a training step goes, operation by operation."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from kerasnets.benchmark import contenders
+from kerasnets.benchmark.clock import Clock
+from kerasnets.benchmark.contenders import Contender
+from kerasnets.benchmark.work import Work
 from kerasnets.benchmark.worker import Worker
 from kerasnets.engines import runtime
 from kerasnets.errors import BackendError
@@ -18,52 +20,50 @@ def check() -> None:
         raise BackendError("--profile needs the PyTorch backend.")
 
 
-def profile(
-    workers: Mapping[str, Worker],
-    network: str,
-    batch_size: int,
-    channels: int,
-    device: str,
-) -> list[list[Any]]:
-    """Rows of `COLUMNS`: for each contender (of `contenders.expand`) its operations,
-    longest first, with calls a step, their own milliseconds a step on the CPU, and
-    their share of all operations' time. Means of a few steps; operations below a
-    hundredth of the time are added up as "the rest".
+def profile(contender: Contender, work: Work, worker: Worker) -> list[list[Any]]:
+    """Rows of `COLUMNS`: a contender's operations in a training step, longest first,
+    with calls a step, their own milliseconds a step on the CPU, or those of a CUDA
+    device's kernels there, and their share of all operations' time. Means of a few
+    steps; operations below a hundredth of the time are added up as "the rest".
 
     Args:
-        workers: of each contender's name its own, which drop what they ran before.
+        worker: drops what it ran before.
     """
-    return [
-        row
-        for name, worker in workers.items()
-        for row in worker.call(_rows, name, network, batch_size, channels, device)
-    ]
+    return worker.call(_rows, contender, work)
 
 
-def _rows(
-    name: str, network: str, batch_size: int, channels: int, device: str
-) -> list[list[Any]]:
+def _rows(contender: Contender, work: Work) -> list[list[Any]]:
+    from torch.autograd import DeviceType
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as record
 
+    on_cuda = work.device.startswith("cuda")
+    activities = [ProfilerActivity.CPU]
+    if on_cuda:
+        activities.append(ProfilerActivity.CUDA)
+    with contenders.surroundings(contender, work):
+        runner = contenders.make(contender, work)
+        runner.run(2, Clock(work.device))
+        found = record(activities=activities)
+        runner.run(_STEPS, Clock(work.device, within=found), warm_up=3)
+    operations = found.key_averages()
+    if on_cuda:
+        kernels = [one for one in operations if one.device_type == DeviceType.CUDA]
+        times = [(one, one.self_device_time_total) for one in kernels]
+    else:
+        times = [(one, one.self_cpu_time_total) for one in operations]
+    times.sort(key=lambda pair: -pair[1])
+    total = sum(time for _, time in times) or 1.0
     rows = []
-    with contenders.surroundings(name, device):
-        train = contenders.make(name, network, batch_size, channels, device).train
-        train()
-        train()
-        with record(activities=[ProfilerActivity.CPU]) as found:
-            for _ in range(_STEPS):
-                train()
-    operations = sorted(found.key_averages(), key=lambda one: -one.self_cpu_time_total)
-    total = sum(one.self_cpu_time_total for one in operations)
     rest = 0.0
-    for one in operations:
-        share = one.self_cpu_time_total / total
+    for one, time in times:
+        share = time / total
         if share < 0.01:
             rest += share
         else:
-            rows.append(_row(name, one.key, one.count / _STEPS, share, total))
-    rows.append(_row(name, "the rest", "", rest, total))
+            calls = one.count / _STEPS
+            rows.append(_row(contender.name, one.key, calls, share, total))
+    rows.append(_row(contender.name, "the rest", "", rest, total))
     return rows
 
 

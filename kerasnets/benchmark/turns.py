@@ -1,32 +1,120 @@
 """A contender's turns at running, in a process of its own."""
 
+import math
+import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from kerasnets.benchmark import contenders
+from kerasnets.benchmark.clock import Clock
+from kerasnets.benchmark.contenders import Contender, Runner
+from kerasnets.benchmark.work import Work
+from kerasnets.engines import runtime
 
-_TURN_S = 0.5
+# A turn, in seconds, and the steps before it that do not count: on an accelerator as
+# many as fill its queue, and its memory again.
+_TURN_S = {"cpu": 0.5, "cuda": 0.3}
+_WARM_UP = {"cpu": 1, "cuda": 5}
 
 
-def turns(
-    name: str, network: str, batch_size: int, channels: int, device: str, what: str
-) -> Iterator[float]:
-    """Make a contender (one of `contenders.make`) and give it a turn whenever the next
-    value is asked for: the mean seconds of the calls that half a second takes, of one
-    at least, after a call that does not count.
+@dataclass(frozen=True)
+class Ready:
+    """What a contender tells once it can take turns.
 
-    Args:
-        device: as `kerasnets.engines.runtime.Session` has it.
-        what: "train" or "predict".
+    Attributes:
+        start_s: seconds from the start of its imports to the end of its first step.
+        first_step_s: of the first step, in which it is compiled if it is.
+        step_s: of a later one.
+        imports_bytes, peak_bytes: most memory with the imports alone, and after the
+            first steps; of an accelerator its own. None where the platform does not
+            say.
+        free_share: of an accelerator's memory that nobody holds; None elsewhere.
+        counts: `Runner.counts`.
     """
-    with contenders.surroundings(name, device):
-        made = contenders.make(name, network, batch_size, channels, device)
-        call = getattr(made, what)
+
+    start_s: float
+    first_step_s: float
+    step_s: float
+    imports_bytes: int | None
+    peak_bytes: int | None
+    free_share: float | None
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def compile_s(self) -> float:
+        """Seconds of the first step beyond a step's own."""
+        return self.first_step_s - self.step_s
+
+
+def turns(contender: Contender, work: Work) -> Iterator[Ready | float | None]:
+    """Make a contender and give it a turn whenever the next value is asked for.
+
+    First comes None, when its network is made; then `Ready`, after the steps in which
+    things are compiled and chosen; then, for each turn, the mean seconds of its steps.
+    A turn takes half a second, on CUDA 0.3, and begins with steps that do not count.
+    """
+    began = time.perf_counter()
+    kind = "cpu" if work.device == "cpu" else "cuda"
+    turn_s, warm_up = _TURN_S[kind], _WARM_UP[kind]
+    _release(work)
+    with contenders.surroundings(contender, work):
+        contenders.imports(contender)
+        imports_bytes = runtime.peak_memory_bytes(runtime.backend(), work.device)
+        runner = contenders.make(contender, work)
+        making_s = time.perf_counter() - began
+        yield None
+        began = time.perf_counter()
+        clock = Clock(work.device)
+        runner.run(1, clock)
+        start_s = making_s + clock.ended - began
+        steps, step_s = _calibrated(runner, work, turn_s, warm_up)
+        peak = runtime.peak_memory_bytes(runtime.backend(), work.device)
+        _release(work)
+        yield Ready(
+            start_s,
+            clock.seconds,
+            step_s,
+            imports_bytes,
+            peak,
+            _free_share(work),
+            runner.counts(),
+        )
         while True:
-            call()  # so that the caches hold its own data, as in a training loop
-            began = time.perf_counter()
-            calls, took = 0, 0.0
-            while took < _TURN_S:
-                call()
-                calls, took = calls + 1, time.perf_counter() - began
-            yield took / calls
+            clock = Clock(work.device)
+            runner.run(steps, clock, warm_up=warm_up)
+            _release(work)
+            yield clock.seconds / steps
+
+
+def _calibrated(
+    runner: Runner, work: Work, turn_s: float, warm_up: int
+) -> tuple[int, float]:
+    """How many steps a turn takes, and the seconds of one."""
+    steps = 1
+    while True:
+        clock = Clock(work.device)
+        # The second and third step of a compiled network record its CUDA graph.
+        runner.run(steps, clock, warm_up=warm_up)
+        step_s = clock.seconds / steps
+        if clock.seconds >= turn_s / 4:
+            return max(1, math.ceil(turn_s / step_s)), step_s
+        steps *= 4
+
+
+def _release(work: Work) -> None:
+    """Give a device's memory that holds nothing back to it, for the other contenders.
+    CUDA graphs keep theirs."""
+    if work.device.startswith("cuda") and "torch" in sys.modules:
+        import torch
+
+        torch.cuda.empty_cache()
+
+
+def _free_share(work: Work) -> float | None:
+    if work.device.startswith("cuda") and "torch" in sys.modules:
+        import torch
+
+        free, total = torch.cuda.mem_get_info(work.device)
+        return free / total
+    return None

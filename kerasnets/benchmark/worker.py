@@ -12,7 +12,7 @@ import signal
 import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from kerasnets.errors import ProcessEnded
 
@@ -63,6 +63,35 @@ class Worker:
         """
         return self._ask(None)
 
+    def ask(self) -> None:
+        """Ask for what the generator yields next; `answer` gives it. Others may be
+        asked meanwhile.
+
+        Raises:
+            ProcessEnded: as `next` does.
+        """
+        self._send(None)
+
+    def answer(self, timeout_s: float | None = None) -> Any:
+        """What `ask` asked for.
+
+        Args:
+            timeout_s: how long to wait for it; None for ever.
+
+        Raises:
+            TimeoutError: it took longer. The process still works; end it.
+            Exception: what `next` does.
+        """
+        if timeout_s is not None and not self._pipe.poll(max(0.0, timeout_s)):
+            raise TimeoutError(f"{self._name} took longer than {timeout_s:.0f} s.")
+        try:
+            answer, error = self._pipe.recv()
+        except (EOFError, OSError):
+            self._raise_ended()
+        if error is not None:
+            raise error
+        return answer
+
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """`function(*arguments)`, called there; drops the generator before.
 
@@ -72,15 +101,18 @@ class Worker:
         return self.next()
 
     def _ask(self, request: tuple[Callable[..., Iterator[Any]], tuple] | None) -> Any:
+        self._send(request)
+        return self.answer()
+
+    def _send(self, request: tuple[Callable[..., Iterator[Any]], tuple] | None) -> None:
         try:
             self._pipe.send(request)
-            answer, error = self._pipe.recv()
-        except (EOFError, OSError):
-            self._process.join(5)
-            raise ProcessEnded(_ended(self._name, self._process.exitcode)) from None
-        if error is not None:
-            raise error
-        return answer
+        except OSError:
+            self._raise_ended()
+
+    def _raise_ended(self) -> NoReturn:
+        self._process.join(5)
+        raise ProcessEnded(_ended(self._name, self._process.exitcode)) from None
 
 
 @contextlib.contextmanager

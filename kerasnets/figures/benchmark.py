@@ -1,5 +1,6 @@
 """A benchmark as bars: images per second of each contender."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,26 +26,60 @@ def draw_benchmark(reports: Sequence[dict[str, Any]], path: Path) -> Path:
     Raises:
         RunError: it cannot be written.
     """
-    columns = [("train", part) for part in range(len(reports[0]["train"]))]
-    columns.append(("inference", 0))
+    columns = list(
+        dict.fromkeys(
+            (what, *_conditions(report, part))
+            for report in reports
+            for what in ("train", "inference")
+            for part in report[what]
+        )
+    )
     environment = reports[0]["environment"]
+    alike = {column[2:] for column in columns}
+    same = f", {_said(*next(iter(alike)))}" if len(alike) == 1 else ""
+    source = reports[0]["torchvision_is"]
     with sheet(
         path,
-        title="Images per second, 32x32, float32",
+        title=f"Images per second{same}",
         subtitle=f"{environment['device_name']}; {environment['backend']} "
-        f"{environment['packages'][environment['backend']]}; compared with "
-        f"{reports[0]['torchvision_is']}. Medians of {reports[0]['rounds']} "
-        "interleaved rounds; lines are the middle half of the rounds.",
+        f"{environment['packages'][environment['backend']]}"
+        + (f"; compared with {source}" if source else "")
+        + f". Medians of {reports[0]['rounds']} interleaved rounds; lines are the "
+        "middle half of the rounds.",
         body_height=0.6 + 1.35 * len(reports),
     ) as figure:
-        grid = figure.subplots(len(reports), len(columns), sharey="row", squeeze=False)
+        grid = figure.subplots(
+            len(reports), max(1, len(columns)), sharey="row", squeeze=False
+        )
         for row, report in zip(grid, reports, strict=True):
-            for axes, (what, part) in zip(row, columns, strict=True):
-                _draw(axes, report, what, report[what][part])
+            parts = {
+                (what, *_conditions(report, part)): part
+                for what in ("train", "inference")
+                for part in report[what]
+            }
+            for axes, column in itertools.zip_longest(row, columns):
+                if column in parts:
+                    said = "" if same else f", {_said(*column[2:])}"
+                    _draw(axes, report, column[0], parts[column], said)
+                else:
+                    axes.set_axis_off()
     return path
 
 
-def _draw(axes: Axes, report: dict[str, Any], what: str, part: dict[str, Any]) -> None:
+def _conditions(report: dict[str, Any], part: dict[str, Any]) -> tuple[int, int, str]:
+    """Batch size, image size and precision; older files have the image size once and
+    no precision, which was float32."""
+    size = part.get("image_size", report["image_size"])
+    return part["batch_size"], size, part.get("precision", "float32")
+
+
+def _said(image_size: int, precision: str) -> str:
+    return f"{image_size}x{image_size}, {precision}"
+
+
+def _draw(
+    axes: Axes, report: dict[str, Any], what: str, part: dict[str, Any], said: str
+) -> None:
     names = list(part["contenders"])[::-1]
     found = [part["contenders"][name] for name in names]
     speeds = [one["images_per_s"] for one in found]
@@ -70,6 +105,8 @@ def _draw(axes: Axes, report: dict[str, Any], what: str, part: dict[str, Any]) -
         )
     title = network_title(report["network"], batch_norm=True)
     kind = "training" if what == "train" else "inference"
-    axes.set_title(f"{title}\n{kind}, batch {part['batch_size']}", size=SMALL_SIZE)
+    axes.set_title(
+        f"{title}\n{kind}, batch {part['batch_size']}{said}", size=SMALL_SIZE
+    )
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=SMALL_SIZE)

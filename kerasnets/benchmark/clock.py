@@ -1,0 +1,47 @@
+"""Seconds of a device's work, which goes on after the calls that ask for it."""
+
+import contextlib
+import sys
+import time
+from contextlib import AbstractContextManager
+
+
+def synchronize(device: str) -> None:
+    """Wait until PyTorch's CUDA device has done all that it was asked for."""
+    if device.startswith("cuda") and "torch" in sys.modules:
+        import torch
+
+        torch.cuda.synchronize(device)
+
+
+class Clock:
+    """Times a span of steps.
+
+    Args:
+        device: as `kerasnets.engines.runtime.Session` has it.
+        within: entered when the span begins, left when it ends.
+
+    Attributes:
+        began, ended: `time.perf_counter()`, when the device was idle.
+    """
+
+    def __init__(
+        self, device: str, within: AbstractContextManager | None = None
+    ) -> None:
+        self._device = device
+        self._within = within or contextlib.nullcontext()
+        self.began = self.ended = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.began
+
+    def start(self) -> None:
+        synchronize(self._device)
+        self._within.__enter__()
+        self.began = time.perf_counter()
+
+    def stop(self) -> None:
+        synchronize(self._device)
+        self.ended = time.perf_counter()
+        self._within.__exit__(None, None, None)

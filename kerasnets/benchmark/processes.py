@@ -1,0 +1,182 @@
+"""The contenders' processes, and one comparison of them: who is ready, who failed, and
+what their turns took."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from kerasnets.benchmark.compiling import Compiled, failure
+from kerasnets.benchmark.contenders import Contender
+from kerasnets.benchmark.measure import Timing, interleave
+from kerasnets.benchmark.turns import Ready, turns
+from kerasnets.benchmark.work import Work
+from kerasnets.benchmark.worker import Worker
+from kerasnets.errors import OutOfMemory
+
+IN_ROUNDS = "in rounds"
+ONE_BY_ONE = "one after another: together they do not fit the device's memory"
+
+
+@dataclass
+class Found:
+    """Of one comparison, by the contenders' names.
+
+    Attributes:
+        failed: why a contender could not take part.
+        turns: how they were taken, `IN_ROUNDS` or `ONE_BY_ONE`.
+    """
+
+    turns: str = IN_ROUNDS
+    timings: dict[str, Timing] = field(default_factory=dict)
+    ready: dict[str, Ready] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class Processes:
+    """One process for each contender; a compiled one has another for each work, as it
+    would compile anew. Use it in a `with` block, which ends them.
+
+    Args:
+        compiled: what was compiled beforehand.
+        rounds: turns of each contender that count.
+        until: of `time.perf_counter()`, when the budget ends.
+    """
+
+    def __init__(
+        self,
+        contenders: Sequence[Contender],
+        compiled: Compiled,
+        *,
+        rounds: int,
+        until: float,
+    ) -> None:
+        self._contenders, self._compiled = contenders, compiled
+        self._rounds, self._until = rounds, until
+        self._workers: dict[str, Worker] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in list(self._workers):
+            self._end(name)
+
+    def worker(self, contender: Contender) -> Worker:
+        """The contender's process, which is started where there is none."""
+        if contender.name not in self._workers:
+            self._workers[contender.name] = Worker(contender.name)
+        return self._workers[contender.name]
+
+    def compare(self, work: Work) -> Found:
+        """Let the contenders take turns at `work`: in rounds or, where they do not fit
+        an accelerator's memory together, one after another.
+
+        Raises:
+            Exception: what befalls a contender, unless it fails alone.
+        """
+        try:
+            return self._in_rounds(work)
+        except OutOfMemory:
+            if work.device == "cpu":
+                raise
+        return self._one_by_one(work)
+
+    def _in_rounds(self, work: Work) -> Found:
+        found = Found()
+        waiting = []
+        for one in self._contenders:
+            kept = self._compiled.take(work) if one.compiled else None
+            if kept:
+                self._workers[one.name] = kept
+                found.ready[one.name] = self._compiled.ready[work]
+            elif one.compiled and work in self._compiled.failed:
+                found.failed[one.name] = self._compiled.failed[work]
+            else:
+                waiting.append(one)
+        self._make_ready(waiting, work, found)
+        self._time(work, found)
+        for one in self._contenders:
+            if one.compiled:
+                self._end(one.name)
+        return found
+
+    def _one_by_one(self, work: Work) -> Found:
+        # A process that has ended holds no memory.
+        self._compiled.end()
+        self.__exit__()
+        whole = Found(turns=ONE_BY_ONE)
+        for one in self._contenders:
+            found = Found()
+            try:
+                self._make_ready([one], work, found)
+                self._time(work, found)
+            except OutOfMemory as error:
+                found.failed[one.name] = str(error)
+            whole.timings.update(found.timings)
+            whole.ready.update(found.ready)
+            whole.failed.update(found.failed)
+            self.__exit__()
+        return whole
+
+    def _make_ready(
+        self, contenders: list[Contender], work: Work, found: Found
+    ) -> None:
+        """On an accelerator the networks are made at the same time. Their first steps,
+        which take most memory, come one after another, and ours last."""
+        # All drop what they had before any makes anew.
+        for one in contenders:
+            self.worker(one).begin(turns, one, work)
+        at_once = work.device != "cpu"
+        made = self._next(contenders[::-1], found, at_once=at_once)
+        for one, told in self._next(list(made), found, at_once=False).items():
+            cold = self._compiled.ready.get(work) if one.compiled else None
+            if cold:  # this time, it was read from a folder
+                told = replace(
+                    told, start_s=cold.start_s, first_step_s=cold.first_step_s
+                )
+            found.ready[one.name] = told
+
+    def _next(
+        self, contenders: list[Contender], found: Found, *, at_once: bool
+    ) -> dict[Contender, Any]:
+        """What each yields next, without those that fail."""
+        told = {}
+        if at_once:
+            for one in contenders:
+                self.worker(one).ask()
+        for one in contenders:
+            try:
+                if not at_once:
+                    self.worker(one).ask()
+                told[one] = self.worker(one).answer(self._patience_s(one))
+            except Exception as error:
+                found.failed[one.name] = failure(one, error)
+                self._end(one.name)
+        return told
+
+    def _patience_s(self, contender: Contender) -> float | None:
+        if not contender.compiled or math.isinf(self._until):
+            return None
+        return max(0.0, self._until - time.perf_counter())
+
+    def _time(self, work: Work, found: Found) -> None:
+        turns = {
+            one.name: self.worker(one).next
+            for one in self._contenders
+            if one.name in found.ready
+        }
+        if turns:
+            found.timings = interleave(
+                turns,
+                images=work.batch_size,
+                rounds=self._rounds,
+                warm_up=1 if work.device == "cpu" else 0,
+                until=self._until,
+            )
+
+    def _end(self, name: str) -> None:
+        worker = self._workers.pop(name, None)
+        if worker:
+            worker.__exit__()

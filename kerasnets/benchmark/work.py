@@ -1,0 +1,60 @@
+"""The work that a benchmark gives to every contender: network, images, precision."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+CLASSES = 10
+LEARNING_RATE, MOMENTUM = 0.001, 0.9
+
+# Distinct images: enough that no cache holds them all, few enough for any memory.
+_BYTES = 64_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is timed.
+
+    Attributes:
+        network: a name of `kerasnets.networks.specs.NETWORKS`; batch norm on, head and
+            stem "imagenet".
+        what: "train" or "inference".
+        batch_size: images in a step.
+        image_size: height and width in pixels.
+        channels: 1 or 3.
+        precision: one of `kerasnets.recipes.PRECISIONS`.
+        device: as `kerasnets.engines.runtime.Session` has it.
+    """
+
+    network: str
+    what: str = "train"
+    batch_size: int = 64
+    image_size: int = 32
+    channels: int = 3
+    precision: str = "float32"
+    device: str = "cpu"
+
+    @property
+    def title(self) -> str:
+        kind = "training" if self.what == "train" else "inference"
+        return (
+            f"{self.network}, {kind}, {self.image_size}x{self.image_size}, batch "
+            f"{self.batch_size}, {self.precision}"
+        )
+
+
+def random_images(work: Work, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct images, uint8 [n, H, W, C], and labels, int64 [n], the same for every
+    contender; at most as many as `steps` batches hold, and at least one batch."""
+    shape = (work.image_size, work.image_size, work.channels)
+    most = max(work.batch_size, _BYTES // int(np.prod(shape)))
+    count = min(steps * work.batch_size, most)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (count, *shape), dtype=np.uint8)
+    return images, rng.integers(0, CLASSES, count)
+
+
+def rows(images: int, work: Work, steps: int) -> np.ndarray:
+    """Which of the distinct images `steps` batches hold, int64 [steps * batch size]:
+    all of them in order, again and again."""
+    return np.arange(steps * work.batch_size) % images
