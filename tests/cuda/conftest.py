@@ -13,6 +13,8 @@ HERE = Path(__file__).parent
 
 # Makes cuda_cases importable from the tests beside it.
 sys.path.insert(0, str(HERE))
+# As tests/conftest.py does; these tests also run without it, and what it imports.
+os.environ.setdefault("KERAS_BACKEND", "torch")
 # PyTorch reads it at the first product on the device, for the whole process: tests that
 # train deterministically come after others.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

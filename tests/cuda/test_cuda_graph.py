@@ -52,9 +52,9 @@ def test_the_same_bits_and_the_same_logs(tmp_path, replays, name):
     assert found[0] == found[1]
     trained = [batch for kind, batch, _ in found[0][2] if kind == "train"]
     assert trained == 2 * list(range(cuda_runs.STEPS))
-    if name in ("sgd", "momentum", "bfloat16", "cosine"):
-        # All but the steps before the capture and the short ones at the ends.
-        assert len(replays) >= cuda_runs.STEPS
+    # All but the first three, and the short ones at the ends of the two epochs; those
+    # of float16 need a look at the gradients.
+    assert len(replays) == (0 if name == "float16" else 2 * cuda_runs.STEPS - 3 - 2)
 
 
 def test_auto_means_the_graph_on_cuda(tmp_path, replays):
@@ -72,6 +72,6 @@ def test_a_run_may_go_on_with_the_other_inside_an_epoch(tmp_path, name, engines)
     recipe = RECIPES[name]
     whole = cuda_runs.trained(tmp_path / "whole", recipe, engine=first)
     path = tmp_path / "parts"
-    cuda_runs.interrupted(path, recipe, after=4, engine=first)
+    cuda_runs.interrupted(path, recipe, after=6, engine=first)
     parts = cuda_runs.trained(path, recipe, engine=then, resume=True)
     assert fingerprint(parts) == fingerprint(whole)
