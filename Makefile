@@ -1,13 +1,15 @@
 # make demo   trains a VGG-19 on real handwritten digits and evaluates it
 # make test   checks style and types, and runs the tests
+# make cuda   checks one GPU and measures it, in six minutes at most; CUDA=... are options
 # All install into .venv first; PYTHON and VENV choose others.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := artifacts/runs/demo
+CUDA ?=
 
-.PHONY: demo test
+.PHONY: demo test cuda
 
 demo: $(VENV)/.installed
 	$(BIN)/kerasnets fit vgg19 --bn --glorot --head compact --dataset digits \
@@ -20,6 +22,9 @@ test: $(VENV)/.tested
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+cuda: $(VENV)/.tested
+	$(BIN)/python tests/cuda/run.py $(CUDA)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
