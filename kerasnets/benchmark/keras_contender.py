@@ -75,7 +75,9 @@ class FitRunner:
             steps_per_epoch=_STEPS_PER_EPOCH,
         )
         self._model.optimizer.build(self._model.trainable_variables)
-        choice.use(self._model, choice.check(contender.engine or "auto"))
+        choice.use(
+            self._model, choice.check(contender.engine or "auto", session.device)
+        )
         if self._whole:
             whole_batches.install(self._model)
 

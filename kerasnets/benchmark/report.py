@@ -325,7 +325,7 @@ def _place(device: str, engine: str) -> tuple[dict[str, Any], str, str]:
 
             environment["cuda"] = torch.version.cuda
             environment["cudnn"] = torch.backends.cudnn.version()
-        return environment, session.device, choice.check(engine)
+        return environment, session.device, choice.check(engine, session.device)
 
 
 def _part(
