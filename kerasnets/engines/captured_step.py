@@ -6,8 +6,9 @@ backward pass, update and metrics are launched by a single call, with the same k
 on the same memory, and so with the same bits.
 """
 
+import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -119,7 +120,7 @@ class CapturedStep:
         for dropout in self._dropouts:
             dropout.hold()
         try:
-            with self._constants:
+            with self._constants, _plain_errors():
                 replay, logs = record(lambda: self._step(held), self._stream)
         except Exception as error:  # whatever the driver, PyTorch or a layer refuses
             self._possible = False
@@ -175,6 +176,18 @@ def record(
     with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
         logs = step()
     return graph.replay, logs
+
+
+@contextlib.contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Errors with their own message, which Keras puts behind a heading otherwise."""
+    filtered = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        if filtered:
+            keras.config.enable_traceback_filtering()
 
 
 class Constants(TorchFunctionMode):

@@ -46,9 +46,9 @@ class SeededDropout:
     def hold(self) -> None:
         """Have memory for masks of the shape that the last step's had."""
         assert self._shape is not None, "a step comes first"
-        self._held = torch.empty(
-            self._shape, dtype=torch.bool, device=self._state.device
-        )
+        device = self._state.device
+        self._held = torch.empty(self._shape, dtype=torch.bool, device=device)
+        self.holding = True
 
     def draw_held(self) -> None:
         """Draw the mask of the next step."""

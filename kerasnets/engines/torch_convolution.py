@@ -154,11 +154,24 @@ def batch_norm(context: Context, norm, x: torch.Tensor) -> torch.Tensor:
     if not context.training or not norm.trainable:
         mean, variance = parameter(norm.moving_mean), parameter(norm.moving_variance)
         return F.batch_norm(x, mean, variance, gamma, beta, False, 0.0, norm.epsilon)
-    out, mean, inverse_std = torch.native_batch_norm(
-        x, gamma, beta, None, None, True, 0.0, norm.epsilon
-    )
+    arguments = (x, gamma, beta, None, None, True, 0.0, norm.epsilon)
+    if _cudnn_is_faster(x, norm.epsilon):
+        out, mean, inverse_std, _ = torch.ops.aten.cudnn_batch_norm(*arguments)
+    else:
+        out, mean, inverse_std = torch.native_batch_norm(*arguments)
     context.gather(norm, mean, inverse_std)
     return out
+
+
+def _cudnn_is_faster(x: torch.Tensor, epsilon: float) -> bool:
+    """On CUDA cuDNN takes 2 to 40 % less time for every map of these networks, but not
+    for half precision with float32 weights, which it does not take."""
+    return (
+        x.is_cuda
+        and x.dtype is torch.float32
+        and torch.backends.cudnn.enabled
+        and epsilon >= 1e-5
+    )
 
 
 def scale_and_shift(norm: Any) -> tuple[torch.Tensor, torch.Tensor]:

@@ -116,6 +116,7 @@ def watched(model):
             model.train_step(data)
     for dropout in graph.dropouts:
         dropout.hold()
+        dropout._draw = None  # a generator cannot be seeded then
     with Calls() as calls, constants, Reads() as reads:
         model.train_step(data)
     return calls.found + reads.found
