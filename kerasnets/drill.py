@@ -113,6 +113,10 @@ def drill(
     Raises:
         RunError: the folder is occupied, or training fails without being killed.
     """
+    if runtime.backend() == "torch":
+        # By its full name: a process that does not get it must not take another.
+        with runtime.session(device) as session:
+            device = session.device
     instants = random.Random(seed)
     context = warm_context()
     whole_s = math.inf
@@ -174,6 +178,9 @@ def warm_context(*modules: str) -> BaseContext:
     platform can fork; the imports would take longer than the training."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
+    # Importing Keras asks PyTorch for CUDA devices. Asked through the driver, processes
+    # forked from there could not use any.
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         ["kerasnets.training.fit", "kerasnets.datasets", "sklearn.datasets", *modules]
