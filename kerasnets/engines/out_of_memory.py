@@ -5,8 +5,12 @@ from collections.abc import Iterator
 
 from kerasnets.errors import OutOfMemory
 
-# Of PyTorch on a CPU and on accelerators, of XLA (jax, tensorflow).
-_PHRASES = ("can't allocate memory", "out of memory", "resource_exhausted")
+# Of PyTorch on a CPU and on accelerators, of XLA (jax, tensorflow), and of NVIDIA's
+# libraries (CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_ALLOC_FAILED).
+_PHRASES = (
+    *("can't allocate memory", "out of memory", "resource_exhausted"),
+    "status_alloc_failed",
+)
 
 
 @contextlib.contextmanager
