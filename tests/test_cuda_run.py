@@ -165,7 +165,10 @@ def test_an_unknown_part_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         driver.main(["--out", str(tmp_path / "out"), "--parts", "test"])
     assert ended.value.code == 2
-    assert "unknown part 'test'. Allowed: tests, bench" in capsys.readouterr().err
+    assert (
+        "unknown part 'test'. Allowed: equality, tests, bench"
+        in capsys.readouterr().err
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -179,6 +182,7 @@ def test_the_dry_run_of_every_part_passes(tmp_path):
     statuses = {one["part"]: one["status"] for one in results["parts"]}
     logs = {path.name: path.read_text()[-2000:] for path in tmp_path.glob("*.log")}
     assert statuses == {
+        "equality": "passed",
         "tests": "passed",
         "benchmark": "passed",
         "study": "passed",

@@ -88,11 +88,15 @@ class Outcome:
     variables: np.ndarray
 
 
-def made(name: str, options: dict) -> keras.Model:
-    """A compiled network without dropout, on the device of the session, run by the
-    engine."""
+def built(name: str, options: dict) -> keras.Model:
+    """A network without dropout on the device of the session."""
     keras.utils.set_random_seed(1)
-    model = build_model(name, (SIZE, SIZE, 3), CLASSES, dropout=0.0, **options)
+    return build_model(name, (SIZE, SIZE, 3), CLASSES, dropout=0.0, **options)
+
+
+def made(name: str, options: dict) -> keras.Model:
+    """The same compiled, and run by the engine."""
+    model = built(name, options)
     model.compile(
         keras.optimizers.SGD(RATE, momentum=0.9),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -151,11 +155,11 @@ def logits_on_both(name: str, options: dict) -> tuple[np.ndarray, np.ndarray]:
     and moved, as building the deepest takes seconds."""
     images, _ = batch()
     with computing("cuda:0", "float32"):
-        model = made(name, options)
+        model = built(name, options)
+        torch_engine.install(model)
         ours = model.predict_on_batch(images)
-    torch_engine.uninstall(model)
     with computing("cpu", "float32"):
-        for variable in (*model.variables, *model.metrics_variables):
+        for variable in model.variables:
             variable.value.data = variable.value.data.cpu()
         torch_engine.install(model)
         return ours, model.predict_on_batch(images)

@@ -50,7 +50,8 @@ class Part:
 
 
 PARTS = {
-    "tests": Part(120, f"{PYTEST} -m 'not slow'", f"{PYTEST} -m 'not slow'"),
+    "equality": Part(90, f"{PYTEST} -k equality", f"{PYTEST} -k equality"),
+    "tests": Part(90, f"{PYTEST} -k 'not equality'", f"{PYTEST} -k 'not equality'"),
     "benchmark": Part(
         110,
         f"{KERASNETS} benchmark resnet34 --device cuda --against torchvision "

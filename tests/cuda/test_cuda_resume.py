@@ -14,39 +14,44 @@ from kerasnets import runs
 from kerasnets.drill import fingerprint
 
 NETWORKS = {
+    cuda_runs.SMALL: {"dropout": 0.2},
     "resnet18": {"dropout": 0.2},
     "vgg11": {"head": "compact", "batch_norm": True},
     "densenet121": {"growth_rate": 12},
 }
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
-def whole(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
     """A recipe, and the fingerprint of its run that is never interrupted."""
-    recipe = cuda_runs.recipe(request.param, **NETWORKS[request.param])
-    path = tmp_path_factory.mktemp(request.param) / "whole"
-    return recipe, fingerprint(cuda_runs.trained(path, recipe))
+    return whole(tmp_path_factory.mktemp("small"), cuda_runs.SMALL)
 
 
-def test_the_same_run_again_gives_the_same_bits(tmp_path, whole):
-    recipe, expected = whole
+def whole(folder, network):
+    recipe = cuda_runs.recipe(network, **NETWORKS[network])
+    return recipe, fingerprint(cuda_runs.trained(folder / "whole", recipe))
+
+
+def test_the_same_run_again_gives_the_same_bits(tmp_path, small):
+    recipe, expected = small
     assert fingerprint(cuda_runs.trained(tmp_path / "again", recipe)) == expected
 
 
-def test_a_run_interrupted_inside_an_epoch(tmp_path, whole):
-    recipe, expected = whole
-    path = tmp_path / "parts"
-    cuda_runs.interrupted(path, recipe, after=cuda_runs.STEPS + 4)
-    run = cuda_runs.trained(path, recipe, resume=True)
-    assert "going on after step 3 of epoch 2" in (run.path / "run.log").read_text()
-    assert fingerprint(run) == expected
-
-
-def test_a_run_that_goes_on_after_its_first_epoch(tmp_path, whole):
-    recipe, expected = whole
+def test_a_run_that_goes_on_after_its_first_epoch(tmp_path, small):
+    recipe, expected = small
     path = tmp_path / "epochs"
     cuda_runs.trained(path, dataclasses.replace(recipe, epochs=1))
     assert fingerprint(cuda_runs.trained(path, recipe, resume=True)) == expected
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_run_interrupted_inside_an_epoch(tmp_path, network):
+    recipe, expected = whole(tmp_path, network)
+    path = tmp_path / "parts"
+    cuda_runs.interrupted(path, recipe, after=cuda_runs.STEPS + 4)
+    run = cuda_runs.trained(path, recipe, resume=True)
+    assert "going on after step 4 of epoch 2" in (run.path / "run.log").read_text()
+    assert fingerprint(run) == expected
 
 
 _TRAIN = """
@@ -57,10 +62,8 @@ cuda_runs.trained(sys.argv[2], Recipe.from_json(sys.argv[1]))
 """
 
 
-def test_two_processes_on_one_device_do_not_disturb_each_other(tmp_path, whole):
-    recipe, expected = whole
-    if recipe.network != "resnet18":
-        pytest.skip("one network is enough: starting processes takes seconds")
+def test_two_processes_on_one_device_do_not_disturb_each_other(tmp_path, small):
+    recipe, expected = small
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", _TRAIN, recipe.to_json()]
     both = [
