@@ -192,6 +192,7 @@ def test_a_clock_that_jumps_back_does_not_make_times_negative(
         ),
         RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB."),
         RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes."),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `create`"),
     ],
 )
 def test_out_of_memory_proposes_half_the_batch(tmp_path, error, expected):
