@@ -68,7 +68,7 @@ def side_by_side(
             "place": str(places[planned.name].path),
             "row": planned.row,
             "seed": planned.seed,
-            "name": planned.name,
+            "alternative": planned.alternative,
             "recipe": dataclasses.asdict(planned.recipe),
             "device": device,
             "engine": engine,
@@ -217,7 +217,7 @@ def _processes(say: Callable[[str], None]) -> Iterator[_Processes]:
         yield running
     except KeyboardInterrupt:
         if running.count:
-            say(f"stopping: {running.count} rows make a checkpoint at their next step")
+            say(f"stopping: {running.count} runs make a checkpoint at their next step")
         raise
     finally:
         try:

@@ -254,6 +254,7 @@ def test_a_run_whose_parent_is_gone_keeps_a_checkpoint(tmp_path, tiny):
         "place": str(study.path),
         "row": planned.row,
         "seed": 0,
+        "alternative": "",
         "recipe": dataclasses.asdict(recipe),
         "device": "cpu",
         "engine": "auto",
