@@ -131,7 +131,7 @@ def gather(reconciliation: Reconciliation) -> Reconciled:
         done = [one for one in outcomes if one.state == FINISHED]
         found = [value for one in done if (value := accuracy(one)) is not None]
         if not done:
-            remark = _without_result(outcomes)
+            remark = _without_result(outcomes, recipe.epochs)
         elif len(found) < len(done):
             # Of some seeds alone it would be another mean than the rows beside it.
             found, remark = [], "unknown: that epoch's network was not kept"
@@ -198,14 +198,14 @@ def _best_on_test(
     )
 
 
-def _without_result(outcomes: Sequence[Outcome]) -> str:
+def _without_result(outcomes: Sequence[Outcome], epochs: int) -> str:
     for one in outcomes:
         if one.state == FAILED:
             return f"failed: {one.failure}"
     farthest = max(outcomes, key=lambda one: one.epochs)
     if farthest.state == NOT_BEGUN:
         return "not run"
-    return f"not run to its end: {farthest.epochs} epochs"
+    return f"not run to its end: {farthest.epochs} of {epochs} epochs"
 
 
 def findings_table(reconciled: Reconciled) -> TextTable:
