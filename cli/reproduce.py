@@ -1,7 +1,7 @@
 """kerasnets reproduce: the paper's study, run again."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from kerasnets.cli.options import (
 )
 from kerasnets.recipes import PAPER, SCHEDULES
 from kerasnets.study.scales import SCALES
+
+if TYPE_CHECKING:
+    from kerasnets.study.alternatives import Reconciliation
 
 
 @click.command()
@@ -52,6 +55,13 @@ from kerasnets.study.scales import SCALES
     "record the test accuracy after every epoch.  [default: 0.1]",
 )
 @click.option(
+    "--reconcile",
+    "reconciled_row",
+    type=Name("row", PAPER),
+    help="What would have to be true: train this row again with one unsaid assumption "
+    "changed at a time, and see which bring the paper's number inside the interval.",
+)
+@click.option(
     "--dry-run",
     is_flag=True,
     help="Say what would run and how long it takes, from a few measured steps.",
@@ -78,6 +88,7 @@ def reproduce(
     scale: str | None,
     seeds: int | None,
     out: Path | None,
+    reconciled_row: str | None,
     dry_run: bool,
     jobs: int,
     wait: bool,
@@ -101,11 +112,19 @@ def reproduce(
       kerasnets reproduce --scale paper mnist-densenet121 --dry-run
       kerasnets reproduce --scale paper --seeds 3
       kerasnets reproduce --scale paper --jobs 9 --device cuda
+      kerasnets reproduce --scale paper --reconcile cifar10-resnet34-modified
     """
+    if rows and reconciled_row:
+        raise click.UsageError(
+            f"--reconcile names its row itself; leave {rows[0]} out.",
+            click.get_current_context(),
+        )
+    from kerasnets.study.alternatives import reconciliation
     from kerasnets.study.plan import chosen_rows, plan
 
     named = {name: value for name, value in assumptions.items() if value is not None}
     study = plan(out, scale=scale, seeds=seeds, assumptions=named)
+    planned = reconciliation(study, reconciled_row) if reconciled_row else None
 
     from rich.console import Console
 
@@ -113,20 +132,18 @@ def reproduce(
 
     console = Console(highlight=False)
     if dry_run:
-        from kerasnets.study.estimate import estimate
+        from kerasnets.study.estimate import estimate, estimate_runs
 
-        console.print(
-            estimates_table(
-                study,
-                estimate(
-                    study,
-                    chosen_rows(study, rows),
-                    device=device,
-                    engine=engine,
-                    say=lambda line: click.echo(line, err=True),
-                ),
-            )
-        )
+        measuring: dict[str, Any] = {
+            "device": device,
+            "engine": engine,
+            "say": lambda line: click.echo(line, err=True),
+        }
+        if planned:
+            left = estimate_runs(planned.all_runs, **measuring)
+        else:
+            left = estimate(study, chosen_rows(study, rows), **measuring)
+        console.print(estimates_table(study, left))
         return 0
 
     from kerasnets.report.study_page import write_study_page
@@ -135,19 +152,20 @@ def reproduce(
     def write_page() -> None:
         write_study_page(study, data_dir, lambda line: click.echo(line, err=True))
 
+    settings: dict[str, Any] = {
+        "device": device,
+        "engine": engine,
+        "data_dir": data_dir,
+        "jobs": jobs,
+        "wait": wait,
+        "verbosity": 0 if quiet else 1,
+        "say": click.echo,
+        "ended": write_page,
+    }
     try:
-        results = run(
-            study,
-            rows,
-            device=device,
-            engine=engine,
-            data_dir=data_dir,
-            jobs=jobs,
-            wait=wait,
-            verbosity=0 if quiet else 1,
-            say=click.echo,
-            ended=write_page,
-        )
+        if planned:
+            return _reconcile(planned, settings)
+        results = run(study, rows, **settings)
     except KeyboardInterrupt:
         click.echo("kerasnets: repeat the command to go on with the study.", err=True)
         raise
@@ -158,4 +176,26 @@ def reproduce(
         click.echo(
             f"kerasnets: {one.row}, seed {one.seed}, failed: {one.failure}", err=True
         )
+    return 1 if failed else 0
+
+
+def _reconcile(planned: "Reconciliation", settings: dict[str, Any]) -> int:
+    """The exit status."""
+    from kerasnets.cli.tables import print_tables
+    from kerasnets.study.outcome import FAILED
+    from kerasnets.study.reconcile import reconcile
+    from kerasnets.study.reconciled import findings_table
+
+    found = reconcile(planned, **settings)
+    print_tables(findings_table(found))
+    click.echo(found.conclusion)
+    click.echo(f"results are in {planned.path / 'reconcile.md'}")
+    runs = [one.name for _, one in planned.all_runs]
+    failed = [
+        (name, one.failure)
+        for name, one in zip(runs, found.outcomes, strict=True)
+        if one.state == FAILED
+    ]
+    for name, failure in failed:
+        click.echo(f"kerasnets: {name} failed: {failure}", err=True)
     return 1 if failed else 0

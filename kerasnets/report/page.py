@@ -13,6 +13,7 @@ from kerasnets.report.examples import examples_section
 from kerasnets.report.failure import FoundDiagnosis, failure_section
 from kerasnets.report.markup import Html, element, joined
 from kerasnets.report.paper import claims_section, paper_section
+from kerasnets.report.reconciled import reconciled_section
 from kerasnets.report.repeating import (
     assumptions_section,
     commands_section,
@@ -28,6 +29,7 @@ from kerasnets.version import __version__
 _TITLES = {
     "summary": "Summary",
     "paper": "Beside the paper",
+    "reconcile": "What would have to be true",
     "curves": "Curves",
     "comparison": "Runs compared",
     "failure": "Failure",
@@ -59,6 +61,7 @@ def page(
     parts = {
         "summary": summary_section(sources),
         "paper": paper_section(sources),
+        "reconcile": reconciled_section(sources.reconciled),
         "curves": curves_section(records) if records else Html(),
         "comparison": comparison_section(sources.comparison),
         "failure": failure_section(sources, diagnoses),

@@ -11,9 +11,11 @@ from kerasnets.evaluation.trained import environment
 from kerasnets.names import dataset_title
 from kerasnets.recipes import PAPER
 from kerasnets.runs import Run
-from kerasnets.study import plan
+from kerasnets.study import alternatives, plan
 from kerasnets.study.comparison import Comparison, compare
 from kerasnets.study.evaluated import Evaluated, read_evaluated
+from kerasnets.study.reconciled import Reconciled
+from kerasnets.study.reconciled import gather as reconcile
 from kerasnets.study.results import Results, gather
 from kerasnets.study.selection import find_runs, labels
 
@@ -60,6 +62,7 @@ class Sources:
         records: runs that have finished an epoch.
         not_begun: names of runs that have not.
         comparison: of the records, or None where there are fewer than two.
+        reconciled: rows of the study that were tried under other assumptions.
     """
 
     folder: Path
@@ -67,6 +70,7 @@ class Sources:
     records: tuple[Record, ...]
     not_begun: tuple[str, ...]
     comparison: Comparison | None
+    reconciled: tuple[Reconciled, ...] = ()
 
 
 def read_sources(folder: Path) -> Sources:
@@ -83,8 +87,10 @@ def read_sources(folder: Path) -> Sources:
             "('kerasnets reproduce') or a folder of runs."
         )
     results = None
+    reconciled: tuple[Reconciled, ...] = ()
     if (folder / "study.json").exists():
         results = gather(plan.load(folder))
+        reconciled = tuple(map(reconcile, alternatives.begun(results.study)))
         groups = {
             path: f"{dataset_title(PAPER[planned.row].recipe.dataset)} rows"
             for planned in results.study.runs
@@ -113,4 +119,5 @@ def read_sources(folder: Path) -> Sources:
         ),
         not_begun=tuple(run.path.name for run in found if not run.history),
         comparison=compare(begun) if len(begun) > 1 else None,
+        reconciled=reconciled,
     )

@@ -12,7 +12,7 @@ from kerasnets.engines import choice, runtime
 from kerasnets.networks import build_model
 from kerasnets.recipes import Recipe
 from kerasnets.study.outcome import FAILED, FINISHED, Outcome, outcome
-from kerasnets.study.plan import PlannedRun, Study
+from kerasnets.study.plan import PlannedRun, RunsFolder, Study
 from kerasnets.training.objective import compile_model
 
 _WARM_UP, _STEPS = 2, 3
@@ -53,25 +53,46 @@ def estimate(
     engine: str = "auto",
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Estimate, ...]:
-    """Time left for each run of some rows. Nothing is written, and no data is read.
+    """Time left for each run of some rows, as `estimate_runs` finds it.
 
     Args:
         rows: names of the study's rows.
+    """
+    return estimate_runs(
+        [(study, planned) for planned in study.runs if planned.row in rows],
+        device=device,
+        engine=engine,
+        say=say,
+    )
+
+
+def estimate_runs(
+    runs: Sequence[tuple[RunsFolder, PlannedRun]],
+    *,
+    device: str = "auto",
+    engine: str = "auto",
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[Estimate, ...]:
+    """Time left for each run. Nothing is written, and no data is read.
+
+    Args:
+        runs: each with the folder that it is in.
         say: takes a line before each measurement.
 
     Raises:
         BackendError: the device or engine is not available.
     """
-    runs = [planned for planned in study.runs if planned.row in rows]
-    outcomes = {planned.name: outcome(study, planned) for planned in runs}
+    outcomes = {planned.name: outcome(place, planned) for place, planned in runs}
     speeds: dict[Hashable, Speed] = {}
-    for planned in runs:
+    for _, planned in runs:
         key = _network_key(planned.recipe)
         if key not in speeds and _is_open(outcomes[planned.name]):
-            say(f"measuring {planned.row}")
+            say(f"measuring {planned.alternative or planned.row}")
             speeds[key] = measure(planned.recipe, device=device, engine=engine)
             gc.collect()  # Keras models hold cycles, and VGG-19's takes gigabytes
-    return tuple(_estimate(planned, outcomes[planned.name], speeds) for planned in runs)
+    return tuple(
+        _estimate(planned, outcomes[planned.name], speeds) for _, planned in runs
+    )
 
 
 def measure(recipe: Recipe, *, device: str = "auto", engine: str = "auto") -> Speed:

@@ -34,15 +34,17 @@ class PlannedRun:
         row: a name of `kerasnets.recipes.PAPER`.
         seed: >= 0.
         recipe: at the study's scale.
+        alternative: what it changes of the row, as a name; "" if nothing.
     """
 
     row: str
     seed: int
     recipe: Recipe
+    alternative: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.row}-seed{self.seed}"
+        return f"{self.alternative or self.row}-seed{self.seed}"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A study's results, gathered from its run folders."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kerasnets.study.cells import Cell, cell
@@ -38,14 +39,7 @@ class Results:
     @property
     def machines(self) -> tuple[str, ...]:
         """What the runs were begun on, the commonest first."""
-        named = Counter(
-            f"{e['device_name']}, {e['threads']} thread{'s' * (e['threads'] != 1)}, "
-            f"{e['backend']} "
-            f"{e['packages'][e['backend']]}, engine {e['engine']}"
-            for e in (one.environment for one in self.outcomes)
-            if e
-        )
-        return tuple(name for name, _ in named.most_common())
+        return machines(self.outcomes)
 
     @property
     def data_notes(self) -> tuple[str, ...]:
@@ -57,6 +51,18 @@ class Results:
             if one.environment and one.environment.get("dataset_note")
         }
         return tuple(sorted(notes))
+
+
+def machines(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
+    """What runs were begun on, the commonest first."""
+    named = Counter(
+        f"{e['device_name']}, {e['threads']} thread{'s' * (e['threads'] != 1)}, "
+        f"{e['backend']} "
+        f"{e['packages'][e['backend']]}, engine {e['engine']}"
+        for e in (one.environment for one in outcomes)
+        if e
+    )
+    return tuple(name for name, _ in named.most_common())
 
 
 def gather(study: Study) -> Results:

@@ -35,7 +35,9 @@ def _work_on(job: dict[str, Any]) -> int:
     from kerasnets.study.side_by_side import HELD
 
     place = RunsFolder(Path(job["place"]))
-    planned = PlannedRun(job["row"], job["seed"], Recipe(**job["recipe"]))
+    planned = PlannedRun(
+        job["row"], job["seed"], Recipe(**job["recipe"]), job["alternative"]
+    )
     data_dir = job["data_dir"] and Path(job["data_dir"])
     with place.lock(planned.name, wait=job["wait"]) as held:
         if not held:

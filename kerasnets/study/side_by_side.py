@@ -68,7 +68,7 @@ def side_by_side(
             "place": str(places[planned.name].path),
             "row": planned.row,
             "seed": planned.seed,
-            "name": planned.name,
+            "alternative": planned.alternative,
             "recipe": dataclasses.asdict(planned.recipe),
             "device": device,
             "engine": engine,
@@ -80,7 +80,7 @@ def side_by_side(
     def work_through(waiting: deque[PlannedRun], *, wait: bool) -> list[PlannedRun]:
         """Gives those that another process held."""
         held = []
-        with _processes() as running:
+        with _processes(say) as running:
             while waiting or running.count:
                 while waiting and running.count < jobs:
                     planned = waiting.popleft()
@@ -209,12 +209,16 @@ class _Processes:
 
 
 @contextlib.contextmanager
-def _processes() -> Iterator[_Processes]:
+def _processes(say: Callable[[str], None]) -> Iterator[_Processes]:
     """Processes that do not outlive the block: an error or a signal lets them make
     their checkpoints, a second signal ends them at once."""
     running = _Processes()
     try:
         yield running
+    except KeyboardInterrupt:
+        if running.count:
+            say(f"stopping: {running.count} runs make a checkpoint at their next step")
+        raise
     finally:
         try:
             running.stop(signal.SIGTERM)
