@@ -71,18 +71,19 @@ class CapturedStep:
 
     def __call__(self, data: Any) -> dict[str, Any]:
         """One step with a batch, as `keras.Model.train_step` takes it."""
-        if not self._possible or not _is_plain(data):
+        images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+        plain = weights is None and _is_on_cuda(images) and _is_on_cuda(labels)
+        if not self._possible or not plain:
             return self._one_by_one(data)
-        images, labels = data
         # A layer that is frozen or freed makes it another step.
         key = (
             *(images.shape, images.dtype, labels.shape, labels.dtype),
             *map(_is_trained, self._tensors),
         )
+        if key != self._key:
+            self._key, self._seen = key, 0
         if self._recorded is None or self._recorded.key != key:
-            if key != self._key:
-                self._key, self._seen = key, 0
-            self._seen += 1
+            self._seen += 1  # one after the other: not an epoch's last batches
             if self._seen <= _WARM_UP:
                 return self._one_by_one(data)
             self._recorded = None  # its memory is free for the next
@@ -230,10 +231,5 @@ def _values(data: Any) -> tuple | None:
     return None
 
 
-def _is_plain(data: Any) -> bool:
-    """Whether a batch is images and labels on a CUDA device, without weights."""
-    return (
-        isinstance(data, tuple | list)
-        and len(data) == 2
-        and all(isinstance(one, torch.Tensor) and one.is_cuda for one in data)
-    )
+def _is_on_cuda(data: Any) -> bool:
+    return isinstance(data, torch.Tensor) and data.is_cuda

@@ -66,7 +66,7 @@ def uninstall(model: keras.Model) -> None:
     model.call = model.call.original
     if "train_step" in vars(model):
         del model.train_step
-    optimizer = model.optimizer
+    optimizer = getattr(model, "optimizer", None)  # None before it is compiled
     if optimizer is not None and "apply" in vars(optimizer):
         del optimizer.apply
 

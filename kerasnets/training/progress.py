@@ -19,8 +19,8 @@ from kerasnets.names import duration
 
 QUIET, NORMAL, VERBOSE = 0, 1, 2
 
-# Steps before the speed is believed: the first ones allocate and compile.
-_WARM_UP_STEPS = 3
+# Steps before the speed is believed: the first ones allocate, compile and record.
+_WARM_UP_STEPS = 5
 _ESTIMATE_STEPS = 8
 _REFRESH_S = 0.5
 
