@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from kerasnets.benchmark.contenders import Contender
+from kerasnets.benchmark.failures import Failure, failure
 from kerasnets.benchmark.turns import Ready, turns
 from kerasnets.benchmark.work import Work
 from kerasnets.benchmark.worker import Worker
@@ -24,7 +25,6 @@ _CORES_EACH = 2
 # So much of a device's memory must be free for compiled networks to keep theirs while
 # others have their turns.
 _FREE_SHARE = 0.5
-_LETTERS = 200  # of a compiler's error
 
 
 @contextlib.contextmanager
@@ -61,21 +61,6 @@ def together(count: int) -> int:
     return max(1, min(count, (os.cpu_count() or 1) // _CORES_EACH))
 
 
-def failure(contender: Contender, error: Exception) -> str:
-    """Why a compiled contender could not take part, in one line.
-
-    Raises:
-        Exception: the error itself where it is another's, or one of memory, which
-            others may have taken.
-    """
-    if not contender.compiled or isinstance(error, OutOfMemory):
-        raise error
-    if isinstance(error, TimeoutError):
-        return "not compiled within the budget"
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:_LETTERS]}"
-
-
 class Compiled:
     """Processes whose contender is compiled, by its work. Use it in a `with` block,
     which ends them.
@@ -88,7 +73,7 @@ class Compiled:
 
     def __init__(self) -> None:
         self.ready: dict[Work, Ready] = {}
-        self.failed: dict[Work, str] = {}
+        self.failed: dict[Work, Failure] = {}
         self.together = 1
         self._workers: dict[Work, Worker] = {}
 

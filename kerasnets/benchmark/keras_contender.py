@@ -75,9 +75,8 @@ class FitRunner:
             steps_per_epoch=_STEPS_PER_EPOCH,
         )
         self._model.optimizer.build(self._model.trainable_variables)
-        choice.use(
-            self._model, choice.check(contender.engine or "auto", session.device)
-        )
+        engine = choice.check(contender.engine or "auto", session.device)
+        choice.use(self._model, engine)
         if self._whole:
             whole_batches.install(self._model)
 
@@ -100,18 +99,19 @@ class FitRunner:
     def _make_batches(self, steps: int) -> tuple[Batches, ...]:
         work, dataset = self._work, self._dataset(steps)
         subset = Subset(dataset.train, rows(len(dataset.train), work, steps))
-        common = {"place": place(self._session, HostPixels), "fill": self._whole}
+        recipe, whole = self._recipe, self._whole
+        placed = place(self._session, HostPixels)
         if work.what == "inference":
             size = work.batch_size
             return (
                 evaluation_batches(
-                    self._recipe, dataset, subset, batch_size=size, **common
+                    recipe, dataset, subset, batch_size=size, place=placed, fill=whole
                 ),
             )
         monitored = Subset(dataset.train, np.arange(_VALIDATION_IMAGES))
         return (
-            training_batches(self._recipe, dataset, subset, **common),
-            evaluation_batches(self._recipe, dataset, monitored, **common),
+            training_batches(recipe, dataset, subset, place=placed, fill=whole),
+            evaluation_batches(recipe, dataset, monitored, place=placed, fill=whole),
         )
 
     def _dataset(self, steps: int) -> Dataset:

@@ -5,10 +5,12 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
-from kerasnets.benchmark.compiling import Compiled, failure
+from kerasnets.benchmark.compiling import Compiled
 from kerasnets.benchmark.contenders import Contender
+from kerasnets.benchmark.failures import Failure, failure
 from kerasnets.benchmark.measure import Timing, interleave
 from kerasnets.benchmark.turns import Ready, turns
 from kerasnets.benchmark.work import Work
@@ -31,7 +33,7 @@ class Found:
     turns: str = IN_ROUNDS
     timings: dict[str, Timing] = field(default_factory=dict)
     ready: dict[str, Ready] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, Failure] = field(default_factory=dict)
 
 
 class Processes:
@@ -113,7 +115,7 @@ class Processes:
                 self._make_ready([one], work, found)
                 self._time(work, found)
             except OutOfMemory as error:
-                found.failed[one.name] = str(error)
+                found.failed[one.name] = Failure(str(error))
             whole.timings.update(found.timings)
             whole.ready.update(found.ready)
             whole.failed.update(found.failed)
@@ -163,18 +165,32 @@ class Processes:
 
     def _time(self, work: Work, found: Found) -> None:
         turns = {
-            one.name: self.worker(one).next
+            one.name: partial(self._turn, one, found)
             for one in self._contenders
             if one.name in found.ready
         }
-        if turns:
-            found.timings = interleave(
-                turns,
-                images=work.batch_size,
-                rounds=self._rounds,
-                warm_up=1 if work.device == "cpu" else 0,
-                until=self._until,
-            )
+        if not turns:
+            return
+        timings = interleave(
+            turns,
+            images=work.batch_size,
+            rounds=self._rounds,
+            warm_up=1 if work.device == "cpu" else 0,
+            until=self._until,
+        )
+        found.timings = {
+            name: timing for name, timing in timings.items() if name not in found.failed
+        }
+
+    def _turn(self, contender: Contender, found: Found) -> float:
+        """Seconds of a turn; not a number from where the contender has failed."""
+        if contender.name not in found.failed:
+            try:
+                return self.worker(contender).next()
+            except Exception as error:
+                found.failed[contender.name] = failure(contender, error)
+                self._end(contender.name)
+        return math.nan
 
     def _end(self, name: str) -> None:
         worker = self._workers.pop(name, None)

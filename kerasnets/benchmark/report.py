@@ -53,7 +53,7 @@ def benchmark(
     """Compare training, inference, start-up and memory.
 
     Each contender of a network has a process of its own; they take turns. This process
-    only waits.
+    only waits. A contender that fails alone is recorded as failed; the others go on.
 
     Args:
         networks: names; batch norm on, head and stem "imagenet".
@@ -353,7 +353,9 @@ def _part(
         "turns": found.turns,
         "contenders": described,
         "ratios": _ratios(found.timings, names),
-        "failed": found.failed,
+        "failed": {
+            name: dataclasses.asdict(failed) for name, failed in found.failed.items()
+        },
         "demands": demands,
     }
 
@@ -401,5 +403,5 @@ def _ratios(
 
 def _said(part: dict[str, Any]) -> str:
     ratios = [f"{found['ratio']:.2f}x {name}" for name, found in part["ratios"].items()]
-    failed = [f"{name} failed: {why}" for name, why in part["failed"].items()]
+    failed = [f"{name} failed: {one['why']}" for name, one in part["failed"].items()]
     return "".join(f"; {one}" for one in (*ratios, *failed))
