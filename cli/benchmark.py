@@ -149,20 +149,14 @@ def benchmark(
         click.echo(json.dumps(reports, indent=2))
         context.exit(int(failed))
 
-    from rich.console import Console
+    from kerasnets.cli.tables import print_benchmark
 
-    from kerasnets.cli.tables import benchmark_table
-
-    environment = reports[0]["environment"]
+    environment, source = reports[0]["environment"], reports[0]["torchvision_is"]
     click.echo(
         f"{environment['device_name']}, {environment['threads']} threads, "
         f"{environment['backend']} {environment['packages'][environment['backend']]}"
-        + (
-            f"; compared with {source}"
-            if (source := reports[0]["torchvision_is"])
-            else ""
-        )
+        + (f"; compared with {source}" if source else "")
     )
-    Console(highlight=False).print(benchmark_table(reports))
+    print_benchmark(reports)
     click.echo(f"results are in {out}")
     context.exit(int(failed))

@@ -28,37 +28,30 @@ _FREE_SHARE = 0.5
 
 
 @contextlib.contextmanager
-def empty_cache(together: int) -> Iterator[None]:
+def empty_cache() -> Iterator[None]:
     """Processes started in the block compile into an empty folder, which ends with it:
-    no earlier compilation makes one look fast.
-
-    Args:
-        together: compilations at the same time, which share the cores.
-    """
+    no earlier compilation makes one look fast."""
     with tempfile.TemporaryDirectory(
         prefix="kerasnets-compile-", ignore_cleanup_errors=True
     ) as folder:
-        threads = max(1, (os.cpu_count() or 1) // max(1, together))
-        changes = {
-            "TORCHINDUCTOR_CACHE_DIR": folder,
-            "TRITON_CACHE_DIR": str(Path(folder) / "triton"),
-            "TORCHINDUCTOR_COMPILE_THREADS": str(threads),
-        }
-        before = {name: os.environ.get(name) for name in changes}
-        os.environ.update(changes)
-        try:
+        triton = str(Path(folder) / "triton")
+        with _variables(TORCHINDUCTOR_CACHE_DIR=folder, TRITON_CACHE_DIR=triton):
             yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
 
 
-def together(count: int) -> int:
-    """How many of `count` compilations run at the same time here."""
-    return max(1, min(count, (os.cpu_count() or 1) // _CORES_EACH))
+@contextlib.contextmanager
+def _variables(**values: str) -> Iterator[None]:
+    """Environment variables of processes that are started in the block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 class Compiled:
@@ -102,11 +95,14 @@ class Compiled:
         Args:
             until: of `time.perf_counter()`, when to give up.
         """
-        self.together = together(len(works))
+        cores = os.cpu_count() or 1
+        self.together = max(1, min(len(works), cores // _CORES_EACH))
+        threads = str(max(1, cores // self.together))
         for first in range(0, len(works), self.together):
             group = list(works[first : first + self.together])
+            with _variables(TORCHINDUCTOR_COMPILE_THREADS=threads):
+                self._workers.update((work, Worker(contender.name)) for work in group)
             for work in group:
-                self._workers[work] = Worker(contender.name)
                 self._workers[work].begin(turns, contender, work)
             group = self._next(contender, group, until)  # the network is made
             self._next(contender, group, until)

@@ -135,7 +135,7 @@ def surroundings(contender: Contender, work: Work) -> AbstractContextManager:
     plain PyTorch only what any tuned script sets on CUDA."""
     if not contender.is_plain:
         return runtime.session(work.device, work.precision)
-    if work.device.startswith("cuda"):
+    if work.on_cuda:
         return _on_cuda(work.device)
     return contextlib.nullcontext()
 

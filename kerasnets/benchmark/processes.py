@@ -73,7 +73,7 @@ class Processes:
 
     def compare(self, work: Work) -> Found:
         """Let the contenders take turns at `work`: in rounds or, where they do not fit
-        an accelerator's memory together, one after another.
+        a CUDA device's memory together, one after another.
 
         Raises:
             Exception: what befalls a contender, unless it fails alone.
@@ -81,7 +81,7 @@ class Processes:
         try:
             return self._in_rounds(work)
         except OutOfMemory:
-            if work.device == "cpu":
+            if not work.on_cuda:
                 raise
         return self._one_by_one(work)
 
@@ -125,12 +125,12 @@ class Processes:
     def _make_ready(
         self, contenders: list[Contender], work: Work, found: Found
     ) -> None:
-        """On an accelerator the networks are made at the same time. Their first steps,
+        """On CUDA the networks are made at the same time. Their first steps,
         which take most memory, come one after another, and ours last."""
         # All drop what they had before any makes anew.
         for one in contenders:
             self.worker(one).begin(turns, one, work)
-        at_once = work.device != "cpu"
+        at_once = work.on_cuda
         made = self._next(contenders[::-1], found, at_once=at_once)
         for one, told in self._next(list(made), found, at_once=False).items():
             cold = self._compiled.ready.get(work) if one.compiled else None
@@ -175,7 +175,7 @@ class Processes:
             turns,
             images=work.batch_size,
             rounds=self._rounds,
-            warm_up=1 if work.device == "cpu" else 0,
+            warm_up=0 if work.on_cuda else 1,
             until=self._until,
         )
         found.timings = {

@@ -14,7 +14,7 @@ from typing import Any
 
 from kerasnets import runs
 from kerasnets.benchmark import contenders, profile, roofline
-from kerasnets.benchmark.compiling import Compiled, empty_cache, together
+from kerasnets.benchmark.compiling import Compiled, empty_cache
 from kerasnets.benchmark.contenders import OURS, Contender
 from kerasnets.benchmark.footprint import Footprint, footprint
 from kerasnets.benchmark.measure import Timing, ratio
@@ -196,8 +196,7 @@ class _Benchmark:
         plan = self._plan
         compiled = [one for one in self._names if one.compiled]
         with contextlib.ExitStack() as stack:
-            many = len(plan.works(device)) if device != "cpu" else 1
-            stack.enter_context(empty_cache(together(many)))
+            stack.enter_context(empty_cache())
             beforehand = stack.enter_context(Compiled())
             processes = stack.enter_context(
                 Processes(self._names, beforehand, rounds=plan.rounds, until=plan.until)
@@ -207,7 +206,7 @@ class _Benchmark:
             self._say(f"{plan.network}: {', '.join(one.name for one in self._names)}")
             self._begin(environment, *engines)
             works = plan.works(device)
-            if compiled and works and device != "cpu":
+            if compiled and works and works[0].on_cuda:
                 self._compile(beforehand, compiled[0], works)
             for work in works:
                 if plan.over:

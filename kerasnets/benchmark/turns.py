@@ -105,14 +105,14 @@ def _calibrated(
 def _release(work: Work) -> None:
     """Give a device's memory that holds nothing back to it, for the other contenders.
     CUDA graphs keep theirs."""
-    if work.device.startswith("cuda") and "torch" in sys.modules:
+    if work.on_cuda and "torch" in sys.modules:
         import torch
 
         torch.cuda.empty_cache()
 
 
 def _free_share(work: Work) -> float | None:
-    if work.device.startswith("cuda") and "torch" in sys.modules:
+    if work.on_cuda and "torch" in sys.modules:
         import torch
 
         free, total = torch.cuda.mem_get_info(work.device)

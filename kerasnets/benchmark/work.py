@@ -35,6 +35,10 @@ class Work:
     device: str = "cpu"
 
     @property
+    def on_cuda(self) -> bool:
+        return self.device.startswith("cuda")
+
+    @property
     def title(self) -> str:
         kind = "training" if self.what == "train" else "inference"
         return (
