@@ -1,8 +1,9 @@
 """torch.compile in a benchmark: from nothing, and for all work at the same time.
 
 A network takes torch.compile 20 to 90 seconds, most of them on one core. On CUDA all
-that will be timed is therefore compiled first, each in a process of its own. What a
-process has compiled stays with it and, in a folder of this benchmark alone, for others.
+that will be timed is therefore compiled beforehand, each in a process of its own, which
+then ends: beside others, cuDNN would choose its algorithms by times that say little.
+Later processes find what was compiled in a folder of this benchmark alone.
 """
 
 import contextlib
@@ -12,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
 
 from kerasnets.benchmark.contenders import Contender
 from kerasnets.benchmark.failures import Failure, failure
@@ -22,9 +22,6 @@ from kerasnets.benchmark.worker import Worker
 from kerasnets.errors import OutOfMemory
 
 _CORES_EACH = 2
-# So much of a device's memory must be free for compiled networks to keep theirs while
-# others have their turns.
-_FREE_SHARE = 0.5
 
 
 @contextlib.contextmanager
@@ -55,12 +52,11 @@ def _variables(**values: str) -> Iterator[None]:
 
 
 class Compiled:
-    """Processes whose contender is compiled, by its work. Use it in a `with` block,
-    which ends them.
+    """What came of compiling beforehand, by the work.
 
     Attributes:
-        ready: what those told that are ready for their turns.
-        failed: why others are not.
+        ready: what the processes told.
+        failed: why there is nothing.
         together: how many were compiled at the same time.
     """
 
@@ -68,24 +64,6 @@ class Compiled:
         self.ready: dict[Work, Ready] = {}
         self.failed: dict[Work, Failure] = {}
         self.together = 1
-        self._workers: dict[Work, Worker] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.end()
-
-    def take(self, work: Work) -> Worker | None:
-        """The process that is ready to take turns at `work`, if it was kept; the
-        caller ends it."""
-        return self._workers.pop(work, None)
-
-    def end(self) -> None:
-        """End the processes that nobody took; what they compiled stays."""
-        for worker in self._workers.values():
-            worker.__exit__()
-        self._workers.clear()
 
     def compile(
         self, contender: Contender, works: Sequence[Work], *, until: float
@@ -99,34 +77,34 @@ class Compiled:
         self.together = max(1, min(len(works), cores // _CORES_EACH))
         threads = str(max(1, cores // self.together))
         for first in range(0, len(works), self.together):
-            group = list(works[first : first + self.together])
-            with _variables(TORCHINDUCTOR_COMPILE_THREADS=threads):
-                self._workers.update((work, Worker(contender.name)) for work in group)
-            for work in group:
-                self._workers[work].begin(turns, contender, work)
-            group = self._next(contender, group, until)  # the network is made
-            self._next(contender, group, until)
-        shares = [told.free_share for told in self.ready.values()]
-        if any(share is not None and share < _FREE_SHARE for share in shares):
-            self.end()
+            with contextlib.ExitStack() as stack:
+                workers: dict[Work, Worker] = {}
+                with _variables(TORCHINDUCTOR_COMPILE_THREADS=threads):
+                    for work in works[first : first + self.together]:
+                        worker = stack.enter_context(Worker(contender.name))
+                        workers[work] = worker
+                for work, worker in workers.items():
+                    worker.begin(turns, contender, work)
+                workers = self._next(contender, workers, until)  # the network is made
+                self._next(contender, workers, until)
 
     def _next(
-        self, contender: Contender, works: list[Work], until: float
-    ) -> list[Work]:
-        for work in works:
-            self._workers[work].ask()
-        going = []
-        for work in works:
+        self, contender: Contender, workers: dict[Work, Worker], until: float
+    ) -> dict[Work, Worker]:
+        """What each tells next; those that can go on."""
+        for worker in workers.values():
+            worker.ask()
+        going = {}
+        for work, worker in workers.items():
             patience = None if math.isinf(until) else until - time.perf_counter()
             try:
-                told = self._workers[work].answer(patience)
+                told = worker.answer(patience)
             except OutOfMemory:
-                self._workers.pop(work).__exit__()  # it may fit when alone
+                continue  # it may fit when alone
             except Exception as error:
                 self.failed[work] = failure(contender, error)
-                self._workers.pop(work).__exit__()
-            else:
-                going.append(work)
-                if told is not None:
-                    self.ready[work] = told
+                continue
+            going[work] = worker
+            if told is not None:
+                self.ready[work] = told
         return going

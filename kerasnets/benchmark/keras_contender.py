@@ -65,9 +65,10 @@ class FitRunner:
             momentum=MOMENTUM,
         )
         self._whole = whole_batches.are_needed(session)
+        self._dataset = _dataset(work)
         self._batches: tuple[int, tuple[Batches, ...]] | None = None
         keras.utils.set_random_seed(self._recipe.seed)
-        self._model = network(self._recipe, self._dataset(1))
+        self._model = network(self._recipe, self._dataset)
         compile_model(
             self._model,
             self._recipe,
@@ -97,7 +98,7 @@ class FitRunner:
         return self._batches[1]
 
     def _make_batches(self, steps: int) -> tuple[Batches, ...]:
-        work, dataset = self._work, self._dataset(steps)
+        work, dataset = self._work, self._dataset
         subset = Subset(dataset.train, rows(len(dataset.train), work, steps))
         recipe, whole = self._recipe, self._whole
         placed = place(self._session, HostPixels)
@@ -114,11 +115,12 @@ class FitRunner:
             evaluation_batches(recipe, dataset, monitored, place=placed, fill=whole),
         )
 
-    def _dataset(self, steps: int) -> Dataset:
-        split = Split(*random_images(self._work, steps))
-        mean, std = statistics(split.images)
-        names = tuple(map(str, range(CLASSES)))
-        return Dataset("random images", split, split, names, mean, std, "", "")
+
+def _dataset(work: Work) -> Dataset:
+    split = Split(*random_images(work))
+    mean, std = statistics(split.images)
+    names = tuple(map(str, range(CLASSES)))
+    return Dataset("random images", split, split, names, mean, std, "", "")
 
 
 def _train(model: keras.Model, batches: tuple[Batches, ...], timing: "_Timing") -> None:

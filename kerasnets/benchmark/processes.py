@@ -89,11 +89,7 @@ class Processes:
         found = Found()
         waiting = []
         for one in self._contenders:
-            kept = self._compiled.take(work) if one.compiled else None
-            if kept:
-                self._workers[one.name] = kept
-                found.ready[one.name] = self._compiled.ready[work]
-            elif one.compiled and work in self._compiled.failed:
+            if one.compiled and work in self._compiled.failed:
                 found.failed[one.name] = self._compiled.failed[work]
             else:
                 waiting.append(one)
@@ -106,7 +102,6 @@ class Processes:
 
     def _one_by_one(self, work: Work) -> Found:
         # A process that has ended holds no memory.
-        self._compiled.end()
         self.__exit__()
         whole = Found(turns=ONE_BY_ONE)
         for one in self._contenders:

@@ -197,7 +197,7 @@ class _Benchmark:
         compiled = [one for one in self._names if one.compiled]
         with contextlib.ExitStack() as stack:
             stack.enter_context(empty_cache())
-            beforehand = stack.enter_context(Compiled())
+            beforehand = Compiled()
             processes = stack.enter_context(
                 Processes(self._names, beforehand, rounds=plan.rounds, until=plan.until)
             )
@@ -218,7 +218,6 @@ class _Benchmark:
                 self._profile(processes, first)
             if "start" in plan.only:
                 processes.__exit__()
-                beforehand.end()
                 self._measure_footprints(beforehand, first)
         self._report["finished"] = True
         self._write()
@@ -260,8 +259,8 @@ class _Benchmark:
         compiled.compile(one, works, until=self._plan.until)
         self._report["compiled_together"] = compiled.together
         self._say(
-            f"{self._plan.network}: {one.name} made ready for {len(works)} "
-            f"comparisons, {compiled.together} at a time, in "
+            f"{self._plan.network}: {one.name} compiled {len(works)} times, "
+            f"{compiled.together} at a time, in "
             f"{time.perf_counter() - began:.0f} s"
         )
 

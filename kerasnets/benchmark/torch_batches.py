@@ -24,7 +24,7 @@ class TorchBatches:
     def __init__(self, work: Work, steps: int, *, channels_last: bool) -> None:
         self._work, self._channels_last = work, channels_last
         self._device = torch.device(work.device)
-        images, labels = random_images(work, steps)
+        images, labels = random_images(work)
         self._rows = torch.from_numpy(rows(len(images), work, steps)).to(self._device)
         self._host = images
         values = images.reshape(-1, work.channels)[:1_000_000] / 255

@@ -52,7 +52,7 @@ def place(device, engine):
 def take_turns(contender, work):
     """A contender that is ready at once; its turns say what it does with them."""
     yield None
-    yield Ready(1.0, 9.0, 0.5, 10**6, 10**7, None, {})
+    yield Ready(1.0, 9.0, 0.5, 10**6, 10**7, {})
     while True:
         yield 0.5
 
