@@ -91,7 +91,9 @@ _PAPER = ("resnet34", "densenet121", "vgg19")
 )
 @device_option
 @click.option("--json", "as_json", is_flag=True, help="Print the results alone.")
+@click.pass_context
 def benchmark(
+    context: click.Context,
     networks: tuple[str, ...],
     batch_sizes: tuple[int, ...],
     inference_batch_size: int,
@@ -139,25 +141,22 @@ def benchmark(
         profiled=profiled,
         say=lambda line: click.echo(line, err=True),
     )
-    if any(report["train"] or report["inference"] for report in reports):
+    parts = [part for one in reports for part in (*one["train"], *one["inference"])]
+    if parts:
         draw_benchmark(reports, out / "speeds.png")
+    failed = any("kerasnets" in part["failed"] for part in parts)
     if as_json:
         click.echo(json.dumps(reports, indent=2))
-        return
+        context.exit(int(failed))
 
-    from rich.console import Console
+    from kerasnets.cli.tables import print_benchmark
 
-    from kerasnets.cli.tables import benchmark_table
-
-    environment = reports[0]["environment"]
+    environment, source = reports[0]["environment"], reports[0]["torchvision_is"]
     click.echo(
         f"{environment['device_name']}, {environment['threads']} threads, "
         f"{environment['backend']} {environment['packages'][environment['backend']]}"
-        + (
-            f"; compared with {source}"
-            if (source := reports[0]["torchvision_is"])
-            else ""
-        )
+        + (f"; compared with {source}" if source else "")
     )
-    Console(highlight=False).print(benchmark_table(reports))
+    print_benchmark(reports)
     click.echo(f"results are in {out}")
+    context.exit(int(failed))

@@ -142,10 +142,14 @@ def per_class_table(run: Run, split: str) -> Table:
 
 def benchmark_table(reports: Sequence[dict[str, Any]]) -> Table:
     """Images per second of each contender, and how many times faster ours is."""
-    table = _table(
-        ("network", "what", "with", "images/s", "times faster", "compiled in"),
-        right=(3, 4, 5),
+    compiles = any(
+        "compile_s" in numbers
+        for report in reports
+        for part in (*report["train"], *report["inference"])
+        for numbers in part["contenders"].values()
     )
+    columns = ["network", "what", "with", "images/s", "times faster"]
+    table = _table(columns + ["compiled in"] * compiles, right=(3, 4, 5))
     for report in reports:
         for what in ("train", "inference"):
             for part in report[what]:
@@ -186,6 +190,10 @@ def benchmark_table(reports: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
+def _compiled_in(numbers: dict[str, Any]) -> str:
+    return f"{numbers['compile_s']:.0f} s" if "compile_s" in numbers else ""
+
+
 def _times_faster(found: dict[str, Any] | None) -> str:
     if found is None:
         return ""
@@ -193,12 +201,21 @@ def _times_faster(found: dict[str, Any] | None) -> str:
     return f"{found['ratio']:.2f}{star} ({found['low']:.2f}–{found['high']:.2f})"
 
 
-def print_tables(*tables: TextTable) -> None:
-    """Print tables of ready cells, each as a list of its rows where the screen is too
-    narrow for it."""
+def print_benchmark(reports: Sequence[dict[str, Any]]) -> None:
+    _console().print(benchmark_table(reports))
+
+
+def _console() -> Console:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _FILE_WIDTH
+    return console
+
+
+def print_tables(*tables: TextTable) -> None:
+    """Print tables of ready cells, each as a list of its rows where the screen is too
+    narrow for it."""
+    console = _console()
     for text in tables:
         table = Table(box=None, header_style="bold")
         for index, column in enumerate(text.columns):

@@ -1,8 +1,9 @@
 """torch.compile in a benchmark: from nothing, and for all work at the same time.
 
 A network takes torch.compile 20 to 90 seconds, most of them on one core. On CUDA all
-that will be timed is therefore compiled first, each in a process of its own. What a
-process has compiled stays with it and, in a folder of this benchmark alone, for others.
+that will be timed is therefore compiled beforehand, each in a process of its own, which
+then ends: beside others, cuDNN would choose its algorithms by times that say little.
+Later processes find what was compiled in a folder of this benchmark alone.
 """
 
 import contextlib
@@ -12,102 +13,57 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
 
 from kerasnets.benchmark.contenders import Contender
+from kerasnets.benchmark.failures import Failure, failure
 from kerasnets.benchmark.turns import Ready, turns
 from kerasnets.benchmark.work import Work
 from kerasnets.benchmark.worker import Worker
 from kerasnets.errors import OutOfMemory
 
 _CORES_EACH = 2
-# So much of a device's memory must be free for compiled networks to keep theirs while
-# others have their turns.
-_FREE_SHARE = 0.5
-_LETTERS = 200  # of a compiler's error
 
 
 @contextlib.contextmanager
-def empty_cache(together: int) -> Iterator[None]:
+def empty_cache() -> Iterator[None]:
     """Processes started in the block compile into an empty folder, which ends with it:
-    no earlier compilation makes one look fast.
-
-    Args:
-        together: compilations at the same time, which share the cores.
-    """
+    no earlier compilation makes one look fast."""
     with tempfile.TemporaryDirectory(
         prefix="kerasnets-compile-", ignore_cleanup_errors=True
     ) as folder:
-        threads = max(1, (os.cpu_count() or 1) // max(1, together))
-        changes = {
-            "TORCHINDUCTOR_CACHE_DIR": folder,
-            "TRITON_CACHE_DIR": str(Path(folder) / "triton"),
-            "TORCHINDUCTOR_COMPILE_THREADS": str(threads),
-        }
-        before = {name: os.environ.get(name) for name in changes}
-        os.environ.update(changes)
-        try:
+        triton = str(Path(folder) / "triton")
+        with _variables(TORCHINDUCTOR_CACHE_DIR=folder, TRITON_CACHE_DIR=triton):
             yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
 
 
-def together(count: int) -> int:
-    """How many of `count` compilations run at the same time here."""
-    return max(1, min(count, (os.cpu_count() or 1) // _CORES_EACH))
-
-
-def failure(contender: Contender, error: Exception) -> str:
-    """Why a compiled contender could not take part, in one line.
-
-    Raises:
-        Exception: the error itself where it is another's, or one of memory, which
-            others may have taken.
-    """
-    if not contender.compiled or isinstance(error, OutOfMemory):
-        raise error
-    if isinstance(error, TimeoutError):
-        return "not compiled within the budget"
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:_LETTERS]}"
+@contextlib.contextmanager
+def _variables(**values: str) -> Iterator[None]:
+    """Environment variables of processes that are started in the block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 class Compiled:
-    """Processes whose contender is compiled, by its work. Use it in a `with` block,
-    which ends them.
+    """What came of compiling beforehand, by the work.
 
     Attributes:
-        ready: what those told that are ready for their turns.
-        failed: why others are not.
+        ready: what the processes told.
+        failed: why there is nothing.
         together: how many were compiled at the same time.
     """
 
     def __init__(self) -> None:
         self.ready: dict[Work, Ready] = {}
-        self.failed: dict[Work, str] = {}
+        self.failed: dict[Work, Failure] = {}
         self.together = 1
-        self._workers: dict[Work, Worker] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.end()
-
-    def take(self, work: Work) -> Worker | None:
-        """The process that is ready to take turns at `work`, if it was kept; the
-        caller ends it."""
-        return self._workers.pop(work, None)
-
-    def end(self) -> None:
-        """End the processes that nobody took; what they compiled stays."""
-        for worker in self._workers.values():
-            worker.__exit__()
-        self._workers.clear()
 
     def compile(
         self, contender: Contender, works: Sequence[Work], *, until: float
@@ -117,35 +73,38 @@ class Compiled:
         Args:
             until: of `time.perf_counter()`, when to give up.
         """
-        self.together = together(len(works))
+        cores = os.cpu_count() or 1
+        self.together = max(1, min(len(works), cores // _CORES_EACH))
+        threads = str(max(1, cores // self.together))
         for first in range(0, len(works), self.together):
-            group = list(works[first : first + self.together])
-            for work in group:
-                self._workers[work] = Worker(contender.name)
-                self._workers[work].begin(turns, contender, work)
-            group = self._next(contender, group, until)  # the network is made
-            self._next(contender, group, until)
-        shares = [told.free_share for told in self.ready.values()]
-        if any(share is not None and share < _FREE_SHARE for share in shares):
-            self.end()
+            with contextlib.ExitStack() as stack:
+                workers: dict[Work, Worker] = {}
+                with _variables(TORCHINDUCTOR_COMPILE_THREADS=threads):
+                    for work in works[first : first + self.together]:
+                        worker = stack.enter_context(Worker(contender.name))
+                        workers[work] = worker
+                for work, worker in workers.items():
+                    worker.begin(turns, contender, work)
+                workers = self._next(contender, workers, until)  # the network is made
+                self._next(contender, workers, until)
 
     def _next(
-        self, contender: Contender, works: list[Work], until: float
-    ) -> list[Work]:
-        for work in works:
-            self._workers[work].ask()
-        going = []
-        for work in works:
+        self, contender: Contender, workers: dict[Work, Worker], until: float
+    ) -> dict[Work, Worker]:
+        """What each tells next; those that can go on."""
+        for worker in workers.values():
+            worker.ask()
+        going = {}
+        for work, worker in workers.items():
             patience = None if math.isinf(until) else until - time.perf_counter()
             try:
-                told = self._workers[work].answer(patience)
+                told = worker.answer(patience)
             except OutOfMemory:
-                self._workers.pop(work).__exit__()  # it may fit when alone
+                continue  # it may fit when alone
             except Exception as error:
                 self.failed[work] = failure(contender, error)
-                self._workers.pop(work).__exit__()
-            else:
-                going.append(work)
-                if told is not None:
-                    self.ready[work] = told
+                continue
+            going[work] = worker
+            if told is not None:
+                self.ready[work] = told
         return going

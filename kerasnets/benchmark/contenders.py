@@ -1,6 +1,7 @@
 """The ways to run a network that a benchmark compares."""
 
 import contextlib
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -134,11 +135,19 @@ def surroundings(contender: Contender, work: Work) -> AbstractContextManager:
     plain PyTorch only what any tuned script sets on CUDA."""
     if not contender.is_plain:
         return runtime.session(work.device, work.precision)
-    if work.device.startswith("cuda"):
-        from kerasnets.engines.cuda_math import fast_math
-
-        return fast_math()
+    if work.on_cuda:
+        return _on_cuda(work.device)
     return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _on_cuda(device: str) -> Iterator[None]:
+    import torch
+
+    from kerasnets.engines.cuda_math import fast_math
+
+    with torch.cuda.device(device), fast_math():
+        yield
 
 
 def torchvision_works() -> bool:

@@ -65,9 +65,10 @@ class FitRunner:
             momentum=MOMENTUM,
         )
         self._whole = whole_batches.are_needed(session)
+        self._dataset = _dataset(work)
         self._batches: tuple[int, tuple[Batches, ...]] | None = None
         keras.utils.set_random_seed(self._recipe.seed)
-        self._model = network(self._recipe, self._dataset(1))
+        self._model = network(self._recipe, self._dataset)
         compile_model(
             self._model,
             self._recipe,
@@ -75,9 +76,8 @@ class FitRunner:
             steps_per_epoch=_STEPS_PER_EPOCH,
         )
         self._model.optimizer.build(self._model.trainable_variables)
-        choice.use(
-            self._model, choice.check(contender.engine or "auto", session.device)
-        )
+        engine = choice.check(contender.engine or "auto", session.device)
+        choice.use(self._model, engine)
         if self._whole:
             whole_batches.install(self._model)
 
@@ -98,27 +98,29 @@ class FitRunner:
         return self._batches[1]
 
     def _make_batches(self, steps: int) -> tuple[Batches, ...]:
-        work, dataset = self._work, self._dataset(steps)
+        work, dataset = self._work, self._dataset
         subset = Subset(dataset.train, rows(len(dataset.train), work, steps))
-        common = {"place": place(self._session, HostPixels), "fill": self._whole}
+        recipe, whole = self._recipe, self._whole
+        placed = place(self._session, HostPixels)
         if work.what == "inference":
             size = work.batch_size
             return (
                 evaluation_batches(
-                    self._recipe, dataset, subset, batch_size=size, **common
+                    recipe, dataset, subset, batch_size=size, place=placed, fill=whole
                 ),
             )
         monitored = Subset(dataset.train, np.arange(_VALIDATION_IMAGES))
         return (
-            training_batches(self._recipe, dataset, subset, **common),
-            evaluation_batches(self._recipe, dataset, monitored, **common),
+            training_batches(recipe, dataset, subset, place=placed, fill=whole),
+            evaluation_batches(recipe, dataset, monitored, place=placed, fill=whole),
         )
 
-    def _dataset(self, steps: int) -> Dataset:
-        split = Split(*random_images(self._work, steps))
-        mean, std = statistics(split.images)
-        names = tuple(map(str, range(CLASSES)))
-        return Dataset("random images", split, split, names, mean, std, "", "")
+
+def _dataset(work: Work) -> Dataset:
+    split = Split(*random_images(work))
+    mean, std = statistics(split.images)
+    names = tuple(map(str, range(CLASSES)))
+    return Dataset("random images", split, split, names, mean, std, "", "")
 
 
 def _train(model: keras.Model, batches: tuple[Batches, ...], timing: "_Timing") -> None:

@@ -5,10 +5,12 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
-from kerasnets.benchmark.compiling import Compiled, failure
+from kerasnets.benchmark.compiling import Compiled
 from kerasnets.benchmark.contenders import Contender
+from kerasnets.benchmark.failures import Failure, failure
 from kerasnets.benchmark.measure import Timing, interleave
 from kerasnets.benchmark.turns import Ready, turns
 from kerasnets.benchmark.work import Work
@@ -31,7 +33,7 @@ class Found:
     turns: str = IN_ROUNDS
     timings: dict[str, Timing] = field(default_factory=dict)
     ready: dict[str, Ready] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, Failure] = field(default_factory=dict)
 
 
 class Processes:
@@ -71,7 +73,7 @@ class Processes:
 
     def compare(self, work: Work) -> Found:
         """Let the contenders take turns at `work`: in rounds or, where they do not fit
-        an accelerator's memory together, one after another.
+        a CUDA device's memory together, one after another.
 
         Raises:
             Exception: what befalls a contender, unless it fails alone.
@@ -79,7 +81,7 @@ class Processes:
         try:
             return self._in_rounds(work)
         except OutOfMemory:
-            if work.device == "cpu":
+            if not work.on_cuda:
                 raise
         return self._one_by_one(work)
 
@@ -87,11 +89,7 @@ class Processes:
         found = Found()
         waiting = []
         for one in self._contenders:
-            kept = self._compiled.take(work) if one.compiled else None
-            if kept:
-                self._workers[one.name] = kept
-                found.ready[one.name] = self._compiled.ready[work]
-            elif one.compiled and work in self._compiled.failed:
+            if one.compiled and work in self._compiled.failed:
                 found.failed[one.name] = self._compiled.failed[work]
             else:
                 waiting.append(one)
@@ -104,7 +102,6 @@ class Processes:
 
     def _one_by_one(self, work: Work) -> Found:
         # A process that has ended holds no memory.
-        self._compiled.end()
         self.__exit__()
         whole = Found(turns=ONE_BY_ONE)
         for one in self._contenders:
@@ -113,7 +110,7 @@ class Processes:
                 self._make_ready([one], work, found)
                 self._time(work, found)
             except OutOfMemory as error:
-                found.failed[one.name] = str(error)
+                found.failed[one.name] = Failure(str(error))
             whole.timings.update(found.timings)
             whole.ready.update(found.ready)
             whole.failed.update(found.failed)
@@ -123,12 +120,12 @@ class Processes:
     def _make_ready(
         self, contenders: list[Contender], work: Work, found: Found
     ) -> None:
-        """On an accelerator the networks are made at the same time. Their first steps,
+        """On CUDA the networks are made at the same time. Their first steps,
         which take most memory, come one after another, and ours last."""
         # All drop what they had before any makes anew.
         for one in contenders:
             self.worker(one).begin(turns, one, work)
-        at_once = work.device != "cpu"
+        at_once = work.on_cuda
         made = self._next(contenders[::-1], found, at_once=at_once)
         for one, told in self._next(list(made), found, at_once=False).items():
             cold = self._compiled.ready.get(work) if one.compiled else None
@@ -163,18 +160,32 @@ class Processes:
 
     def _time(self, work: Work, found: Found) -> None:
         turns = {
-            one.name: self.worker(one).next
+            one.name: partial(self._turn, one, found)
             for one in self._contenders
             if one.name in found.ready
         }
-        if turns:
-            found.timings = interleave(
-                turns,
-                images=work.batch_size,
-                rounds=self._rounds,
-                warm_up=1 if work.device == "cpu" else 0,
-                until=self._until,
-            )
+        if not turns:
+            return
+        timings = interleave(
+            turns,
+            images=work.batch_size,
+            rounds=self._rounds,
+            warm_up=0 if work.on_cuda else 1,
+            until=self._until,
+        )
+        found.timings = {
+            name: timing for name, timing in timings.items() if name not in found.failed
+        }
+
+    def _turn(self, contender: Contender, found: Found) -> float:
+        """Seconds of a turn; not a number from where the contender has failed."""
+        if contender.name not in found.failed:
+            try:
+                return self.worker(contender).next()
+            except Exception as error:
+                found.failed[contender.name] = failure(contender, error)
+                self._end(contender.name)
+        return math.nan
 
     def _end(self, name: str) -> None:
         worker = self._workers.pop(name, None)

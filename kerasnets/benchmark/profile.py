@@ -37,7 +37,7 @@ def _rows(contender: Contender, work: Work) -> list[list[Any]]:
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as record
 
-    on_cuda = work.device.startswith("cuda")
+    on_cuda = work.on_cuda
     activities = [ProfilerActivity.CPU]
     if on_cuda:
         activities.append(ProfilerActivity.CUDA)

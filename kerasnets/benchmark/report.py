@@ -14,7 +14,7 @@ from typing import Any
 
 from kerasnets import runs
 from kerasnets.benchmark import contenders, profile, roofline
-from kerasnets.benchmark.compiling import Compiled, empty_cache, together
+from kerasnets.benchmark.compiling import Compiled, empty_cache
 from kerasnets.benchmark.contenders import OURS, Contender
 from kerasnets.benchmark.footprint import Footprint, footprint
 from kerasnets.benchmark.measure import Timing, ratio
@@ -53,7 +53,7 @@ def benchmark(
     """Compare training, inference, start-up and memory.
 
     Each contender of a network has a process of its own; they take turns. This process
-    only waits.
+    only waits. A contender that fails alone is recorded as failed; the others go on.
 
     Args:
         networks: names; batch norm on, head and stem "imagenet".
@@ -196,9 +196,8 @@ class _Benchmark:
         plan = self._plan
         compiled = [one for one in self._names if one.compiled]
         with contextlib.ExitStack() as stack:
-            many = len(plan.works(device)) if device != "cpu" else 1
-            stack.enter_context(empty_cache(together(many)))
-            beforehand = stack.enter_context(Compiled())
+            stack.enter_context(empty_cache())
+            beforehand = Compiled()
             processes = stack.enter_context(
                 Processes(self._names, beforehand, rounds=plan.rounds, until=plan.until)
             )
@@ -207,7 +206,7 @@ class _Benchmark:
             self._say(f"{plan.network}: {', '.join(one.name for one in self._names)}")
             self._begin(environment, *engines)
             works = plan.works(device)
-            if compiled and works and device != "cpu":
+            if compiled and works and works[0].on_cuda:
                 self._compile(beforehand, compiled[0], works)
             for work in works:
                 if plan.over:
@@ -219,7 +218,6 @@ class _Benchmark:
                 self._profile(processes, first)
             if "start" in plan.only:
                 processes.__exit__()
-                beforehand.end()
                 self._measure_footprints(beforehand, first)
         self._report["finished"] = True
         self._write()
@@ -261,8 +259,8 @@ class _Benchmark:
         compiled.compile(one, works, until=self._plan.until)
         self._report["compiled_together"] = compiled.together
         self._say(
-            f"{self._plan.network}: {one.name} made ready for {len(works)} "
-            f"comparisons, {compiled.together} at a time, in "
+            f"{self._plan.network}: {one.name} compiled {len(works)} times, "
+            f"{compiled.together} at a time, in "
             f"{time.perf_counter() - began:.0f} s"
         )
 
@@ -353,7 +351,9 @@ def _part(
         "turns": found.turns,
         "contenders": described,
         "ratios": _ratios(found.timings, names),
-        "failed": found.failed,
+        "failed": {
+            name: dataclasses.asdict(failed) for name, failed in found.failed.items()
+        },
         "demands": demands,
     }
 
@@ -401,5 +401,5 @@ def _ratios(
 
 def _said(part: dict[str, Any]) -> str:
     ratios = [f"{found['ratio']:.2f}x {name}" for name, found in part["ratios"].items()]
-    failed = [f"{name} failed: {why}" for name, why in part["failed"].items()]
+    failed = [f"{name} failed: {one['why']}" for name, one in part["failed"].items()]
     return "".join(f"; {one}" for one in (*ratios, *failed))

@@ -24,7 +24,7 @@ class TorchBatches:
     def __init__(self, work: Work, steps: int, *, channels_last: bool) -> None:
         self._work, self._channels_last = work, channels_last
         self._device = torch.device(work.device)
-        images, labels = random_images(work, steps)
+        images, labels = random_images(work)
         self._rows = torch.from_numpy(rows(len(images), work, steps)).to(self._device)
         self._host = images
         values = images.reshape(-1, work.channels)[:1_000_000] / 255
@@ -54,15 +54,22 @@ class TorchBatches:
         return values if self._channels_last else values.contiguous()
 
     def _changed(self, chosen: torch.Tensor) -> torch.Tensor:
-        if self._device.type == "cpu":
-            changes = draw("crop-flip", len(chosen), self._rng)
-            return torch.from_numpy(change(self._host[chosen.numpy()], changes))
-        count, size, device = len(chosen), self._work.image_size, self._device
-        images = F.pad(self._images[chosen], (0, 0, *(PADDING,) * 4))
-        offsets = torch.randint(2 * PADDING + 1, (2, count, 1), device=device)
-        pixels = torch.arange(size, device=device)
-        flipped = torch.rand(count, 1, device=device) < 0.5
-        columns = torch.where(flipped, size - 1 - pixels, pixels) + offsets[1]
-        lines = pixels + offsets[0]
-        each = torch.arange(count, device=device)
-        return images[each[:, None, None], lines[:, :, None], columns[:, None, :]]
+        if self._device.type != "cpu":
+            return crop_and_flip(self._images[chosen])
+        changes = draw("crop-flip", len(chosen), self._rng)
+        return torch.from_numpy(change(self._host[chosen.numpy()], changes))
+
+
+def crop_and_flip(images: torch.Tensor) -> torch.Tensor:
+    """Each image [N, S, S, C] padded with zeros, cut out at a random place and mirrored
+    with probability 1/2, by one gather where the images are."""
+    count, size = images.shape[:2]
+    device = images.device
+    padded = F.pad(images, (0, 0, *(PADDING,) * 4))
+    offsets = torch.randint(2 * PADDING + 1, (2, count, 1), device=device)
+    pixels = torch.arange(size, device=device)
+    flipped = torch.rand(count, 1, device=device) < 0.5
+    lines = offsets[0] + pixels
+    columns = offsets[1] + torch.where(flipped, size - 1 - pixels, pixels)
+    each = torch.arange(count, device=device)
+    return padded[each[:, None, None], lines[:, :, None], columns[:, None, :]]

@@ -2,6 +2,7 @@
 
 import contextlib
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 
@@ -37,9 +38,9 @@ class PlainRunner:
             torch.channels_last if contender.channels_last else torch.contiguous_format
         )
         torch.manual_seed(0)
-        module = _network(contender, work)
+        module: Any = _network(contender, work)
         self._module = module.to(work.device, memory_format=layout)
-        self._network = self._module
+        self._network: Any = self._module
         if contender.compiled:
             mode = "reduce-overhead" if self._kind == "cuda" else "default"
             self._network = torch.compile(self._module, mode=mode)

@@ -29,7 +29,6 @@ class Ready:
         imports_bytes, peak_bytes: most memory with the imports alone, and after the
             first steps; of an accelerator its own. None where the platform does not
             say.
-        free_share: of an accelerator's memory that nobody holds; None elsewhere.
         counts: `Runner.counts`.
     """
 
@@ -38,7 +37,6 @@ class Ready:
     step_s: float
     imports_bytes: int | None
     peak_bytes: int | None
-    free_share: float | None
     counts: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -77,7 +75,6 @@ def turns(contender: Contender, work: Work) -> Iterator[Ready | float | None]:
             step_s,
             imports_bytes,
             peak,
-            _free_share(work),
             runner.counts(),
         )
         while True:
@@ -85,6 +82,8 @@ def turns(contender: Contender, work: Work) -> Iterator[Ready | float | None]:
             runner.run(steps, clock, warm_up=warm_up)
             _release(work)
             yield clock.seconds / steps
+            if clock.seconds < turn_s / 2:  # others disturbed the calibration
+                steps = math.ceil(steps * turn_s / clock.seconds)
 
 
 def _calibrated(
@@ -105,16 +104,7 @@ def _calibrated(
 def _release(work: Work) -> None:
     """Give a device's memory that holds nothing back to it, for the other contenders.
     CUDA graphs keep theirs."""
-    if work.device.startswith("cuda") and "torch" in sys.modules:
+    if work.on_cuda and "torch" in sys.modules:
         import torch
 
         torch.cuda.empty_cache()
-
-
-def _free_share(work: Work) -> float | None:
-    if work.device.startswith("cuda") and "torch" in sys.modules:
-        import torch
-
-        free, total = torch.cuda.mem_get_info(work.device)
-        return free / total
-    return None

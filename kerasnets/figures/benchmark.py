@@ -11,6 +11,7 @@ from kerasnets.figures.style import BLUE, GRAY, SMALL_SIZE, sheet
 from kerasnets.names import network_title
 
 _OURS = "kerasnets"
+_MOST = 3  # plots beside each other
 
 
 def draw_benchmark(reports: Sequence[dict[str, Any]], path: Path) -> Path:
@@ -26,14 +27,15 @@ def draw_benchmark(reports: Sequence[dict[str, Any]], path: Path) -> Path:
     Raises:
         RunError: it cannot be written.
     """
-    columns = list(
-        dict.fromkeys(
-            (what, *_conditions(report, part))
-            for report in reports
-            for what in ("train", "inference")
-            for part in report[what]
-        )
-    )
+    columns = list(dict.fromkeys(key for one in reports for key in _by_column(one)))
+    lines = [columns[at : at + _MOST] for at in range(0, len(columns), _MOST)]
+    rows = [
+        (report, parts, line)
+        for report in reports
+        for parts in [_by_column(report)]
+        for line in lines
+        if parts.keys() & set(line)
+    ]
     environment = reports[0]["environment"]
     alike = {column[2:] for column in columns}
     same = f", {_said(*next(iter(alike)))}" if len(alike) == 1 else ""
@@ -46,24 +48,26 @@ def draw_benchmark(reports: Sequence[dict[str, Any]], path: Path) -> Path:
         + (f"; compared with {source}" if source else "")
         + f". Medians of {reports[0]['rounds']} interleaved rounds; lines are the "
         "middle half of the rounds.",
-        body_height=0.6 + 1.35 * len(reports),
+        body_height=0.6 + 1.35 * len(rows),
     ) as figure:
-        grid = figure.subplots(
-            len(reports), max(1, len(columns)), sharey="row", squeeze=False
-        )
-        for row, report in zip(grid, reports, strict=True):
-            parts = {
-                (what, *_conditions(report, part)): part
-                for what in ("train", "inference")
-                for part in report[what]
-            }
-            for axes, column in itertools.zip_longest(row, columns):
-                if column in parts:
-                    said = "" if same else f", {_said(*column[2:])}"
-                    _draw(axes, report, column[0], parts[column], said)
+        grid = figure.subplots(len(rows), len(lines[0]), sharey="row", squeeze=False)
+        for places, (report, parts, line) in zip(grid, rows, strict=True):
+            for axes, column in itertools.zip_longest(places, line):
+                part = parts.get(column)
+                if part and part["contenders"]:
+                    said = "" if same else f"\n{_said(*column[2:])}"
+                    _draw(axes, report, column[0], part, said)
                 else:
                     axes.set_axis_off()
     return path
+
+
+def _by_column(report: dict[str, Any]) -> dict[tuple, dict[str, Any]]:
+    return {
+        (what, *_conditions(report, part)): part
+        for what in ("train", "inference")
+        for part in report[what]
+    }
 
 
 def _conditions(report: dict[str, Any], part: dict[str, Any]) -> tuple[int, int, str]:
@@ -74,7 +78,7 @@ def _conditions(report: dict[str, Any], part: dict[str, Any]) -> tuple[int, int,
 
 
 def _said(image_size: int, precision: str) -> str:
-    return f"{image_size}x{image_size}, {precision}"
+    return f"{image_size}x{image_size}, {precision.removeprefix('mixed_')}"
 
 
 def _draw(

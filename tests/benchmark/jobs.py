@@ -1,13 +1,15 @@
 """What the tests let a worker do. It imports this file: nothing heavy is imported."""
 
+import itertools
 import os
 import signal
 import sys
 import time
 import weakref
+from pathlib import Path
 
-from kerasnets.benchmark.turns import turns
-from kerasnets.errors import BackendError
+from kerasnets.benchmark.turns import Ready, turns
+from kerasnets.errors import BackendError, OutOfMemory
 
 finalized: list[str] = []
 
@@ -38,13 +40,64 @@ def dropped():
 
 
 def heavy_imports(*arguments):
-    """Which heavy modules a contender has imported after each of its turns."""
+    """Which heavy modules a contender has imported after each thing it tells."""
     for _ in turns(*arguments):
         yield {"keras", "torch"} & set(sys.modules)
 
 
-def place(device):
-    return {}, device
+def place(device, engine):
+    return {}, device, engine
+
+
+def take_turns(contender, work):
+    """A contender that is ready at once; its turns say what it does with them."""
+    yield None
+    yield Ready(1.0, 9.0, 0.5, 10**6, 10**7, {})
+    while True:
+        yield 0.5
+
+
+def slow_turns(contender, work):
+    yield from itertools.islice(take_turns(contender, work), 2)
+    while True:
+        time.sleep(0.2)
+        yield 0.2
+
+
+def ceiling(precision, device):
+    return {"tflops_per_s": 1.0, "gb_per_s": 10.0}
+
+
+def never_ready(contender, work):
+    """Compiled, it takes for ever."""
+    if contender.compiled:
+        time.sleep(600)
+    yield from take_turns(contender, work)
+
+
+def fails_compiling(contender, work):
+    if contender.compiled:
+        raise RuntimeError("no C++ compiler\nwas found")
+    yield from take_turns(contender, work)
+
+
+def fails_in_a_turn(contender, work):
+    """Ours fails in its third turn."""
+    told = take_turns(contender, work)
+    for count, one in enumerate(told):
+        if contender.name == "kerasnets" and count == 4:
+            raise ValueError("no number")
+        yield one
+
+
+def out_of_memory_once(contender, work):
+    """The first time, when all have their networks, keras finds no memory."""
+    first = Path(os.environ["FIRST_TIME"])
+    for one in take_turns(contender, work):
+        if one and contender.name == "keras" and not first.exists():
+            first.touch()
+            raise OutOfMemory("out of memory at batch size 64.")
+        yield one
 
 
 def refuse(*_):

@@ -1,6 +1,7 @@
 """The benchmark times what it says, and its contenders do the same work."""
 
 import json
+import time
 from functools import partial
 
 import keras
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kerasnets.benchmark import contenders
 from kerasnets.benchmark.measure import Timing, interleave, ratio
 from kerasnets.cli.main import _run
 from kerasnets.runs import read_csv
@@ -31,6 +33,13 @@ def test_the_order_turns_and_warm_up_does_not_count():
     assert timings["b"].images_per_s == 10 / 7
 
 
+def test_no_round_is_begun_after_the_time_is_up():
+    timings = interleave(
+        {"a": lambda: 1.0}, images=1, rounds=5, warm_up=1, until=time.perf_counter()
+    )
+    assert timings["a"].seconds.tolist() == [1.0]
+
+
 @given(
     st.lists(
         st.tuples(st.floats(0.01, 10), st.floats(0.01, 10)), min_size=3, max_size=20
@@ -47,10 +56,11 @@ def test_the_ratio_is_inside_its_interval_and_turns_over(pairs):
 @pytest.mark.skipif(
     keras.backend.backend() != "torch", reason="torchvision runs on PyTorch"
 )
-def test_the_command_writes_what_it_prints(tmp_path, capsys):
+def test_the_command_writes_what_it_prints(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(contenders, "torchvision_works", lambda: False)
     arguments = ["benchmark", "resnet18", "--batch-size", "2", "--rounds", "3"]
     arguments += ["--inference-batch-size", "2", "--out", str(tmp_path), "--json"]
-    arguments += ["--profile"]
+    arguments += ["--profile", "--against", "torchvision,keras"]
     assert _run([*arguments, "--device", "cpu"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == [json.loads((tmp_path / "resnet18.json").read_text())]
@@ -58,8 +68,8 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys):
     names = {
         "kerasnets",
         "keras",
-        "torchvision contiguous",
-        "torchvision channels-last",
+        "plain PyTorch twin contiguous",
+        "plain PyTorch twin channels-last",
     }
     assert set(report["train"][0]["contenders"]) == names == set(report["footprint"])
     assert report["processes"] == "one for each contender"

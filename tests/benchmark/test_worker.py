@@ -6,12 +6,17 @@ import signal
 import jobs
 import pytest
 
-from kerasnets.benchmark import report
+from kerasnets.benchmark import processes, report
+from kerasnets.benchmark.contenders import Contender
+from kerasnets.benchmark.work import Work
 from kerasnets.benchmark.worker import Worker
 from kerasnets.cli import main as cli
 from kerasnets.errors import BackendError, ProcessEnded
 
-PLAIN = ["torchvision contiguous", "torchvision channels-last"]
+PLAIN = [
+    Contender("torchvision contiguous"),
+    Contender("torchvision channels-last", channels_last=True),
+]
 TORCHVISION = """
 from torch import nn
 
@@ -38,15 +43,17 @@ def signals():
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("what", ["train", "predict"])
-@pytest.mark.parametrize("name", PLAIN)
-def test_plain_pytorch_has_no_keras(name, what, tmp_path, monkeypatch):
+@pytest.mark.parametrize("what", ["train", "inference"])
+@pytest.mark.parametrize("contender", PLAIN, ids=lambda one: one.name)
+def test_plain_pytorch_has_no_keras(contender, what, tmp_path, monkeypatch):
     pytest.importorskip("torch")
     (tmp_path / "torchvision.py").write_text(TORCHVISION)
     monkeypatch.syspath_prepend(tmp_path)
-    with Worker(name) as worker:
-        worker.begin(jobs.heavy_imports, name, "resnet18", 2, 3, "cpu", what)
-        assert worker.next() == worker.next() == {"torch"}
+    work = Work(network="resnet18", what=what, batch_size=2)
+    with Worker(contender.name) as worker:
+        worker.begin(jobs.heavy_imports, contender, work)
+        for _ in ("made", "ready", "a turn"):
+            assert worker.next() == {"torch"}
 
 
 def test_a_contender_is_dropped_before_the_next_is_made():
@@ -105,8 +112,9 @@ def test_ctrl_c_is_left_to_the_parent():
 def test_what_befalls_a_contender_ends_the_command_with_one_line(
     job, status, line, signals, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(report, "turns", job)
+    monkeypatch.setattr(processes, "turns", job)
     monkeypatch.setattr(report, "_place", jobs.place)
+    monkeypatch.setattr(report.runtime, "backend", lambda: "jax")  # has no ceiling
     command = ["benchmark", "resnet18", "--against", "keras", "--out", str(tmp_path)]
     with pytest.raises(SystemExit) as ended:
         cli.main(command)
@@ -115,3 +123,14 @@ def test_what_befalls_a_contender_ends_the_command_with_one_line(
     assert begun == "resnet18: kerasnets, keras"
     assert error.startswith(line)
     assert not list(tmp_path.iterdir())
+
+
+def test_several_processes_work_at_the_same_time_and_may_take_too_long():
+    with Worker("quick") as quick, Worker("slow") as slow:
+        quick.begin(jobs.take_turns, None, None)
+        slow.begin(jobs.never_ready, Contender("slow", compiled=True), None)
+        for one in (quick, slow):
+            one.ask()
+        assert quick.answer(60) is None
+        with pytest.raises(TimeoutError, match="slow took longer than"):
+            slow.answer(0.1)

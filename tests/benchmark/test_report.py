@@ -1,0 +1,122 @@
+"""What a benchmark says of contenders that fail, take too long, or do not fit."""
+
+import json
+
+import jobs
+import pytest
+
+from kerasnets.benchmark import compiling, contenders, processes, report
+from kerasnets.benchmark.report import benchmark
+
+TWIN = "plain PyTorch twin"
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """Contenders that compute nothing."""
+    monkeypatch.setattr(report, "_place", jobs.place)
+    monkeypatch.setattr(report.roofline, "measure_ceiling", jobs.ceiling)
+    monkeypatch.setattr(report.runtime, "backend", lambda: "torch")
+    monkeypatch.setattr(contenders, "torchvision_works", lambda: False)
+
+
+@pytest.fixture
+def compare(monkeypatch, tmp_path):
+    def run(job, against=("torchvision-compiled", "keras"), **options):
+        monkeypatch.setattr(processes, "turns", job)
+        monkeypatch.setattr(compiling, "turns", job)
+        said: list[str] = []
+        options = {"only": ("train",), "device": "cpu", "rounds": 3, **options}
+        (found,) = benchmark(
+            ["resnet18"], against=against, folder=tmp_path, say=said.append, **options
+        )
+        assert json.loads((tmp_path / "resnet18.json").read_text()) == found
+        return found, said
+
+    return run
+
+
+def test_a_compiled_contender_says_how_long_it_took(compare):
+    found, _ = compare(jobs.take_turns, batch_sizes=(2, 4))
+    assert [part["batch_size"] for part in found["train"]] == [2, 4]
+    numbers = found["train"][0]["contenders"][f"{TWIN}, compiled"]
+    assert numbers["compile_s"] == 8.5 and numbers["seconds"] == [0.5] * 3
+    assert found["train"][0]["ratios"].keys() == {f"{TWIN}, compiled", "keras"}
+    assert found["finished"] and not found["inference"]
+
+
+def test_the_faster_of_two_memory_formats_is_named(compare):
+    found, _ = compare(jobs.take_turns, against=("torchvision",))
+    (ratio,) = found["train"][0]["ratios"].items()
+    formats = [f"{TWIN} contiguous", f"{TWIN} channels-last"]
+    assert ratio[0] in formats and ratio[1]["faster_of"] == formats
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:0"])
+def test_a_compiler_that_fails_ends_nothing(compare, device):
+    found, said = compare(jobs.fails_compiling, device=device)
+    (part,) = found["train"]
+    failed = part["failed"][f"{TWIN}, compiled"]
+    assert failed["why"] == "RuntimeError: no C++ compiler was found"
+    assert "jobs.py" in failed["traceback"]
+    assert part["contenders"].keys() == {"kerasnets", "keras"}
+    assert f"{TWIN}, compiled failed: {failed['why']}" in said[-1]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:0"])
+def test_a_compiler_that_takes_too_long_is_not_waited_for(compare, device):
+    found, _ = compare(jobs.never_ready, device=device, budget_s=8.0, rounds=1)
+    failed = [
+        part["failed"][f"{TWIN}, compiled"]["why"] for part in found["train"]
+    ] or found["left_out"]
+    assert len(failed) == 1
+    assert "budget" in failed[0] or "resnet18, training" in failed[0]
+
+
+def test_ours_that_fails_in_a_turn_leaves_the_others(compare):
+    found, _ = compare(jobs.fails_in_a_turn)
+    (part,) = found["train"]
+    assert part["failed"]["kerasnets"]["why"] == "ValueError: no number"
+    assert part["contenders"].keys() == {f"{TWIN}, compiled", "keras"}
+    assert part["ratios"] == {}
+
+
+def test_where_memory_is_short_turns_come_one_after_another(
+    compare, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("FIRST_TIME", str(tmp_path / "tried"))
+    found, _ = compare(jobs.out_of_memory_once, device="cuda:0")
+    (part,) = found["train"]
+    assert part["turns"] == processes.ONE_BY_ONE
+    assert len(part["contenders"]) == 3 and not part["failed"]
+
+
+def test_the_budget_ends_rounds_and_leaves_out_the_rest(compare):
+    found, said = compare(
+        jobs.slow_turns, against=("keras",), budget_s=4.0, batch_sizes=(2, 4), rounds=99
+    )
+    (part,) = found["train"]
+    assert 1 <= part["rounds"] < 99
+    assert found["left_out"] == ["resnet18, training, 32x32, batch 4, float32"]
+    assert "of 99" in said[1] and "left out" in said[2]
+
+
+def test_other_sizes_have_a_file_of_their_own(compare, tmp_path):
+    compare(jobs.take_turns, against=("keras",))
+    benchmark(
+        ["resnet18"],
+        against=("keras",),
+        image_size=64,
+        precisions=("float32", "mixed_bfloat16"),
+        only=("train",),
+        device="cpu",
+        folder=tmp_path,
+        say=lambda line: None,
+    )
+    found = json.loads((tmp_path / "resnet18-64.json").read_text())
+    assert [part["precision"] for part in found["train"]] == [
+        "float32",
+        "mixed_bfloat16",
+    ]
+    assert {part["image_size"] for part in found["train"]} == {64}
+    assert (tmp_path / "resnet18.json").exists()
