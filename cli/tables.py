@@ -18,6 +18,7 @@ from kerasnets.runs import Run, read_csv
 from kerasnets.study.tables import TextTable
 
 if TYPE_CHECKING:
+    from kerasnets.parity import Parity
     from kerasnets.study.estimate import Estimate
     from kerasnets.study.plan import Study
     from kerasnets.study.results import Results
@@ -257,6 +258,36 @@ def study_table(results: "Results") -> Table:
         f"Test accuracy in percent; {results.finished} of {len(results.outcomes)} runs "
         "finished. results.md gives the reasons."
     )
+    return table
+
+
+def parity_table(result: "Parity") -> Table:
+    """Networks and backends, with their largest differences from the first backend."""
+    from kerasnets.parity import EVALUATION, LOGITS, LOSS, STEPS, title
+
+    table = _table(
+        (
+            "network",
+            "backend",
+            "first weights",
+            f"logits (≤ {LOGITS:.0e})",
+            f"loss, {STEPS} steps (≤ {LOSS:.0e})",
+            f"evaluation (≤ {EVALUATION:.0e})",
+            "",
+        ),
+        right=(3, 4, 5),
+    )
+    for row in result.rows:
+        table.add_row(
+            title(row.network),
+            row.backend,
+            "same bits" if row.weights else "DIFFER",
+            f"{row.logits:.1e}",
+            f"{row.loss:.1e}",
+            f"{row.evaluation:.1e}",
+            "agrees" if row.agrees else "DISAGREES",
+        )
+    table.caption = f"Largest differences from {result.reference}."
     return table
 
 

@@ -1,0 +1,49 @@
+"""kerasnets parity: whether the backends compute the same."""
+
+import json
+
+import click
+
+from kerasnets.cli.options import Name
+from kerasnets.networks.specs import NETWORKS
+
+
+@click.command()
+@click.argument(
+    "networks", metavar="[NETWORK]...", nargs=-1, type=Name("network", NETWORKS)
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the results alone.")
+def parity(networks: tuple[str, ...], as_json: bool) -> int:
+    """Show that the installed backends compute the same.
+
+    Runs the networks (the paper's three unless named) from one seed under each backend,
+    in a process of its own: first weights, logits, ten training steps, evaluation.
+    Float32 on the CPU, without dropout. Ends with status 1 where backends disagree.
+
+    \b
+    Example:
+      kerasnets parity resnet34
+    """
+    from kerasnets import parity as backends
+
+    result = backends.parity(
+        networks or backends.PAPER_NETWORKS,
+        say=lambda line: click.echo(line, err=True),
+    )
+    status = 0 if result.agrees else 1
+    if as_json:
+        click.echo(json.dumps(result.to_json(), indent=2))
+        return status
+
+    from rich.console import Console
+
+    from kerasnets.cli.tables import parity_table
+
+    Console(highlight=False).print(parity_table(result))
+    versions = result.versions
+    named = [f"{name} {version}" for name, version in versions.items()]
+    click.echo(f"compared with {named[0]}; {', '.join(named[1:])}")
+    if result.not_installed:
+        click.echo(f"not installed: {', '.join(result.not_installed)}")
+    click.echo("the backends agree." if result.agrees else "the backends DISAGREE.")
+    return status
