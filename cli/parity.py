@@ -35,14 +35,15 @@ def parity(networks: tuple[str, ...], as_json: bool) -> int:
         click.echo(json.dumps(result.to_json(), indent=2))
         return status
 
-    from rich.console import Console
+    from kerasnets.cli.tables import parity_table, print_tables
 
-    from kerasnets.cli.tables import parity_table
-
-    Console(highlight=False).print(parity_table(result))
-    versions = result.versions
-    named = [f"{name} {version}" for name, version in versions.items()]
-    click.echo(f"compared with {named[0]}; {', '.join(named[1:])}")
+    print_tables(parity_table(result))
+    named = [f"{name} {version}" for name, version in result.versions.items()]
+    click.echo(
+        f"largest differences between {named[0]} and {', '.join(named[1:])}; those "
+        f"that agree are at most {backends.LOGITS:.0e} (logits), {backends.LOSS:.0e} "
+        f"(loss) and {backends.EVALUATION:.0e} (evaluation)"
+    )
     if result.not_installed:
         click.echo(f"not installed: {', '.join(result.not_installed)}")
     click.echo("the backends agree." if result.agrees else "the backends DISAGREE.")

@@ -261,34 +261,34 @@ def study_table(results: "Results") -> Table:
     return table
 
 
-def parity_table(result: "Parity") -> Table:
+def parity_table(result: "Parity") -> TextTable:
     """Networks and backends, with their largest differences from the first backend."""
-    from kerasnets.parity import EVALUATION, LOGITS, LOSS, STEPS, title
+    from kerasnets.parity import STEPS
 
-    table = _table(
+    return TextTable(
         (
             "network",
             "backend",
             "first weights",
-            f"logits (≤ {LOGITS:.0e})",
-            f"loss, {STEPS} steps (≤ {LOSS:.0e})",
-            f"evaluation (≤ {EVALUATION:.0e})",
-            "",
+            "logits",
+            f"loss of {STEPS} steps",
+            "evaluation",
+            "verdict",
         ),
-        right=(3, 4, 5),
+        tuple(
+            (
+                network_title(row.network),
+                row.backend,
+                "same bits" if row.weights else "DIFFER",
+                f"{row.logits:.1e}",
+                f"{row.loss:.1e}",
+                f"{row.evaluation:.1e}",
+                "agrees" if row.agrees else "DISAGREES",
+            )
+            for row in result.rows
+        ),
+        words=("network", "backend", "first weights", "verdict"),
     )
-    for row in result.rows:
-        table.add_row(
-            title(row.network),
-            row.backend,
-            "same bits" if row.weights else "DIFFER",
-            f"{row.logits:.1e}",
-            f"{row.loss:.1e}",
-            f"{row.evaluation:.1e}",
-            "agrees" if row.agrees else "DISAGREES",
-        )
-    table.caption = f"Largest differences from {result.reference}."
-    return table
 
 
 def _short(contender: str) -> str:

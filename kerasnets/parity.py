@@ -18,8 +18,7 @@ import numpy as np
 
 from kerasnets.benchmark.worker import Worker
 from kerasnets.engines.runtime import BACKENDS
-from kerasnets.errors import BackendError, unknown
-from kerasnets.names import network_title
+from kerasnets.errors import BackendError, KerasnetsError, unknown
 from kerasnets.networks.specs import NETWORKS
 from kerasnets.recipes import Recipe
 
@@ -143,54 +142,61 @@ def parity(
     for network in networks:
         if network not in NETWORKS:
             raise BackendError(unknown("network", network, NETWORKS))
+    return compare([recipe_of(name) for name in dict.fromkeys(networks)], say=say)
+
+
+def compare(
+    recipes: Sequence[Recipe], *, say: Callable[[str], None] = lambda line: None
+) -> Parity:
+    """The same for recipes, one of each network, as `recipe_of` makes them.
+
+    Raises: what `parity` does.
+    """
     present = [name for name in BACKENDS if find_spec(name)]
     absent = tuple(name for name in BACKENDS if name not in present)
     if len(present) < 2:
         raise BackendError(
-            f"parity compares backends, and only {' '.join(present) or 'none'} is "
-            f"installed; 'pip install kerasnets[{absent[-2]}]' adds another."
+            f"parity compares backends; {' and '.join(absent)} are not installed: 'pip "
+            "install kerasnets[jax]' adds one."
         )
     versions, found = {}, {}
     with tempfile.TemporaryDirectory(prefix="kerasnets-parity-") as folder:
         for backend in present:
-            with _worker(backend) as worker, _told(backend):
-                versions[backend] = worker.call(_version)
-                worker.begin(_compute, tuple(networks), Path(folder), backend)
-                for network in networks:
-                    say(f"{backend}: {network}")
-                    found[network, backend] = worker.next()
+            with _worker(backend) as worker:
+                versions[backend] = _version_of(backend, worker)
+                worker.begin(_compute, tuple(recipes), Path(folder))
+                for recipe in recipes:
+                    say(f"{backend}: {recipe.network}")
+                    found[recipe.network, backend] = worker.next()
     reference, *others = present
     rows = tuple(
-        _row(network, backend, found[network, reference], found[network, backend])
-        for network in networks
-        for backend in others
+        _row(network, other, found[network, reference], found[network, other])
+        for network in (recipe.network for recipe in recipes)
+        for other in others
     )
     return Parity(reference, versions, absent, rows)
 
 
 def recipe_of(network: str) -> Recipe:
     """What is trained: the original network, without dropout, whose masks each backend
-    draws by its own generator. The stem of ResNet and DenseNet is the 3x3 one, as it
-    leaves 4x4 maps at the end of a 32x32 image: over 1x1 maps batch norm multiplies
-    round-off manifold in each step, under whatever backend."""
-    stem = "imagenet" if NETWORKS[network].family == "vgg" else "cifar"
+    draws by its own generator.
+
+    Over the 1x1 maps that a 32x32 image ends as in ResNet and DenseNet, batch norm
+    multiplies round-off manifold in each step, under whatever backend; images of 64x64
+    end as 2x2 maps. So do steps that change the network much: the learning rate is a
+    tenth of the paper's.
+    """
     return Recipe.for_paper(
         network,
         "noise",
-        stem=stem,
         dropout=0.0,
+        image_size=32 if NETWORKS[network].family == "vgg" else 64,
         channels=3,
         epochs=2,
         batch_size=_BATCH,
         learning_rate=1e-4,
         validation="test",
     )
-
-
-def title(network: str) -> str:
-    """The network with what of it is not as its authors built it."""
-    stem = ", 3×3 stem" if recipe_of(network).stem == "cifar" else ""
-    return f"{network_title(network)}{stem}"
 
 
 def _row(network: str, backend: str, first: Found, other: Found) -> Row:
@@ -229,13 +235,16 @@ def _worker(backend: str) -> Iterator[Worker]:
         yield worker
 
 
-@contextlib.contextmanager
-def _told(backend: str) -> Iterator[None]:
-    """An installation that does not work is one line."""
+def _version_of(backend: str, worker: Worker) -> str:
     try:
-        yield
-    except ImportError as error:
-        raise BackendError(f"{backend} cannot be used here: {error}.") from error
+        return worker.call(_version)
+    except KerasnetsError:
+        raise
+    except Exception as error:  # an installation that does not fit fails in many ways
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BackendError(
+            f"{backend} is installed, but does not work: {why}"
+        ) from error
 
 
 def _version() -> str:
@@ -246,10 +255,10 @@ def _version() -> str:
         return str(session.environment()["packages"][name])
 
 
-def _compute(networks: Sequence[str], folder: Path, backend: str) -> Iterator[Found]:
+def _compute(recipes: Sequence[Recipe], folder: Path) -> Iterator[Found]:
     """In a backend's process, one network after the other."""
-    for network in networks:
-        yield _found(recipe_of(network), folder / f"{network}.npz")
+    for recipe in recipes:
+        yield _found(recipe, folder / f"{recipe.network}.npz")
 
 
 def _found(recipe: Recipe, trained: Path) -> Found:
