@@ -20,6 +20,7 @@ from kerasnets.cli.drill import drill
 from kerasnets.cli.evaluate import evaluate
 from kerasnets.cli.fit import fit
 from kerasnets.cli.networks import networks
+from kerasnets.cli.parity import parity
 from kerasnets.cli.prepare import prepare
 from kerasnets.cli.report import report
 from kerasnets.cli.reproduce import reproduce
@@ -104,6 +105,7 @@ for command in (
     datasets,
     prepare,
     benchmark,
+    parity,
     drill,
 ):
     kerasnets.add_command(command)

@@ -9,7 +9,7 @@ from click.shell_completion import CompletionItem
 
 from kerasnets.datasets.specs import DATASETS
 from kerasnets.errors import unknown
-from kerasnets.networks.specs import HEADS, NETWORKS, STEMS
+from kerasnets.networks.specs import HEADS, INITIAL_WEIGHTS, NETWORKS, STEMS
 from kerasnets.recipes import (
     AUGMENTATIONS,
     NORMALIZATIONS,
@@ -202,6 +202,12 @@ def training_options(command: Callable) -> Callable:
                 "--precision",
                 type=Name("precision", PRECISIONS),
                 help="[default: float32]",
+            ),
+            click.option(
+                "--initial-weights",
+                type=Name("initial_weights", INITIAL_WEIGHTS),
+                help="What draws them: numpy, the same under every backend, or the "
+                "backend's generator.  [default: numpy; with --resume, the run's]",
             ),
         )
     ):

@@ -18,6 +18,7 @@ from kerasnets.runs import Run, read_csv
 from kerasnets.study.tables import TextTable
 
 if TYPE_CHECKING:
+    from kerasnets.parity import Parity
     from kerasnets.study.estimate import Estimate
     from kerasnets.study.plan import Study
     from kerasnets.study.results import Results
@@ -290,6 +291,36 @@ def study_table(results: "Results") -> Table:
         "finished. results.md gives the reasons."
     )
     return table
+
+
+def parity_table(result: "Parity") -> TextTable:
+    """Networks and backends, with their largest differences from the first backend."""
+    from kerasnets.parity import STEPS
+
+    return TextTable(
+        (
+            "network",
+            "backend",
+            "first weights",
+            "logits",
+            f"loss of {STEPS} steps",
+            "evaluation",
+            "verdict",
+        ),
+        tuple(
+            (
+                network_title(row.network),
+                row.backend,
+                "same bits" if row.weights else "DIFFER",
+                f"{row.logits:.1e}",
+                f"{row.loss:.1e}",
+                f"{row.evaluation:.1e}",
+                "agrees" if row.agrees else "DISAGREES",
+            )
+            for row in result.rows
+        ),
+        words=("network", "backend", "first weights", "verdict"),
+    )
 
 
 def _short(contender: str) -> str:

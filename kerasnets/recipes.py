@@ -9,13 +9,14 @@ and dataset; `PAPER` holds the nine rows of the paper's Tables 1 and 2.
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kerasnets import schema
 from kerasnets.datasets.specs import DATASETS
 from kerasnets.errors import RecipeError, unknown
-from kerasnets.networks.specs import NETWORKS, check_options
+from kerasnets.networks.specs import INITIAL_WEIGHTS, NETWORKS, check_options
 
 AUGMENTATIONS = ("none", "flip", "crop-flip")
 NORMALIZATIONS = ("unit", "standardize")
@@ -63,6 +64,9 @@ class Recipe:
         limit: use this many training images (stratified), or None for all.
         seed: decides initialization, order, augmentation, dropout and splits.
         precision: a Keras dtype policy, one of `PRECISIONS`.
+        initial_weights: "numpy": drawn by NumPy from the seed and each layer's name,
+            the same bits under every backend; or "backend": by the backend's own
+            generator, as in every recipe.json without this field.
     """
 
     network: str
@@ -90,6 +94,7 @@ class Recipe:
     limit: int | None
     seed: int
     precision: str
+    initial_weights: str = "numpy"
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -139,6 +144,7 @@ class Recipe:
                 f"seed must be a whole number from 0 to 4294967295, not {self.seed}."
             )
         _choice("precision", self.precision, PRECISIONS)
+        _choice("initial_weights", self.initial_weights, INITIAL_WEIGHTS)
 
     @classmethod
     def for_paper(cls, network: str, dataset: str, **named: Any) -> "Recipe":
@@ -185,6 +191,7 @@ class Recipe:
             "limit": None,
             "seed": 0,
             "precision": "float32",
+            "initial_weights": "numpy",
         }
         return cls(network=network, dataset=dataset, **{**defaults, **named})
 
@@ -226,14 +233,29 @@ class Recipe:
             values = schema.parse(text)
         except ValueError as error:
             raise RecipeError(f"the recipe is not valid JSON: {error}.") from error
+        return cls.from_record(values)
+
+    @classmethod
+    def from_record(cls, values: Mapping[str, Any]) -> "Recipe":
+        """The recipe of a record's fields, all by name; those that earlier recipes did
+        not record mean what was done then.
+
+        Raises:
+            RecipeError: a field is missing, unknown or of another type, or a value is
+                out of its range.
+        """
         fields = [field.name for field in dataclasses.fields(cls)]
         for name in values:
             _choice("recipe field", name, fields)
+        values = {**BEFORE_RECORDED, **values}
         for name in fields:
             if name not in values:
                 raise RecipeError(f"the recipe lacks the field {name!r}.")
         return cls(**values)
 
+
+# What was done before recipes recorded it.
+BEFORE_RECORDED = {"initial_weights": "backend"}
 
 # Short forms of the fields for folder names.
 _TAGS = {
@@ -260,6 +282,7 @@ _TAGS = {
     "limit": "limit",
     "seed": "seed",
     "precision": "",
+    "initial_weights": "init-",
 }
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -288,6 +311,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "limit": (int, type(None)),
     "seed": (int,),
     "precision": (str,),
+    "initial_weights": (str,),
 }
 
 

@@ -34,6 +34,7 @@ RANKS = {
     "study": 8,
     "benchmark": 8.5,
     "drill": 8,
+    "parity": 8.5,
     "report": 9,
     "cli": 10,
 }

@@ -81,6 +81,7 @@ def test_names_tell_recipes_apart():
         ({"limit": 0}, "limit must be at least 1"),
         ({"seed": -1}, "seed must be"),
         ({"warmup": 20.0}, "shorter than the run's 20 epochs"),
+        ({"initial_weights": "torch"}, "unknown initial_weights 'torch'"),
         ({"stem": "cifar"}, "for ResNet and DenseNet"),
         ({"growth_rate": 32}, "growth_rate 32 does not fit vgg19"),
         ({"lerning_rate": 1}, "Did you mean 'learning_rate'"),
@@ -111,6 +112,17 @@ def test_json_with_missing_or_unknown_fields_is_refused():
     del values["seed"]
     with pytest.raises(RecipeError, match="lacks the field 'seed'"):
         Recipe.from_json(json.dumps(values))
+
+
+def test_recipes_from_before_it_was_recorded_had_their_weights_from_the_backend():
+    recipe = Recipe.for_paper("vgg19", "mnist")
+    assert recipe.initial_weights == "numpy"
+    values = json.loads(recipe.to_json())
+    del values["initial_weights"]
+    before = Recipe.from_json(json.dumps(values))
+    assert before == dataclasses.replace(recipe, initial_weights="backend")
+    assert Recipe.from_json(before.to_json()) == before
+    assert before.name == "mnist-vgg19-init-backend"
 
 
 _json = st.recursive(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from kerasnets.errors import RecipeError, unknown
-from kerasnets.networks.specs import NETWORKS, check_options, minimum_size
+from kerasnets.networks.specs import (
+    INITIAL_WEIGHTS,
+    NETWORKS,
+    check_options,
+    minimum_size,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -26,6 +32,8 @@ def build_model(
     stem: str = "imagenet",
     growth_rate: int | None = None,
     data_format: str | None = None,
+    seed: int | None = None,
+    initial_weights: str = "numpy",
 ) -> keras.Model:
     """A functional Keras model that maps images to float32 logits [N, num_classes].
 
@@ -44,6 +52,12 @@ def build_model(
             (3x3).
         growth_rate: DenseNet only, None for the original's: 32, or 48 in DenseNet-161.
         data_format: None for `keras.config.image_data_format()`.
+        seed: with each layer's name, decides its first weights and dropout's random
+            state; a whole number >= 0. None takes one from Python's generator, which
+            `keras.utils.set_random_seed` sets.
+        initial_weights: "numpy", the same bits under every backend; or "backend",
+            drawn by the backend's generator, which `keras.utils.set_random_seed` sets
+            too. `seed` is for "numpy" only.
 
     Raises:
         RecipeError: a name is unknown, a value out of range, an option of another
@@ -59,6 +73,16 @@ def build_model(
     if not isinstance(num_classes, Integral) or int(num_classes) < 2:
         raise RecipeError(
             f"num_classes must be a whole number >= 2, not {num_classes!r}."
+        )
+
+    if initial_weights not in INITIAL_WEIGHTS:
+        raise RecipeError(unknown("initial_weights", initial_weights, INITIAL_WEIGHTS))
+    if seed is not None and (not isinstance(seed, Integral) or int(seed) < 0):
+        raise RecipeError(f"seed must be a whole number >= 0, not {seed!r}.")
+    if initial_weights == "backend" and seed is not None:
+        raise RecipeError(
+            "seed is for initial_weights 'numpy'; with 'backend', "
+            "keras.utils.set_random_seed decides."
         )
 
     from keras import config
@@ -80,6 +104,8 @@ def build_model(
         ),
     }
     build, own = families[spec.family]
+    if initial_weights == "numpy" and seed is None:
+        seed = random.getrandbits(32)
     return build(
         spec.depth,
         shape,
@@ -88,6 +114,7 @@ def build_model(
         dropout=dropout,
         glorot=glorot,
         data_format=data_format,
+        seed=None if seed is None else int(seed),
         **own,
     )
 

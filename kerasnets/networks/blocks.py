@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
+from kerasnets.networks import initial_weights
+
 # torchvision's: epsilon 1e-5 and a momentum of 0.1 for the new value.
 _EPSILON = 1e-5
 _DECAY = 0.9
@@ -28,6 +30,8 @@ class Blocks:
         conv_init: the network's own convolution kernels: He-normal with this fan,
             "fan_in" or "fan_out" (He et al. 2015).
         conv_bias: whether a convolution with batch norm has a bias all the same.
+        seed: NumPy draws weights and dropout's seeds from it; None leaves that to the
+            backend and to Python's generator.
     """
 
     batch_norm: bool
@@ -35,6 +39,7 @@ class Blocks:
     data_format: str
     conv_init: str = "fan_out"
     conv_bias: bool = False
+    seed: int | None = None
 
     @property
     def channel_axis(self) -> int:
@@ -45,7 +50,7 @@ class Blocks:
         padding = "same" if stride == 1 else "valid"
         if stride > 1 and size > 1:
             x = self._pad(x, size // 2, name)
-        return layers.Conv2D(
+        layer = layers.Conv2D(
             filters,
             size,
             strides=stride,
@@ -54,7 +59,13 @@ class Blocks:
             use_bias=self.conv_bias or not self.batch_norm,
             kernel_initializer=self._conv_kernel(),
             name=name,
-        )(x)
+        )
+        return self._weighted(layer, x)
+
+    def dense(self, x, units: int, name: str, kernel):
+        """Dense layer with this initializer of its kernel; biases are zeros."""
+        layer = layers.Dense(units, kernel_initializer=kernel, name=name)
+        return self._weighted(layer, x)
 
     def norm(self, x, name: str):
         """Batch norm, or `x` itself where the network has none."""
@@ -101,17 +112,28 @@ class Blocks:
             return x
         # An explicit seed keeps the random state in the model, where checkpoints find
         # it; without one, PyTorch's global generator would be used.
-        return layers.Dropout(rate, seed=random.randrange(2**31), name=name)(x)
+        if self.seed is None:
+            seed = random.randrange(2**31)
+        else:
+            seed = initial_weights.dropout_seed(self.seed, name)
+        return layers.Dropout(rate, seed=seed, name=name)(x)
 
     def logits(self, x, classes: int, kernel, bias="zeros"):
         """The last layer; float32 under mixed precision too."""
-        return layers.Dense(
+        layer = layers.Dense(
             classes,
             kernel_initializer=glorot_kernel(self.glorot) or kernel,
             bias_initializer="zeros" if self.glorot else bias,
             dtype="float32",
             name="classifier",
-        )(x)
+        )
+        return self._weighted(layer, x)
+
+    def _weighted(self, layer: keras.Layer, x):
+        """`layer(x)`, with the layer's first weights."""
+        if self.seed is None:
+            return layer(x)
+        return initial_weights.apply(layer, x, self.seed)
 
     def _pad(self, x, pixels: int, name: str):
         return layers.ZeroPadding2D(

@@ -25,6 +25,7 @@ def densenet(
     stem: str,
     growth_rate: int,
     data_format: str,
+    seed: int | None,
 ) -> keras.Model:
     """DenseNet-`depth` with logits [N, num_classes].
 
@@ -39,7 +40,7 @@ def densenet(
             convolution. Both give 2 growth rates of channels.
         growth_rate: channels that each layer adds.
     """
-    blocks = Blocks(batch_norm, glorot, data_format, conv_init="fan_in")
+    blocks = Blocks(batch_norm, glorot, data_format, conv_init="fan_in", seed=seed)
     inputs = keras.Input(input_shape, name="images")
     if stem == "cifar":
         x = blocks.conv_norm_relu(inputs, 2 * growth_rate, 3, "stem_conv")

@@ -29,6 +29,7 @@ def resnet(
     glorot: bool | str,
     stem: str,
     data_format: str,
+    seed: int | None,
 ) -> keras.Model:
     """ResNet-`depth` with logits [N, num_classes].
 
@@ -41,7 +42,7 @@ def resnet(
         stem: "imagenet", a 7x7/2 convolution and a 3x3/2 max-pool; or "cifar", a 3x3
             convolution.
     """
-    blocks = Blocks(batch_norm, glorot, data_format)
+    blocks = Blocks(batch_norm, glorot, data_format, seed=seed)
     counts, bottleneck = STAGES[depth]
     inputs = keras.Input(input_shape, name="images")
     if stem == "cifar":

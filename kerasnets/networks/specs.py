@@ -6,6 +6,7 @@ from kerasnets.errors import RecipeError, unknown
 
 HEADS = ("imagenet", "compact")
 STEMS = ("imagenet", "cifar")
+INITIAL_WEIGHTS = ("numpy", "backend")
 
 
 @dataclass(frozen=True)

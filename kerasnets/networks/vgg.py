@@ -27,6 +27,7 @@ def vgg(
     glorot: bool | str,
     head: str,
     data_format: str,
+    seed: int | None,
 ) -> keras.Model:
     """VGG-`depth` with logits [N, num_classes].
 
@@ -38,7 +39,7 @@ def vgg(
         head: "imagenet" pools adaptively to 7x7 before the classifier, as the
             original; "compact" pools globally.
     """
-    blocks = Blocks(batch_norm, glorot, data_format, conv_bias=True)
+    blocks = Blocks(batch_norm, glorot, data_format, conv_bias=True, seed=seed)
     inputs = keras.Input(input_shape, name="images")
     x = inputs
     for stage, (count, filters) in enumerate(
@@ -53,11 +54,7 @@ def vgg(
         x = adaptive_average_pool(x, 7, data_format, "head_pool")
         x = layers.Flatten(data_format=data_format, name="flatten")(x)
     for name in ("fc1", "fc2"):
-        x = layers.Dense(
-            UNITS,
-            kernel_initializer=glorot_kernel(glorot) or _dense_kernel(),
-            name=name,
-        )(x)
+        x = blocks.dense(x, UNITS, name, glorot_kernel(glorot) or _dense_kernel())
         x = blocks.relu(x, f"{name}_relu")
         x = blocks.dropout(x, dropout, f"{name}_dropout")
     return keras.Model(

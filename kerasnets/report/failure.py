@@ -77,7 +77,7 @@ def _read(file: Path) -> FoundDiagnosis:
     values = runs.read_json(file)
     try:
         return FoundDiagnosis(
-            Recipe(**values["recipe"]),
+            Recipe.from_record(values["recipe"]),
             int(values["steps"]),
             str(values["verdict"]),
             int(values["planned"]),

@@ -18,7 +18,7 @@ import filelock
 
 from kerasnets import runs
 from kerasnets.errors import RecipeError, RunError, unknown
-from kerasnets.recipes import PAPER, Recipe
+from kerasnets.recipes import BEFORE_RECORDED, PAPER, Recipe
 from kerasnets.study.scales import ASSUMPTIONS, SCALES, recipe_at
 from kerasnets.version import __version__
 
@@ -95,6 +95,8 @@ class Study(RunsFolder):
         created: when, ISO 8601.
         assumptions: recipe fields changed in every row, by name.
         rows: names of `kerasnets.recipes.PAPER`, in the paper's order.
+        initial_weights: of every recipe; "backend" in a study begun before recipes
+            recorded it.
     """
 
     scale: str
@@ -102,6 +104,7 @@ class Study(RunsFolder):
     created: str
     assumptions: Mapping[str, Any] = field(default_factory=dict)
     rows: tuple[str, ...] = tuple(PAPER)
+    initial_weights: str = "numpy"
 
     @property
     def runs(self) -> tuple[PlannedRun, ...]:
@@ -113,7 +116,8 @@ class Study(RunsFolder):
         )
 
     def recipe(self, row: str, seed: int = 0) -> Recipe:
-        return recipe_at(self.scale, row, seed, **self.assumptions)
+        recipe = recipe_at(self.scale, row, seed, **self.assumptions)
+        return dataclasses.replace(recipe, initial_weights=self.initial_weights)
 
 
 def plan(
@@ -216,10 +220,11 @@ def load(path: Path) -> Study:
             str(record["created"]),
             dict(record["assumptions"]),
             tuple(record["rows"]),
+            _initial_weights(record["rows"]),
         )
         now = {row: dataclasses.asdict(study.recipe(row)) for row in study.rows}
         before = {row: dict(recipe) for row, recipe in record["rows"].items()}
-    except (KeyError, TypeError, ValueError, RecipeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecipeError) as error:
         raise RunError(f"{file} does not describe a study.") from error
     for row, recipe in now.items():
         for name, value in recipe.items():
@@ -230,6 +235,11 @@ def load(path: Path) -> Study:
                     "--out."
                 )
     return study
+
+
+def _initial_weights(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    recipe = next(iter(rows.values()), {})
+    return recipe.get("initial_weights", BEFORE_RECORDED["initial_weights"])
 
 
 def chosen_rows(study: Study, names: Sequence[str]) -> tuple[str, ...]:

@@ -122,7 +122,8 @@ def judge(
 def scaled_down(row: str, recipe: Recipe) -> str:
     """What of the paper's protocol a recipe leaves out, or "".
 
-    The seed and what the paper leaves unsaid (`ASSUMPTIONS`) may differ.
+    The seed, the generator of the first weights and what the paper leaves unsaid
+    (`ASSUMPTIONS`) may differ.
     """
     paper = PAPER[row].recipe
     parts = []
@@ -135,7 +136,7 @@ def scaled_down(row: str, recipe: Recipe) -> str:
         parts.append(f"{recipe.limit:,} of {available:,} training images")
     if recipe.epochs != paper.epochs:
         parts.append(f"{recipe.epochs} of {paper.epochs} epochs")
-    said = {"dataset", "limit", "epochs", "seed", *ASSUMPTIONS}
+    said = {"dataset", "limit", "epochs", "seed", "initial_weights", *ASSUMPTIONS}
     for name, value in dataclasses.asdict(recipe).items():
         if name not in said and value != getattr(paper, name):
             parts.append(f"{name.replace('_', ' ')} {value}")

@@ -66,7 +66,8 @@ def fit(
         recipe: what to train and how.
         path: the run folder; artifacts/runs/<recipe.name> unless given.
         resume: continue the run at `path` from its last checkpoint, if there is one.
-            Only `epochs` may differ from its recipe, and only be raised.
+            Only `epochs` may differ from its recipe, and only be raised; how its
+            weights were drawn is taken from the run.
         overwrite: replace the run at `path`.
         device: "auto", "cpu", "cuda" or "cuda:N".
         engine: what runs the network, one of `kerasnets.engines.choice.ENGINES`.
@@ -89,7 +90,9 @@ def fit(
     path = Path(path) if path is not None else runs.DEFAULT_ROOT / recipe.name
     resuming = resume and runs.is_run(path)
     if resuming:
-        _check_same(runs.load(path), recipe)
+        begun = runs.load(path)
+        recipe = _drawn_as(begun.recipe, recipe)
+        _check_same(begun, recipe)
     else:
         runs.check_free(path, overwrite=overwrite)
     with contextlib.ExitStack() as stack:
@@ -179,6 +182,8 @@ def network(recipe: Recipe, dataset: datasets.Dataset) -> keras.Model:
         head=recipe.head,
         stem=recipe.stem,
         growth_rate=recipe.growth_rate,
+        seed=recipe.seed if recipe.initial_weights == "numpy" else None,
+        initial_weights=recipe.initial_weights,
     )
 
 
@@ -301,6 +306,14 @@ def _still_there(run: Run) -> Iterator[None]:
         raise RunError(
             f"{run.path} has gone: it was removed or renamed while it was written to."
         ) from error
+
+
+def _drawn_as(begun: Recipe, recipe: Recipe) -> Recipe:
+    """`recipe` with the run's own way of drawing weights, unless it names another than
+    the usual one: an earlier run goes on as it was begun."""
+    if recipe.initial_weights != "numpy":
+        return recipe
+    return dataclasses.replace(recipe, initial_weights=begun.initial_weights)
 
 
 def _check_same(run: Run, recipe: Recipe) -> None:

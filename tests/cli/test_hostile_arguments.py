@@ -80,7 +80,7 @@ def refuse(*_, **__):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A working folder with a run, where commands get as far as their data."""
-    from kerasnets import datasets, drill
+    from kerasnets import datasets, drill, parity
     from kerasnets.benchmark import report
     from kerasnets.datasets import prepare
     from kerasnets.report import page
@@ -99,6 +99,7 @@ def folder(tmp_path_factory):
         patch.setattr(prepare, "_builder", refuse)
         patch.setattr(report, "benchmark", refuse)
         patch.setattr(drill, "drill", refuse)
+        patch.setattr(parity, "compare", refuse)
         patch.setattr(diagnose, "diagnose", refuse)
         patch.setattr(study, "reproduce", refuse)
         patch.setattr(estimate, "estimate", refuse)

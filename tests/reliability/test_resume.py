@@ -151,6 +151,42 @@ def test_checkpoints_of_whole_epochs_from_before_still_resume(tmp_path, whole):
     assert fingerprint(run) == expected
 
 
+@pytest.mark.parametrize("steps", [1, 9])
+def test_a_run_from_before_it_was_recorded_goes_on_with_its_weights(
+    tmp_path, whole, steps, monkeypatch
+):
+    engine, expected = whole
+    path = tmp_path / "run"
+    before = small_run.recipe(initial_weights="backend")
+    # At the first step there is no checkpoint: the weights are drawn again.
+    interrupted_fit(path, steps, on=before, engine=engine, checkpoint_every=EVERY_STEP)
+    values = json.loads(before.to_json())
+    del values["initial_weights"]
+    runs.write_text(path / "recipe.json", json.dumps(values))
+    drawn = []
+    original = small_run.network
+    monkeypatch.setattr(
+        small_run,
+        "network",
+        lambda recipe, dataset: (
+            drawn.append(recipe.initial_weights) or original(recipe, dataset)
+        ),
+    )
+    run = small_run.fit(path, resume=True, engine=engine)
+    found = fingerprint(run)
+    del found["recipe.json"]
+    assert found.items() <= expected.items()
+    assert drawn == [run.recipe.initial_weights] == ["backend"]
+    assert runs.load(path).recipe == before
+
+
+def test_another_way_to_draw_weights_is_another_run(tmp_path):
+    interrupted_fit(tmp_path, 9, checkpoint_every=EVERY_STEP)
+    other = small_run.recipe(initial_weights="backend")
+    with pytest.raises(RunError, match="made with initial_weights 'numpy'"):
+        small_run.fit(tmp_path, on=other, resume=True)
+
+
 def as_they_used_to_be(path: Path) -> None:
     """Rewrite a checkpoint as kerasnets 0.1 wrote it: no batch, no parts."""
     with np.load(path) as archive:

@@ -60,6 +60,7 @@ def test_the_scale_is_not_called_scaled_down_where_it_is_the_papers(tmp_path):
             warmup=1.5,
             schedule="cosine",
             precision="mixed_bfloat16",
+            initial_weights="backend",
         ),
     ],
     ids=lambda recipe: recipe.name,
@@ -119,6 +120,9 @@ def test_a_diagnosis_in_the_folder_is_shown(tmp_path):
     runs.write_json(folder / "diagnosis.json", values)
     found = read_diagnoses(tmp_path)
     assert undiagnosed(sources, found) == ()
+    del values["recipe"]["initial_weights"]  # as it was before it was recorded
+    runs.write_json(folder / "diagnosis.json", values)
+    assert read_diagnoses(tmp_path)[0].recipe.initial_weights == "backend"
     text = failure_section(sources, found)
     assert "1 of 8 trials" in text and "first 30 steps" in text and "87.50%" in text
     assert "The &lt;i&gt;gradient" in text and "12.5% &lt;b&gt;" in text

@@ -75,6 +75,20 @@ def test_what_is_not_named_is_as_in_the_folder(tmp_path):
     assert plan(path, seeds=5).seeds == 5
 
 
+def test_a_study_from_before_it_was_recorded_goes_on_with_its_weights(tmp_path):
+    path = tmp_path / "study"
+    assert begun(path, scale="smoke").runs[0].recipe.initial_weights == "numpy"
+    record = runs.read_json(path / "study.json")
+    for recipe in record["rows"].values():
+        del recipe["initial_weights"]
+    runs.write_json(path / "study.json", record)
+    assert {one.recipe.initial_weights for one in plan(path, seeds=2).runs} == {
+        "backend"
+    }
+    plans.begin(plan(path, seeds=2))
+    assert load(path).runs[0].recipe.initial_weights == "backend"
+
+
 @pytest.mark.parametrize(
     ("named", "says"),
     [

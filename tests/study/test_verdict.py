@@ -158,6 +158,8 @@ def test_what_the_paper_leaves_unsaid_may_differ():
     row = "mnist-densenet121"
     recipe = recipe_at("paper", row, seed=3, momentum=0.0, validation="test")
     assert scaled_down(row, recipe) == ""
+    earlier = dataclasses.replace(PAPER[row].recipe, initial_weights="backend")
+    assert scaled_down(row, earlier) == ""
 
 
 def test_several_seeds_give_a_mean_and_a_t_interval(tmp_path):

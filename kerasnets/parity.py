@@ -1,0 +1,349 @@
+"""Whether the backends compute the same: one network under each, from one seed.
+
+Each backend has a process of its own. All train on the same made images, in float32
+and on the CPU, and are held against the first.
+"""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kerasnets.benchmark.worker import Worker
+from kerasnets.engines.runtime import BACKENDS
+from kerasnets.errors import BackendError, KerasnetsError, unknown
+from kerasnets.networks.specs import NETWORKS
+from kerasnets.recipes import Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerasnets.datasets import Dataset
+
+PAPER_NETWORKS = ("vgg19", "resnet34", "densenet121")
+STEPS = 10
+
+# The largest differences that still agree.
+LOGITS, LOSS, EVALUATION = 1e-4, 1e-4, 1e-6
+
+_CLASSES = 10
+_BATCH = 16
+# Four batches and a half: an epoch's last batch is a smaller one.
+_TRAIN_IMAGES, _TEST_IMAGES = 72, 32
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one backend computed of one network.
+
+    Attributes:
+        weights: SHA-256 of every variable before training.
+        logits: float32 [images, classes], of the test images before training.
+        losses: mean cross-entropy of each step's batch, in nats, before its update.
+        loss, accuracy: of the test images, with the weights that the first backend
+            trained.
+    """
+
+    weights: str
+    logits: np.ndarray
+    losses: tuple[float, ...]
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network under one backend, held against the first backend.
+
+    Attributes:
+        network, backend: names.
+        weights: whether the first weights are the same bits.
+        logits: largest difference, as a share of the largest logit or, where that is
+            below 1, of 1.
+        loss: largest relative difference over `STEPS` training steps.
+        evaluation: largest difference of test loss (relative) and accuracy, of the same
+            trained weights.
+    """
+
+    network: str
+    backend: str
+    weights: bool
+    logits: float
+    loss: float
+    evaluation: float
+
+    @property
+    def agrees(self) -> bool:
+        return (
+            self.weights
+            and self.logits <= LOGITS
+            and self.loss <= LOSS
+            and self.evaluation <= EVALUATION
+        )
+
+
+@dataclass(frozen=True)
+class Parity:
+    """What came out.
+
+    Attributes:
+        reference: the backend that the others are held against.
+        versions: of each backend that was run.
+        not_installed: backends that were not.
+        rows: one for each network and backend but the reference.
+    """
+
+    reference: str
+    versions: dict[str, str]
+    not_installed: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def agrees(self) -> bool:
+        return all(row.agrees for row in self.rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON values, with the largest differences that agree."""
+        return {
+            "reference": self.reference,
+            "versions": self.versions,
+            "not_installed": list(self.not_installed),
+            "steps": STEPS,
+            "largest": {"logits": LOGITS, "loss": LOSS, "evaluation": EVALUATION},
+            "rows": [{**asdict(row), "agrees": row.agrees} for row in self.rows],
+            "agrees": self.agrees,
+        }
+
+
+def parity(
+    networks: Sequence[str] = PAPER_NETWORKS,
+    *,
+    say: Callable[[str], None] = lambda line: None,
+) -> Parity:
+    """Run networks under every backend that is installed, one after the other.
+
+    Args:
+        networks: names of `kerasnets.networks.specs.NETWORKS`.
+        say: takes a line when a backend begins with a network.
+
+    Raises:
+        BackendError: a network is unknown, fewer than two backends are installed, or
+            one of them does not work.
+        ProcessEnded: a backend's process was killed, by the system for example when
+            memory ran out.
+    """
+    for network in networks:
+        if network not in NETWORKS:
+            raise BackendError(unknown("network", network, NETWORKS))
+    return compare([recipe_of(name) for name in dict.fromkeys(networks)], say=say)
+
+
+def compare(
+    recipes: Sequence[Recipe], *, say: Callable[[str], None] = lambda line: None
+) -> Parity:
+    """The same for recipes, one of each network, as `recipe_of` makes them.
+
+    Raises: what `parity` does.
+    """
+    present = [name for name in BACKENDS if find_spec(name)]
+    absent = tuple(name for name in BACKENDS if name not in present)
+    if len(present) < 2:
+        raise BackendError(
+            f"parity compares backends; {' and '.join(absent)} are not installed: 'pip "
+            "install kerasnets[jax]' adds one."
+        )
+    versions, found = {}, {}
+    with tempfile.TemporaryDirectory(prefix="kerasnets-parity-") as folder:
+        for backend in present:
+            with _worker(backend) as worker:
+                versions[backend] = _version_of(backend, worker)
+                worker.begin(_compute, tuple(recipes), Path(folder))
+                for recipe in recipes:
+                    say(f"{backend}: {recipe.network}")
+                    found[recipe.network, backend] = worker.next()
+    reference, *others = present
+    rows = tuple(
+        _row(network, other, found[network, reference], found[network, other])
+        for network in (recipe.network for recipe in recipes)
+        for other in others
+    )
+    return Parity(reference, versions, absent, rows)
+
+
+def recipe_of(network: str) -> Recipe:
+    """What is trained: the original network, without dropout, whose masks each backend
+    draws by its own generator.
+
+    Over the 1x1 maps that a 32x32 image ends as in ResNet and DenseNet, batch norm
+    multiplies round-off manifold in each step, under whatever backend; images of 64x64
+    end as 2x2 maps. So do steps that change the network much: the learning rate is a
+    tenth of the paper's.
+    """
+    return Recipe.for_paper(
+        network,
+        "noise",
+        dropout=0.0,
+        image_size=32 if NETWORKS[network].family == "vgg" else 64,
+        channels=3,
+        epochs=2,
+        batch_size=_BATCH,
+        learning_rate=1e-4,
+        validation="test",
+    )
+
+
+def _row(network: str, backend: str, first: Found, other: Found) -> Row:
+    scale = max(1.0, float(np.abs(first.logits).max()))
+    steps = zip(first.losses, other.losses, strict=True)
+    return Row(
+        network,
+        backend,
+        weights=first.weights == other.weights,
+        logits=float(np.abs(first.logits - other.logits).max()) / scale,
+        loss=max(_relative(one, two) for one, two in steps),
+        evaluation=max(
+            _relative(first.loss, other.loss), abs(first.accuracy - other.accuracy)
+        ),
+    )
+
+
+def _relative(one: float, other: float) -> float:
+    difference = abs(one - other) / abs(one)
+    return difference if np.isfinite(difference) else float("inf")
+
+
+@contextlib.contextmanager
+def _worker(backend: str) -> Iterator[Worker]:
+    """A process in which Keras uses a backend."""
+    before = os.environ.get("KERAS_BACKEND")
+    os.environ["KERAS_BACKEND"] = backend
+    try:
+        worker = Worker(backend)
+    finally:
+        if before is None:
+            del os.environ["KERAS_BACKEND"]
+        else:
+            os.environ["KERAS_BACKEND"] = before
+    with worker:
+        yield worker
+
+
+def _version_of(backend: str, worker: Worker) -> str:
+    try:
+        return worker.call(_version)
+    except KerasnetsError:
+        raise
+    except Exception as error:  # an installation that does not fit fails in many ways
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BackendError(
+            f"{backend} is installed, but does not work: {why}"
+        ) from error
+
+
+def _version() -> str:
+    from kerasnets.engines import runtime
+
+    name = runtime.backend()
+    with runtime.session("cpu") as session:
+        return str(session.environment()["packages"][name])
+
+
+def _compute(recipes: Sequence[Recipe], folder: Path) -> Iterator[Found]:
+    """In a backend's process, one network after the other."""
+    for recipe in recipes:
+        yield _found(recipe, folder / f"{recipe.network}.npz")
+
+
+def _found(recipe: Recipe, trained: Path) -> Found:
+    """Train `recipe` for `STEPS` steps.
+
+    Args:
+        trained: where the first backend leaves its weights for the others.
+    """
+    from kerasnets import datasets
+    from kerasnets.datasets.batches import evaluation_batches, training_batches
+    from kerasnets.engines import choice, runtime, whole_batches
+    from kerasnets.evaluation.metrics import measure
+    from kerasnets.evaluation.predict import predict_logits
+    from kerasnets.training.fit import network
+    from kerasnets.training.objective import compile_model
+
+    with runtime.session("cpu", recipe.precision) as session:
+        dataset = _noise(recipe)
+        parts = datasets.partition(dataset, recipe)
+        whole = whole_batches.are_needed(session)
+        train = training_batches(recipe, dataset, parts.train, fill=whole)
+        test = evaluation_batches(recipe, dataset, parts.test)
+        model = network(recipe, dataset)
+        weights = _digest(model)
+        compile_model(model, recipe, num_classes=_CLASSES, steps_per_epoch=len(train))
+        model.optimizer.build(model.trainable_variables)
+        choice.use(model, choice.check("auto"))
+        if whole:
+            whole_batches.install(model)
+        logits = predict_logits(model, test)
+        losses = []
+        for step in range(STEPS):
+            train.epoch, number = divmod(step, len(train))
+            model.reset_metrics()
+            losses.append(float(model.train_on_batch(*train[number])[0]))
+        _same_weights(model, trained)
+        metrics = measure(predict_logits(model, test), parts.test.labels)
+    return Found(weights, logits, tuple(losses), metrics.loss, metrics.accuracy)
+
+
+def _noise(recipe: Recipe) -> "Dataset":
+    """Made images, of which no two places are alike. Photographs have plain areas, over
+    which batch norm divides by next to nothing."""
+    from kerasnets.datasets.dataset import Dataset, Split, fingerprint, statistics
+
+    rng = np.random.default_rng(0)
+    names = tuple(f"class {number}" for number in range(_CLASSES))
+
+    def split(count: int) -> Split:
+        shape = (count, recipe.image_size, recipe.image_size, 3)
+        images = rng.integers(0, 256, shape, dtype=np.uint8)
+        return Split(images, np.arange(count) % _CLASSES)
+
+    train, test = split(_TRAIN_IMAGES), split(_TEST_IMAGES)
+    mean, std = statistics(train.images)
+    return Dataset(
+        recipe.dataset,
+        train,
+        test,
+        names,
+        mean,
+        std,
+        fingerprint(names, train, test),
+        "",
+    )
+
+
+def _digest(model: "keras.Model") -> str:
+    digest = hashlib.sha256()
+    for array in _arrays(model):
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _same_weights(model: "keras.Model", trained: Path) -> None:
+    """Leave the weights for the backends that come later, or take the first's."""
+    if not trained.exists():
+        np.savez(trained, *_arrays(model))
+        return
+    with np.load(trained) as archive:
+        for variable, name in zip(model.variables, archive.files, strict=True):
+            variable.assign(archive[name])
+
+
+def _arrays(model: "keras.Model") -> list[np.ndarray]:
+    from keras import ops
+
+    return [ops.convert_to_numpy(variable.value) for variable in model.variables]
