@@ -92,13 +92,14 @@ def import_failure(error: BaseException) -> str | None:
         module = error.obj.__name__
     else:
         return None
-    package = (module or "a package").partition(".")[0]
-    known = _PIP_NAMES.get(package)
-    return (
-        f"cannot use {shown(package)}{f' (for pip {known})' if known else ''}: "
-        f"{shown(first_line(error))}; install it, or all that kerasnets needs with "
-        "'pip install -c constraints.txt .'."
-    )
+    package = (module or "").partition(".")[0]
+    if not package:
+        return f"an import fails: {shown(first_line(error))}."
+    if isinstance(error, ModuleNotFoundError):
+        advice = f"install {shown(_PIP_NAMES.get(package, package))}"
+    else:
+        advice = "its installation is broken, or does not fit the other packages"
+    return f"cannot import {shown(package)}: {shown(first_line(error))}; {advice}."
 
 
 def raise_unless_data(error: BaseException) -> None:

@@ -117,3 +117,17 @@ def minimum_size(name: str, stem: str) -> int:
     if family == "resnet":
         return 1
     return 29 if stem == "imagenet" else 8
+
+
+def check_size(name: str, stem: str, height: int, width: int) -> None:
+    """Check that a network can take images of a size, in pixels.
+
+    Raises:
+        RecipeError: they are too small for it.
+    """
+    smallest = minimum_size(name, stem)
+    if min(height, width) < smallest:
+        raise RecipeError(
+            f"{name} with the {stem} stem needs images of at least "
+            f"{smallest}x{smallest} pixels, not {height}x{width}."
+        )

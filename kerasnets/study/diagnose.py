@@ -59,12 +59,7 @@ def diagnose(
     check_free(folder, overwrite=overwrite)
     with runtime.session(device) as session:
         engine = choice.check(engine, session.device)
-        dataset = datasets.load(
-            recipe.dataset,
-            image_size=recipe.image_size,
-            channels=recipe.channels,
-            data_dir=data_dir,
-        )
+        dataset = datasets.load_for(recipe, data_dir)
         parts = datasets.partition(dataset, recipe)
         shares = np.bincount(parts.validation.labels) / len(parts.validation)
         shares = shares[shares > 0]

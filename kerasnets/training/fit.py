@@ -98,12 +98,7 @@ def fit(
             stack.enter_context(determinism.deterministic(session))
         engine = choice.check(engine, session.device)
         loading = time.perf_counter()
-        dataset = datasets.load(
-            recipe.dataset,
-            image_size=recipe.image_size,
-            channels=recipe.channels,
-            data_dir=data_dir,
-        )
+        dataset = datasets.load_for(recipe, data_dir)
         loaded_s = time.perf_counter() - loading
         parts = datasets.partition(dataset, recipe)
         whole = whole_batches.are_needed(session)
