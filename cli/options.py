@@ -15,6 +15,7 @@ from kerasnets.recipes import (
     NORMALIZATIONS,
     OPTIMIZERS,
     PRECISIONS,
+    PROTOCOLS,
     SCHEDULES,
 )
 
@@ -196,6 +197,18 @@ def training_options(command: Callable) -> Callable:
             ),
             click.option(
                 "--limit", type=int, help="Use only this many training images."
+            ),
+            click.option(
+                "--test-fraction",
+                type=float,
+                help="Fraction of the training images to test on, where the dataset "
+                "has no labelled test split.  [default: 0.1]",
+            ),
+            click.option(
+                "--protocol",
+                type=Name("protocol", PROTOCOLS),
+                help="Whose defaults: those that the paper has for this dataset.  "
+                "[default: grey mnist, RGB cifar10]",
             ),
             click.option("--seed", type=int, help="[default: 0]"),
             click.option(

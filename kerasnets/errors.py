@@ -87,6 +87,8 @@ def import_failure(error: BaseException) -> str | None:
     """One line for an error that the installation is the reason of: an import that
     fails, or a module without what another one looks for in it. None for others."""
     if isinstance(error, ImportError):
+        if error.name is None and isinstance(error.__cause__, ImportError):
+            return import_failure(error.__cause__)
         module = error.name
     elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
         module = error.obj.__name__

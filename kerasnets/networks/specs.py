@@ -109,13 +109,13 @@ def minimum_size(name: str, stem: str) -> int:
 
     VGG halves five times, rounding down. DenseNet halves three times, rounding down,
     after a stem that rounds up ("imagenet": a quarter) or keeps the size ("cifar").
-    ResNet always rounds up.
+    ResNet always rounds up, and would take a single pixel, but learns nothing of one.
     """
     family = NETWORKS[name].family
     if family == "vgg":
         return 32
     if family == "resnet":
-        return 1
+        return 2
     return 29 if stem == "imagenet" else 8
 
 
