@@ -234,7 +234,7 @@ class Recipe:
     def departures(self) -> dict[str, Any]:
         """The fields that differ from the paper's recipe, with their values."""
         by_name = _protocol_by_name(self.dataset)
-        protocol = self.protocol or by_name or "cifar10"
+        protocol = self.paper_protocol
         paper = Recipe.for_paper(self.network, self.dataset, protocol=protocol)
         found = {
             name: value
@@ -244,6 +244,11 @@ class Recipe:
         if by_name and protocol != by_name:
             found["protocol"] = protocol
         return found
+
+    @property
+    def paper_protocol(self) -> str:
+        """Whose values the fields have that nobody named, one of `PROTOCOLS`."""
+        return self.protocol or _protocol_by_name(self.dataset) or "cifar10"
 
     @property
     def without_effect(self) -> tuple[str, ...]:

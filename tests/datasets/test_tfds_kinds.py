@@ -64,7 +64,9 @@ def test_pixels_that_are_tested_on_do_not_decide_the_normalization(tmp_path):
     dataset = datasets.load_for(recipe(test_fraction=0.5), tmp_path)
     rest = np.setdiff1d(np.arange(60), dataset.drawn)
     unit = dataset.train.images[rest] / 255
-    np.testing.assert_allclose([dataset.mean[0], dataset.std[0]], [unit.mean(), unit.std()])
+    np.testing.assert_allclose(
+        [dataset.mean[0], dataset.std[0]], [unit.mean(), unit.std()]
+    )
 
 
 def test_the_labels_of_rows_are_those_of_the_images(tmp_path):
@@ -180,11 +182,11 @@ def test_other_file_formats_read_the_same(tmp_path, form):
     after = datasets.load("made", image_size=8, data_dir=data)
     assert after.fingerprint == before.fingerprint
     next(folder.glob("made-train*")).write_bytes(b"nothing of the kind")
-    with pytest.raises(DatasetError, match="made-train.*is damaged") as caught:
+    with pytest.raises(DatasetError, match=r"made-train.*is damaged") as caught:
         datasets.load("made", image_size=9, data_dir=data)
     assert "\n" not in str(caught.value)
     next(folder.glob("made-train*")).unlink()
-    with pytest.raises(DatasetError, match="made-train.*is missing"):
+    with pytest.raises(DatasetError, match=r"made-train.*is missing"):
         datasets.load("made", image_size=9, data_dir=data)
 
 
@@ -194,7 +196,7 @@ def test_a_format_whose_reader_is_not_installed(tmp_path, monkeypatch):
     for old in folder.glob("*.array_record-*"):
         old.rename(old.with_name(old.name.replace("array_record", "bagz")))
     made.edit_info(folder, fileFormat="bagz")
-    with pytest.raises(InstallationError, match="cannot import bagz: .*install bagz"):
+    with pytest.raises(InstallationError, match=r"cannot import bagz: .*install bagz"):
         datasets.load("made", data_dir=tmp_path)
 
 
