@@ -306,7 +306,7 @@ def protocol_of(dataset: str, data_dir: Path | None = None) -> str | None:
     if by_name:
         return by_name
     channels = declared_channels(dataset, data_dir)
-    return channels and ("mnist" if channels == 1 else "cifar10")
+    return None if channels is None else "mnist" if channels == 1 else "cifar10"
 
 
 def _protocol_by_name(dataset: str) -> str | None:

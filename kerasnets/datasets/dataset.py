@@ -81,7 +81,7 @@ def statistics(
     if rows is not None:
         cuts = range(_ROWS, len(rows), _ROWS)
         parts = [images[part] for part in np.split(rows, cuts)]
-    counts = sum(map(_level_counts, parts))
+    counts = np.sum([_level_counts(part) for part in parts], axis=0)
     levels = np.arange(256) / 255
     total = counts.sum(axis=1)
     mean = counts @ levels / total

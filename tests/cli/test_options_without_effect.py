@@ -69,7 +69,8 @@ def test_a_data_folder_for_the_digits_is_said(capsys, tmp_path, monkeypatch):
 
 
 def test_a_summary_tells_the_dropout_rate(capsys):
-    assert _run("summary vgg11 --head compact --dropout 0.3".split()) == 0
+    line = "summary vgg11 --head compact --dropout 0.3"
+    assert _run(line.split()) == 0
     assert "dropout 0.3" in capsys.readouterr().out
 
 
