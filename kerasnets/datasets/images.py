@@ -5,9 +5,14 @@ import os
 import warnings
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
-from kerasnets.errors import DatasetError, first_line, raise_unless_data
+from kerasnets.errors import (
+    DatasetError,
+    InstallationError,
+    first_line,
+    raise_unless_data,
+)
 
 # Others are refused: some of Pillow's readers start other programs.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
@@ -52,6 +57,8 @@ def decode(data: bytes, size: int, channels: int) -> tuple[np.ndarray, str]:
                 raise ValueError("it is animated, and which of its images is meant?")
             return as_array(image, size, channels), image.format or ""
     except Image.UnidentifiedImageError as error:
+        if data[8:12] == b"WEBP" and not features.check("webp"):
+            raise InstallationError("Pillow is installed without WebP.") from error
         raise ValueError(f"it is not an image of {', '.join(FORMATS)}") from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"it has more than {LARGEST} million pixels") from error
