@@ -12,8 +12,8 @@ from kerasnets.cli.options import (
     dataset_option,
     device_option,
     engine_option,
-    named,
     network_argument,
+    recipe_of,
     training_options,
 )
 
@@ -82,9 +82,18 @@ def diagnose(
     """
     if learning_rates and not ablate:
         raise click.UsageError("--ablate-lr needs --ablate.")
-    from kerasnets.recipes import Recipe
-
-    recipe = Recipe.for_paper(network, dataset, **named(options))
+    epochs_named = options["epochs"] is not None
+    recipe = recipe_of(network, dataset, options, data_dir)
+    if epochs_named and recipe.schedule == "constant":
+        raise click.UsageError(
+            "--epochs has no effect: diagnose trains --steps, and a constant schedule "
+            "has no length."
+        )
+    if recipe.learning_rate in learning_rates:
+        raise click.UsageError(
+            f"--ablate-lr {recipe.learning_rate:g} is what is tried in any case; name "
+            "another."
+        )
 
     from kerasnets.study import diagnose as study
 

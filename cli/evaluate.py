@@ -5,7 +5,12 @@ from pathlib import Path
 
 import click
 
-from kerasnets.cli.options import data_dir_option, device_option, engine_option
+from kerasnets.cli.options import (
+    data_dir_option,
+    device_option,
+    engine_option,
+    say_data_dir,
+)
 
 
 @click.command()
@@ -66,6 +71,7 @@ def evaluate(
     else:
         chosen = runs.load(run)
 
+    say_data_dir(chosen.recipe.dataset, data_dir)
     from kerasnets.evaluation.evaluate import evaluate as measure
     from kerasnets.figures import draw_evaluation
 

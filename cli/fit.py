@@ -12,8 +12,8 @@ from kerasnets.cli.options import (
     dataset_option,
     device_option,
     engine_option,
-    named,
     network_argument,
+    recipe_of,
     training_options,
 )
 
@@ -85,11 +85,10 @@ def fit(
         raise click.UsageError("--verbose contradicts --quiet.")
     if resume and overwrite:
         raise click.UsageError("--resume contradicts --overwrite.")
-    from kerasnets.recipes import Recipe
     from kerasnets.training.interval import Interval
 
     interval = Interval.parse(checkpoint_every)
-    recipe = Recipe.for_paper(network, dataset, **named(options))
+    recipe = recipe_of(network, dataset, options, data_dir)
 
     from kerasnets.training.fit import fit as train
 

@@ -27,7 +27,14 @@ from kerasnets.cli.reproduce import reproduce
 from kerasnets.cli.runs import runs
 from kerasnets.cli.summary import summary
 from kerasnets.cli.verify import verify
-from kerasnets.errors import Interrupted, KerasnetsError, shown, unknown
+from kerasnets.errors import (
+    InstallationError,
+    Interrupted,
+    KerasnetsError,
+    import_failure,
+    shown,
+    unknown,
+)
 from kerasnets.version import __version__
 
 
@@ -136,6 +143,13 @@ def _run(arguments: Sequence[str] | None) -> int:
         # The reader of a pipe (head, say) has seen enough.
         sys.stderr.close()
         return 0
+    except (ImportError, AttributeError) as error:
+        failure = import_failure(error)
+        if failure is None or "kerasnets" in failure.partition(":")[0]:
+            raise
+        return _fail(failure, InstallationError.exit_status)
+    except MemoryError:
+        return _fail("the memory is full; fewer or smaller images may fit.", 2)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             name = shown(error.filename or "a file")

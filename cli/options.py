@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,22 @@ from click.shell_completion import CompletionItem
 
 from kerasnets.datasets.specs import DATASETS
 from kerasnets.errors import unknown
-from kerasnets.networks.specs import HEADS, INITIAL_WEIGHTS, NETWORKS, STEMS
+from kerasnets.networks.specs import (
+    HEADS,
+    INITIAL_WEIGHTS,
+    NETWORKS,
+    STEMS,
+    check_size,
+)
 from kerasnets.recipes import (
     AUGMENTATIONS,
     NORMALIZATIONS,
     OPTIMIZERS,
     PRECISIONS,
+    PROTOCOLS,
     SCHEDULES,
+    Recipe,
+    protocol_of,
 )
 
 
@@ -77,13 +87,21 @@ device_option = click.option(
 
 def engine_option(command: Callable) -> Callable:
     """What runs the network."""
-    command = click.option(
+
+    @functools.wraps(command)
+    def with_engine(*arguments: Any, engine: str, compiled: bool, **named: Any) -> Any:
+        if compiled and engine not in ("auto", "torch_compile"):
+            raise click.UsageError(f"--compile contradicts --engine {engine}.")
+        engine = "torch_compile" if compiled else engine
+        return command(*arguments, engine=engine, **named)
+
+    with_engine = click.option(
         "--compile",
-        "engine",
-        flag_value="torch_compile",
+        "compiled",
+        is_flag=True,
         help="Short for --engine torch_compile: PyTorch compiles the network first, "
         "which takes minutes; with CUDA graphs on a CUDA device.",
-    )(command)
+    )(with_engine)
     return click.option(
         "--engine",
         default="auto",
@@ -91,7 +109,7 @@ def engine_option(command: Callable) -> Callable:
         metavar="auto|keras|torch_graph|torch_compile",
         help="What runs the network: Keras itself, or PyTorch calls directly; auto "
         "takes the faster.",
-    )(command)
+    )(with_engine)
 
 
 data_dir_option = click.option(
@@ -197,6 +215,18 @@ def training_options(command: Callable) -> Callable:
             click.option(
                 "--limit", type=int, help="Use only this many training images."
             ),
+            click.option(
+                "--test-fraction",
+                type=float,
+                help="Fraction of the training images to test on, where the dataset "
+                "has no labelled test split.  [default: 0.1]",
+            ),
+            click.option(
+                "--protocol",
+                type=Name("protocol", PROTOCOLS),
+                help="Whose defaults: those that the paper has for this dataset.  "
+                "[default: grey mnist, RGB cifar10]",
+            ),
             click.option("--seed", type=int, help="[default: 0]"),
             click.option(
                 "--precision",
@@ -228,3 +258,29 @@ def named(options: dict[str, Any]) -> dict[str, Any]:
             raise click.UsageError("--glorot-normal contradicts --no-glorot.")
         options["glorot"] = "normal"
     return {name: value for name, value in options.items() if value is not None}
+
+
+def recipe_of(
+    network: str, dataset: str, options: dict[str, Any], data_dir: Path | None
+) -> Recipe:
+    """The recipe that the options name, which can be trained as far as is known before
+    the data is read. A dataset that must be seen for its protocol is prepared."""
+    fields = named(options)
+    recipe = Recipe.for_paper(network, dataset, data_dir=data_dir, **fields)
+    check_size(network, recipe.stem, recipe.image_size, recipe.image_size)
+    say_data_dir(dataset, data_dir)
+    if "protocol" not in fields and protocol_of(dataset, data_dir) is None:
+        from kerasnets.datasets.prepare import prepare
+
+        prepare(dataset, data_dir=data_dir)
+        recipe = Recipe.for_paper(network, dataset, data_dir=data_dir, **fields)
+    return recipe
+
+
+def say_data_dir(dataset: str, data_dir: Path | None) -> None:
+    """Say it where the data folder does not matter."""
+    if dataset == "digits" and data_dir is not None:
+        click.echo(
+            "kerasnets: --data-dir has no effect: digits comes with scikit-learn.",
+            err=True,
+        )

@@ -42,6 +42,13 @@ def report(
       kerasnets report artifacts/study/quick
       kerasnets report artifacts/study/quick --out quick.html
     """
+    if diagnose is False:
+        for option, given in (("--device", device), ("--engine", engine)):
+            if given != "auto":
+                raise click.UsageError(
+                    f"{option} is the diagnosis's, and has no effect with "
+                    "--no-diagnose."
+                )
     from kerasnets.report.failure import read_diagnoses
     from kerasnets.report.page import check_place, page, write_page
     from kerasnets.report.sources import read_sources

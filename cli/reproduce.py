@@ -119,6 +119,17 @@ def reproduce(
             f"--reconcile names its row itself; leave {rows[0]} out.",
             click.get_current_context(),
         )
+    if dry_run:
+        for option, given in (
+            ("--jobs", jobs > 1),
+            ("--wait", wait),
+            ("--data-dir", data_dir is not None),
+            ("--quiet", quiet),
+        ):
+            if given:
+                raise click.UsageError(
+                    f"{option} has no effect with --dry-run, which trains nothing."
+                )
     from kerasnets.study.alternatives import reconciliation
     from kerasnets.study.plan import chosen_rows, plan
 

@@ -22,6 +22,12 @@ def summary(
     Example:
       kerasnets summary resnet34 --stem cifar
     """
+    fields = named(options)
+    if "glorot" in fields:
+        raise click.UsageError(
+            "--glorot decides the weights that training begins with, which a summary "
+            "does not show."
+        )
     from kerasnets.engines import runtime
     from kerasnets.networks import build_model
 
@@ -31,6 +37,8 @@ def summary(
             input_shape=(image_size, image_size, channels),
             num_classes=classes,
             data_format="channels_last",
-            **named(options),
+            **fields,
         )
         model.summary(line_length=88)
+        rates = {layer.rate for layer in model.layers if hasattr(layer, "rate")}
+        click.echo(f"dropout {max(rates, default=0):g}")

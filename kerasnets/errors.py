@@ -8,6 +8,7 @@ traceback, and ends with the class's `exit_status`.
 import difflib
 import signal
 from collections.abc import Iterable
+from types import ModuleType
 
 
 class KerasnetsError(Exception):
@@ -30,6 +31,10 @@ class RunError(KerasnetsError):
 
 class BackendError(KerasnetsError):
     """The Keras backend or the device that was asked for is not available."""
+
+
+class InstallationError(KerasnetsError):
+    """A package is missing, broken, or does not fit another one."""
 
 
 class WeightsError(KerasnetsError):
@@ -66,6 +71,63 @@ class Interrupted(KeyboardInterrupt):
         name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         super().__init__(f"stopped by {name}{message and ' '}{message}")
         self.exit_status = 128 + number
+
+
+# Packages that pip knows by another name than Python.
+_PIP_NAMES = {
+    "PIL": "Pillow",
+    "absl": "absl-py",
+    "google": "protobuf",
+    "sklearn": "scikit-learn",
+    "tree": "dm-tree",
+}
+
+
+def import_failure(error: BaseException) -> str | None:
+    """One line for an error that the installation is the reason of: an import that
+    fails, or a module without what another one looks for in it. None for others."""
+    if isinstance(error, ImportError):
+        if error.name is None and isinstance(error.__cause__, ImportError):
+            return import_failure(error.__cause__)
+        module = error.name
+    elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        module = error.obj.__name__
+    else:
+        return None
+    package = (module or "").partition(".")[0]
+    if not package:
+        return f"an import fails: {shown(first_line(error))}."
+    if isinstance(error, ModuleNotFoundError):
+        advice = f"install {shown(_PIP_NAMES.get(package, package))}"
+    else:
+        advice = "its installation is broken, or does not fit the other packages"
+    return f"cannot import {shown(package)}: {shown(first_line(error))}; {advice}."
+
+
+def raise_unless_data(error: BaseException) -> None:
+    """Raise what a reader of data must not take for damage of it.
+
+    A reader that catches every exception, because its library raises many kinds, calls
+    this first.
+
+    Raises:
+        InstallationError: an import failed.
+        MemoryError: the memory is full.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError | KerasnetsError):
+            raise cause
+        failure = import_failure(cause)
+        if failure:
+            raise InstallationError(failure) from error
+        cause = cause.__cause__
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first, without a full stop; its kind where it is silent."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".:") if lines else type(error).__name__
 
 
 def unknown(kind: str, name: object, allowed: Iterable[str]) -> str:

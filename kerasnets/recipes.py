@@ -11,10 +11,12 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kerasnets import schema
-from kerasnets.datasets.specs import DATASETS
+from kerasnets.datasets.folders import declared_channels
+from kerasnets.datasets.specs import DATASETS, GREY
 from kerasnets.errors import RecipeError, unknown
 from kerasnets.networks.specs import INITIAL_WEIGHTS, NETWORKS, check_options
 
@@ -23,6 +25,8 @@ NORMALIZATIONS = ("unit", "standardize")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULES = ("constant", "cosine", "step")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+PROTOCOLS = ("mnist", "cifar10")
+WITH_MOMENTUM = ("sgd", "rmsprop")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +71,10 @@ class Recipe:
         initial_weights: "numpy": drawn by NumPy from the seed and each layer's name,
             the same bits under every backend; or "backend": by the backend's own
             generator, as in every recipe.json without this field.
+        test_fraction: fraction in (0, 1) of the training images that are tested on,
+            where the dataset has no labelled test split; None for a tenth of them.
+        protocol: whose values the fields have that nobody named: the paper's for
+            "mnist" or for "cifar10". None for those of the dataset by its name.
     """
 
     network: str
@@ -95,6 +103,8 @@ class Recipe:
     seed: int
     precision: str
     initial_weights: str = "numpy"
+    test_fraction: float | None = None
+    protocol: str | None = None
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -145,17 +155,42 @@ class Recipe:
             )
         _choice("precision", self.precision, PRECISIONS)
         _choice("initial_weights", self.initial_weights, INITIAL_WEIGHTS)
+        if self.test_fraction is not None:
+            if not 0 < self.test_fraction < 1:
+                raise RecipeError(
+                    "test_fraction must be a fraction between 0 and 1, not "
+                    f"{self.test_fraction}."
+                )
+            if self.dataset in DATASETS:
+                raise RecipeError(
+                    f"{self.dataset} has a test split of its own; test_fraction is for "
+                    "datasets without."
+                )
+        if self.protocol is not None:
+            _choice("protocol", self.protocol, PROTOCOLS)
 
     @classmethod
-    def for_paper(cls, network: str, dataset: str, **named: Any) -> "Recipe":
+    def for_paper(
+        cls,
+        network: str,
+        dataset: str,
+        *,
+        data_dir: Path | None = None,
+        **named: Any,
+    ) -> "Recipe":
         """The paper's recipe for a network and dataset, but for what is named.
 
         Grey datasets follow its MNIST protocol, all others its CIFAR-10 protocol
         (sections IV.A and IV.C). Where the paper is silent, docs/assumptions.md
         says what was chosen.
 
+        Args:
+            data_dir: where a dataset that is not known by its name is looked for, to
+                see whether it is grey; TFDS_DATA_DIR unless given.
+
         Raises:
-            RecipeError: a name is unknown, or a value is out of its range.
+            RecipeError: a name is unknown, or a value is out of its range or has no
+                effect.
         """
         _choice("network", network, NETWORKS)
         _check_dataset_name(dataset)
@@ -164,7 +199,8 @@ class Recipe:
             _choice("recipe field", name, sorted(fields))
         spec = NETWORKS[network]
         facts = DATASETS.get(dataset)
-        mnist_like = facts is not None and facts.channels == 1
+        protocol = named.pop("protocol", None) or protocol_of(dataset, data_dir)
+        mnist_like = protocol == "mnist"
         densenet = spec.family == "densenet"
         epochs = (15 if densenet else 20) if mnist_like else (40 if densenet else 50)
         defaults: dict[str, Any] = {
@@ -192,22 +228,45 @@ class Recipe:
             "seed": 0,
             "precision": "float32",
             "initial_weights": "numpy",
+            "protocol": protocol if protocol != _protocol_by_name(dataset) else None,
         }
-        return cls(network=network, dataset=dataset, **{**defaults, **named})
+        recipe = cls(network=network, dataset=dataset, **{**defaults, **named})
+        if "momentum" in named and "momentum" in recipe.without_effect:
+            raise RecipeError(
+                f"momentum is for {' and '.join(WITH_MOMENTUM)}; {recipe.optimizer} "
+                "has none to set."
+            )
+        return recipe
 
     def departures(self) -> dict[str, Any]:
         """The fields that differ from the paper's recipe, with their values."""
-        paper = Recipe.for_paper(self.network, self.dataset)
-        return {
+        by_name = _protocol_by_name(self.dataset)
+        protocol = self.paper_protocol
+        paper = Recipe.for_paper(self.network, self.dataset, protocol=protocol)
+        found = {
             name: value
             for name, value in dataclasses.asdict(self).items()
-            if value != getattr(paper, name)
+            if name != "protocol" and value != getattr(paper, name)
         }
+        if by_name and protocol != by_name:
+            found["protocol"] = protocol
+        return found
+
+    @property
+    def paper_protocol(self) -> str:
+        """Whose values the fields have that nobody named, one of `PROTOCOLS`."""
+        return self.protocol or _protocol_by_name(self.dataset) or "cifar10"
+
+    @property
+    def without_effect(self) -> tuple[str, ...]:
+        """The fields that decide nothing, as another field has the value it has."""
+        has_momentum = self.optimizer in WITH_MOMENTUM
+        return () if has_momentum else ("momentum",)
 
     @property
     def name(self) -> str:
         """A folder name that tells this recipe from its neighbours."""
-        words = [self.dataset, self.network]
+        words = [self.dataset.replace("/", "-"), self.network]
         for field, value in self.departures().items():
             tag = _TAGS[field]
             if isinstance(value, bool):
@@ -248,14 +307,37 @@ class Recipe:
         for name in values:
             _choice("recipe field", name, fields)
         values = {**BEFORE_RECORDED, **values}
-        for name in fields:
-            if name not in values:
-                raise RecipeError(f"the recipe lacks the field {name!r}.")
+        for field in dataclasses.fields(cls):
+            # Those with a default are younger than the oldest runs.
+            if field.name not in values and field.default is dataclasses.MISSING:
+                raise RecipeError(f"the recipe lacks the field {field.name!r}.")
         return cls(**values)
 
 
 # What was done before recipes recorded it.
 BEFORE_RECORDED = {"initial_weights": "backend"}
+
+
+def protocol_of(dataset: str, data_dir: Path | None = None) -> str | None:
+    """Which of the paper's protocols a dataset follows, one of `PROTOCOLS`: by its name
+    or, where that says nothing, by its files. None where it is not on disk either.
+
+    Args:
+        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+    """
+    by_name = _protocol_by_name(dataset)
+    if by_name:
+        return by_name
+    channels = declared_channels(dataset, data_dir)
+    return None if channels is None else "mnist" if channels == 1 else "cifar10"
+
+
+def _protocol_by_name(dataset: str) -> str | None:
+    facts = DATASETS.get(dataset)
+    if facts:
+        return "mnist" if facts.channels == 1 else "cifar10"
+    return "mnist" if dataset.partition("/")[0] in GREY else None
+
 
 # Short forms of the fields for folder names.
 _TAGS = {
@@ -283,6 +365,8 @@ _TAGS = {
     "seed": "seed",
     "precision": "",
     "initial_weights": "init-",
+    "test_fraction": "test",
+    "protocol": "protocol-",
 }
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -312,6 +396,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "seed": (int,),
     "precision": (str,),
     "initial_weights": (str,),
+    "test_fraction": (int, float, type(None)),
+    "protocol": (str, type(None)),
 }
 
 

@@ -228,13 +228,17 @@ def load(path: Path) -> Run:
 
 
 def newest(root: Path = DEFAULT_ROOT) -> Run:
-    """The run under `root` whose model was written last.
+    """The run anywhere under `root` whose model was written last.
 
     Raises:
         RunError: none of the runs there has a trained model.
     """
-    # Hidden folders are runs that are being replaced.
-    models = list(root.glob("[!.]*/model.keras")) if root.is_dir() else []
+    models = [
+        model
+        for model in (root.rglob("model.keras") if root.is_dir() else ())
+        # Hidden folders are runs that are being replaced.
+        if not any(part.startswith(".") for part in model.relative_to(root).parts)
+    ]
     if not models:
         raise RunError(
             f"no trained run under {root}; name one, or make one with 'kerasnets fit'."

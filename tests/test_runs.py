@@ -153,6 +153,13 @@ def test_newest_is_the_run_trained_last(tmp_path):
     assert runs.newest(tmp_path).path == tmp_path / "a"
 
 
+def test_newest_looks_into_folders_of_runs_but_not_into_hidden_ones(tmp_path):
+    for name in ("flat", "group/nested", ".old/run"):
+        runs.create(tmp_path / name, RECIPE)
+        runs.write_text(tmp_path / name / "model.keras", name)
+    assert runs.newest(tmp_path).path == tmp_path / "group" / "nested"
+
+
 def test_half_written_files_of_a_killed_process_are_removed(tmp_path):
     run = runs.create(tmp_path / "run", RECIPE)
     run.checkpoint_folder.mkdir()

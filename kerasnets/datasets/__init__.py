@@ -13,8 +13,9 @@ from kerasnets.errors import DatasetError
 if TYPE_CHECKING:
     from kerasnets.datasets.dataset import Dataset, Split, Subset
     from kerasnets.datasets.splits import Partition, partition
+    from kerasnets.recipes import Recipe
 
-__all__ = ["Dataset", "Partition", "Split", "Subset", "load", "partition"]
+__all__ = ["Dataset", "Partition", "Split", "Subset", "load", "load_for", "partition"]
 
 _MODULES = {
     "Dataset": "kerasnets.datasets.dataset",
@@ -31,12 +32,33 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_MODULES[name]), name)
 
 
+def load_for(recipe: "Recipe", data_dir: Path | None = None) -> "Dataset":
+    """The dataset that a recipe names, as it is trained and tested on.
+
+    Args:
+        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+
+    Raises:
+        What `load` does.
+    """
+    return load(
+        recipe.dataset,
+        image_size=recipe.image_size,
+        channels=recipe.channels,
+        data_dir=data_dir,
+        test_fraction=recipe.test_fraction,
+        seed=recipe.seed,
+    )
+
+
 def load(
     name: str,
     *,
     image_size: int = 32,
     channels: int | None = None,
     data_dir: Path | None = None,
+    test_fraction: float | None = None,
+    seed: int = 0,
 ) -> "Dataset":
     """A dataset, resized: decoded once, mapped into memory from then on.
 
@@ -47,15 +69,39 @@ def load(
         image_size: height and width in pixels.
         channels: 1 or 3; None for the dataset's own.
         data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+        test_fraction: of the training images, in (0, 1), that are tested on where there
+            is no labelled split for that; a tenth unless given.
+        seed: decides which these are.
 
     Raises:
-        DatasetError: it is unknown, damaged, or cannot be prepared; or a size or a
-            number of channels is not possible.
+        DatasetError: it is unknown, damaged, or cannot be prepared; or a size, a number
+            of channels or a test fraction is not possible.
+        InstallationError: a package that reads it cannot be imported.
     """
     if image_size < 1:
         raise DatasetError(f"image_size must be at least 1, not {image_size}.")
     if channels not in (None, 1, 3):
         raise DatasetError(f"channels must be 1 or 3, not {channels}.")
+    if test_fraction is not None and not 0 < test_fraction < 1:
+        raise DatasetError(
+            f"test_fraction must be between 0 and 1, not {test_fraction}."
+        )
+    dataset = _load(name, image_size, channels, data_dir)
+    if not len(dataset.test):
+        from kerasnets.datasets.splits import draw_test
+
+        return draw_test(dataset, test_fraction, seed)
+    if test_fraction is not None:
+        raise DatasetError(
+            f"{name} has a test split of its own; a test fraction is for datasets "
+            "without."
+        )
+    return dataset
+
+
+def _load(
+    name: str, image_size: int, channels: int | None, data_dir: Path | None
+) -> "Dataset":
     if name == "digits":
         from kerasnets.datasets.digits import load_digits
 

@@ -53,17 +53,23 @@ def cached(folders: list[Path], key: str, build: Callable[[], Dataset]) -> Datas
 
 
 def read(folder: Path) -> Dataset | None:
-    """The dataset in `folder`, mapped into memory; None if absent or damaged."""
+    """The dataset in `folder`, mapped into memory; None if absent, damaged or not
+    readable."""
     if not folder.exists():
         return None
     try:
         return _read(folder)
     except _DAMAGE as error:
         _log.warning("the cache %s is damaged (%s) and is made anew", folder, error)
-        return None
+    except OSError as error:
+        _log.warning("the cache %s cannot be read (%s)", folder, error.strerror)
+    return None
 
 
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+_DAMAGE = (
+    *(FileNotFoundError, NotADirectoryError, IsADirectoryError),
+    *(ValueError, KeyError, TypeError, AttributeError, RecursionError),
+)
 
 
 def _read(folder: Path) -> Dataset:

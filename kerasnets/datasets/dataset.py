@@ -29,9 +29,12 @@ class Dataset:
     Attributes:
         name: as in the recipe.
         class_names: by class index.
-        mean, std: float64 [C], of the train split's pixels in [0, 1] units.
+        mean, std: float64 [C], of the train split's pixels in [0, 1] units, those of
+            `drawn` left out.
         fingerprint: SHA-256 of the class names, labels and pixels.
         note: what a reader of results should know of the images, or "".
+        drawn: int64 [n], the rows of the train split that are tested on, in order,
+            where there is no test split; `test` is the train split then.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Dataset:
     std: np.ndarray
     fingerprint: str
     note: str
+    drawn: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -64,20 +68,38 @@ class Subset:
         return self.split.labels[self.indices]
 
 
-def statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def statistics(
+    images: np.ndarray, rows: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation a channel, float64 [C], of uint8 [N, H, W, C]
-    images in [0, 1] units; exact sums of whole numbers."""
-    counts = np.stack(
-        [
-            np.bincount(images[..., channel].ravel(), minlength=256)
-            for channel in range(images.shape[-1])
-        ]
-    ).astype(np.float64)
+    images in [0, 1] units; exact sums of whole numbers.
+
+    Args:
+        rows: int64 [n], the images that count; all unless given.
+    """
+    parts = [images]
+    if rows is not None:
+        cuts = range(_ROWS, len(rows), _ROWS)
+        parts = [images[part] for part in np.split(rows, cuts)]
+    counts = np.sum([_level_counts(part) for part in parts], axis=0)
     levels = np.arange(256) / 255
     total = counts.sum(axis=1)
     mean = counts @ levels / total
     variance = counts @ levels**2 / total - mean**2
     return mean, np.sqrt(np.maximum(variance, 0))
+
+
+_ROWS = 1000  # images that are copied at once
+
+
+def _level_counts(images: np.ndarray) -> np.ndarray:
+    """How often each channel has each of the levels 0 ... 255, float64 [C, 256]."""
+    return np.stack(
+        [
+            np.bincount(images[..., channel].ravel(), minlength=256)
+            for channel in range(images.shape[-1])
+        ]
+    ).astype(np.float64)
 
 
 def fingerprint(class_names: tuple[str, ...], *splits: Split) -> str:

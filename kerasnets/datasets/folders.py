@@ -1,8 +1,10 @@
 """Where prepared datasets and decoded caches are on disk."""
 
+import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from kerasnets.user_cache import user_cache
 
@@ -34,6 +36,39 @@ def prepared_names(data: Path) -> list[str]:
     infos = [*data.glob(f"*/*/{_INFO}"), *data.glob(f"*/*/*/{_INFO}")]
     names = {info.parent.parent.relative_to(data).as_posix() for info in infos}
     return sorted(name for name in names if prepared_folder(name, data))
+
+
+def declared_channels(name: str, data_dir: Path | None = None) -> int | None:
+    """Channels of a prepared dataset's images: 1 (grey) or 3; None where it is not
+    prepared, or its features.json does not say. Only small files are read.
+
+    Args:
+        data_dir: as `data_folder` takes it.
+    """
+    folder = prepared_folder(name, data_folder(data_dir))
+    try:
+        return _declared_channels(folder) if folder else None
+    except (AttributeError, LookupError, OSError, TypeError, ValueError):
+        return None  # whoever opens the dataset says what is wrong with it
+
+
+def _declared_channels(folder: Path) -> int | None:
+    features = _json(folder / "features.json").get("featuresDict", {})
+    last = {
+        key: feature["image"]["shape"]["dimensions"][-1]
+        for key, feature in features.get("features", {}).items()
+        if "image" in feature
+    }
+    keys = _json(folder / _INFO).get("supervisedKeys", {}).get("tuple", {})
+    named = [item.get("featureKey") for item in keys.get("items", [])]
+    found = {last[named[0]]} if named and named[0] in last else set(last.values())
+    if len(found) != 1:
+        return None
+    return 1 if found <= {"1", "2"} else 3
+
+
+def _json(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def cache_name(name: str, folder: Path) -> str:

@@ -5,9 +5,14 @@ import os
 import warnings
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
-from kerasnets.errors import DatasetError
+from kerasnets.errors import (
+    DatasetError,
+    InstallationError,
+    first_line,
+    raise_unless_data,
+)
 
 # Others are refused: some of Pillow's readers start other programs.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
@@ -52,20 +57,47 @@ def decode(data: bytes, size: int, channels: int) -> tuple[np.ndarray, str]:
                 raise ValueError("it is animated, and which of its images is meant?")
             return as_array(image, size, channels), image.format or ""
     except Image.UnidentifiedImageError as error:
+        if data[8:12] == b"WEBP" and not features.check("webp"):
+            raise InstallationError("Pillow is installed without WebP.") from error
         raise ValueError(f"it is not an image of {', '.join(FORMATS)}") from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"it has more than {LARGEST} million pixels") from error
     except Exception as error:  # Pillow's readers raise many kinds
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ValueError(lines[0].rstrip(".")) from error
+        raise_unless_data(error)
+        raise ValueError(first_line(error)) from error
 
 
 def as_array(image: Image.Image, size: int, channels: int) -> np.ndarray:
     """uint8 [size, size, channels], resized bilinearly as torchvision's Resize does
-    with Pillow images; color becomes grey by its luminance, grey is repeated."""
+    with Pillow images; color becomes grey by its luminance, grey is repeated, and
+    transparency is left out.
+
+    Raises:
+        ValueError: the image does not say which of its values is white.
+    """
     mode = "L" if channels == 1 else "RGB"
+    image = _eight_bits(image)
     if image.mode != mode:
         image = image.convert(mode)
     if image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(image).reshape(size, size, channels)
+
+
+_WHITE = 2**16 - 1  # in 16 bits, which Pillow's modes "I;16", "I;16B" and "I" hold
+# Premultiplied by their transparency, and a mode without another way to grey.
+_FIRST = {"La": "LA", "RGBa": "RGBA", "LAB": "RGB"}
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The image in a mode that Pillow converts to grey and to RGB by its scale: it
+    would clip values above 255 instead."""
+    if image.mode == "F":
+        raise ValueError("its pixels are fractions, and nothing says which is white")
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.int64)
+        if values.min(initial=0) < 0 or values.max(initial=0) > _WHITE:
+            raise ValueError(f"it has pixels that are not from 0 to {_WHITE}")
+        return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    first = _FIRST.get(image.mode)
+    return image.convert(first) if first else image

@@ -13,7 +13,8 @@ import filelock
 
 from kerasnets.datasets.folders import data_folder, prepared_folder, prepared_names
 from kerasnets.datasets.specs import DATASETS
-from kerasnets.errors import DatasetError, unknown
+from kerasnets.datasets.tfds import tfds
+from kerasnets.errors import DatasetError, first_line, raise_unless_data, unknown
 from kerasnets.runs import why_not_writable
 
 if TYPE_CHECKING:
@@ -97,8 +98,7 @@ def _remove_unfinished(name: str, data: Path) -> None:
 
 def _builder(name: str, data: Path, mirror: "Mirror | None") -> tuple[Any, str]:
     """The TFDS builder, and where it downloads from. Nothing is written yet."""
-    import tensorflow_datasets as tfds
-
+    package = tfds()
     from kerasnets.datasets import builders
 
     if name in builders.NAMES:
@@ -108,15 +108,14 @@ def _builder(name: str, data: Path, mirror: "Mirror | None") -> tuple[Any, str]:
             _check_reachable(url, name)
         return builder, urls[0].rpartition("/")[0]
     try:
-        builder = tfds.builder(name, data_dir=data, file_format="array_record")
+        builder = package.builder(name, data_dir=data, file_format="array_record")
     except Exception as error:  # TFDS raises many kinds
+        raise_unless_data(error)
         raise DatasetError(f"TFDS cannot make {name}: {_reason(error)}.") from error
     return builder, "its publisher"
 
 
 def _download_and_prepare(name: str, data: Path, builder: Any, source: str) -> None:
-    import tensorflow_datasets as tfds
-
     from kerasnets.datasets import builders
 
     ours = name in builders.NAMES
@@ -124,13 +123,14 @@ def _download_and_prepare(name: str, data: Path, builder: Any, source: str) -> N
         text = f"downloading {name} from {source} and preparing it in {data}"
         with _quiet(text), _time_limits():
             builder.download_and_prepare(
-                download_config=tfds.download.DownloadConfig(
+                download_config=tfds().download.DownloadConfig(
                     # Ready-made copies are not what the checksums are of.
                     try_download_gcs=not ours,
                     force_checksums_validation=ours,
                 )
             )
     except Exception as error:  # TFDS, requests and the archives raise many kinds
+        raise_unless_data(error)
         raise DatasetError(
             f"preparing {name} from {source} failed: {_reason(error)}. Nothing "
             f"unfinished was kept; 'kerasnets prepare {name}' tries again."
@@ -143,15 +143,13 @@ def _download_and_prepare(name: str, data: Path, builder: Any, source: str) -> N
 def _quiet(text: str) -> Iterator[None]:
     """Say one line on standard error. TFDS's progress bars follow it on a terminal;
     what it prints on standard output does not."""
-    import tensorflow_datasets as tfds
-
     print(text, file=sys.stderr, flush=True)
-    tfds.display_progress_bar(sys.stderr.isatty())
+    tfds().display_progress_bar(sys.stderr.isatty())
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
-        tfds.enable_progress_bar()
+        tfds().enable_progress_bar()
 
 
 @contextlib.contextmanager
@@ -201,11 +199,12 @@ def _reason(error: Exception) -> str:
         NonMatchingChecksumError,
     )
 
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, requests.RequestException):
         stalled = "timed out" in str(error)
         return "the server stopped sending" if stalled else "the connection broke off"
     if isinstance(error, NonMatchingChecksumError):
         # "Artifact URL, downloaded to PATH, has wrong checksum:" and details.
-        return lines[0].partition(", downloaded to ")[0] + " has a wrong checksum"
-    return (lines[0] if lines else type(error).__name__).rstrip(".:")
+        return first_line(error).partition(", downloaded to ")[0] + (
+            " has a wrong checksum"
+        )
+    return first_line(error)

@@ -4,6 +4,7 @@ Each function yields serialized examples in order.
 """
 
 import struct
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,4 +66,42 @@ def _chunks(path: Path) -> Iterator[list[tuple[bytes, bytes, bytes, bytes]]]:
             yield chunk
 
 
-READERS = {"array_record": read_array_record, "tfrecord": read_tfrecord}
+def read_parquet(path: Path) -> Iterator[bytes]:
+    """Examples of a Parquet file, which TFDS gives one column.
+
+    Raises:
+        OSError, KeyError, pyarrow.ArrowException: it is missing, truncated or corrupt.
+            Its pages have no checksums.
+    """
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(_CHUNK, columns=["data"]):
+            yield from batch["data"].to_pylist()
+
+
+def read_bagz(path: Path) -> Iterator[bytes]:
+    """Examples of a Bagz file.
+
+    Raises:
+        ImportError: the package bagz is not installed.
+        OSError, ValueError: the file is missing, truncated or corrupt. Its records have
+            no checksums.
+    """
+    import bagz
+
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    with tempfile.TemporaryDirectory(prefix="kerasnets-") as folder:
+        # By a name without what Bagz takes for a pattern of several files.
+        plain = Path(folder, path.name)
+        plain.symlink_to(path.absolute())
+        yield from bagz.Reader(str(plain))
+
+
+READERS = {
+    "array_record": read_array_record,
+    "tfrecord": read_tfrecord,
+    "parquet": read_parquet,
+    "bagz": read_bagz,
+}

@@ -36,3 +36,15 @@ DATASETS = {
     "cifar10": DatasetSpec("CIFAR-10", 50000, 10000, 32, 3, 10, "TFDS", 170),
     "cifar100": DatasetSpec("CIFAR-100", 50000, 10000, 32, 3, 100, "TFDS", 169),
 }
+
+# TFDS's other image-classification datasets of grey images.
+GREY = (
+    "binary_alpha_digits",
+    "curated_breast_imaging_ddsm",
+    "dsprites",
+    "emnist",
+    "mnist_corrupted",
+    "pneumonia_mnist",
+    "quickdraw_bitmap",
+    "smallnorb",
+)

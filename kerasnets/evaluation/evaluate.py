@@ -74,12 +74,7 @@ def evaluate(
     with runtime.session(device, run.recipe.precision) as session:
         engine = choice.check(engine, session.device)
         model = load_model(run)
-        dataset = datasets.load(
-            run.recipe.dataset,
-            image_size=run.recipe.image_size,
-            channels=run.recipe.channels,
-            data_dir=data_dir,
-        )
+        dataset = datasets.load_for(run.recipe, data_dir)
         subset = getattr(datasets.partition(dataset, run.recipe), split)
         batches = evaluation_batches(
             run.recipe,

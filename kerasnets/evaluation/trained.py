@@ -47,6 +47,9 @@ def load_model(run: Run) -> "keras.Model":
     """
     check_trained(run)
     check_digest(run.model_file)
+    # Keras reads weights with h5py, and imports it when it does: told apart from what
+    # a file that comes from elsewhere names.
+    import h5py  # noqa: F401
     import keras
 
     try:
@@ -55,6 +58,8 @@ def load_model(run: Run) -> "keras.Model":
             return keras.saving.load_model(
                 run.model_file, compile=False, safe_mode=True
             )
+    except MemoryError:
+        raise
     except Exception as error:
         # A damaged archive fails in the zip, JSON, HDF5 or Keras reader, each with
         # errors of its own.

@@ -122,12 +122,7 @@ def draw_disagreements(
         DatasetError: the dataset is missing or damaged.
     """
     recipe = first.recipe
-    dataset = datasets.load(
-        recipe.dataset,
-        image_size=recipe.image_size,
-        channels=recipe.channels,
-        data_dir=data_dir,
-    )
+    dataset = datasets.load_for(recipe, data_dir)
     both = []
     for run in (first, second):
         folder = run.results_folder("test")

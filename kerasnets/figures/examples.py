@@ -36,12 +36,7 @@ def draw_examples(run: Run, split: str = "test", data_dir: Path | None = None) -
     """
     folder = run.results_folder(split)
     predictions = read_predictions(folder / "predictions.csv")
-    dataset = datasets.load(
-        run.recipe.dataset,
-        image_size=run.recipe.image_size,
-        channels=run.recipe.channels,
-        data_dir=data_dir,
-    )
+    dataset = datasets.load_for(run.recipe, data_dir)
     images = dataset.test if split == "test" else dataset.train
     check_same_images(folder, images, predictions, len(dataset.class_names))
     correct = predictions.label == predictions.prediction

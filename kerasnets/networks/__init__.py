@@ -12,7 +12,7 @@ from kerasnets.networks.specs import (
     INITIAL_WEIGHTS,
     NETWORKS,
     check_options,
-    minimum_size,
+    check_size,
 )
 
 if TYPE_CHECKING:
@@ -134,10 +134,5 @@ def _checked_shape(
             f"input_shape must be three whole numbers >= 1 ({order}), not {shape}."
         )
     pixels = shape[:2] if data_format == "channels_last" else shape[1:]
-    smallest = minimum_size(name, stem)
-    if min(pixels) < smallest:
-        raise RecipeError(
-            f"{name} with the {stem} stem needs images of at least "
-            f"{smallest}x{smallest} pixels, not {pixels[0]}x{pixels[1]}."
-        )
+    check_size(name, stem, int(pixels[0]), int(pixels[1]))
     return int(shape[0]), int(shape[1]), int(shape[2])

@@ -110,11 +110,25 @@ def minimum_size(name: str, stem: str) -> int:
 
     VGG halves five times, rounding down. DenseNet halves three times, rounding down,
     after a stem that rounds up ("imagenet": a quarter) or keeps the size ("cifar").
-    ResNet always rounds up.
+    ResNet always rounds up, and would take a single pixel, but learns nothing of one.
     """
     family = NETWORKS[name].family
     if family == "vgg":
         return 32
     if family == "resnet":
-        return 1
+        return 2
     return 29 if stem == "imagenet" else 8
+
+
+def check_size(name: str, stem: str, height: int, width: int) -> None:
+    """Check that a network can take images of a size, in pixels.
+
+    Raises:
+        RecipeError: they are too small for it.
+    """
+    smallest = minimum_size(name, stem)
+    if min(height, width) < smallest:
+        raise RecipeError(
+            f"{name} with the {stem} stem needs images of at least "
+            f"{smallest}x{smallest} pixels, not {height}x{width}."
+        )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kerasnets import schema
-from kerasnets.errors import WeightsError
+from kerasnets.errors import WeightsError, raise_unless_data
 
 _LARGEST_HEADER = 100_000_000  # bytes, as in the format's own library
 _TYPES = {
@@ -88,6 +88,7 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
             for name, tensor in found.items()
         }
     except Exception as error:  # the zip, pickle and tensor readers raise many kinds
+        raise_unless_data(error)
         raise WeightsError(
             f"{path} cannot be read: it is damaged, or holds something other than "
             "named tensors, which could be a program."

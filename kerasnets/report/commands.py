@@ -2,6 +2,7 @@
 
 import shlex
 
+from kerasnets.datasets.specs import DATASETS
 from kerasnets.recipes import Recipe
 from kerasnets.study.plan import Study
 
@@ -12,7 +13,12 @@ _SHORTER = {"learning_rate": "lr"}
 def fit_command(recipe: Recipe) -> str:
     """`kerasnets fit` with the options that differ from the paper's recipe."""
     words = ["kerasnets", "fit", recipe.network, "--dataset", recipe.dataset]
-    for name, value in recipe.departures().items():
+    departures = recipe.departures()
+    if recipe.dataset not in DATASETS:  # its files decide, on whatever machine
+        departures["protocol"] = recipe.paper_protocol
+    for name in recipe.without_effect:
+        departures.pop(name, None)
+    for name, value in departures.items():
         if value == "normal":
             words.append("--glorot-normal")
         elif name in _SWITCHES:

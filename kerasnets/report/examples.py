@@ -133,12 +133,7 @@ def _images(
     recipe = record.run.recipe
     if not is_at_hand(recipe.dataset, data_dir):
         return None, f"the dataset {recipe.dataset} is not on this machine"
-    dataset = datasets.load(
-        recipe.dataset,
-        image_size=recipe.image_size,
-        channels=recipe.channels,
-        data_dir=data_dir,
-    )
+    dataset = datasets.load_for(recipe, data_dir)
     folder = record.run.results_folder("test")
     try:
         check_same_images(folder, dataset.test, record.evaluated.predictions, classes)

@@ -181,7 +181,15 @@ ASSUMPTIONS = (
         "",
         "grey images follow its MNIST protocol, others its CIFAR-10 protocol",
         "its two datasets are the nearest of each kind",
-        "every option",
+        "`--protocol`, every option",
+    ),
+    Assumption(
+        "Datasets without a labelled test split",
+        "",
+        "the validation split is tested on or, without one, a stratified tenth of the "
+        "training images, drawn by seed and trained on by nobody",
+        "nothing is tested on what it was trained on",
+        "`--test-fraction`",
     ),
     Assumption(
         "Networks that the paper does not use",

@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from kerasnets import datasets, runs
+from kerasnets.datasets.batches import training_batches
 from kerasnets.engines import choice, runtime
 from kerasnets.errors import RecipeError
 from kerasnets.figures import draw_diagnosis
+from kerasnets.networks.specs import check_size
 from kerasnets.recipes import Recipe
 from kerasnets.study.diagnosis import Diagnosis, check_free, clear, write_tables
 from kerasnets.study.diagnosis_text import markdown, verdict
 from kerasnets.study.trial import run_trial
 from kerasnets.study.variants import Variant, named_variants, to_try
+from kerasnets.training.effects import check_schedule
 
 DEFAULT_ROOT = Path("artifacts/diagnoses")
 
@@ -59,13 +62,10 @@ def diagnose(
     check_free(folder, overwrite=overwrite)
     with runtime.session(device) as session:
         engine = choice.check(engine, session.device)
-        dataset = datasets.load(
-            recipe.dataset,
-            image_size=recipe.image_size,
-            channels=recipe.channels,
-            data_dir=data_dir,
-        )
+        dataset = datasets.load_for(recipe, data_dir)
         parts = datasets.partition(dataset, recipe)
+        epoch = len(training_batches(recipe, dataset, parts.train))
+        check_schedule(recipe, epoch, trained=steps)
         shares = np.bincount(parts.validation.labels) / len(parts.validation)
         shares = shares[shares > 0]
         diagnosis = Diagnosis(
@@ -123,6 +123,7 @@ def _conclude(folder: Path, diagnosis: Diagnosis) -> None:
 
 
 def _check(recipe: Recipe, steps: int) -> None:
+    check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
     if recipe.precision != "float32":
         raise RecipeError(
             f"diagnose measures in precision 'float32', not in {recipe.precision!r}."

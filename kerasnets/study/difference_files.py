@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasnets import runs
-from kerasnets.errors import DatasetError, RunError
+from kerasnets.errors import DatasetError, InstallationError, RunError
 from kerasnets.evaluation.confusion import write_confusion
 from kerasnets.evaluation.results import read_predictions
 from kerasnets.figures import draw_confusion_change, draw_disagreements
@@ -61,7 +61,7 @@ def write_difference(
         _write_disagreements(path.with_suffix(".csv"), *pair)
         try:
             figures.append(draw_disagreements(*pair, labels, path, data_dir))
-        except (DatasetError, RunError) as error:
+        except (DatasetError, InstallationError, RunError) as error:
             note = f"Images are not drawn: {error}"
             difference = replace(difference, notes=(*difference.notes, note))
     page = difference.to_markdown([path.name for path in figures])

@@ -7,6 +7,7 @@ SHA-256 digest over all of it. Inside an epoch it also has what the epoch has so
 the state of the metrics, and each record's part.
 """
 
+import errno
 import hashlib
 import json
 import logging
@@ -20,7 +21,7 @@ import keras
 import numpy as np
 
 from kerasnets import manifest, runs, schema
-from kerasnets.errors import RunError, TrainingDiverged
+from kerasnets.errors import RunError, TrainingDiverged, raise_unless_data
 from kerasnets.training.callbacks import ADVICE
 from kerasnets.training.epoch_table import EpochTable
 
@@ -149,7 +150,8 @@ def newest(folder: Path) -> Checkpoint | None:
     A damaged one is passed over with a warning.
 
     Raises:
-        RunError: there are checkpoints, but every one is damaged.
+        RunError: there are checkpoints, but every one is damaged, or the system does
+            not let one be read.
     """
     files = _files(folder)
     for path in files:
@@ -187,8 +189,19 @@ def _read(path: Path) -> Checkpoint | None:
             arrays=arrays,
             metrics=metrics,
         )
-    except Exception:  # a damaged archive fails in the zip, NumPy or JSON reader
+    except Exception as error:  # damage shows in the zip, NumPy or JSON reader
+        raise_unless_data(error)
+        if isinstance(error, OSError) and error.errno in _REFUSALS:
+            raise RunError(f"{path} cannot be read: {error.strerror}.") from error
         return None
+
+
+# Of the system, which say nothing about what the file holds: the run would go on from
+# an older checkpoint, and this one would be dropped.
+_REFUSALS = (
+    *(errno.EACCES, errno.EPERM, errno.EIO),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+)
 
 
 def _is_tables(value: Any) -> bool:

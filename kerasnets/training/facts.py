@@ -84,8 +84,9 @@ class Facts:
             + (f", growth rate {recipe.growth_rate}" if recipe.growth_rate else ""),
             "training": f"{recipe.epochs} epochs of {self.steps} steps, batch "
             f"{recipe.batch_size}, {recipe.optimizer}, learning rate "
-            f"{recipe.learning_rate:g} ({recipe.schedule}), momentum "
-            f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}",
+            f"{recipe.learning_rate:g} ({recipe.schedule}), "
+            + ("" if recipe.without_effect else f"momentum {recipe.momentum:g}, ")
+            + f"weight decay {recipe.weight_decay:g}",
             "images": f"augment {recipe.augment}, normalize {recipe.normalize}",
             "seed": str(recipe.seed),
             "named": departures or "nothing: the paper's recipe",

@@ -22,12 +22,14 @@ from kerasnets.engines.placement import place
 from kerasnets.errors import RunError
 from kerasnets.files import check_digest
 from kerasnets.networks import build_model
+from kerasnets.networks.specs import check_size
 from kerasnets.recipes import Recipe
 from kerasnets.runs import Run
 from kerasnets.training import callbacks as watch
 from kerasnets.training import checkpoint, interval
 from kerasnets.training.checkpoint import Checkpoint
 from kerasnets.training.checkpointer import Checkpointer
+from kerasnets.training.effects import check_schedule
 from kerasnets.training.energy import energy_loggers
 from kerasnets.training.facts import Facts
 from kerasnets.training.interval import Interval
@@ -88,6 +90,9 @@ def fit(
     """
     began = time.perf_counter() if began is None else began
     path = Path(path) if path is not None else runs.DEFAULT_ROOT / recipe.name
+    check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
+    if resume and overwrite:
+        raise RunError("resume contradicts overwrite.")
     resuming = resume and runs.is_run(path)
     if resuming:
         begun = runs.load(path)
@@ -101,12 +106,7 @@ def fit(
             stack.enter_context(determinism.deterministic(session))
         engine = choice.check(engine, session.device)
         loading = time.perf_counter()
-        dataset = datasets.load(
-            recipe.dataset,
-            image_size=recipe.image_size,
-            channels=recipe.channels,
-            data_dir=data_dir,
-        )
+        dataset = datasets.load_for(recipe, data_dir)
         loaded_s = time.perf_counter() - loading
         parts = datasets.partition(dataset, recipe)
         whole = whole_batches.are_needed(session)
@@ -115,6 +115,8 @@ def fit(
         validation = evaluation_batches(
             recipe, dataset, parts.validation, place=placed, fill=whole
         )
+        if not resuming:
+            check_schedule(recipe, len(train))
         stack.enter_context(
             out_of_memory.explained(recipe.batch_size, _ANOTHER_BATCH_SIZE)
         )
@@ -320,6 +322,8 @@ def _check_same(run: Run, recipe: Recipe) -> None:
     for field in dataclasses.fields(Recipe):
         old, new = getattr(run.recipe, field.name), getattr(recipe, field.name)
         if field.name == "epochs" and new >= old:
+            continue
+        if field.name in ("protocol", *recipe.without_effect):
             continue
         if old != new:
             raise RunError(

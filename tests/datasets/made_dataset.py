@@ -2,7 +2,9 @@
 
 import io
 import json
+import shutil
 import struct
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +85,40 @@ def as_tfrecord(folder: Path) -> None:
                 file.write(length + sums[:1].tobytes() + record + sums[1:].tobytes())
         old.unlink()
     edit_info(folder, fileFormat="tfrecord")
+
+
+def as_format(folder: Path, form: str) -> None:
+    """Turn the files of a prepared dataset into "parquet" or "bagz", under the names
+    that TFDS has for formats whose name comes last."""
+    template = "{DATASET}-{SPLIT}-{SHARD_X_OF_Y}.{FILEFORMAT}"
+    for old in folder.glob("*.array_record-*"):
+        stem, _, shard = old.name.partition(".array_record")
+        _FORMS[form](folder / f"{stem}{shard}.{form}", list(read_array_record(old)))
+        old.unlink()
+    info = json.loads((folder / "dataset_info.json").read_text())
+    splits = [{**split, "filepathTemplate": template} for split in info["splits"]]
+    edit_info(folder, fileFormat=form, splits=splits)
+
+
+def _write_parquet(path: Path, records: list[bytes]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table({"data": records}), path)
+
+
+def _write_bagz(path: Path, records: list[bytes]) -> None:
+    import bagz
+
+    with tempfile.TemporaryDirectory() as folder:  # of a name that is no pattern
+        writer = bagz.Writer(f"{folder}/{path.name}")
+        for record in records:
+            writer.write(record)
+        writer.close()
+        shutil.move(f"{folder}/{path.name}", path)
+
+
+_FORMS = {"parquet": _write_parquet, "bagz": _write_bagz}
 
 
 def edit_info(folder: Path, **changes: object) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from kerasnets.datasets.images import FORMATS, LARGEST, decode
+from kerasnets.errors import InstallationError
 
 
 def encoded(form, *, size=(9, 7), **options) -> bytes:
@@ -70,6 +71,18 @@ def test_formats_whose_readers_start_other_programs_are_refused():
     data = encoded("EPS")
     with pytest.raises(ValueError, match="not an image of PNG, JPEG"):
         decode(data, 32, 3)
+
+
+def test_a_missing_codec_is_no_damage(monkeypatch):
+    data = encoded("WEBP")
+
+    def unknown(*_, **__):
+        raise Image.UnidentifiedImageError("cannot identify image file")
+
+    monkeypatch.setattr(Image, "open", unknown)
+    monkeypatch.setattr(features, "check", lambda name: name != "webp")
+    with pytest.raises(InstallationError, match="without WebP"):
+        decode(data, 4, 3)
 
 
 WHOLE = [encoded(form) for form in FORMATS]
