@@ -142,7 +142,7 @@ def _settings(recipe: Recipe) -> tuple[float, float]:
 
 
 def _name(recipe: Recipe) -> str:
-    return (
-        f"{Variant.of(recipe).label}, learning rate {recipe.learning_rate:g}, "
-        f"momentum {recipe.momentum:g}"
-    )
+    name = f"{Variant.of(recipe).label}, learning rate {recipe.learning_rate:g}"
+    if recipe.without_effect:
+        return name
+    return f"{name}, momentum {recipe.momentum:g}"

@@ -30,7 +30,7 @@ class ProgressReporter(keras.callbacks.Callback):
 
     Args:
         verbosity: QUIET (messages only), NORMAL, or VERBOSE (a line every 10 % of an
-            epoch when not on a terminal).
+            epoch).
         train_images: images in one epoch.
         batch_size: images in one step.
         console: where to print; standard output unless given.
@@ -118,17 +118,16 @@ class ProgressReporter(keras.callbacks.Callback):
         elif self._steps_seen == _WARM_UP_STEPS + _ESTIMATE_STEPS:
             self._loss(logs)
             self._estimate((time.perf_counter() - self._warm) / _ESTIMATE_STEPS)
-        if self._bar:
-            if time.perf_counter() - self._refreshed >= _REFRESH_S:
-                loss, done, speed = self._so_far(batch, logs)
-                left = self._time_left(done, speed)
-                self._bar.update(
-                    self._task,
-                    completed=done,
-                    facts=f"loss {loss:.4f} · {speed:.0f} images/s · {left} left",
-                )
-                self._refreshed = time.perf_counter()
-        elif self.verbosity >= VERBOSE:
+        if self._bar and time.perf_counter() - self._refreshed >= _REFRESH_S:
+            loss, done, speed = self._so_far(batch, logs)
+            left = self._time_left(done, speed)
+            self._bar.update(
+                self._task,
+                completed=done,
+                facts=f"loss {loss:.4f} · {speed:.0f} images/s · {left} left",
+            )
+            self._refreshed = time.perf_counter()
+        if self.verbosity >= VERBOSE:
             tenth = max(1, self.params["steps"] // 10)
             if (batch + 1) % tenth == 0:
                 loss, _, speed = self._so_far(batch, logs)
