@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from kerasnets.cli.options import Name, device_option, engine_option
 from kerasnets.networks.specs import NETWORKS
@@ -121,6 +122,19 @@ def benchmark(
     Example:
       kerasnets benchmark resnet34 --batch-size 64 --batch-size 128
     """
+    measured = {*only, *(["profile"] if profiled else [])}
+    for parameter, needs in (
+        ("batch_sizes", {"train", "start", "profile"}),
+        ("inference_batch_size", {"inference"}),
+        ("rounds", {"train", "inference"}),
+    ):
+        source = context.get_parameter_source(parameter)
+        if only and source is ParameterSource.COMMANDLINE and not needs & measured:
+            option = "batch-size" if parameter == "batch_sizes" else parameter
+            raise click.UsageError(
+                f"--{option.replace('_', '-')} has no effect with --only "
+                f"{' --only '.join(only)}."
+            )
     from kerasnets.benchmark.report import PARTS
     from kerasnets.benchmark.report import benchmark as compare
     from kerasnets.figures import draw_benchmark

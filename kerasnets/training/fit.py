@@ -23,7 +23,7 @@ from kerasnets.errors import RunError
 from kerasnets.files import check_digest
 from kerasnets.networks import build_model
 from kerasnets.networks.specs import check_size
-from kerasnets.recipes import Recipe
+from kerasnets.recipes import Recipe, protocol_of
 from kerasnets.runs import Run
 from kerasnets.training import callbacks as watch
 from kerasnets.training import checkpoint, interval
@@ -147,6 +147,13 @@ def fit(
         reporter = ProgressReporter(
             verbosity, train_images=len(parts.train), batch_size=recipe.batch_size
         )
+        follows = recipe.protocol or protocol_of(recipe.dataset, data_dir)
+        if follows not in (None, recipe.paper_protocol):
+            reporter.say(
+                f"{recipe.dataset} is of the kind of {follows}, but its recipe was "
+                "made where it could not be seen, with the defaults for "
+                f"{recipe.paper_protocol}."
+            )
         if resuming:
             run = Run(path, recipe)
         else:

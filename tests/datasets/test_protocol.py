@@ -79,6 +79,28 @@ def test_the_protocol_can_be_named(tmp_path):
         Recipe.for_paper("resnet34", "glyphs", protocol="minst")
 
 
+@pytest.mark.parametrize(("channels", "said"), [(1, True), (3, False)])
+def test_defaults_for_other_images_are_said(
+    tmp_path, capsys, monkeypatch, channels, said
+):
+    from keras import Input, Model, layers
+
+    from kerasnets.training import fit as training
+
+    def network(recipe, dataset):
+        inputs = Input(dataset.train.images.shape[1:])
+        return Model(inputs, layers.Dense(2)(layers.Flatten()(inputs)))
+
+    monkeypatch.setattr(training, "network", network)
+    write(tmp_path, channels)
+    blind = Recipe.for_paper("resnet18", "glyphs", epochs=1, batch_size=10)
+    named = {"data_dir": tmp_path, "device": "cpu", "engine": "keras"}
+    run = training.fit(blind, tmp_path / "run", **named)
+    line = "glyphs is of the kind of mnist, but its recipe was made where it could not"
+    assert (line in capsys.readouterr().out) == said
+    assert run.recipe == blind
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """The recipes that `kerasnets fit` would train."""
