@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 
 from kerasnets.cli.options import Name, device_option, engine_option
+from kerasnets.errors import shown
 from kerasnets.networks.specs import NETWORKS
 from kerasnets.recipes import PRECISIONS
 
@@ -172,5 +173,5 @@ def benchmark(
         + (f"; compared with {source}" if source else "")
     )
     print_benchmark(reports)
-    click.echo(f"results are in {out}")
+    click.echo(f"results are in {shown(out)}")
     context.exit(int(failed))

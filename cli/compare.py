@@ -5,6 +5,9 @@ from pathlib import Path
 
 import click
 
+from kerasnets.errors import shown
+from kerasnets.printing import line
+
 
 @click.command()
 @click.argument("names", metavar="RUN...", nargs=-1, required=True)
@@ -55,7 +58,7 @@ def compare(names: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     tables = accuracy_table(comparison), cost_table(comparison), pairs_table(comparison)
     print_tables(*(table for table in tables if table.rows))
     for note in comparison.notes:
-        click.echo(f"note: {note}")
-    for line in front_lines(comparison):
-        click.echo(f"best accuracy for its {line}")
-    click.echo(f"tables and figures are in {folder}")
+        click.echo(f"note: {line(note)}")
+    for front in front_lines(comparison):
+        click.echo(f"best accuracy for its {line(front)}")
+    click.echo(f"tables and figures are in {shown(folder)}")

@@ -16,8 +16,7 @@ def datasets(data_dir: Path | None) -> None:
     Example:
       kerasnets datasets
     """
-    from rich.console import Console
-
     from kerasnets.cli.tables import datasets_table
+    from kerasnets.printing import console
 
-    Console(highlight=False).print(datasets_table(data_dir))
+    console().print(datasets_table(data_dir))

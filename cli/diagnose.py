@@ -16,6 +16,7 @@ from kerasnets.cli.options import (
     recipe_of,
     training_options,
 )
+from kerasnets.errors import shown
 
 
 @click.command()
@@ -112,16 +113,17 @@ def diagnose(
             say=lambda line: click.echo(line, err=True),
         )
     except KeyboardInterrupt:
-        click.echo(f"kerasnets: interrupted; finished trials are in {folder}", err=True)
+        click.echo(
+            f"kerasnets: interrupted; finished trials are in {shown(folder)}", err=True
+        )
         raise click.exceptions.Exit(130) from None
     if as_json:
         click.echo(json.dumps(diagnosis.to_json(), indent=2))
         return
 
-    from rich.console import Console
-
     from kerasnets.cli.tables import trials_table
+    from kerasnets.printing import console
 
-    Console(highlight=False).print(trials_table(diagnosis.ablation))
+    console().print(trials_table(diagnosis.ablation))
     click.echo(diagnosis.verdict)
-    click.echo(f"results and figures are in {folder}")
+    click.echo(f"results and figures are in {shown(folder)}")

@@ -6,6 +6,8 @@ from pathlib import Path
 import click
 
 from kerasnets.cli.options import data_dir_option
+from kerasnets.errors import shown
+from kerasnets.printing import line
 
 
 @click.command()
@@ -66,12 +68,12 @@ def diff(
     changes = (*difference.recipe, *difference.environment)
     if changes:
         print_tables(changes_table(difference, changes))
-    click.echo(f"{data_line(difference)}\n")
+    click.echo(f"{line(data_line(difference))}\n")
     if difference.reached:
         print_tables(reached_table(difference))
     if difference.outcomes:
         print_tables(outcomes_table(difference, difference.outcomes))
-        click.echo(verdict_line(difference, difference.outcomes))
+        click.echo(line(verdict_line(difference, difference.outcomes)))
     for note in difference.notes:
-        click.echo(f"note: {note}")
-    click.echo(f"tables and figures are in {folder}")
+        click.echo(f"note: {line(note)}")
+    click.echo(f"tables and figures are in {shown(folder)}")

@@ -43,11 +43,11 @@ def drill(
     Example:
       kerasnets drill densenet121 --kills 20
     """
-    from rich.console import Console
     from rich.table import Table
 
     from kerasnets.drill import default_recipe
     from kerasnets.drill import drill as kill_and_compare
+    from kerasnets.printing import console
 
     with tempfile.TemporaryDirectory(prefix="kerasnets-drill-") as temporary:
         result = kill_and_compare(
@@ -66,7 +66,7 @@ def drill(
         compared = (result.again, *result.killed)
         differ = [run.path.name for run in compared if not run.same[name]]
         table.add_row(name, f"DIFFERS in {', '.join(differ)}" if differ else "same")
-    Console(highlight=False).print(table)
+    console().print(table)
     runs = f"{len(result.killed)} run{'s' * (len(result.killed) > 1)}"
     if result.passed:
         verdict = "every bit is the same"

@@ -11,6 +11,7 @@ from kerasnets.cli.options import (
     engine_option,
     say_data_dir,
 )
+from kerasnets.errors import shown
 
 
 @click.command()
@@ -89,11 +90,10 @@ def evaluate(
         click.echo(json.dumps(metrics, indent=2))
         return
 
-    from rich.console import Console
-
     from kerasnets.cli.tables import metrics_lines, per_class_table
+    from kerasnets.printing import console
 
     for line in metrics_lines(chosen, metrics):
         click.echo(line)
-    Console(highlight=False).print(per_class_table(chosen, split))
-    click.echo(f"results and figures are in {chosen.results_folder(split)}")
+    console().print(per_class_table(chosen, split))
+    click.echo(f"results and figures are in {shown(chosen.results_folder(split))}")

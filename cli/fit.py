@@ -107,8 +107,9 @@ def fit(
         began=BEGAN,
     )
 
+    from kerasnets.errors import command
     from kerasnets.figures import draw_training
 
     draw_training(run)
     if not quiet:
-        click.echo(f"next: kerasnets evaluate {run.path}")
+        click.echo(f"next: {command('kerasnets', 'evaluate', run.path)}")

@@ -3,11 +3,13 @@
 Only click and light modules are imported here, so that `kerasnets --help` is instant.
 """
 
+import contextlib
 import errno
-import shlex
+import functools
+import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import click
 
@@ -31,10 +33,13 @@ from kerasnets.errors import (
     InstallationError,
     Interrupted,
     KerasnetsError,
+    first_line,
     import_failure,
     shown,
     unknown,
 )
+from kerasnets.errors import command as shell_command
+from kerasnets.printing import line, printable
 from kerasnets.version import __version__
 
 
@@ -70,7 +75,7 @@ class _Stopped(click.ClickException):
         told = str(error).partition("; --resume")[0].rstrip(".")
         if arguments[:1] == ["fit"]:
             kept = [word for word in arguments if word not in _AFRESH_OR_ON]
-            then = f"to go on: {shlex.join(['kerasnets', *kept, '--resume'])}"
+            then = f"to go on: {shell_command('kerasnets', *kept, '--resume')}"
         else:
             then = "every file that it had written is whole"
         super().__init__(f"{told}; {then}")
@@ -97,6 +102,22 @@ def kerasnets() -> None:
     """
 
 
+# Those that read small files alone. Every other one asks first whether the backend can
+# be used: where it cannot, the import of Keras ends with a traceback.
+_WITHOUT_KERAS = {networks, datasets, prepare, runs, verify}
+
+
+def _with_backend(callback: Callable) -> Callable:
+    @functools.wraps(callback)
+    def checked(*arguments, **named):
+        from kerasnets.engines.runtime import backend
+
+        backend()
+        return callback(*arguments, **named)
+
+    return checked
+
+
 for command in (
     fit,
     evaluate,
@@ -115,16 +136,62 @@ for command in (
     parity,
     drill,
 ):
+    if command not in _WITHOUT_KERAS and command.callback:
+        command.callback = _with_backend(command.callback)
     kerasnets.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process with its exit status."""
     signal.signal(signal.SIGTERM, _end)
-    sys.exit(_run(arguments))
+    # Commands write figures and show none. Keras imports matplotlib, and a notebook
+    # passes a backend on that only its own installation has.
+    os.environ["MPLBACKEND"] = "agg"
+    with printable():
+        status = _run(arguments)
+    sys.exit(status)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        return _answer(arguments)
+    except Exception as error:
+        package = _not_imported(error)
+        if package is None:
+            raise
+        return _fail(
+            f"cannot import {package}: {first_line(error)}; its installation or its "
+            "settings are broken.",
+            InstallationError.exit_status,
+        )
+
+
+def _not_imported(error: Exception) -> str | None:
+    """The package whose import raised the error; None where it was no import."""
+    for module, function in _frames(error):
+        package = module.partition(".")[0]
+        if function == "<module>" and package not in ("kerasnets", "__main__"):
+            return package
+    return None
+
+
+_PRINTING = ("click.utils", "rich.console", "keras.src.utils.io_utils")
+
+
+def _not_printed(error: Exception) -> bool:
+    """Whether the error was raised by printing: standard output takes no more."""
+    return any(module in _PRINTING for module, _ in _frames(error))
+
+
+def _frames(error: Exception) -> Iterator[tuple[str, str]]:
+    """Module and function of every call that the error came through."""
+    step = error.__traceback__
+    while step:
+        frame, step = step.tb_frame, step.tb_next
+        yield str(frame.f_globals.get("__name__")), frame.f_code.co_name
+
+
+def _answer(arguments: Sequence[str] | None) -> int:
     try:
         status = kerasnets.main(arguments, "kerasnets", standalone_mode=False)
         return status if isinstance(status, int) else 0
@@ -139,10 +206,6 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt) as error:  # before the command began
         stopped = _Stopped([], error.__cause__ or error)
         return _fail(stopped.format_message(), stopped.exit_code)
-    except BrokenPipeError:
-        # The reader of a pipe (head, say) has seen enough.
-        sys.stderr.close()
-        return 0
     except (ImportError, AttributeError) as error:
         failure = import_failure(error)
         if failure is None or "kerasnets" in failure.partition(":")[0]:
@@ -151,6 +214,11 @@ def _run(arguments: Sequence[str] | None) -> int:
     except MemoryError:
         return _fail("the memory is full; fewer or smaller images may fit.", 2)
     except OSError as error:
+        if _not_imported(error):
+            raise
+        if _not_printed(error):
+            _print_no_more()
+            return _fail(f"cannot write to standard output: {error.strerror}.", 1)
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             name = shown(error.filename or "a file")
             return _fail(f"cannot write {name}: {error.strerror}.", 1)
@@ -165,10 +233,16 @@ def _end(number: int, frame: object) -> None:
     raise Interrupted(number)
 
 
+def _print_no_more() -> None:
+    """Or Python would try once more at its end, and tell of it."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # no stream at all
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
+
+
 def _fail(message: str, status: int) -> int:
-    # A name from elsewhere must not begin another line or move the cursor.
-    line = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in message)
-    click.echo(f"kerasnets: {line}", err=True)
+    click.echo(f"kerasnets: {line(message)}", err=True)
     return status
 
 

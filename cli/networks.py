@@ -11,8 +11,7 @@ def networks() -> None:
     Example:
       kerasnets networks
     """
-    from rich.console import Console
-
     from kerasnets.cli.tables import networks_table
+    from kerasnets.printing import console
 
-    Console(highlight=False).print(networks_table())
+    console().print(networks_table())

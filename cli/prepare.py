@@ -6,6 +6,7 @@ import click
 
 from kerasnets.cli.options import Name, data_dir_option
 from kerasnets.datasets.specs import DATASETS
+from kerasnets.errors import shown
 
 
 @click.command()
@@ -26,4 +27,4 @@ def prepare(dataset: str, data_dir: Path | None) -> None:
     from kerasnets.datasets.prepare import prepare as download
 
     folder = download(dataset, data_dir=data_dir)
-    click.echo(f"{dataset} is prepared: {folder}")
+    click.echo(f"{dataset} is prepared: {shown(folder)}")

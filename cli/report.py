@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from kerasnets.cli.options import data_dir_option, device_option, engine_option
+from kerasnets.errors import shown
 
 
 @click.command()
@@ -72,4 +73,4 @@ def report(
             click.echo("kerasnets: interrupted; no report is written.", err=True)
             raise click.exceptions.Exit(130) from None
     write_page(page(sources, read_diagnoses(folder), data_dir), path)
-    click.echo(f"the report is {path}")
+    click.echo(f"the report is {shown(path)}")

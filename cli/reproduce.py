@@ -12,6 +12,8 @@ from kerasnets.cli.options import (
     device_option,
     engine_option,
 )
+from kerasnets.errors import shown
+from kerasnets.printing import line
 from kerasnets.recipes import PAPER, SCHEDULES
 from kerasnets.study.scales import SCALES
 
@@ -137,11 +139,9 @@ def reproduce(
     study = plan(out, scale=scale, seeds=seeds, assumptions=named)
     planned = reconciliation(study, reconciled_row) if reconciled_row else None
 
-    from rich.console import Console
-
     from kerasnets.cli.tables import estimates_table, study_table
+    from kerasnets.printing import console
 
-    console = Console(highlight=False)
     if dry_run:
         from kerasnets.study.estimate import estimate, estimate_runs
 
@@ -154,7 +154,7 @@ def reproduce(
             left = estimate_runs(planned.all_runs, **measuring)
         else:
             left = estimate(study, chosen_rows(study, rows), **measuring)
-        console.print(estimates_table(study, left))
+        console().print(estimates_table(study, left))
         return 0
 
     from kerasnets.report.study_page import write_study_page
@@ -180,12 +180,13 @@ def reproduce(
     except KeyboardInterrupt:
         click.echo("kerasnets: repeat the command to go on with the study.", err=True)
         raise
-    console.print(study_table(results))
-    click.echo(f"results are in {study.path / 'results.md'}")
+    console().print(study_table(results))
+    click.echo(f"results are in {shown(study.path / 'results.md')}")
     failed = [one for one in results.failed if not rows or one.row in rows]
     for one in failed:
         click.echo(
-            f"kerasnets: {one.row}, seed {one.seed}, failed: {one.failure}", err=True
+            f"kerasnets: {one.row}, seed {one.seed}, failed: {line(one.failure)}",
+            err=True,
         )
     return 1 if failed else 0
 
@@ -200,7 +201,7 @@ def _reconcile(planned: "Reconciliation", settings: dict[str, Any]) -> int:
     found = reconcile(planned, **settings)
     print_tables(findings_table(found))
     click.echo(found.conclusion)
-    click.echo(f"results are in {planned.path / 'reconcile.md'}")
+    click.echo(f"results are in {shown(planned.path / 'reconcile.md')}")
     runs = [one.name for _, one in planned.all_runs]
     failed = [
         (name, one.failure)
@@ -208,5 +209,5 @@ def _reconcile(planned: "Reconciliation", settings: dict[str, Any]) -> int:
         if one.state == FAILED
     ]
     for name, failure in failed:
-        click.echo(f"kerasnets: {name} failed: {failure}", err=True)
+        click.echo(f"kerasnets: {name} failed: {line(failure)}", err=True)
     return 1 if failed else 0

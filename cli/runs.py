@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from kerasnets.printing import line
+
 
 @click.command()
 @click.argument(
@@ -35,11 +37,10 @@ def runs(folder: Path, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
 
-    from rich.console import Console
-
     from kerasnets.cli.tables import runs_table
+    from kerasnets.printing import console
 
-    Console(highlight=False).print(runs_table(folder, found))
+    console().print(runs_table(folder, found))
     for one in found:
         if one.why:
-            click.echo(f"corrupt: {one.why}")
+            click.echo(f"corrupt: {line(one.why)}")

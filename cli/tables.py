@@ -4,20 +4,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, JustifyMethod
-from rich.markup import escape
+from rich.console import JustifyMethod
 from rich.table import Table
+from rich.text import Text
 
 from kerasnets.datasets import catalog
-from kerasnets.datasets.folders import data_folder
+from kerasnets.datasets.folders import data_folder_if_any
 from kerasnets.errors import shown
 from kerasnets.names import dataset_title, duration, network_title
 from kerasnets.networks.specs import NETWORKS
+from kerasnets.printing import console, line
 from kerasnets.run_states import COMPLETE, CORRUPT, INTERRUPTED, RUNNING, RunState
 from kerasnets.runs import Run, read_csv
 from kerasnets.study.tables import TextTable
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from kerasnets.parity import Parity
     from kerasnets.study.estimate import Estimate
     from kerasnets.study.plan import Study
@@ -38,8 +41,8 @@ def networks_table() -> Table:
         right=(1, 2, 3),
     )
     for name, spec in NETWORKS.items():
-        counts = [f"{count:,}" for count in spec.parameters]
-        counts[spec.batch_norm] = f"[bold]{counts[spec.batch_norm]}[/]"
+        counts = [Text(f"{count:,}") for count in spec.parameters]
+        counts[spec.batch_norm].stylize("bold")
         own = {"vgg": "--head", "resnet": "--stem", "densenet": "--stem --growth-rate"}
         table.add_row(name, str(spec.depth), *counts, own[spec.family])
     table.caption = (
@@ -61,14 +64,19 @@ def datasets_table(data_dir: Path | None) -> Table:
         )
         mb = f" ({known.download_mb} MB)" if known.download_mb else ""
         table.add_row(
-            escape(known.name),
+            known.name,
             known.state + mb,
             _count(known.train),
             _count(known.test),
             f"{size}×{size} {channels}" if size else "",
             _count(known.classes),
         )
-    table.caption = f"Prepared datasets are looked for in {data_folder(data_dir)}."
+    folder = data_folder_if_any(data_dir)
+    table.caption = (
+        f"Prepared datasets are looked for in {shown(folder)}."
+        if folder
+        else "There is no home folder: TFDS_DATA_DIR says where prepared datasets are."
+    )
     return table
 
 
@@ -83,8 +91,8 @@ def runs_table(root: Path, states: Sequence[RunState]) -> Table:
     for one in states:
         name = one.path.relative_to(root).as_posix()
         table.add_row(
-            escape(shown(one.path.name if name == "." else name)),
-            f"[{_COLORS[one.state]}]{one.state}[/]",
+            shown(one.path.name if name == "." else name),
+            Text(one.state, _COLORS[one.state]),
             "" if one.epochs is None else f"{one.epochs_done}/{one.epochs}",
             _percent(one.best_val_accuracy),
             _percent(one.last_val_accuracy),
@@ -92,7 +100,7 @@ def runs_table(root: Path, states: Sequence[RunState]) -> Table:
             "" if one.seconds is None else duration(one.seconds),
         )
     table.caption = (
-        f"{len(states)} run{'s' * (len(states) != 1)} in {escape(shown(root))}. "
+        f"{len(states)} run{'s' * (len(states) != 1)} in {shown(root)}. "
         "Accuracy on the monitored images in the best and the last epoch and, once "
         "evaluated, on the test split; time of training and validation."
     )
@@ -116,7 +124,7 @@ def metrics_lines(run: Run, metrics: dict[str, Any]) -> list[str]:
             f"first batch: accuracy {first['accuracy']:.2%} ({first['images']} images)"
         )
     if metrics["dataset_note"]:
-        lines.append(f"note: {metrics['dataset_note']}")
+        lines.append(f"note: {line(metrics['dataset_note'])}")
     if metrics["collapsed"]:
         collapsed = metrics["collapsed"]
         lines.append(
@@ -132,7 +140,7 @@ def per_class_table(run: Run, split: str) -> Table:
     rows = read_csv(run.results_folder(split) / "per_class.csv")
     for row in rows[:_CLASSES_SHOWN]:
         table.add_row(
-            escape(row["class"]),
+            shown(row["class"]),
             *(f"{float(row[name]):.3f}" for name in ("precision", "recall", "f1")),
             row["support"],
         )
@@ -203,47 +211,47 @@ def _times_faster(found: dict[str, Any] | None) -> str:
 
 
 def print_benchmark(reports: Sequence[dict[str, Any]]) -> None:
-    _console().print(benchmark_table(reports))
+    _screen().print(benchmark_table(reports))
 
 
-def _console() -> Console:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _FILE_WIDTH
-    return console
+def _screen() -> "Console":
+    screen = console()
+    if not screen.is_terminal:
+        screen.width = _FILE_WIDTH
+    return screen
 
 
 def print_tables(*tables: TextTable) -> None:
     """Print tables of ready cells, each as a list of its rows where the screen is too
     narrow for it."""
-    console = _console()
+    screen = _screen()
     for text in tables:
         table = Table(box=None, header_style="bold")
         for index, column in enumerate(text.columns):
             side: JustifyMethod = "right" if text.is_number(index) else "left"
-            table.add_column(column, justify=side, overflow="fold")
+            table.add_column(shown(column), justify=side, overflow="fold")
         for row in text.rows:
-            table.add_row(*map(escape, row))
-        if console.measure(table).maximum <= console.width:
-            console.print(table, "")
+            table.add_row(*map(shown, row))
+        if screen.measure(table).maximum <= screen.width:
+            screen.print(table, "")
             continue
         for first, *others in text.rows:
-            console.print(f"[bold]{escape(first)}[/]")
+            screen.print(Text(shown(first), "bold"))
             for column, cell in zip(text.columns[1:], others, strict=True):
                 if cell:
-                    console.print(f"  {escape(column)}: {escape(cell)}")
-        console.print()
+                    screen.print(f"  {shown(column)}: {shown(cell)}")
+        screen.print()
 
 
 def trials_table(trials: Sequence["Trial"]) -> Table:
     """What became of each variant that a diagnosis trained, 80 columns wide."""
     from kerasnets.study.diagnosis_text import TRIAL_COLUMNS, trial_cells
 
-    shown = [name for name in TRIAL_COLUMNS if name != "entropy"]
-    table = _table(shown, right=(1, 2, 3, 4))
+    columns = [name for name in TRIAL_COLUMNS if name != "entropy"]
+    table = _table(columns, right=(1, 2, 3, 4))
     for trial in trials:
         cells = dict(zip(TRIAL_COLUMNS, trial_cells(trial), strict=True))
-        table.add_row(*(escape(cells[name]) for name in shown))
+        table.add_row(*(cells[name] for name in columns))
     return table
 
 
@@ -266,8 +274,8 @@ def estimates_table(study: "Study", estimates: "Sequence[Estimate]") -> Table:
         )
     total = duration(sum(one.seconds for one in estimates))
     table.caption = (
-        f"Scale {study.scale}, in {study.path}. About {total} in one process, from a "
-        "few measured steps; start-up, checkpoints and figures are not counted."
+        f"Scale {study.scale}, in {shown(study.path)}. About {total} in one process, "
+        "from a few measured steps; start-up, checkpoints and figures are not counted."
     )
     return table
 

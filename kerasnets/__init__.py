@@ -9,17 +9,22 @@ The public names are imported when first used, so that `import kerasnets` is ins
     load_run(path)              open a run folder
 
 The Keras backend is PyTorch unless the environment variable KERAS_BACKEND says
-otherwise.
+otherwise, or Keras is imported already: then it is Keras's.
 """
 
 import os
+import sys
 from importlib import import_module
 from typing import Any
 
 from kerasnets.version import __version__
 
-# Keras reads this once, when it is first imported.
-os.environ.setdefault("KERAS_BACKEND", "torch")
+# Keras reads this once, when it is first imported, and so do the processes that are
+# started from here.
+os.environ.setdefault(
+    "KERAS_BACKEND",
+    import_module("keras").backend.backend() if "keras" in sys.modules else "torch",
+)
 
 _PUBLIC = {
     "Recipe": ("kerasnets.recipes", "Recipe"),
@@ -28,6 +33,8 @@ _PUBLIC = {
     "fit": ("kerasnets.training.fit", "fit"),
     "load_run": ("kerasnets.runs", "load"),
 }
+# A backend that cannot be used is said before the import of Keras fails.
+_WITH_KERAS = ("build_model", "evaluate", "fit")
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
 
@@ -35,6 +42,10 @@ __all__ = ["__version__", *sorted(_PUBLIC)]
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'kerasnets' has no attribute {name!r}")
+    if name in _WITH_KERAS:
+        import_module("kerasnets.engines.runtime").backend()
+        # Keras imports matplotlib, which may not have what MPLBACKEND names.
+        import_module("kerasnets.figures")
     module, attribute = _PUBLIC[name]
     return getattr(import_module(module), attribute)
 

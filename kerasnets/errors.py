@@ -6,8 +6,11 @@ traceback, and ends with the class's `exit_status`.
 """
 
 import difflib
+import re
+import shlex
 import signal
 from collections.abc import Iterable
+from pathlib import PurePath
 from types import ModuleType
 
 
@@ -143,3 +146,29 @@ def shown(text: object) -> str:
     the characters that would move the cursor or cannot be encoded."""
     whole = str(text)
     return whole if whole.isprintable() else ascii(whole)
+
+
+def command(*words: object) -> str:
+    """A command line as a person can paste it into a shell. A path or a word from
+    elsewhere may hold anything; a path that begins like an option gets a "./"."""
+    return " ".join(map(_shell_word, words))
+
+
+def _shell_word(word: object) -> str:
+    text = str(word)
+    if isinstance(word, PurePath) and text.startswith("-"):
+        text = f"./{text}"
+    if text.isprintable():
+        return shlex.quote(text)
+    return "$'" + re.sub(r"[\\']|[^ -~]", _shell_escape, text) + "'"
+
+
+def _shell_escape(found: re.Match[str]) -> str:
+    letter = found[0]
+    if letter in "\\'":
+        return "\\" + letter
+    # As bytes: what \\u is depends on the shell's own locale.
+    return "".join(f"\\x{byte:02x}" for byte in letter.encode("utf-8", _BYTES))
+
+
+_BYTES = "surrogateescape"  # Python's letters for bytes that are not UTF-8

@@ -53,9 +53,13 @@ def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
     Args:
         path: the final name; its folder must exist.
-        mode: "w" for UTF-8 text without newline translation, "wb" for bytes.
+        mode: "w" for UTF-8 text without newline translation, "wb" for bytes. A letter
+            that UTF-8 lacks, such as a byte of a file name that is none, is written as
+            its number.
     """
-    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    text: dict[str, Any] = {}
+    if "b" not in mode:
+        text = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
     with atomic_path(path) as temporary, temporary.open(mode, **text) as file:
         yield file
 
@@ -75,8 +79,12 @@ def write_csv(
     """Write a header and rows (RFC 4180, "\\n" line ends)."""
     with atomic_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
+        # Python's csv module writes a lone carriage return unquoted, which it then
+        # refuses to read.
+        quoting = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        for row in (columns, *rows):
+            returns = any(isinstance(cell, str) and "\r" in cell for cell in row)
+            (quoting if returns else writer).writerow(row)
 
 
 def read_text(path: Path) -> str:

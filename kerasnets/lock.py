@@ -15,7 +15,7 @@ from pathlib import Path
 import filelock
 
 from kerasnets import files, schema
-from kerasnets.errors import RunError
+from kerasnets.errors import RunError, shown
 
 _LOCK, _NOTE = ".lock", ".lock.json"
 _PATIENCE_S = 0.5  # longer than `is_held` takes the lock to see whether it is free
@@ -45,7 +45,7 @@ def hold(folder: Path) -> Iterator[None]:
         raise RunError(f"cannot write to {folder}: {error.strerror}.") from error
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        note = {"pid": os.getpid(), "host": platform.node(), "since": now}
+        note = {"pid": os.getpid(), "host": shown(platform.node()), "since": now}
         with contextlib.suppress(OSError):  # a full disk is for the caller to meet
             files.write_json(folder / _NOTE, note)
         yield

@@ -90,17 +90,21 @@ def _is_line(value: Any) -> bool:
     return isinstance(value, str) and value.isprintable()
 
 
+def _is_text(value: Any) -> bool:
+    # JSON can spell half a character (a lone surrogate), which cannot be written.
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
+
+
 def _is_names(value: Any) -> bool:
-    # A class may have any name, but JSON can spell half a character (a lone surrogate),
-    # which cannot be written.
     return (
         isinstance(value, list)
         and len(value) <= _MOST_CLASSES
-        and all(
-            isinstance(name, str) and not re.search("[\ud800-\udfff]", name)
-            for name in value
-        )
+        and all(map(_is_text, value))
     )
+
+
+def _is_lines(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_line, value.values()))
 
 
 def _is_versions(value: Any) -> bool:
@@ -121,6 +125,7 @@ def _is_object(value: Any, fields: Mapping[str, Field]) -> bool:
 
 
 LINE = Field("a line of text", _is_line)
+TEXT = Field("text", _is_text)  # a class may have any name: to be printed with care
 COUNT = Field("a whole number, 0 or more", _is_count)
 SHARE = Field("a number from 0 to 1", _is_share)
 NUMBER = Field("a number", _is_number)
@@ -164,6 +169,7 @@ _SESSION = {
     "platform": LINE,
     "python": LINE,
     "packages": Field("an object of versions", _is_versions),
+    "settings": Field("an object of lines of text", _is_lines),
     "dataset_load_s": NUMBER,
     "start_s": NUMBER,
 }
@@ -172,7 +178,7 @@ ENVIRONMENT = {
     "started": LINE,
     **_SESSION,
     "dataset_fingerprint": required(LINE),
-    "dataset_note": LINE,
+    "dataset_note": TEXT,
     "class_names": Field("a list of names", _is_names),
     "train_images": COUNT,
     "validation_images": COUNT,
@@ -184,7 +190,7 @@ ENVIRONMENT = {
 METRICS = {
     "network": required(LINE),
     "dataset": required(LINE),
-    "dataset_note": LINE,
+    "dataset_note": TEXT,
     "data_changed": FLAG,
     "split": required(LINE),
     "images": required(COUNT),
@@ -194,7 +200,7 @@ METRICS = {
     "macro_precision": SHARE,
     "macro_recall": SHARE,
     "macro_f1": SHARE,
-    "collapsed": or_null(_object(**{"class": LINE, "share": SHARE})),
+    "collapsed": or_null(_object(**{"class": TEXT, "share": SHARE})),
     "first_batch": or_null(_object(images=COUNT, accuracy=SHARE)),
     "seconds": NUMBER,
     "images_per_s": NUMBER,

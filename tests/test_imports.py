@@ -15,7 +15,8 @@ RANKS = {
     "errors": 0,
     "collapse": 0,
     "energy": 0,
-    "user_cache": 0,
+    "printing": 0,
+    "user_cache": 0.5,
     "schema": 1,
     "manifest": 1,
     "specs": 1,
@@ -95,6 +96,15 @@ def test_only_figures_import_matplotlib():
         if room(module) != "figures":
             roots = {name.partition(".")[0] for name in imported_modules(path)}
             assert "matplotlib" not in roots, module
+
+
+def test_one_console_prints_names_as_they_are():
+    # Another one would take "[/x]" in the name of a folder or a class for markup.
+    for module, path in modules():
+        if module != "kerasnets.printing":
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+                assert not (made and node.func.id == "Console"), module
 
 
 def test_help_imports_nothing_heavy():

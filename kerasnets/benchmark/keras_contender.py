@@ -4,7 +4,6 @@ import io
 
 import keras
 import numpy as np
-from rich.console import Console
 
 from kerasnets.benchmark.clock import Clock
 from kerasnets.benchmark.contenders import Contender
@@ -22,6 +21,7 @@ from kerasnets.datasets.dataset import Dataset, Split, Subset, statistics
 from kerasnets.datasets.pixels import HostPixels
 from kerasnets.engines import choice, out_of_memory, runtime, whole_batches
 from kerasnets.engines.placement import place
+from kerasnets.printing import console
 from kerasnets.recipes import Recipe
 from kerasnets.training.callbacks import StopOnNaN
 from kerasnets.training.fit import network
@@ -129,7 +129,7 @@ def _train(model: keras.Model, batches: tuple[Batches, ...], timing: "_Timing") 
         NORMAL,
         train_images=len(train.subset),
         batch_size=train.batch_size,
-        console=Console(file=io.StringIO()),
+        to=console(file=io.StringIO()),
     )
     run_epochs(
         model,

@@ -47,7 +47,8 @@ def cached(folders: list[Path], key: str, build: Callable[[], Dataset]) -> Datas
             # NumPy says in words of its own that a disk is full.
             refusals.append(f"{folder} ({error.strerror or error})")
     raise DatasetError(
-        f"decoded images cannot be written to {' or '.join(refusals)}; "
+        "decoded images cannot be written to "
+        f"{' or '.join(refusals) or 'a home folder, as there is none'}; "
         "name another folder with KERASNETS_CACHE."
     )
 

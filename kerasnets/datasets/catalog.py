@@ -7,7 +7,7 @@ from pathlib import Path
 from kerasnets.datasets.folders import (
     cache_folders,
     cache_name,
-    data_folder,
+    data_folder_if_any,
     prepared_folder,
     prepared_names,
 )
@@ -42,7 +42,7 @@ class State:
 
 def states(data_dir: Path | None = None) -> list[State]:
     """The datasets known by name, then the others prepared in the data folder."""
-    data = data_folder(data_dir)
+    data = data_folder_if_any(data_dir)
     found = []
     for name, spec in DATASETS.items():
         state = "built in" if name == "digits" else _state(name, data)
@@ -81,9 +81,9 @@ def states(data_dir: Path | None = None) -> list[State]:
     return found
 
 
-def _state(name: str, data: Path) -> str:
+def _state(name: str, data: Path | None) -> str:
     folder = prepared_folder(name, data)
-    if folder is None:
+    if data is None or folder is None:
         return "downloadable"
     decoded = any(
         meta

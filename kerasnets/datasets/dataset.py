@@ -35,6 +35,9 @@ class Dataset:
         note: what a reader of results should know of the images, or "".
         drawn: int64 [n], the rows of the train split that are tested on, in order,
             where there is no test split; `test` is the train split then.
+
+    A letter in names and note that cannot be written, such as a byte of a folder's name
+    that is not UTF-8, is replaced by its number.
     """
 
     name: str
@@ -46,6 +49,11 @@ class Dataset:
     fingerprint: str
     note: str
     drawn: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        names = tuple(_encoded(name).decode() for name in self.class_names)
+        object.__setattr__(self, "class_names", names)
+        object.__setattr__(self, "note", _encoded(self.note).decode())
 
 
 @dataclass(frozen=True)
@@ -103,9 +111,13 @@ def _level_counts(images: np.ndarray) -> np.ndarray:
 
 
 def fingerprint(class_names: tuple[str, ...], *splits: Split) -> str:
-    digest = hashlib.sha256("\n".join(class_names).encode())
+    digest = hashlib.sha256(_encoded("\n".join(class_names)))
     for split in splits:
         digest.update(str(split.images.shape).encode())
         digest.update(np.ascontiguousarray(split.labels).data)
         digest.update(np.ascontiguousarray(split.images).data)
     return digest.hexdigest()
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")

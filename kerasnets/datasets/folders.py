@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from kerasnets.user_cache import user_cache
+from kerasnets.errors import DatasetError
+from kerasnets.user_cache import expanded, in_home, user_cache
 
 _INFO = "dataset_info.json"
 _NAME = re.compile(r"\w[\w.-]{0,99}(/\w[\w.-]{0,99})?", re.ASCII)
@@ -14,14 +15,34 @@ _VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 
 
 def data_folder(data_dir: Path | None) -> Path:
-    """`data_dir`, else TFDS_DATA_DIR, else TFDS's own default."""
-    chosen = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    return Path(chosen).expanduser()
+    """`data_dir`, else TFDS_DATA_DIR, else TFDS's own default.
+
+    Raises:
+        DatasetError: none is named, and the user has no home folder for the default.
+        KerasnetsError: the one named is in the home folder of an unknown user.
+    """
+    folder = data_folder_if_any(data_dir)
+    if folder is None:
+        raise DatasetError(
+            "there is no home folder to keep datasets in; name a folder with "
+            "TFDS_DATA_DIR or --data-dir."
+        )
+    return folder
 
 
-def prepared_folder(name: str, data: Path) -> Path | None:
+def data_folder_if_any(data_dir: Path | None) -> Path | None:
+    """As `data_folder`, but None where the user has no home folder for the default.
+
+    Raises:
+        KerasnetsError: as `data_folder`.
+    """
+    named = data_dir or os.environ.get("TFDS_DATA_DIR")
+    return expanded(named) if named else in_home("tensorflow_datasets")
+
+
+def prepared_folder(name: str, data: Path | None) -> Path | None:
     """The newest version of a prepared dataset ("name" or "name/config"), or None."""
-    if not _NAME.fullmatch(name):
+    if data is None or not _NAME.fullmatch(name):
         return None
     versions = [
         (tuple(map(int, info.parent.name.split("."))), info.parent)
@@ -31,8 +52,10 @@ def prepared_folder(name: str, data: Path) -> Path | None:
     return max(versions)[1] if versions else None
 
 
-def prepared_names(data: Path) -> list[str]:
+def prepared_names(data: Path | None) -> list[str]:
     """Every dataset ("name" or "name/config") that is prepared in a data folder."""
+    if data is None:
+        return []
     infos = [*data.glob(f"*/*/{_INFO}"), *data.glob(f"*/*/*/{_INFO}")]
     names = {info.parent.parent.relative_to(data).as_posix() for info in infos}
     return sorted(name for name in names if prepared_folder(name, data))
@@ -79,7 +102,8 @@ def cache_name(name: str, folder: Path) -> str:
 def cache_folders(data: Path) -> list[Path]:
     """Where decoded caches may be: beside the prepared data unless its folder is
     marked read-only, then in the user's cache folder."""
-    folders = [user_cache()]
+    own = user_cache()
+    folders = [own] if own else []
     # By its mode, as an administrator may write anywhere but should not.
     if data.is_dir() and data.stat().st_mode & 0o222:
         folders.insert(0, data / ".kerasnets")

@@ -20,6 +20,7 @@ from kerasnets.datasets.records import READERS
 from kerasnets.datasets.specs import DATASETS
 from kerasnets.datasets.tfds import tfds
 from kerasnets.errors import DatasetError, first_line, raise_unless_data, shown
+from kerasnets.printing import console
 
 _CHUNK = 1000
 _TEST_SPLITS = ("test", "validation")
@@ -252,11 +253,10 @@ def _decode(
 
 def _reported(name: str, split: str, count: int, examples: Iterator) -> Iterator:
     """Pass examples on, showing progress on standard error after the first second."""
-    from rich.console import Console
     from rich.progress import Progress
 
-    console = Console(stderr=True)
-    progress = Progress(console=console, transient=True, disable=True)
+    screen = console(stderr=True)
+    progress = Progress(console=screen, transient=True, disable=True)
     task = progress.add_task(f"decoding {name} {split}", total=count)
     began = time.perf_counter()
     said = False
@@ -264,11 +264,11 @@ def _reported(name: str, split: str, count: int, examples: Iterator) -> Iterator
         for done, example in enumerate(examples):
             if not said and time.perf_counter() - began > 1:
                 said = True
-                if console.is_terminal:
+                if screen.is_terminal:
                     progress.disable = False
                     progress.start()
                 else:
-                    console.print(f"decoding {name} {split}: {count:,} images, once")
+                    screen.print(f"decoding {name} {split}: {count:,} images, once")
             if done % _CHUNK == 0:
                 progress.update(task, completed=done)
             yield example

@@ -7,6 +7,7 @@ import contextlib
 import os
 import platform
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,7 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from kerasnets.errors import BackendError, unknown
+from kerasnets.engines import settings
+from kerasnets.errors import BackendError, shown, unknown
+from kerasnets.printing import printable
 from kerasnets.user_cache import user_cache
 
 BACKENDS = ("torch", "jax", "tensorflow")
@@ -44,25 +47,38 @@ class Session:
             "device": self.device,
             "device_name": self.device_name,
             "threads": self.threads,
-            "platform": platform.platform(),
+            "platform": shown(platform.platform()),
             "python": platform.python_version(),
             "packages": {
                 package: _version(package)
                 for package in ("kerasnets", "keras", self.backend, "numpy", "Pillow")
             },
+            "settings": {
+                name: shown(value)
+                for name, value in settings.left(self.backend).items()
+            },
         }
 
 
 def backend() -> str:
-    """The backend that Keras uses, or will use, after checking that it can be.
+    """The backend that Keras uses, or will use, after checking that it can be. Nothing
+    is imported for it.
 
     Raises:
-        BackendError: KERAS_BACKEND names none that can train, or it isn't installed.
+        BackendError: KERAS_BACKEND names none that can train, it isn't installed, or
+            Keras is imported already with another.
     """
     if "keras" in sys.modules:
         name = import_module("keras").backend.backend()
-    else:
-        name = os.environ.get("KERAS_BACKEND", "torch")
+        if name not in BACKENDS:
+            raise BackendError(
+                f"Keras is imported already, with the backend {name!r}, which cannot "
+                f"train; kerasnets needs {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}: "
+                "set KERAS_BACKEND before Python starts, or import kerasnets before "
+                "keras."
+            )
+        return name
+    name = os.environ.get("KERAS_BACKEND", "torch")
     if name not in BACKENDS:
         raise BackendError(unknown("KERAS_BACKEND", name, BACKENDS))
     if find_spec(name) is None:
@@ -79,7 +95,10 @@ def backend() -> str:
 
 @contextlib.contextmanager
 def session(device: str = "auto", precision: str = "float32") -> Iterator[Session]:
-    """Run Keras on a device with a dtype policy, and put both back afterwards.
+    """Run Keras on a device with a dtype policy and the settings of
+    `kerasnets.engines.settings`, and put all back afterwards.
+
+    They are the whole process's: one thread at a time has a session.
 
     Args:
         device: "auto" (the first accelerator, else the CPU), "cpu", "cuda" or
@@ -87,22 +106,55 @@ def session(device: str = "auto", precision: str = "float32") -> Iterator[Sessio
         precision: a Keras dtype policy, such as "mixed_bfloat16".
 
     Raises:
-        BackendError: the backend or the device is not available.
+        BackendError: the backend or the device is not available, or another thread has
+            a session.
     """
     name = backend()
-    chosen = _choose_device(name, device)
-    import keras
+    with _alone(), printable():
+        chosen = _choose_device(name, device)
+        import keras
 
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
+        with (
+            # Before the settings: where none is set, Keras takes it from floatx.
+            _dtype_policy(precision),
+            settings.fixed(name),
+            keras.device(_keras_device(name, chosen)),
+            _fast_settings(name, chosen),
+        ):
+            device_name = shown(_device_name(name, chosen))
+            yield Session(name, chosen, device_name, _threads(name))
+
+
+_in_session = threading.RLock()  # entered again by a callback that evaluates, say
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    if not _in_session.acquire(blocking=False):
+        raise BackendError(
+            "another thread of this process is training or evaluating, and Keras has "
+            "one device and one precision a process; wait for it, or start a process "
+            "for each."
+        )
     try:
-        with keras.device(_keras_device(name, chosen)), _settings(name, chosen):
-            yield Session(name, chosen, _device_name(name, chosen), _threads(name))
+        yield
     finally:
-        keras.config.set_dtype_policy(before)
+        _in_session.release()
 
 
-def _settings(name: str, device: str) -> contextlib.AbstractContextManager:
+@contextlib.contextmanager
+def _dtype_policy(precision: str) -> Iterator[None]:
+    from keras import config
+
+    before = config.dtype_policy()
+    config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        config.set_dtype_policy(before)
+
+
+def _fast_settings(name: str, device: str) -> contextlib.AbstractContextManager:
     """What the backend computes faster with on a device."""
     if name == "torch" and device.startswith("cuda"):
         from kerasnets.engines.cuda_math import fast_math
@@ -124,8 +176,9 @@ def _kept_compilations() -> Iterator[None]:
     import jax
 
     before = jax.config.jax_compilation_cache_dir
-    if before is None:
-        jax.config.update("jax_compilation_cache_dir", str(user_cache() / "jax"))
+    own = user_cache()
+    if before is None and own:
+        jax.config.update("jax_compilation_cache_dir", str(own / "jax"))
     try:
         yield
     finally:

@@ -17,7 +17,12 @@ from kerasnets.errors import RunError, unknown
 from kerasnets.evaluation.metrics import Metrics, measure
 from kerasnets.evaluation.predict import predict_logits, softmax
 from kerasnets.evaluation.results import Predictions, write_results
-from kerasnets.evaluation.trained import check_trained, environment, load_model
+from kerasnets.evaluation.trained import (
+    check_trained,
+    environment,
+    follow_layout,
+    load_model,
+)
 from kerasnets.runs import Run
 
 SPLITS = ("test", "validation", "train")
@@ -74,6 +79,7 @@ def evaluate(
     with runtime.session(device, run.recipe.precision) as session:
         engine = choice.check(engine, session.device)
         model = load_model(run)
+        follow_layout(model)
         dataset = datasets.load_for(run.recipe, data_dir)
         subset = getattr(datasets.partition(dataset, run.recipe), split)
         batches = evaluation_batches(

@@ -43,8 +43,6 @@ def write_results(
 ) -> None:
     """Write every result of one evaluation to `folder`, metrics.json last: whoever
     finds it finds the others as new as it is."""
-    # Python's csv module writes a lone carriage return unquoted and cannot read it.
-    class_names = [name.replace("\r", " ") for name in class_names]
     write_confusion(folder / "confusion_matrix.csv", whole.confusion, class_names)
     _write_first_batch(folder, class_names, first_batch)
     _write_per_class(folder / "per_class.csv", class_names, whole)

@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasnets.errors import RunError, shown
+from kerasnets.errors import RunError, command, shown
 from kerasnets.files import check_digest
 from kerasnets.runs import Run, read_json
 from kerasnets.schema import ENVIRONMENT
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 def check_trained(run: Run) -> None:
     """Raise RunError unless training has written its model."""
     if not run.model_file.is_file():
+        out = command("--out", run.path, "--resume")
         raise RunError(
-            f"{run.path} has no model.keras: its training has not finished; continue "
-            f"it with 'kerasnets fit ... --out {run.path} --resume'."
+            f"{run.path} has no model.keras: its training has not finished; this "
+            f"continues it: kerasnets fit ... {out}"
         )
 
 
@@ -71,6 +72,18 @@ def load_model(run: Run) -> "keras.Model":
         f"{run.model_file} is refused: it has {shown(min(foreign))}, which no network "
         "of kerasnets has."
     )
+
+
+def follow_layout(model: "keras.Model") -> None:
+    """Lay images out as a trained network takes them, until the session ends, which
+    begins with channels last: a run may have been trained with channels first."""
+    from keras import config
+
+    for layer in model.layers:
+        layout = getattr(layer, "data_format", None)
+        if layout:
+            config.set_image_data_format(layout)
+            return
 
 
 def _classes(model_file: Path) -> set[str]:

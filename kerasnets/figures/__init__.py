@@ -16,8 +16,21 @@ The functions are imported when first used:
     draw_pareto(comparison, path)                accuracy against cost
 """
 
+import os
 from importlib import import_module
 from typing import Any
+
+try:
+    import matplotlib
+except ValueError:
+    # MPLBACKEND names a way to show figures that is not installed here: a notebook
+    # passes its own on to every command. These figures are files.
+    _named = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib  # noqa: F401
+    finally:
+        if _named is not None:
+            os.environ["MPLBACKEND"] = _named
 
 _PUBLIC = {
     "draw_benchmark": "kerasnets.figures.benchmark",

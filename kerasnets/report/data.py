@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from kerasnets.datasets.folders import data_folder, prepared_folder
+from kerasnets.datasets.folders import data_folder_if_any, prepared_folder
 
 
 def is_at_hand(dataset: str, data_dir: Path | None) -> bool:
     """Whether it is prepared in `data_dir` (TFDS_DATA_DIR unless given), or is in a
     package as the digits are."""
-    return dataset == "digits" or bool(prepared_folder(dataset, data_folder(data_dir)))
+    folder = data_folder_if_any(data_dir)
+    return dataset == "digits" or prepared_folder(dataset, folder) is not None

@@ -195,10 +195,12 @@ class FirstStep(keras.callbacks.Callback):
 class StopOnNaN(keras.callbacks.Callback):
     """Ends training when the loss is no longer a number.
 
-    Looks every `every` steps, as reading the loss makes an accelerator wait.
+    Looks every `every` steps, as reading the loss makes an accelerator wait, and after
+    the validation.
 
     Raises:
-        TrainingDiverged: the mean loss of the epoch so far is NaN or infinite.
+        TrainingDiverged: the mean loss of the epoch so far, or of its validation, is
+            NaN or infinite.
     """
 
     def __init__(self, *, every: int = 16) -> None:
@@ -213,6 +215,11 @@ class StopOnNaN(keras.callbacks.Callback):
         if (batch + 1) % self.every == 0 or last:
             loss = float((logs or {})["loss"])
             check_finite(loss, f"step {batch + 1} of epoch {self._epoch}")
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        # Nobody who reads the history expects another loss than a number.
+        loss = float((logs or {})["val_loss"])
+        check_finite(loss, f"the validation of epoch {self._epoch}")
 
 
 ADVICE = "a lower --lr or some --warmup may help. The last checkpoint is intact."

@@ -99,6 +99,8 @@ class Facts:
         if not path.exists():
             return None
         before, now = runs.read_json(path, ENVIRONMENT), self._environment()
+        # Of runs that were begun before settings were recorded, none is known.
+        before.setdefault("settings", now["settings"])
         changes = [
             f"{name} {now[name]} (begun with {before.get(name)})"
             for name in _DECIDE_BITS
@@ -164,7 +166,7 @@ class Facts:
         }
 
 
-_DECIDE_BITS = ("backend", "device_name", "threads", "engine", "packages")
+_DECIDE_BITS = ("backend", "device_name", "threads", "engine", "packages", "settings")
 
 
 def _on(value: bool) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -157,8 +158,15 @@ def fit(
         if resuming:
             run = Run(path, recipe)
         else:
+            # First, as nothing is to be left where it cannot be printed.
+            reporter.screen(facts.title, {**facts.screen(), "run folder": str(path)})
             run = runs.create(path, recipe, overwrite=overwrite)
-        with run.lock(), _still_there(run), stop_requests() as stop:
+        with (
+            _taken_back(run, reporter, created=not resuming),
+            run.lock(),
+            _still_there(run),
+            stop_requests() as stop,
+        ):
             run.clear_temporary_files()
             reporter.log_to(run.path / "run.log")
             _train(
@@ -171,19 +179,16 @@ def fit(
                 callbacks,
                 reporter,
                 stop,
+                resuming=resuming,
             )
     return run
 
 
 def network(recipe: Recipe, dataset: datasets.Dataset) -> keras.Model:
     """The recipe's network, for images as the dataset has them."""
-    height, width, channels = dataset.train.images.shape[1:]
-    shape = (height, width, channels)
-    if keras.config.image_data_format() == "channels_first":
-        shape = (channels, height, width)
     return build_model(
         recipe.network,
-        input_shape=shape,
+        input_shape=dataset.train.images.shape[1:],
         num_classes=len(dataset.class_names),
         batch_norm=recipe.batch_norm,
         dropout=recipe.dropout,
@@ -206,6 +211,8 @@ def _train(
     callbacks: Iterable[keras.callbacks.Callback],
     reporter: ProgressReporter,
     stop: StopRequest,
+    *,
+    resuming: bool,
 ) -> None:
     """The part that writes: from the last checkpoint, if any, to model.keras."""
     model, epochs = facts.model, run.recipe.epochs
@@ -237,7 +244,8 @@ def _train(
     for stale in (run.model_file, *run.path.rglob("metrics.json")):
         runs.remove(stale)
     runs.write_text(run.path / "recipe.json", run.recipe.to_json())
-    reporter.screen(facts.title, {**facts.screen(), "run folder": str(run.path)})
+    if resuming:
+        reporter.screen(facts.title, {**facts.screen(), "run folder": str(run.path)})
     checkpointer = Checkpointer(run, keepers, checkpoint_every, stop, found)
     if found:
         found.restore(model, checkpointer.tables)
@@ -303,6 +311,20 @@ def _check_possible(run: Run, found: Checkpoint | None, *, steps: int) -> None:
             f"the checkpoint of {run.path} is after {found.position}, which its recipe "
             "does not have."
         )
+
+
+@contextlib.contextmanager
+def _taken_back(
+    run: Run, reporter: ProgressReporter, *, created: bool
+) -> Iterator[None]:
+    """Remove a run that ends before its first checkpoint because nobody can be told of
+    it: the disk or pipe that standard output goes to takes no more."""
+    try:
+        yield
+    except (OSError, ValueError):
+        if created and reporter.silenced and not any(run.checkpoint_folder.glob("*")):
+            shutil.rmtree(run.path, ignore_errors=True)
+        raise
 
 
 @contextlib.contextmanager

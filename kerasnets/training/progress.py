@@ -11,11 +11,12 @@ from pathlib import Path
 
 import keras
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from kerasnets.names import duration
+from kerasnets.printing import console, line
 
 QUIET, NORMAL, VERBOSE = 0, 1, 2
 
@@ -33,7 +34,11 @@ class ProgressReporter(keras.callbacks.Callback):
             epoch).
         train_images: images in one epoch.
         batch_size: images in one step.
-        console: where to print; standard output unless given.
+        to: where to print; standard output unless given.
+
+    Attributes:
+        silenced: whether a line could not be printed: the disk or pipe that standard
+            output goes to takes no more.
     """
 
     def __init__(
@@ -42,19 +47,24 @@ class ProgressReporter(keras.callbacks.Callback):
         *,
         train_images: int,
         batch_size: int,
-        console: Console | None = None,
+        to: Console | None = None,
     ) -> None:
         super().__init__()
         self.verbosity = verbosity
         self.train_images = train_images
         self.batch_size = batch_size
-        self.console = console or Console(highlight=False, soft_wrap=True)
+        self.silenced = False
+        self.console = to or console(soft_wrap=True)
         self._log_file: Path | None = None
+        self._unlogged: list[str] = []
         self._bar: Progress | None = None
 
     def log_to(self, path: Path) -> None:
-        """Append every later line to `path`."""
+        """Append every line to `path`, those so far included."""
         self._log_file = path
+        for unlogged in self._unlogged:
+            self._log(unlogged)
+        self._unlogged.clear()
 
     def screen(self, title: str, facts: Mapping[str, str]) -> None:
         """The facts of a run, before its first step."""
@@ -63,8 +73,8 @@ class ProgressReporter(keras.callbacks.Callback):
                 title=title, title_justify="left", show_header=False, box=None
             )
             for name, value in facts.items():
-                table.add_row(f"[dim]{escape(name)}[/]", escape(value))
-            self.console.print(table)
+                table.add_row(Text(name, "dim"), line(value))
+            self._print(table)
         self._log(title)
         for name, value in facts.items():
             self._log(f"{name}: {value}")
@@ -72,14 +82,24 @@ class ProgressReporter(keras.callbacks.Callback):
     def say(self, message: str, *, quiet: bool = False) -> None:
         """A line for the person; printed even when quiet unless `quiet` is set."""
         if self.verbosity > QUIET or not quiet:
-            self.console.print(escape(message))
+            self._print(line(message))
         self._log(message)
 
-    def _log(self, line: str) -> None:
-        if self._log_file:
-            now = datetime.now().astimezone().isoformat(timespec="seconds")
-            with self._log_file.open("a", encoding="utf-8") as file:
-                file.write(f"{now} {line}\n")
+    def _print(self, what: str | Table) -> None:
+        try:
+            self.console.print(what)
+        except (OSError, ValueError):  # ValueError: it is closed
+            self.silenced = True
+            raise
+
+    def _log(self, message: str) -> None:
+        if self._log_file is None:
+            self._unlogged.append(message)
+            return
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        # A path need not be text.
+        with self._log_file.open("a", encoding="utf-8", errors="backslashreplace") as f:
+            f.write(f"{now} {message}\n")
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._steps_seen = 0

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import subprocess
 import sys
 
@@ -238,3 +239,19 @@ def test_the_room_is_light_until_something_is_drawn():
 )
 def test_one_line(text, line):
     assert one_line(text, 14) == line
+
+
+def test_a_notebook_s_way_to_show_figures_is_not_needed():
+    code = (
+        "import os, kerasnets.figures, matplotlib.pyplot\n"
+        "print(os.environ['MPLBACKEND'], matplotlib.get_backend())"
+    )
+    named = "module://not_installed.backend_inline"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "MPLBACKEND": named},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.split()[0] == named

@@ -41,6 +41,7 @@ def fit(path, *, on=None, **options) -> Run:
     """Train `recipe()`, or the recipe `on`, with the network above."""
     original, training.network = training.network, network
     try:
-        return training.fit(on or recipe(), path, device="cpu", verbosity=0, **options)
+        options = {"verbosity": 0, **options}
+        return training.fit(on or recipe(), path, device="cpu", **options)
     finally:
         training.network = original

@@ -1,6 +1,8 @@
 """Disks that fill up, folders that vanish, memory that runs out, clocks that jump."""
 
 import contextlib
+import errno
+import io
 import os
 import shutil
 import subprocess
@@ -266,3 +268,35 @@ def test_folders_are_synced_too(tmp_path):
         patch.setattr(os, "fsync", lambda handle: synced.append(real(handle)))
         runs.write_text(tmp_path / "file.txt", "text")
     assert len(synced) == 2
+
+
+class Closing(io.StringIO):
+    """Standard output that takes some lines, and then no more."""
+
+    def __init__(self, lines: int) -> None:
+        super().__init__()
+        self.left = lines
+
+    def write(self, text):
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(errno.EPIPE, os.strerror(errno.EPIPE))
+        return super().write(text)
+
+
+def test_nothing_is_left_where_nobody_can_be_told(tmp_path, monkeypatch):
+    recipe = small_run.recipe(epochs=1)
+    ended = []
+    for lines in range(9):
+        path = tmp_path / str(lines)
+        monkeypatch.setattr(sys, "stdout", Closing(lines))
+        try:
+            small_run.fit(path, on=recipe, verbosity=1)
+        except BrokenPipeError:
+            # A run that has a checkpoint can be gone on with.
+            assert path.exists() == any(path.glob("checkpoint/*.npz"))
+            ended.append(path.exists())
+        else:
+            break
+    assert (path / "model.keras").exists()
+    assert (ended[0], ended[-1]) == (False, True)

@@ -1,0 +1,162 @@
+"""Settings of the process that decide what a network computes.
+
+A recipe does not name them, so a session fixes them at the values below, whatever the
+user's keras.json, environment or program says, and puts them back afterwards. What can
+only be told before a backend starts is recorded instead.
+"""
+
+import contextlib
+import os
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from kerasnets.errors import shown
+
+# Environment variables by which a backend's libraries choose other algorithms when they
+# start. The number of threads is recorded by itself.
+_VARIABLES = (
+    "ATEN_CPU_CAPABILITY",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "DNNL_MAX_CPU_ISA",
+    "MKL_CBWR",
+    "NVIDIA_TF32_OVERRIDE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "ONEDNN_MAX_CPU_ISA",
+    "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+    "XLA_FLAGS",
+)
+
+_JAX = {
+    "jax_default_matmul_precision": None,
+    "jax_default_prng_impl": "threefry2x32",
+    "jax_disable_jit": False,
+    "jax_enable_x64": False,
+    "jax_numpy_dtype_promotion": "standard",
+    "jax_threefry_partitionable": True,
+}
+
+
+@contextlib.contextmanager
+def fixed(backend: str) -> Iterator[None]:
+    """Give every setting that decides numbers its value, and the user's back
+    afterwards, the random states of Python, NumPy and PyTorch among them."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_random_states())
+        # A caller may have asked NumPy to raise where float32 underflows.
+        stack.enter_context(
+            np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+        )
+        _fix_keras(stack)
+        if backend == "torch":
+            _fix_torch(stack)
+        elif backend == "jax":
+            _fix_jax(stack)
+        yield
+
+
+def left(backend: str) -> dict[str, str]:
+    """The settings that no session can fix, by name, where they are not the default."""
+    found = {
+        name: shown(os.environ[name]) for name in _VARIABLES if os.environ.get(name)
+    }
+    if backend == "torch":
+        import torch
+
+        switches = {
+            "torch.are_deterministic_algorithms_enabled": (
+                torch.are_deterministic_algorithms_enabled(),
+                False,
+            ),
+            "torch.backends.mkldnn.enabled": (torch.backends.mkldnn.enabled, True),
+            "torch.backends.cudnn.enabled": (torch.backends.cudnn.enabled, True),
+        }
+        found |= {
+            name: str(value)
+            for name, (value, usual) in switches.items()
+            if value != usual
+        }
+    return found
+
+
+@contextlib.contextmanager
+def _random_states() -> Iterator[None]:
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+def _fix_keras(stack: contextlib.ExitStack) -> None:
+    from keras import config
+
+    for now, fix, value in (
+        (config.floatx(), config.set_floatx, "float32"),
+        (config.epsilon(), config.set_epsilon, 1e-7),
+        # The layout of images decides the last bits, and not every backend computes
+        # both on a CPU.
+        (config.image_data_format(), config.set_image_data_format, "channels_last"),
+        # KERAS_MAX_EPOCHS and KERAS_MAX_STEPS_PER_EPOCH cut every training short.
+        (config.max_epochs(), config.set_max_epochs, None),
+        (config.max_steps_per_epoch(), config.set_max_steps_per_epoch, None),
+    ):
+        _fix(stack, fix, value, now)
+
+
+def _fix_torch(stack: contextlib.ExitStack) -> None:
+    import torch
+
+    stack.callback(torch.set_rng_state, torch.get_rng_state())
+    if torch.cuda.is_initialized():
+        stack.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
+    _fix(stack, torch.set_default_dtype, torch.float32, torch.get_default_dtype())
+    precision = torch.get_float32_matmul_precision()
+    _fix(stack, torch.set_float32_matmul_precision, "highest", precision)
+    for kind in ("matmul", "conv"):
+        products = getattr(torch.backends.mkldnn, kind)
+        if products.fp32_precision not in ("none", "ieee"):
+            setter = partial(setattr, products, "fp32_precision")
+            _fix(stack, setter, "ieee", products.fp32_precision)
+    if _flushes_denormals():
+        _fix(stack, torch.set_flush_denormal, False, True)
+    if torch.get_default_device().type != "cpu":
+        stack.enter_context(torch.device("cpu"))
+    for kind in ("cpu", "cuda"):
+        if torch.is_autocast_enabled(kind):
+            stack.enter_context(torch.autocast(kind, enabled=False))
+    if torch.is_inference_mode_enabled():
+        stack.enter_context(torch.inference_mode(False))
+    if not torch.is_grad_enabled():
+        stack.enter_context(torch.enable_grad())
+
+
+def _flushes_denormals() -> bool:
+    """Whether PyTorch takes the smallest numbers for zero, which it does not tell."""
+    import torch
+
+    smallest = torch.full((1,), 1e-310, dtype=torch.float64, device="cpu")
+    return (smallest * 1.5).item() == 0
+
+
+def _fix_jax(stack: contextlib.ExitStack) -> None:
+    import jax
+
+    for name, value in _JAX.items():
+        now = getattr(jax.config, name)
+        _fix(stack, partial(jax.config.update, name), value, now)
+
+
+def _fix(
+    stack: contextlib.ExitStack, setter: Callable[[Any], Any], value: Any, now: Any
+) -> None:
+    if now != value:
+        setter(value)
+        stack.callback(setter, now)
