@@ -92,10 +92,10 @@ def made(dropout=0.0, **fields):
     return compiled(model, **fields)
 
 
-def compiled(model, *, momentum=0.0, **fields):
-    recipe = Recipe.for_paper(
-        "resnet18", "cifar10", epochs=2, momentum=momentum, **fields
-    )
+def compiled(model, **fields):
+    if "optimizer" not in fields:
+        fields.setdefault("momentum", 0.0)
+    recipe = Recipe.for_paper("resnet18", "cifar10", epochs=2, **fields)
     compile_model(model, recipe, num_classes=10, steps_per_epoch=4)
     model.optimizer.build(model.trainable_variables)
     return model
