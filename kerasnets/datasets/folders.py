@@ -68,7 +68,7 @@ def declared_channels(name: str, data_dir: Path | None = None) -> int | None:
     Args:
         data_dir: as `data_folder` takes it.
     """
-    folder = prepared_folder(name, data_folder(data_dir))
+    folder = prepared_folder(name, data_folder_if_any(data_dir))
     try:
         return _declared_channels(folder) if folder else None
     except (AttributeError, LookupError, OSError, TypeError, ValueError):
