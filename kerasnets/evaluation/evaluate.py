@@ -12,6 +12,7 @@ from kerasnets.collapse import collapsed_class
 from kerasnets.datasets.batches import evaluation_batches
 from kerasnets.datasets.pixels import HostPixels
 from kerasnets.engines import choice, out_of_memory, runtime
+from kerasnets.engines.freed_models import frees_models
 from kerasnets.engines.placement import place
 from kerasnets.errors import RunError, unknown
 from kerasnets.evaluation.metrics import Metrics, measure
@@ -30,6 +31,7 @@ SPLITS = ("test", "validation", "train")
 _logger = logging.getLogger(__name__)
 
 
+@frees_models
 def evaluate(
     run: Run | str | Path,
     *,

@@ -13,6 +13,7 @@ from kerasnets.collapse import collapsed_class
 from kerasnets.datasets import Dataset, Partition
 from kerasnets.datasets.batches import Batches, evaluation_batches, training_batches
 from kerasnets.engines import choice
+from kerasnets.engines.freed_models import frees_models
 from kerasnets.evaluation.metrics import measure
 from kerasnets.evaluation.predict import log_softmax, predict_logits
 from kerasnets.evaluation.signals import LayerSignal, layer_signals
@@ -75,6 +76,7 @@ class LayerRow:
     signal: LayerSignal
 
 
+@frees_models
 def run_trial(
     recipe: Recipe,
     dataset: Dataset,

@@ -19,6 +19,7 @@ from kerasnets.engines import (
     runtime,
     whole_batches,
 )
+from kerasnets.engines.freed_models import frees_models
 from kerasnets.engines.placement import place
 from kerasnets.errors import RunError
 from kerasnets.files import check_digest
@@ -44,6 +45,7 @@ _ANOTHER_BATCH_SIZE = (
 )
 
 
+@frees_models
 def fit(
     recipe: Recipe,
     path: Path | str | None = None,
