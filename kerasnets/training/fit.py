@@ -9,9 +9,10 @@ from pathlib import Path
 
 import keras
 
-from kerasnets import datasets, runs
+from kerasnets import datasets, run_results, runs
 from kerasnets.datasets.batches import Batches, evaluation_batches, training_batches
 from kerasnets.datasets.pixels import HostPixels
+from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.engines import (
     choice,
     determinism,
@@ -241,10 +242,13 @@ def _train(
     changed = facts.changed(run)
     raised = _raised(before, run.recipe)
     facts.record(run)
+    Preprocessing.of(run.recipe, facts.dataset, model).write(run)
     # What was made of fewer epochs must not pass for this run's once it has trained
     # further.
-    for stale in (run.model_file, *run.path.rglob("metrics.json")):
-        runs.remove(stale)
+    run_results.remove_results(run)
+    for stale in ("curves.png", "validation_confusion.png", run.model_file.name):
+        if (run.path / stale).exists():
+            runs.remove(run.path / stale)
     runs.write_text(run.path / "recipe.json", run.recipe.to_json())
     if resuming:
         reporter.screen(facts.title, {**facts.screen(), "run folder": str(run.path)})
