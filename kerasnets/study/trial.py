@@ -100,16 +100,7 @@ def run_trial(
     variant = Variant.of(recipe)
     train = training_batches(recipe, dataset, parts.train)
     probe = train[0]
-    keras.utils.set_random_seed(recipe.seed)
-    model = network(recipe, dataset)
-    compile_model(
-        model,
-        recipe,
-        num_classes=len(dataset.class_names),
-        steps_per_epoch=len(train),
-    )
-    model.optimizer.build(model.trainable_variables)
-    choice.use(model, engine)
+    model = ready_model(recipe, dataset, len(train), engine)
 
     def layers(step: int) -> list[LayerRow]:
         signals = layer_signals(model, *probe) if measured else ()
@@ -134,6 +125,23 @@ def run_trial(
     )
     say(_line(trial))
     return trial, rows
+
+
+def ready_model(
+    recipe: Recipe, dataset: Dataset, steps_per_epoch: int, engine: str
+) -> keras.Model:
+    """The recipe's network, ready for its first step."""
+    keras.utils.set_random_seed(recipe.seed)
+    model = network(recipe, dataset)
+    compile_model(
+        model,
+        recipe,
+        num_classes=len(dataset.class_names),
+        steps_per_epoch=steps_per_epoch,
+    )
+    model.optimizer.build(model.trainable_variables)
+    choice.use(model, engine)
+    return model
 
 
 def _train(
