@@ -7,6 +7,7 @@ import click
 
 from kerasnets.cli import BEGAN
 from kerasnets.cli.options import (
+    Name,
     architecture_options,
     data_dir_option,
     dataset_option,
@@ -16,6 +17,7 @@ from kerasnets.cli.options import (
     recipe_of,
     training_options,
 )
+from kerasnets.training.kept import KEEP
 
 
 @click.command()
@@ -53,6 +55,12 @@ from kerasnets.cli.options import (
     metavar="STEPS|SECONDS",
     help="How often a checkpoint is made inside an epoch: 200, or 90s.",
 )
+@click.option(
+    "--keep-checkpoints",
+    type=Name("--keep-checkpoints", KEEP),
+    help="Which stay once training has finished: one for each epoch; the last, which "
+    "raising --epochs needs; or none.  [default: last]",
+)
 @click.option("-v", "--verbose", is_flag=True, help="More lines.")
 @click.option("-q", "--quiet", is_flag=True, help="Warnings only.")
 def fit(
@@ -67,6 +75,7 @@ def fit(
     overwrite: bool,
     confusion_every: int,
     checkpoint_every: str,
+    keep_checkpoints: str | None,
     verbose: bool,
     quiet: bool,
     **options: Any,
@@ -103,6 +112,7 @@ def fit(
         data_dir=data_dir,
         confusion_every=confusion_every,
         checkpoint_every=interval,
+        keep_checkpoints=keep_checkpoints,
         verbosity=0 if quiet else 2 if verbose else 1,
         began=BEGAN,
     )

@@ -15,10 +15,10 @@ from kerasnets.errors import shown
 )
 @click.option(
     "--diagnose/--no-diagnose",
-    default=None,
-    help="Whether to find first why each collapsed network failed, as 'kerasnets "
-    "diagnose --ablate' does, in DIR/diagnoses; minutes for a large network.  "
-    "[default: once, where the data is on this machine]",
+    default=False,
+    help="Find first why each collapsed network failed, as 'kerasnets diagnose "
+    "--ablate' does, in DIR/diagnoses. That trains, minutes for a large network; how "
+    "long is said first.  [default: no-diagnose]",
 )
 @device_option
 @engine_option
@@ -26,7 +26,7 @@ from kerasnets.errors import shown
 def report(
     folder: Path,
     out: Path | None,
-    diagnose: bool | None,
+    diagnose: bool,
     device: str,
     engine: str,
     data_dir: Path | None,
@@ -34,36 +34,35 @@ def report(
     """Write a study, or a folder of runs, as one HTML page.
 
     DIR is the folder of 'kerasnets reproduce', or one with runs anywhere below it. The
-    page needs no other file and no network. Pictures of confused classes and the
-    diagnosis of a collapsed network need the data, which only --diagnose downloads;
-    device and engine are the diagnosis's.
+    page needs no other file and no network. Nothing is trained unless --diagnose is
+    named. Pictures of confused classes and the diagnosis of a collapsed network need
+    the data, which only --diagnose downloads; device and engine are the diagnosis's.
 
     \b
     Examples:
       kerasnets report artifacts/study/quick
       kerasnets report artifacts/study/quick --out quick.html
     """
-    if diagnose is False:
+    if not diagnose:
         for option, given in (("--device", device), ("--engine", engine)):
             if given != "auto":
                 raise click.UsageError(
-                    f"{option} is the diagnosis's, and has no effect with "
-                    "--no-diagnose."
+                    f"{option} is the diagnosis's, and has no effect without "
+                    "--diagnose."
                 )
-    from kerasnets.report.failure import read_diagnoses
+    from kerasnets.report.failure import named_collapsed, read_diagnoses, to_diagnose
     from kerasnets.report.page import check_place, page, write_page
     from kerasnets.report.sources import read_sources
 
     path = out or folder / "report.html"
     sources = read_sources(folder)
     check_place(path)
-    if diagnose is not False:
+    if diagnose:
         from kerasnets.report.diagnosing import diagnose_collapsed
 
         try:
             diagnose_collapsed(
                 sources,
-                required=bool(diagnose),
                 device=device,
                 engine=engine,
                 data_dir=data_dir,
@@ -73,4 +72,8 @@ def report(
             click.echo("kerasnets: interrupted; no report is written.", err=True)
             raise click.exceptions.Exit(130) from None
     write_page(page(sources, read_diagnoses(folder), data_dir), path)
+    if not diagnose and (collapsed := to_diagnose(sources)):
+        click.echo(
+            f"{shown(named_collapsed(collapsed))}; --diagnose trains to see why."
+        )
     click.echo(f"the report is {shown(path)}")

@@ -16,6 +16,7 @@ from kerasnets.errors import shown
 from kerasnets.printing import line
 from kerasnets.recipes import PAPER, SCHEDULES
 from kerasnets.study.scales import SCALES
+from kerasnets.training.kept import KEEP, NONE
 
 if TYPE_CHECKING:
     from kerasnets.study.alternatives import Reconciliation
@@ -77,6 +78,14 @@ if TYPE_CHECKING:
     "divide the CPU's cores among them.",
 )
 @click.option(
+    "--keep-checkpoints",
+    type=Name("--keep-checkpoints", KEEP),
+    default=NONE,
+    show_default=True,
+    help="Which stay of a row once it has finished: one for each epoch, the last, "
+    "which 'kerasnets fit ... --resume' with more --epochs needs, or none.",
+)
+@click.option(
     "--wait",
     is_flag=True,
     help="Wait for rows that other processes work on, and take over what they leave.",
@@ -93,6 +102,7 @@ def reproduce(
     reconciled_row: str | None,
     dry_run: bool,
     jobs: int,
+    keep_checkpoints: str,
     wait: bool,
     device: str,
     engine: str,
@@ -168,6 +178,7 @@ def reproduce(
         "engine": engine,
         "data_dir": data_dir,
         "jobs": jobs,
+        "keep_checkpoints": keep_checkpoints,
         "wait": wait,
         "verbosity": 0 if quiet else 1,
         "say": click.echo,

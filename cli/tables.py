@@ -11,7 +11,13 @@ from rich.text import Text
 from kerasnets.datasets import catalog
 from kerasnets.datasets.folders import data_folder_if_any
 from kerasnets.errors import shown
-from kerasnets.names import dataset_title, duration, network_title
+from kerasnets.names import (
+    dataset_title,
+    duration,
+    file_size,
+    measured_name,
+    network_title,
+)
 from kerasnets.networks.specs import NETWORKS
 from kerasnets.printing import console, line
 from kerasnets.run_states import COMPLETE, CORRUPT, INTERRUPTED, RUNNING, RunState
@@ -82,8 +88,8 @@ def datasets_table(data_dir: Path | None) -> Table:
 
 def runs_table(root: Path, states: Sequence[RunState]) -> Table:
     table = _table(
-        ("run", "state", "epochs", "best", "last", "test", "time"),
-        right=(2, 3, 4, 5, 6),
+        ("run", "state", "epochs", "best", "last", "test", "time", "size"),
+        right=(2, 3, 4, 5, 6, 7),
     )
     # Names are what a person copies: they are broken rather than cut.
     table.columns[0].no_wrap = False
@@ -98,9 +104,14 @@ def runs_table(root: Path, states: Sequence[RunState]) -> Table:
             _percent(one.last_val_accuracy),
             _percent(one.test_accuracy),
             "" if one.seconds is None else duration(one.seconds),
+            file_size(one.size),
         )
+    sizes = file_size(sum(one.size for one in states))
+    checkpoints = sum(one.checkpoints_size for one in states)
+    if checkpoints:
+        sizes += f", of which {file_size(checkpoints)} are checkpoints"
     table.caption = (
-        f"{len(states)} run{'s' * (len(states) != 1)} in {shown(root)}. "
+        f"{len(states)} run{'s' * (len(states) != 1)} in {shown(root)}: {sizes}. "
         "Accuracy on the monitored images in the best and the last epoch and, once "
         "evaluated, on the test split; time of training and validation."
     )
@@ -266,7 +277,7 @@ def estimates_table(study: "Study", estimates: "Sequence[Estimate]") -> Table:
         found = one.outcome
         state = f"{found.state}, {found.epochs} done" if found.epochs else found.state
         table.add_row(
-            one.planned.name,
+            measured_name(one.planned.name, one.planned.recipe.dataset),
             f"{one.train_images:,}",
             str(one.planned.recipe.epochs),
             state,
@@ -288,7 +299,7 @@ def study_table(results: "Results") -> Table:
     for cell in results.cells:
         found = cell.interval
         table.add_row(
-            cell.row,
+            cell.name,
             f"{cell.paper_accuracy:.2f}",
             "" if cell.accuracy is None else f"{cell.accuracy:.2f}",
             "" if found is None else f"{found.low:.2f}–{found.high:.2f}",

@@ -18,8 +18,9 @@ def verify(context: click.Context, folders: tuple[Path, ...]) -> None:
     """Check every file of runs against its digest.
 
     RUN is a run folder, or the name of one under artifacts/runs. A line for each file
-    that is damaged, missing or unknown; exit status 0 where there is none. run.log,
-    which only grows, has no digest, nor have runs made before digests were kept.
+    that is damaged, missing or unknown, or stale: a result of another network than the
+    run has by now. Exit status 0 where there is none. run.log, which only grows, has
+    no digest, nor have runs made before digests were kept.
 
     \b
     Examples:
@@ -29,6 +30,7 @@ def verify(context: click.Context, folders: tuple[Path, ...]) -> None:
     from kerasnets import runs
     from kerasnets.errors import RunError, shown
     from kerasnets.manifest import verify as check
+    from kerasnets.run_results import stale
 
     whole = True
     for named in folders:
@@ -36,13 +38,12 @@ def verify(context: click.Context, folders: tuple[Path, ...]) -> None:
         if not folder.is_dir():
             raise RunError(f"there is no run folder {named}.")
         found = check(folder)
+        findings = [*(found.findings if found else ()), *stale(folder)]
         if found is None:
-            whole = False
             click.echo(f"{shown(folder)}: not recorded: it has no digests.json")
-            continue
-        for finding in found.findings:
-            whole = False
-            click.echo(f"{shown(folder / finding.name)}: {finding.what}")
-        if not found.findings:
+        elif not findings:
             click.echo(f"{shown(folder)}: {found.checked} files as they were written")
+        for finding in findings:
+            click.echo(f"{shown(folder / finding.name)}: {finding.what}")
+        whole = whole and found is not None and not findings
     context.exit(0 if whole else 1)

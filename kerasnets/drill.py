@@ -21,6 +21,7 @@ from typing import Any
 
 from kerasnets import runs
 from kerasnets.engines import runtime
+from kerasnets.engines.freed_models import frees_models
 from kerasnets.errors import KerasnetsError, RunError
 from kerasnets.evaluation.trained import load_model
 from kerasnets.recipes import Recipe
@@ -152,6 +153,7 @@ def drill(
     return Drill(recipe, whole_s, ended_after(again, 0), tuple(ended))
 
 
+@frees_models
 def fingerprint(run: Run) -> dict[str, str]:
     """Digests of all that must be the same of two runs of one recipe."""
     last = checkpoint.newest(run.checkpoint_folder)

@@ -1,5 +1,7 @@
 """Networks, datasets and durations as people write them in tables and figures."""
 
+import re
+
 from kerasnets.datasets.specs import DATASETS
 from kerasnets.networks.specs import NETWORKS
 
@@ -26,6 +28,28 @@ def dataset_title(name: str) -> str:
     """ "cifar10" -> "CIFAR-10"; the name itself for other TFDS datasets."""
     spec = DATASETS.get(name)
     return spec.title if spec else name
+
+
+def measured_name(name: str, dataset: str) -> str:
+    """The name of a row or a run, followed by the dataset where it begins with the name
+    of another: a study may train the paper's rows on other images.
+
+    "mnist-vgg19-original" on the digits -> "mnist-vgg19-original (Digits)".
+    """
+    for other in DATASETS:
+        if re.match(rf"(.*/)?{other}\b", name) and other != dataset:
+            return f"{name} ({dataset_title(dataset)})"
+    return name
+
+
+def file_size(size: float) -> str:
+    """Bytes as people write them: "0.4 kB", "12 MB", "1.3 GB" (powers of 1000)."""
+    size /= 1000
+    units = ["kB", "MB", "GB"]
+    while size >= 999.5 and len(units) > 1:
+        size /= 1000
+        units.pop(0)
+    return f"{size:,.{1 if size < 9.95 else 0}f} {units[0]}"
 
 
 def duration(seconds: float) -> str:

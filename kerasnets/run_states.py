@@ -1,11 +1,12 @@
 """How the runs of a folder are getting on, from their small files alone."""
 
+import contextlib
 import math
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kerasnets import lock, runs, schema
+from kerasnets import lock, manifest, runs, schema
 from kerasnets.errors import KerasnetsError, RunError
 from kerasnets.files import read_csv, read_json
 from kerasnets.runs import Run
@@ -35,6 +36,8 @@ class RunState:
             None before the first epoch ends.
         test_accuracy: share, 0 to 1; None unless evaluated.
         seconds: wall time of its finished epochs, training and validation.
+        size: bytes that its files take, of a corrupt one too.
+        checkpoints_size: of these, bytes of the checkpoint folder.
     """
 
     path: Path
@@ -48,6 +51,8 @@ class RunState:
     last_val_accuracy: float | None = None
     test_accuracy: float | None = None
     seconds: float | None = None
+    size: int = 0
+    checkpoints_size: int = 0
 
 
 def states(root: Path) -> list[RunState]:
@@ -87,9 +92,25 @@ def _run_folders(root: Path) -> list[Path]:
 def state(folder: Path) -> RunState:
     """How one run is getting on; whatever is in its folder, nothing is raised."""
     try:
-        return _state(runs.load(folder))
+        found = _state(runs.load(folder))
     except KerasnetsError as error:
-        return RunState(folder, CORRUPT, str(error))
+        found = RunState(folder, CORRUPT, str(error))
+    return replace(
+        found,
+        size=_size(folder),
+        checkpoints_size=_size(folder / Run.CHECKPOINTS),
+    )
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files in a folder; 0 where there is none."""
+    total = 0
+    # A file may go meanwhile, or a folder not be readable.
+    with contextlib.suppress(OSError):
+        for entry in manifest.contents(folder):
+            with contextlib.suppress(OSError):
+                total += entry.stat(follow_symlinks=False).st_size
+    return total
 
 
 def _state(run: Run) -> RunState:

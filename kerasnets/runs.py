@@ -64,6 +64,8 @@ class Run:
         recipe: what it trains or has trained.
     """
 
+    CHECKPOINTS = "checkpoint"  # the folder's name
+
     def __init__(self, path: Path, recipe: Recipe) -> None:
         self.path = path
         self.recipe = recipe
@@ -74,7 +76,7 @@ class Run:
 
     @property
     def checkpoint_folder(self) -> Path:
-        return self.path / "checkpoint"
+        return self.path / self.CHECKPOINTS
 
     @property
     def history(self) -> list[dict[str, float]]:

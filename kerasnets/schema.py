@@ -193,6 +193,7 @@ METRICS = {
     "dataset_note": TEXT,
     "data_changed": FLAG,
     "split": required(LINE),
+    "epochs": or_null(COUNT),
     "images": required(COUNT),
     "loss": required(NUMBER),
     "accuracy": required(SHARE),

@@ -26,6 +26,7 @@ RANKS = {
     "files": 2,
     "lock": 2.5,
     "runs": 3,
+    "run_results": 3.5,
     "run_states": 4,
     "networks": 4,
     "datasets": 4,

@@ -25,6 +25,20 @@ def test_a_complete_run(tmp_path):
     assert state(run.path).test_accuracy == 0.875
 
 
+def test_its_size_is_that_of_its_files(tmp_path):
+    run = make_records(tmp_path / "run")
+    files = [path for path in run.path.rglob("*") if path.is_file()]
+    found = state(run.path)
+    assert found.size == sum(path.stat().st_size for path in files)
+    assert found.checkpoints_size == len("variables")
+    shutil.rmtree(run.checkpoint_folder)
+    assert state(run.path).checkpoints_size == 0
+    (run.path / "recipe.json").write_text("{")
+    found = state(run.path)
+    assert found.state == "corrupt"
+    assert found.size > 0
+
+
 def test_a_run_that_is_trained_now_and_one_that_was_interrupted(tmp_path):
     run = make_records(tmp_path / "run", done=1, trained=False)
     assert state(run.path).state == "interrupted"

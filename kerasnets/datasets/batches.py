@@ -14,6 +14,7 @@ from kerasnets.datasets.ahead import Ahead
 from kerasnets.datasets.augment import draw
 from kerasnets.datasets.dataset import Dataset, Subset
 from kerasnets.datasets.pixels import HostPixels, Place
+from kerasnets.datasets.preprocessing import normalization
 from kerasnets.errors import RecipeError
 from kerasnets.recipes import Recipe
 
@@ -212,9 +213,6 @@ def _even_size(count: int, most: int) -> int:
 
 
 def _normalization(recipe: Recipe, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    if recipe.normalize == "unit":
-        ones = np.ones_like(dataset.mean)
-        return ones / 255, ones * 0
-    # One grey level at least: a channel without variation must not become infinite.
-    std = np.maximum(dataset.std, 1 / 255)
-    return 1 / (255 * std), -dataset.mean / std
+    """The factor and summand of a pixel's value, float64 [C]."""
+    mean, std = normalization(recipe, dataset)
+    return 1 / (255 * std), -mean / std

@@ -9,9 +9,11 @@ import numpy as np
 
 from kerasnets import datasets, runs
 from kerasnets.collapse import collapsed_class
+from kerasnets.datasets import preprocessing
 from kerasnets.datasets.batches import evaluation_batches
 from kerasnets.datasets.pixels import HostPixels
 from kerasnets.engines import choice, out_of_memory, runtime
+from kerasnets.engines.freed_models import frees_models
 from kerasnets.engines.placement import place
 from kerasnets.errors import RunError, unknown
 from kerasnets.evaluation.metrics import Metrics, measure
@@ -30,6 +32,7 @@ SPLITS = ("test", "validation", "train")
 _logger = logging.getLogger(__name__)
 
 
+@frees_models
 def evaluate(
     run: Run | str | Path,
     *,
@@ -43,10 +46,11 @@ def evaluate(
     """Measure a trained run and write the results into its folder.
 
     Writes metrics.json, confusion_matrix.csv, per_class.csv and predictions.csv, and
-    with `first_batch` first_batch_confusion_matrix.csv (without it, an earlier one is
-    removed: the files always tell of a single evaluation). They go to the run folder
-    for the test split, to a folder named after the split in it for the others. The
-    same run on the same machine gives the same numbers, seconds aside.
+    with `first_batch` first_batch_confusion_matrix.csv. They go to the run folder for
+    the test split, to a folder named after the split in it for the others. What else an
+    earlier evaluation left there, its figures above all, is removed: the files always
+    tell of a single evaluation. The same run on the same machine gives the same
+    numbers, seconds aside.
 
     Where the data is no longer what the run was trained on, the results are written
     all the same, "data_changed" is true in them, and a warning is logged.
@@ -76,6 +80,7 @@ def evaluate(
     check_trained(run)
     with run.lock():  # or minutes of computing would end with nothing written
         recorded = environment(run)
+        fed = preprocessing.read(run)
     with runtime.session(device, run.recipe.precision) as session:
         engine = choice.check(engine, session.device)
         model = load_model(run)
@@ -84,7 +89,7 @@ def evaluate(
         subset = getattr(datasets.partition(dataset, run.recipe), split)
         batches = evaluation_batches(
             run.recipe,
-            dataset,
+            fed.applied_to(dataset) if fed else dataset,
             subset,
             batch_size=batch_size,
             place=place(session, HostPixels),
@@ -112,6 +117,7 @@ def evaluate(
         "dataset_note": dataset.note,
         "data_changed": _data_changed(run, recorded, dataset),
         "split": split,
+        "epochs": _epochs(run),
         **_numbers(whole, dataset.class_names),
         "first_batch": batch
         and {"images": int(batch.support.sum()), "accuracy": batch.accuracy},
@@ -165,6 +171,14 @@ def _data_changed(
             run.path,
         )
     return changed
+
+
+def _epochs(run: Run) -> int | None:
+    """How many the run has trained; None where history.csv does not tell."""
+    try:
+        return len(run.history)
+    except RunError:
+        return None
 
 
 def _check_finite(run: Run, logits: np.ndarray) -> None:

@@ -1,6 +1,6 @@
 """The files that `evaluate` writes: each is written and read here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ import numpy as np
 from kerasnets.errors import RunError
 from kerasnets.evaluation.confusion import write_confusion
 from kerasnets.evaluation.metrics import Metrics
-from kerasnets.files import read_csv, read_json, remove, write_csv, write_json
+from kerasnets.files import read_csv, read_json, write_csv, write_json
+from kerasnets.run_results import METRICS_FILE, clear
 from kerasnets.schema import METRICS
 
 PREDICTION_COLUMNS = ("index", "label", "prediction", "confidence")
@@ -41,13 +42,24 @@ def write_results(
     whole: Metrics,
     first_batch: Metrics | None,
 ) -> None:
-    """Write every result of one evaluation to `folder`, metrics.json last: whoever
-    finds it finds the others as new as it is."""
-    write_confusion(folder / "confusion_matrix.csv", whole.confusion, class_names)
-    _write_first_batch(folder, class_names, first_batch)
-    _write_per_class(folder / "per_class.csv", class_names, whole)
-    _write_predictions(folder / "predictions.csv", predictions)
-    write_json(folder / "metrics.json", metrics)
+    """Write every result of one evaluation to `folder` in the place of an earlier one:
+    metrics.json goes first and comes last, so that whoever finds it finds the others as
+    new as it is."""
+    tables: dict[str, Callable[[Path], None]] = {
+        "confusion_matrix.csv": lambda path: write_confusion(
+            path, whole.confusion, class_names
+        ),
+        "per_class.csv": lambda path: _write_per_class(path, class_names, whole),
+        "predictions.csv": lambda path: _write_predictions(path, predictions),
+    }
+    if first_batch:
+        tables["first_batch_confusion_matrix.csv"] = lambda path: write_confusion(
+            path, first_batch.confusion, class_names
+        )
+    clear(folder, but=tables)
+    for name, write in tables.items():
+        write(folder / name)
+    write_json(folder / METRICS_FILE, metrics)
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -76,18 +88,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     Raises:
         RunError: the file is missing or damaged.
     """
-    return read_json(folder / "metrics.json", METRICS)
-
-
-def _write_first_batch(
-    folder: Path, class_names: Sequence[str], first_batch: Metrics | None
-) -> None:
-    path = folder / "first_batch_confusion_matrix.csv"
-    if first_batch:
-        write_confusion(path, first_batch.confusion, class_names)
-    else:
-        for of_earlier_evaluation in (path, path.with_suffix(".png")):
-            remove(of_earlier_evaluation)
+    return read_json(folder / METRICS_FILE, METRICS)
 
 
 def _write_per_class(path: Path, class_names: Sequence[str], whole: Metrics) -> None:

@@ -1,54 +1,52 @@
 """Diagnose the networks that collapsed, before a report tells of them."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kerasnets.errors import KerasnetsError
-from kerasnets.report.data import is_at_hand
-from kerasnets.report.failure import FOLDER, read_diagnoses, undiagnosed
+from kerasnets.names import duration
+from kerasnets.report.failure import FOLDER, named_collapsed, to_diagnose
 from kerasnets.report.sources import Sources
 from kerasnets.study import diagnose as study
+from kerasnets.study.trial_time import expected_s
 
 
 def diagnose_collapsed(
     sources: Sources,
     *,
-    required: bool,
     data_dir: Path | None = None,
     say: Callable[[str], None],
     **options: Any,
 ) -> None:
-    """Diagnose one run of each collapsed network that has no whole diagnosis yet.
+    """Diagnose one run of each collapsed network that has no whole diagnosis yet, after
+    saying how long that takes. Missing data is downloaded.
 
     Args:
-        required: whether to download missing data, and to raise what keeps a diagnosis
-            from being made. Else nothing is downloaded, and the obstacle is said.
         data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
         say: takes a line of progress.
         options: device and engine, as for `kerasnets.study.diagnose.diagnose`.
 
     Raises:
-        KerasnetsError: `required`, and a diagnosis cannot be made.
+        KerasnetsError: a diagnosis cannot be made.
     """
-    whole = [one for one in read_diagnoses(sources.folder) if one.is_whole]
-    for record in undiagnosed(sources, whole):
-        recipe = record.run.recipe
-        if not (required or is_at_hand(recipe.dataset, data_dir)):
-            say(f"{record.label} collapsed; it takes {recipe.dataset} to see why.")
-            continue
-        say(f"{record.label} collapsed: switching one thing at a time to see why")
-        try:
-            study.diagnose(
-                recipe,
-                sources.folder / FOLDER / record.label.replace("/", "-"),
-                ablate=True,
-                overwrite=True,  # what an interrupted one has left
-                data_dir=data_dir,
-                say=say,
-                **options,
-            )
-        except KerasnetsError as error:
-            if required:
-                raise
-            say(f"{record.label} is not diagnosed: {error}")
+    left = to_diagnose(sources)
+    if not left:
+        return
+    means = {"data_dir": data_dir, **options}
+    seconds = sum(
+        expected_s(record.run.recipe, ablate=True, **means) for record in left
+    )
+    say(
+        f"{named_collapsed(left)}: switching one thing at a time to see why takes "
+        f"about {duration(seconds)}"
+    )
+    for record in left:
+        study.diagnose(
+            record.run.recipe,
+            sources.folder / FOLDER / re.sub(r"[^\w.-]+", "-", record.label).strip("-"),
+            ablate=True,
+            overwrite=True,  # what an interrupted one has left
+            say=lambda line, label=record.label: say(f"{label}: {line}"),  # type: ignore[misc]
+            **means,
+        )

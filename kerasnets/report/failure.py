@@ -114,6 +114,17 @@ def undiagnosed(
     return tuple(chosen)
 
 
+def to_diagnose(sources: Sources) -> tuple[Record, ...]:
+    """One run of each collapsed network that has no whole diagnosis in the folder."""
+    whole = [one for one in read_diagnoses(sources.folder) if one.is_whole]
+    return undiagnosed(sources, whole)
+
+
+def named_collapsed(records: Sequence[Record]) -> str:
+    """That these runs collapsed, for a person."""
+    return f"{', '.join(record.label for record in records)} collapsed"
+
+
 def _alike(first: Recipe, second: Recipe) -> bool:
     return all(getattr(first, name) == getattr(second, name) for name in _OF_A_RUN)
 

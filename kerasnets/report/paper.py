@@ -15,6 +15,7 @@ from kerasnets.report.markup import (
     table,
 )
 from kerasnets.report.sources import Record, Sources
+from kerasnets.study.cells import table_title
 from kerasnets.study.claims import Claim, claims
 from kerasnets.study.results_tables import (
     RULE,
@@ -50,8 +51,8 @@ def paper_section(sources: Sources) -> Html:
         return section("paper", "Beside the paper", *parts, paragraph(RULE, "note"))
     cells = sources.results.cells
     parts = []
-    for number, dataset in ((1, "mnist"), (2, "cifar10")):
-        title = f"Table {number}: {dataset_title(dataset)}"
+    for number in (1, 2):
+        title = table_title(number, cells)
         parts += [
             element("h3", title),
             table(paper_table(cells, number), title, verdict_mark),

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from kerasnets.names import dataset_title
+from kerasnets.names import dataset_title, measured_name
 from kerasnets.report.commands import fit_command, reproduce_command
 from kerasnets.report.markup import (
     Html,
@@ -44,7 +44,13 @@ def commands_section(sources: Sources) -> Html:
     else:
         study = sources.results.study
         commands = [("all rows", reproduce_command(study))]
-        commands += [(row, reproduce_command(study, row)) for row in study.rows]
+        commands += [
+            (
+                measured_name(row, study.recipe(row).dataset),
+                reproduce_command(study, row),
+            )
+            for row in study.rows
+        ]
     return section(
         "commands",
         "The command that repeats each row",

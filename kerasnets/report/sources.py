@@ -14,6 +14,7 @@ from kerasnets.runs import Run
 from kerasnets.study import alternatives, plan
 from kerasnets.study.comparison import Comparison, compare
 from kerasnets.study.evaluated import Evaluated, read_evaluated
+from kerasnets.study.plan import PlannedRun
 from kerasnets.study.reconciled import Reconciled
 from kerasnets.study.reconciled import gather as reconcile
 from kerasnets.study.results import Results, gather
@@ -26,8 +27,8 @@ class Record:
 
     Attributes:
         label: tells it from the others.
-        group: what its curves are shown under: "MNIST", or in a study "MNIST rows", as
-            its scale may have replaced the paper's dataset.
+        group: what its curves are shown under: "MNIST", or "Digits, for the paper's
+            MNIST" in a study whose scale has replaced the dataset.
         curve: loss and accuracy by epoch.
         environment: what environment.json holds.
         evaluated: its results on the test split, or None.
@@ -73,6 +74,14 @@ class Sources:
     reconciled: tuple[Reconciled, ...] = ()
 
 
+def _group(planned: PlannedRun) -> str:
+    """A run's dataset, and the paper's where that is another."""
+    dataset, paper = planned.recipe.dataset, PAPER[planned.row].recipe.dataset
+    if dataset == paper:
+        return dataset_title(dataset)
+    return f"{dataset_title(dataset)}, for the paper's {dataset_title(paper)}"
+
+
 def read_sources(folder: Path) -> Sources:
     """Read a study's folder, or one with runs anywhere below it.
 
@@ -92,7 +101,7 @@ def read_sources(folder: Path) -> Sources:
         results = gather(plan.load(folder))
         reconciled = tuple(map(reconcile, alternatives.begun(results.study)))
         groups = {
-            path: f"{dataset_title(PAPER[planned.row].recipe.dataset)} rows"
+            path: _group(planned)
             for planned in results.study.runs
             if runs.is_run(path := results.study.run_folder(planned))
         }

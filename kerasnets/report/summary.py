@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from kerasnets.names import dataset_title
+from kerasnets.names import dataset_title, measured_name
 from kerasnets.report.markup import Html, bullets, section
 from kerasnets.report.paper import paper_row
 from kerasnets.report.sources import Record, Sources
@@ -50,7 +50,8 @@ def _study(results: Results) -> Iterator[str]:
         changed = ", ".join(f"{k} {v}" for k, v in study.assumptions.items())
         yield f"Assumptions changed: {changed}."
     for failed in results.failed:
-        yield f"{failed.row}, seed {failed.seed}, failed: {failed.failure}"
+        name = measured_name(failed.row, study.recipe(failed.row).dataset)
+        yield f"{name}, seed {failed.seed}, failed: {failed.failure}"
 
 
 def _runs(sources: Sources) -> Iterator[str]:

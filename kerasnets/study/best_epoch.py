@@ -8,8 +8,9 @@ from pathlib import Path
 import keras
 
 from kerasnets import runs
+from kerasnets.run_results import BEST_EPOCH_FOLDER
 from kerasnets.runs import Run
-from kerasnets.study.outcome import BEST_EPOCH_FOLDER, best_epoch
+from kerasnets.study.outcome import best_epoch
 
 
 class BestEpoch(Run):

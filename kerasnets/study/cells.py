@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kerasnets.datasets.specs import DATASETS
+from kerasnets.names import dataset_title, measured_name
 from kerasnets.recipes import PAPER, Recipe
 from kerasnets.study.outcome import FAILED, FINISHED, NOT_BEGUN, Outcome
 from kerasnets.study.plan import Study
@@ -25,7 +26,7 @@ class Cell:
     Attributes:
         row: a name of `kerasnets.recipes.PAPER`.
         label: the row's name in the paper.
-        table: 1 (MNIST) or 2 (CIFAR-10).
+        table: 1 or 2: the paper's, of MNIST or CIFAR-10.
         recipe: ours, of seed 0.
         paper_accuracy: percent.
         paper_interval: what the paper's number of test images leaves open.
@@ -52,6 +53,11 @@ class Cell:
     verdict: Verdict
 
     @property
+    def name(self) -> str:
+        """The row's, with the dataset where that is not the paper's."""
+        return measured_name(self.row, self.recipe.dataset)
+
+    @property
     def finished(self) -> tuple[Outcome, ...]:
         return tuple(one for one in self.outcomes if one.state == FINISHED)
 
@@ -69,6 +75,30 @@ class Cell:
             if found:
                 return str(found["class"])
         return ""
+
+
+def table_title(number: int, cells: Sequence[Cell]) -> str:
+    """ "Table 1: MNIST"; "Table 1 on Digits instead of MNIST" where a study's scale has
+    replaced the dataset."""
+    alike = [cell for cell in cells if cell.table == number]
+    (paper,) = {PAPER[cell.row].recipe.dataset for cell in alike}
+    (dataset,) = {cell.recipe.dataset for cell in alike}
+    if dataset == paper:
+        return f"Table {number}: {dataset_title(dataset)}"
+    return (
+        f"Table {number} on {dataset_title(dataset)} instead of {dataset_title(paper)}"
+    )
+
+
+def elsewhere(cells: Sequence[Cell]) -> str:
+    """ " on Digits" where these rows were trained on other data than the paper's, for
+    what is said of their results; else ""."""
+    others = {
+        cell.recipe.dataset
+        for cell in cells
+        if cell.recipe.dataset != PAPER[cell.row].recipe.dataset
+    }
+    return f" on {' and '.join(map(dataset_title, sorted(others)))}" if others else ""
 
 
 def cell(study: Study, row: str, outcomes: Sequence[Outcome]) -> Cell:

@@ -7,7 +7,7 @@ from kerasnets.datasets.specs import DATASETS
 from kerasnets.names import dataset_title, network_title
 from kerasnets.networks.specs import NETWORKS
 from kerasnets.recipes import PAPER
-from kerasnets.study.cells import Cell
+from kerasnets.study.cells import Cell, elsewhere
 from kerasnets.study.verdict import Interval, scaled_down, wilson
 
 CONFIRMED = "confirmed"
@@ -201,7 +201,8 @@ def _losses(ours: Mapping[str, Cell]) -> Claim:
     ]
     if losses:
         finding += (
-            f" Test losses of our {len(losses)} runs: {min(losses):.3f} to "
+            f" Test losses of our {len(losses)} runs"
+            f"{elsewhere(list(ours.values()))}: {min(losses):.3f} to "
             f"{max(losses):.3f} nats."
         )
     return Claim("IV.G", "... with loss of almost zero ...", UNCONFIRMED, finding)
@@ -214,12 +215,16 @@ def _why_vgg_fails(ours: Mapping[str, Cell]) -> Claim:
         finding = "It was not run."
     elif cell.collapsed:
         finding = (
-            f"Ours calls (almost) every image {cell.collapsed!r}, test accuracy "
+            f"Ours{elsewhere([cell])} calls (almost) every image {cell.collapsed!r}, "
+            "test accuracy "
             f"{cell.accuracy:.2f} %: a network that tells nothing apart has not "
             "overfitted. Which change repairs it, 'kerasnets diagnose' tests."
         )
     else:
-        finding = f"Ours did not collapse: test accuracy {cell.accuracy:.2f} %."
+        finding = (
+            f"Ours{elsewhere([cell])} did not collapse: test accuracy "
+            f"{cell.accuracy:.2f} %."
+        )
     return Claim(
         "V.A",
         f"The original VGG-19 model yields a very low performance with an accuracy of "
@@ -238,10 +243,11 @@ def _dropout_gain(ours: Mapping[str, Cell]) -> Claim:
         f"{PAPER[without].test_accuracy}: {gain:.2f} points. The modified network also "
         "has another initialization, so the gain is not dropout's alone."
     )
-    cells = [ours.get(with_), ours.get(without)]
-    found = [cell.accuracy for cell in cells if cell and cell.accuracy is not None]
+    cells = [cell for row in (with_, without) if (cell := ours.get(row))]
+    found = [cell.accuracy for cell in cells if cell.accuracy is not None]
     if len(found) == 2:
-        finding += f" Our runs: {found[0] - found[1]:+.2f} points."
+        where = elsewhere(cells)
+        finding += f" Our runs{where}: {found[0] - found[1]:+.2f} points."
     return Claim(
         "V.A",
         "... the introduction of a dropout of 0.2 in the last fully connected layer "
@@ -317,7 +323,8 @@ def _slow_start(ours: Mapping[str, Cell]) -> Claim:
     finding, status = "Our runs of the three networks are not finished.", UNCONFIRMED
     if len(after) == len(rows):
         shares = ", ".join(f"{_network(row)} {after[row]:.2f} %" for row in rows)
-        finding = f"Validation accuracy after our first epoch: {shares}."
+        where = elsewhere([ours[row] for row in rows])
+        finding = f"Validation accuracy after our first epoch{where}: {shares}."
         scales = {scaled_down(row, ours[row].recipe) for row in rows} - {""}
         if scales:
             finding += " Scaled-down epochs have fewer steps than the paper's."

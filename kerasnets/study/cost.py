@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from kerasnets.engines.freed_models import frees_models
 from kerasnets.errors import RunError
 from kerasnets.networks import build_model
 from kerasnets.recipes import Recipe
@@ -68,6 +69,7 @@ def network_cost(recipe: Recipe, num_classes: int, parameters: int | None) -> Co
 
 
 @lru_cache(maxsize=64)
+@frees_models
 def _cost(
     network: str,
     input_shape: tuple[int, int, int],

@@ -21,13 +21,14 @@ from kerasnets.study.variants import Variant, named_variants, to_try
 from kerasnets.training.effects import check_schedule
 
 DEFAULT_ROOT = Path("artifacts/diagnoses")
+STEPS = 100  # of each trial
 
 
 def diagnose(
     recipe: Recipe,
     folder: Path | None = None,
     *,
-    steps: int = 100,
+    steps: int = STEPS,
     ablate: bool = False,
     learning_rates: Iterable[float] = (),
     overwrite: bool = False,

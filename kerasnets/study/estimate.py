@@ -1,6 +1,5 @@
 """How long a study will take, from a few measured steps of each distinct network."""
 
-import gc
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ import numpy as np
 
 from kerasnets.datasets.specs import DATASETS
 from kerasnets.engines import choice, runtime
+from kerasnets.engines.freed_models import frees_models
 from kerasnets.networks import build_model
 from kerasnets.recipes import Recipe
 from kerasnets.study.outcome import FAILED, FINISHED, Outcome, outcome
@@ -90,12 +90,12 @@ def estimate_runs(
         if key not in speeds and _is_open(outcomes[planned.name]):
             say(f"measuring {planned.alternative or planned.row}")
             speeds[key] = measure(planned.recipe, device=device, engine=engine)
-            gc.collect()  # Keras models hold cycles, and VGG-19's takes gigabytes
     return tuple(
         _estimate(planned, outcomes[planned.name], speeds) for _, planned in runs
     )
 
 
+@frees_models
 def measure(recipe: Recipe, *, device: str = "auto", engine: str = "auto") -> Speed:
     """Time a few steps of a recipe's network on random images."""
     rng = np.random.default_rng(0)

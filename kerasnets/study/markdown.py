@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from kerasnets.datasets.specs import DATASETS
 from kerasnets.names import dataset_title
+from kerasnets.study.cells import table_title
 from kerasnets.study.claims import Claim
 from kerasnets.study.results import Results
 from kerasnets.study.results_tables import (
@@ -20,9 +21,9 @@ from kerasnets.study.tables import TextTable
 def markdown(results: Results) -> str:
     """The whole page."""
     parts = ["# The paper's study, repeated", _what(results)]
-    for number, dataset in ((1, "mnist"), (2, "cifar10")):
+    for number in (1, 2):
         parts += [
-            f"## Table {number}: {dataset_title(dataset)}",
+            f"## {table_title(number, results.cells)}",
             paper_table(results.cells, number).markdown(),
         ]
     parts.append(RULE)

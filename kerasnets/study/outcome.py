@@ -8,13 +8,12 @@ from typing import Any
 
 from kerasnets import runs
 from kerasnets.errors import RunError
+from kerasnets.run_results import BEST_EPOCH_FOLDER
 from kerasnets.runs import Run
 from kerasnets.schema import METRICS, Field
 from kerasnets.study.plan import PlannedRun, RunsFolder
 
 FINISHED, FAILED, BEGUN, NOT_BEGUN = "finished", "failed", "begun", "not begun"
-
-BEST_EPOCH_FOLDER = "best_validation"  # of its test results, in the run folder
 
 # examples.png is drawn when all else is there. The network itself is not asked for: a
 # published study comes without weights.

@@ -8,6 +8,7 @@ from kerasnets.study import plan, reconciled_files, records
 from kerasnets.study.alternatives import Reconciliation
 from kerasnets.study.reconciled import Reconciled
 from kerasnets.study.reproduce import Means, bring_to_ends, check_means, is_settled
+from kerasnets.training.kept import NONE
 from kerasnets.training.progress import NORMAL
 
 
@@ -17,6 +18,7 @@ def reconcile(
     device: str = "auto",
     engine: str = "auto",
     data_dir: Path | None = None,
+    keep_checkpoints: str = NONE,
     jobs: int = 1,
     wait: bool = False,
     verbosity: int = NORMAL,
@@ -32,7 +34,7 @@ def reconcile(
     Args:
         reconciliation: as `kerasnets.study.alternatives.reconciliation` gives it.
     """
-    means = Means(device, engine, data_dir)
+    means = Means(device, engine, data_dir, keep_checkpoints)
     unsettled = [one for one in reconciliation.all_runs if not is_settled(*one)]
     computes_on = check_means([planned for _, planned in unsettled], means)
     plan.begin(reconciliation.study)

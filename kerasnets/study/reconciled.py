@@ -67,9 +67,9 @@ class Reconciled:
 
     @property
     def title(self) -> str:
-        """The paper's row, as its table names it."""
-        row = PAPER[self.reconciliation.row]
-        return f"{dataset_title(row.recipe.dataset)}, {row.label}"
+        """The row, as the paper's table names it, and the data of the study."""
+        dataset = self.reconciliation.recipe.dataset
+        return f"{dataset_title(dataset)}, {PAPER[self.reconciliation.row].label}"
 
     @property
     def machines(self) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ COLUMNS = (
     "epochs",
     "minutes",
     "paper_minutes",
+    "dataset",
 )
 
 
@@ -119,6 +120,7 @@ def _line(one: Cell) -> list[Any]:
         one.recipe.epochs,
         _rounded(one.minutes),
         one.paper_minutes,
+        one.recipe.dataset,
     ]
 
 

@@ -21,7 +21,9 @@ from kerasnets.study.outcome import best_epoch, is_finished, record_failure
 from kerasnets.study.plan import PlannedRun, RunsFolder, Study
 from kerasnets.study.results import Results
 from kerasnets.study.side_by_side import side_by_side
+from kerasnets.training import checkpoint
 from kerasnets.training.fit import fit
+from kerasnets.training.kept import ALL, LAST, NONE
 from kerasnets.training.progress import NORMAL
 
 
@@ -32,6 +34,7 @@ class Means:
     device: str = "auto"
     engine: str = "auto"
     data_dir: Path | None = None
+    keep_checkpoints: str = NONE
 
 
 def reproduce(
@@ -41,6 +44,7 @@ def reproduce(
     device: str = "auto",
     engine: str = "auto",
     data_dir: Path | None = None,
+    keep_checkpoints: str = NONE,
     jobs: int = 1,
     wait: bool = False,
     verbosity: int = NORMAL,
@@ -57,6 +61,8 @@ def reproduce(
         study: as `kerasnets.study.plan.plan` gives it.
         rows: names of its rows; all unless named.
         device, engine, data_dir, verbosity: as for `kerasnets.training.fit.fit`.
+        keep_checkpoints: which stay of the runs that end now, of
+            `kerasnets.training.kept.KEEP`.
         jobs: runs at a time. One: each in this process. More: each in a process of
             its own, which shares the device with the others.
         wait: whether to wait for rows that other processes hold, and to take over what
@@ -71,7 +77,7 @@ def reproduce(
         RunError: the folder cannot be written, or holds damaged files.
     """
     rows = plan.chosen_rows(study, rows)
-    means = Means(device, engine, data_dir)
+    means = Means(device, engine, data_dir, keep_checkpoints)
     unsettled = [
         planned
         for planned in study.runs
@@ -141,6 +147,7 @@ def bring_to_ends(
             device=means.device,
             engine=means.engine,
             data_dir=means.data_dir,
+            keep_checkpoints=means.keep_checkpoints,
             computes_on=computes_on,
             jobs=jobs,
             wait=wait,
@@ -207,6 +214,7 @@ def bring_to_end(
             planned.recipe,
             path,
             resume=True,
+            keep_checkpoints=ALL if means.keep_checkpoints == ALL else LAST,
             callbacks=[*_watchers(path, planned.recipe), *callbacks],
             verbosity=verbosity,
             **settings,
@@ -225,7 +233,7 @@ def bring_to_end(
         return str(error)
     finally:
         gc.collect()  # Keras models hold cycles, and VGG-19's takes gigabytes
-    _drop_checkpoints(run)
+    _drop_checkpoints(run, means.keep_checkpoints)
     return ""
 
 
@@ -235,8 +243,8 @@ def _watchers(path: Path, recipe: Recipe) -> list[KeepBestEpoch]:
     return [KeepBestEpoch(Run(path, recipe))] if held_out else []
 
 
-def _drop_checkpoints(run: Run) -> None:
-    """Resuming is over, and VGG-19's two checkpoints are two gigabytes."""
-    for file in run.checkpoint_folder.iterdir():
+def _drop_checkpoints(run: Run, keep: str) -> None:
+    """The best epoch's network is measured, and VGG-19's checkpoint is a gigabyte."""
+    for file in run.checkpoint_folder.glob("best-*.keras"):
         runs.remove(file)
-    run.checkpoint_folder.rmdir()
+    checkpoint.finish(run.checkpoint_folder, keep)

@@ -68,7 +68,7 @@ def epochs_table(cells: Sequence[Cell]) -> TextTable:
         ),
         tuple(
             (
-                cell.row,
+                cell.name,
                 str(run.seed),
                 _percent(run.accuracy),
                 f"{run.monitored.best_epoch} ({_percent(run.monitored.best)} on "

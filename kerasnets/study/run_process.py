@@ -47,7 +47,7 @@ def _work_on(job: dict[str, Any]) -> int:
             bring_to_end(
                 place,
                 planned,
-                Means(job["device"], job["engine"], data_dir),
+                Means(job["device"], job["engine"], data_dir, job["keep_checkpoints"]),
                 verbosity=0,
                 callbacks=[_epoch_lines(planned.recipe)] if job["verbosity"] else [],
             )

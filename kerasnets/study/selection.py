@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kerasnets import runs
 from kerasnets.errors import RunError, shown, unknown
+from kerasnets.names import measured_name
 from kerasnets.runs import Run
 
 
@@ -78,7 +79,8 @@ _SEED = re.compile(r"[^/](-seed\d+)$")
 def labels(chosen: Sequence[Run]) -> list[str]:
     """The shortest ends of the runs' paths that tell them apart, in the same order.
 
-    A seed that all their names end with is left out.
+    A seed that all their names end with is left out, and the dataset added where a
+    name begins with another one's.
     """
     paths = [run.path.resolve() for run in chosen]
     found = []
@@ -92,4 +94,9 @@ def labels(chosen: Sequence[Run]) -> list[str]:
             length += 1
         found.append("/".join(path.parts[-length:]))
     seeds = {m[1] if (m := _SEED.search(label)) else "" for label in found}
-    return [label.removesuffix(*seeds) for label in found] if len(seeds) == 1 else found
+    if len(seeds) == 1:
+        found = [label.removesuffix(*seeds) for label in found]
+    return [
+        measured_name(label, run.recipe.dataset)
+        for label, run in zip(found, chosen, strict=True)
+    ]

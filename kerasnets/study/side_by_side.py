@@ -23,6 +23,7 @@ from kerasnets.names import duration
 from kerasnets.study.longest_first import longest_first
 from kerasnets.study.outcome import FAILED, FINISHED, outcome, record_failure
 from kerasnets.study.plan import PlannedRun, RunsFolder
+from kerasnets.training.kept import NONE
 
 _COMMAND = "kerasnets.study.run_process"
 HELD = 75  # exit status: another process works on the run
@@ -42,6 +43,7 @@ def side_by_side(
     verbosity: int,
     say: Callable[[str], None],
     ended: Callable[[], None],
+    keep_checkpoints: str = NONE,
 ) -> None:
     """Bring runs to their end, `jobs` at a time, the longest first.
 
@@ -57,6 +59,7 @@ def side_by_side(
         verbosity: 0: a line when a run begins and ends; more: one each epoch too.
         say: takes lines for the person.
         ended: called after each run, in this process.
+        keep_checkpoints: of `kerasnets.training.kept.KEEP`.
     """
     places = {planned.name: place for place, planned in unsettled}
     order = longest_first([planned for _, planned in unsettled], computes_on)
@@ -73,6 +76,7 @@ def side_by_side(
             "device": device,
             "engine": engine,
             "data_dir": None if data_dir is None else str(data_dir),
+            "keep_checkpoints": keep_checkpoints,
             "wait": wait,
             "verbosity": verbosity,
         }

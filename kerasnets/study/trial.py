@@ -13,6 +13,7 @@ from kerasnets.collapse import collapsed_class
 from kerasnets.datasets import Dataset, Partition
 from kerasnets.datasets.batches import Batches, evaluation_batches, training_batches
 from kerasnets.engines import choice
+from kerasnets.engines.freed_models import frees_models
 from kerasnets.evaluation.metrics import measure
 from kerasnets.evaluation.predict import log_softmax, predict_logits
 from kerasnets.evaluation.signals import LayerSignal, layer_signals
@@ -75,6 +76,7 @@ class LayerRow:
     signal: LayerSignal
 
 
+@frees_models
 def run_trial(
     recipe: Recipe,
     dataset: Dataset,
@@ -98,16 +100,7 @@ def run_trial(
     variant = Variant.of(recipe)
     train = training_batches(recipe, dataset, parts.train)
     probe = train[0]
-    keras.utils.set_random_seed(recipe.seed)
-    model = network(recipe, dataset)
-    compile_model(
-        model,
-        recipe,
-        num_classes=len(dataset.class_names),
-        steps_per_epoch=len(train),
-    )
-    model.optimizer.build(model.trainable_variables)
-    choice.use(model, engine)
+    model = ready_model(recipe, dataset, len(train), engine)
 
     def layers(step: int) -> list[LayerRow]:
         signals = layer_signals(model, *probe) if measured else ()
@@ -132,6 +125,23 @@ def run_trial(
     )
     say(_line(trial))
     return trial, rows
+
+
+def ready_model(
+    recipe: Recipe, dataset: Dataset, steps_per_epoch: int, engine: str
+) -> keras.Model:
+    """The recipe's network, ready for its first step."""
+    keras.utils.set_random_seed(recipe.seed)
+    model = network(recipe, dataset)
+    compile_model(
+        model,
+        recipe,
+        num_classes=len(dataset.class_names),
+        steps_per_epoch=steps_per_epoch,
+    )
+    model.optimizer.build(model.trainable_variables)
+    choice.use(model, engine)
+    return model
 
 
 def _train(

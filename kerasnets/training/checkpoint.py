@@ -7,6 +7,7 @@ SHA-256 digest over all of it. Inside an epoch it also has what the epoch has so
 the state of the metrics, and each record's part.
 """
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -22,12 +23,15 @@ import numpy as np
 
 from kerasnets import manifest, runs, schema
 from kerasnets.errors import RunError, TrainingDiverged, raise_unless_data
+from kerasnets.files import check_digest
 from kerasnets.training.callbacks import ADVICE
 from kerasnets.training.epoch_table import EpochTable
+from kerasnets.training.kept import ALL, LAST, NONE
 
-# The newest, and the one before it in case the newest is damaged.
+# While a run trains: the newest, and the one before it in case the newest is damaged.
 KEPT = 2
 
+_INSIDE = "-batch-"  # in the name of one that was made inside an epoch
 _MODEL, _METRIC = "model_", "metric_"
 
 _log = logging.getLogger(__name__)
@@ -92,12 +96,15 @@ def save(
     *,
     batch: int = 0,
     parts: Mapping[str, Mapping[str, float]] | None = None,
+    keep: str = LAST,
 ) -> Path:
     """Write a checkpoint after `epoch` completed epochs and `batch` batches of the one
     after them, then drop the oldest checkpoints.
 
     Args:
         parts: what each record has of the epoch under way, by file name.
+        keep: of `kerasnets.training.kept.KEEP`; with `ALL`, those of whole epochs are
+            not dropped.
 
     Raises:
         TrainingDiverged: a weight is NaN or infinite; nothing is written.
@@ -123,7 +130,7 @@ def save(
         "parts": {name: dict(part) for name, part in (parts or {}).items()},
     }
     state["digest"] = _digest(state, arrays)
-    inside = f"-batch-{batch:07d}" if batch else ""
+    inside = f"{_INSIDE}{batch:07d}" if batch else ""
     path = folder / f"epoch-{epoch:05d}{inside}.npz"
     if not folder.exists():
         folder.mkdir()
@@ -134,9 +141,34 @@ def save(
     files = _files(folder)
     place = files.index(path)
     # Those that seem newer are damaged ones that the run has gone back from.
-    for other in files[:place] + files[place + KEPT :]:
+    older = files[place + KEPT :]
+    if keep == ALL:
+        older = [other for other in older if _INSIDE in other.name]
+    for other in files[:place] + older:
         runs.remove(other)
     return path
+
+
+def finish(folder: Path, keep: str) -> None:
+    """Leave of a finished run's checkpoints those that `keep` says, one of
+    `kerasnets.training.kept.KEEP`."""
+    files = _files(folder)
+    last = next(filter(_is_as_written, files), None) if keep == LAST else None
+    if keep == NONE or last:
+        for file in files:
+            if file != last:
+                runs.remove(file)
+    if keep == NONE:
+        with contextlib.suppress(OSError):  # other files are in there, or it has gone
+            folder.rmdir()
+
+
+def _is_as_written(path: Path) -> bool:
+    try:
+        check_digest(path)
+    except RunError:
+        return False
+    return True
 
 
 def position(epoch: int, batch: int) -> str:

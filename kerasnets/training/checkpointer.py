@@ -10,6 +10,7 @@ from kerasnets.training import checkpoint
 from kerasnets.training.callbacks import TableKeeper, check_finite
 from kerasnets.training.checkpoint import Checkpoint
 from kerasnets.training.interval import Interval
+from kerasnets.training.kept import LAST
 from kerasnets.training.signals import StopRequest
 
 
@@ -22,6 +23,7 @@ class Checkpointer(keras.callbacks.Callback):
 
     Args:
         resumed: the checkpoint that the run goes on from, if any.
+        keep: which checkpoints stay, of `kerasnets.training.kept.KEEP`.
 
     Raises:
         Interrupted: the run was asked to stop, and the checkpoint is written.
@@ -36,6 +38,7 @@ class Checkpointer(keras.callbacks.Callback):
         interval: Interval,
         stop: StopRequest,
         resumed: Checkpoint | None,
+        keep: str = LAST,
     ) -> None:
         super().__init__()
         self.run = run
@@ -43,6 +46,7 @@ class Checkpointer(keras.callbacks.Callback):
         self.keepers = keepers
         self.interval = interval
         self.stop = stop
+        self.keep = keep
         self._resumed = resumed
         if resumed:
             for keeper in keepers:
@@ -69,7 +73,13 @@ class Checkpointer(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         where = f"the validation of epoch {epoch + 1}"
         check_finite(float((logs or {})["val_loss"]), where)
-        checkpoint.save(self.run.checkpoint_folder, self.model, epoch + 1, self.tables)
+        checkpoint.save(
+            self.run.checkpoint_folder,
+            self.model,
+            epoch + 1,
+            self.tables,
+            keep=self.keep,
+        )
         for table in self.tables.values():
             table.write()
         if self.stop:
@@ -86,6 +96,7 @@ class Checkpointer(keras.callbacks.Callback):
             self.tables,
             batch=batch,
             parts={keeper.table.path.name: keeper.part() for keeper in self.keepers},
+            keep=self.keep,
         )
         self._batch, self._saved_s = batch, time.monotonic()
 

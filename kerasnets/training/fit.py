@@ -9,9 +9,10 @@ from pathlib import Path
 
 import keras
 
-from kerasnets import datasets, runs
+from kerasnets import datasets, run_results, runs
 from kerasnets.datasets.batches import Batches, evaluation_batches, training_batches
 from kerasnets.datasets.pixels import HostPixels
+from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.engines import (
     choice,
     determinism,
@@ -19,8 +20,9 @@ from kerasnets.engines import (
     runtime,
     whole_batches,
 )
+from kerasnets.engines.freed_models import frees_models
 from kerasnets.engines.placement import place
-from kerasnets.errors import RunError
+from kerasnets.errors import RunError, unknown
 from kerasnets.files import check_digest
 from kerasnets.networks import build_model
 from kerasnets.networks.specs import check_size
@@ -34,6 +36,7 @@ from kerasnets.training.effects import check_schedule
 from kerasnets.training.energy import energy_loggers
 from kerasnets.training.facts import Facts
 from kerasnets.training.interval import Interval
+from kerasnets.training.kept import KEEP, LAST
 from kerasnets.training.loop import run_epochs
 from kerasnets.training.objective import compile_model
 from kerasnets.training.progress import NORMAL, ProgressReporter
@@ -44,6 +47,7 @@ _ANOTHER_BATCH_SIZE = (
 )
 
 
+@frees_models
 def fit(
     recipe: Recipe,
     path: Path | str | None = None,
@@ -56,6 +60,7 @@ def fit(
     data_dir: Path | None = None,
     confusion_every: int = 1,
     checkpoint_every: Interval = interval.DEFAULT,
+    keep_checkpoints: str | None = None,
     callbacks: Iterable[keras.callbacks.Callback] = (),
     verbosity: int = NORMAL,
     began: float | None = None,
@@ -80,6 +85,10 @@ def fit(
         confusion_every: epochs between two records of the validation confusion.
         checkpoint_every: how often a checkpoint is made inside an epoch; each epoch
             ends with one in any case.
+        keep_checkpoints: which of them stay once training has finished: "all", one for
+            each epoch; "last", which training goes on from where epochs are raised; or
+            "none". "last" unless given; what a run that had finished before has kept is
+            changed only if it is given.
         callbacks: more Keras callbacks, called after those that keep the records.
         verbosity: 0 quiet, 1 normal, 2 verbose.
         began: `time.perf_counter()` when the command began that trains; the time of
@@ -90,6 +99,8 @@ def fit(
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint at the next step.
     """
     began = time.perf_counter() if began is None else began
+    if keep_checkpoints not in (None, *KEEP):
+        raise RunError(unknown("keep_checkpoints", keep_checkpoints, KEEP))
     path = Path(path) if path is not None else runs.DEFAULT_ROOT / recipe.name
     check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
     if resume and overwrite:
@@ -176,6 +187,7 @@ def fit(
                 validation,
                 confusion_every,
                 checkpoint_every,
+                keep_checkpoints,
                 callbacks,
                 reporter,
                 stop,
@@ -208,6 +220,7 @@ def _train(
     validation: Batches,
     confusion_every: int,
     checkpoint_every: Interval,
+    keep_checkpoints: str | None,
     callbacks: Iterable[keras.callbacks.Callback],
     reporter: ProgressReporter,
     stop: StopRequest,
@@ -233,20 +246,26 @@ def _train(
     whole = _are_whole(run.model_file, *(keeper.table.path for keeper in records))
     if whole and before.epochs == epochs:
         reporter.say(f"{run.path} is finished: its {epochs} epochs are done.")
+        if keep_checkpoints:
+            checkpoint.finish(run.checkpoint_folder, keep_checkpoints)
         return
     found = checkpoint.newest(run.checkpoint_folder)
     _check_possible(run, found, steps=len(train))
     changed = facts.changed(run)
     raised = _raised(before, run.recipe)
     facts.record(run)
+    Preprocessing.of(run.recipe, facts.dataset, model).write(run)
     # What was made of fewer epochs must not pass for this run's once it has trained
     # further.
-    for stale in (run.model_file, *run.path.rglob("metrics.json")):
-        runs.remove(stale)
+    run_results.remove_results(run)
+    for stale in ("curves.png", "validation_confusion.png", run.model_file.name):
+        if (run.path / stale).exists():
+            runs.remove(run.path / stale)
     runs.write_text(run.path / "recipe.json", run.recipe.to_json())
     if resuming:
         reporter.screen(facts.title, {**facts.screen(), "run folder": str(run.path)})
-    checkpointer = Checkpointer(run, keepers, checkpoint_every, stop, found)
+    keep = keep_checkpoints or LAST
+    checkpointer = Checkpointer(run, keepers, checkpoint_every, stop, found, keep)
     if found:
         found.restore(model, checkpointer.tables)
         train.begin(found.epoch, found.batch)
@@ -285,6 +304,8 @@ def _train(
     bare = keras.Model(model.inputs, model.outputs, name=model.name)
     with runs.atomic_path(run.model_file) as temporary:
         bare.save(temporary)
+    # Only now: what is damaged of a run is made again from them.
+    checkpoint.finish(run.checkpoint_folder, keep)
     reporter.say(f"model and records are in {run.path}", quiet=True)
 
 

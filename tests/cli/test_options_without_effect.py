@@ -40,6 +40,7 @@ DIAGNOSE = "diagnose resnet18 --dataset digits --limit 60 --batch-size 10"
         ("reproduce --scale smoke --dry-run --data-dir x", "--data-dir has no effect"),
         ("report records --no-diagnose --device cpu", "--device is the diagnosis's"),
         ("report records --no-diagnose --compile", "--engine is the diagnosis's"),
+        ("report records --device cpu", "--device is the diagnosis's"),
         ("benchmark --only inference --batch-size 8", "--batch-size has no effect"),
         ("benchmark --only train --inference-batch-size 8", "--inference-batch-size"),
         ("benchmark --only start --rounds 3", "--rounds has no effect with --only st"),

@@ -13,6 +13,9 @@ from kerasnets.errors import KerasnetsError, RunError
 from kerasnets.evaluation.confusion import read_confusion
 from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.evaluation.results import read_predictions
+from kerasnets.figures import draw_evaluation
+from kerasnets.run_results import FILES as ALL
+from kerasnets.run_results import stale
 
 FILES = {"metrics.json", "confusion_matrix.csv", "per_class.csv", "predictions.csv"}
 
@@ -102,6 +105,37 @@ def test_first_batch_is_the_recipe_s_and_can_be_dropped(run):
     assert (counts.sum(axis=1) == np.bincount(labels, minlength=10)).all()
     evaluate(run, device="cpu")
     assert not file.exists()
+
+
+def test_an_evaluation_leaves_nothing_of_the_one_before_it(run):
+    before = {path.name for path in run.path.iterdir()}
+    for split in ("test", "validation"):
+        folder = run.results_folder(split)
+        evaluate(run, split=split, device="cpu", first_batch=True)
+        draw_evaluation(run, split)
+        written = {path.name for path in folder.glob("[!.]*.*")} - before
+        # Every one is known, so that all can go.
+        assert written - {"curves.png"} == {*ALL}
+        evaluate(run, split=split, device="cpu")
+        assert {name for name in ALL if (folder / name).exists()} == FILES
+
+
+def test_an_evaluation_that_fails_half_way_leaves_no_metrics(run, monkeypatch):
+    evaluate(run, device="cpu")
+    assert json.loads((run.path / "metrics.json").read_text())["epochs"] == 2
+
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("kerasnets.evaluation.results._write_per_class", fail)
+    with pytest.raises(RunError, match="No space left"):
+        evaluate(run, device="cpu")
+    assert not (run.path / "metrics.json").exists()
+    assert {finding.name for finding in stale(run.path)} == {
+        "confusion_matrix.csv",
+        "per_class.csv",
+        "predictions.csv",
+    }
 
 
 def test_hostile_class_names_survive(tmp_path, monkeypatch):

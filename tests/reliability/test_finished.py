@@ -9,6 +9,9 @@ from kerasnets import manifest, runs
 from kerasnets.drill import fingerprint
 from kerasnets.errors import RunError
 from kerasnets.evaluation.evaluate import evaluate
+from kerasnets.figures import draw_evaluation, draw_training
+from kerasnets.run_results import stale
+from kerasnets.study.best_epoch import BestEpoch
 from kerasnets.training.energy import EnergyLogger
 
 
@@ -97,5 +100,22 @@ def test_what_was_measured_of_fewer_epochs_does_not_outlive_them(run):
         "run",
         "validation",
     }
+    trained_alone = small_run.fit(run.path.with_name("alone"))
+    draw_training(run)
+    evaluate(run, device="cpu", first_batch=True)
+    for split in ("test", "validation"):
+        draw_evaluation(run, split)
+    best = BestEpoch(run.path, run.recipe)
+    shutil.copyfile(run.model_file, best.model_file)
+    evaluate(best, device="cpu")
+    assert stale(run.path) == ()
     small_run.fit(run.path, on=small_run.recipe(epochs=4), resume=True)
-    assert not list(run.path.rglob("metrics.json"))
+    left = {path.relative_to(run.path) for path in run.path.rglob("*")}
+    expected = {
+        path.relative_to(trained_alone.path)
+        for path in trained_alone.path.rglob("*")
+        if path.suffix != ".npz"
+    }
+    assert {path for path in left if path.suffix not in (".npz", ".keras")} == {
+        path for path in expected if path.suffix != ".keras"
+    }

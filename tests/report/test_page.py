@@ -15,6 +15,7 @@ from kerasnets import runs
 from kerasnets.cli.main import _run
 from kerasnets.errors import RunError
 from kerasnets.files import write_text
+from kerasnets.report import diagnosing
 from kerasnets.study import diagnose as module
 
 COLLAPSED = {"class": "1", "share": 0.995}
@@ -83,9 +84,14 @@ def test_runs_that_are_not_evaluated_have_curves(tmp_path):
     assert "No finished epoch: none." in text
 
 
-def test_a_collapsed_run_is_named_with_the_command_that_explains_it(tmp_path):
+def test_a_collapsed_run_is_named_with_the_command_that_explains_it(
+    tmp_path, monkeypatch, capsys
+):
     made(tmp_path / "flat", metrics={"collapsed": COLLAPSED})
-    text = report(tmp_path, "--no-diagnose")
+    monkeypatch.setattr(module, "diagnose", None)  # nothing is trained unasked
+    text = report(tmp_path)
+    assert "flat collapsed; --diagnose trains to see why." in capsys.readouterr().out
+    assert report(tmp_path, "--no-diagnose") == text
     assert "Why did ResNet-18 fail?" in text
     assert "kerasnets diagnose resnet18 --dataset digits" in text
 
@@ -94,28 +100,33 @@ def test_a_collapsed_run_is_diagnosed_once(tmp_path, monkeypatch, capsys):
     diagnose = module.diagnose
     monkeypatch.setattr(module, "diagnose", lambda *a, **b: diagnose(*a, steps=1, **b))
     made(tmp_path / "flat", metrics={"collapsed": COLLAPSED})
-    text = report(tmp_path)
+    said = []
+    monkeypatch.setattr("click.echo", lambda line, **named: said.append(line))
+    text = report(tmp_path, "--diagnose")
+    # How long it takes is said before anything is trained.
+    assert re.match(r"flat collapsed: .* takes about \d+ ", said[0])
+    assert said[1].startswith("flat: 1 of 8")
+    monkeypatch.undo()
     assert "8 of 8 trials are finished" in text
     assert 'data-label="with batch norm">' in text
     monkeypatch.setattr(module, "diagnose", None)
-    assert report(tmp_path) == text
+    assert report(tmp_path) == report(tmp_path, "--diagnose") == text
     # One that was interrupted is made anew.
     file = tmp_path / "diagnoses" / "flat" / "diagnosis.json"
     runs.write_json(file, {**runs.read_json(file), "planned": 9})
     monkeypatch.setattr(module, "diagnose", refuse)
     assert "8 of 9 trials are finished" in report(tmp_path)
-    assert "flat is not diagnosed: the disk is full." in capsys.readouterr().err
     assert _run(["report", str(tmp_path), "--diagnose"]) == 2
+    assert "the disk is full." in capsys.readouterr().err
 
 
 def test_no_data_is_fetched_to_diagnose_unasked(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(module, "diagnose", refuse)
+    monkeypatch.setattr(diagnosing, "expected_s", refuse)
     made(tmp_path / "runs" / "flat", metrics={"collapsed": COLLAPSED})
     recipe = tmp_path / "runs" / "flat" / "recipe.json"
     runs.write_json(recipe, {**runs.read_json(recipe), "dataset": "kmnist"})
     options = ["--data-dir", str(tmp_path / "none")]
     text = report(tmp_path / "runs", *options)
-    assert "flat collapsed; it takes kmnist to see why." in capsys.readouterr().err
     assert "has not been diagnosed" in text
     assert _run(["report", str(tmp_path / "runs"), "--diagnose", *options]) == 2
     assert "the disk is full" in capsys.readouterr().err

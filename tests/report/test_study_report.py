@@ -1,21 +1,25 @@
 """The report of a study of the paper's rows."""
 
 import dataclasses
+import io
 import json
 import re
 from pathlib import Path
 
 import pytest
 from evaluated_runs import made
+from rich.console import Console
 
 from kerasnets import runs
 from kerasnets.cli.main import kerasnets
+from kerasnets.cli.tables import study_table
 from kerasnets.recipes import PAPER, Recipe
 from kerasnets.report.commands import fit_command, reproduce_command
 from kerasnets.report.failure import failure_section, read_diagnoses, undiagnosed
 from kerasnets.report.page import page
 from kerasnets.report.paper import paper_row, verdict_mark
 from kerasnets.report.sources import read_sources
+from kerasnets.study import cost, records
 from kerasnets.study.assumptions import ASSUMPTIONS
 from kerasnets.study.plan import begin, plan
 
@@ -41,6 +45,57 @@ def test_the_scale_is_not_called_scaled_down_where_it_is_the_papers(tmp_path):
     begin(study)
     assert "This is a scaled-down run" not in page(read_sources(study.path))
     assert reproduce_command(study, "x") == "kerasnets reproduce --scale paper x"
+
+
+def headings(text: str) -> list[str]:
+    """Headings, captions and what is pointed at by its name, of HTML or Markdown."""
+    return re.findall(
+        r"<(?:h\d|caption|summary|dt|th)[^>]*>(.*?)</|^#+ (.*)$", text, re.MULTILINE
+    )
+
+
+def test_a_study_on_other_data_is_headed_by_what_was_measured(tmp_path, monkeypatch):
+    study = plan(tmp_path / "smoke", scale="smoke")
+    begin(study)
+    machine = {"threads": 1, "backend": "torch", "engine": "keras"}
+    counts = {"validation_images": 25, "trainable_parameters": 1}
+    monkeypatch.setattr(cost, "_cost", lambda *network: cost.Cost(1, 1))
+    for planned in study.runs:
+        made(study.run_folder(planned), environment={**machine, **counts})
+        runs.write_text(
+            study.run_folder(planned) / "recipe.json", planned.recipe.to_json()
+        )
+        (study.run_folder(planned) / "examples.png").touch()
+    results = records.write(study)
+    text, markdown = page(read_sources(study.path)), (study.path / "results.md")
+    for found in (text, markdown.read_text()):
+        # What the paper left unsaid is about its datasets.
+        of_ours = re.sub('<section[^>]*id="assumptions".*?</section>', "", found)
+        named = [a or b for a, b in headings(of_ours)]
+        assert any("Table 1 on Digits instead of MNIST" in one for one in named)
+        for one in named:
+            # The paper's own numbers and what others report are of its datasets.
+            if re.search("mnist|cifar", one, re.IGNORECASE) and "others" not in one:
+                assert "Digits" in one, one
+    assert "Highest test accuracy, Digits, for the paper&#x27;s CIFAR-10" in text
+    assert "Test losses of our 9 runs on Digits" in text
+    for row in PAPER:
+        assert f"{row} (Digits)" in text
+    assert {row["dataset"] for row in runs.read_csv(study.path / "results.csv")} == {
+        "digits"
+    }
+    console = Console(file=io.StringIO(), width=200, record=True)
+    console.print(study_table(results))
+    assert console.export_text().count("(Digits)") == len(PAPER)
+
+
+def test_a_study_on_the_papers_data_is_headed_as_the_papers(tmp_path):
+    study = plan(tmp_path / "study", scale="quick")
+    begin(study)
+    text = page(read_sources(study.path))
+    assert "Table 1: MNIST<" in text
+    assert "Table 2: CIFAR-10<" in text
+    assert "Digits" not in "".join(a or b for a, b in headings(text))
 
 
 @pytest.mark.parametrize(

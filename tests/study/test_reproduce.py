@@ -63,6 +63,17 @@ def test_rows_end_with_tables_beside_the_papers(tmp_path, tiny):
     assert not (path / "runs" / RUNS[1] / "checkpoint").exists()
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_checkpoints_are_kept_where_they_are_asked_for(tmp_path, tiny, jobs):
+    path = tmp_path / "study"
+    rows = ROWS[:jobs]
+    study = plan(path, scale=tiny)
+    bring_on(study, rows, keep_checkpoints="last", jobs=jobs)
+    for row in rows:
+        folder = path / "runs" / f"{row}-seed0" / "checkpoint"
+        assert [file.name for file in folder.iterdir()] == ["epoch-00001.npz"]
+
+
 def test_repeating_keeps_finished_rows_and_goes_on(tmp_path, tiny, monkeypatch):
     path = tmp_path / "study"
     evaluate = module.evaluate
