@@ -31,6 +31,7 @@ from kerasnets.errors import (
     InstallationError,
     Interrupted,
     KerasnetsError,
+    command_line,
     import_failure,
     shown,
     unknown,
@@ -126,7 +127,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        status = kerasnets.main(arguments, "kerasnets", standalone_mode=False)
+        with command_line():
+            status = kerasnets.main(arguments, "kerasnets", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "kerasnets"

@@ -13,7 +13,14 @@ from kerasnets.datasets.folders import data_folder
 from kerasnets.errors import shown
 from kerasnets.names import dataset_title, duration, network_title
 from kerasnets.networks.specs import NETWORKS
-from kerasnets.run_states import COMPLETE, CORRUPT, INTERRUPTED, RUNNING, RunState
+from kerasnets.run_states import (
+    COMPLETE,
+    CORRUPT,
+    INTERRUPTED,
+    RUNNING,
+    STOPPED,
+    RunState,
+)
 from kerasnets.runs import Run, read_csv
 from kerasnets.study.tables import TextTable
 
@@ -28,6 +35,7 @@ _COLORS = {
     RUNNING: "cyan",
     INTERRUPTED: "yellow",
     COMPLETE: "green",
+    STOPPED: "green",
     CORRUPT: "bold red",
 }
 

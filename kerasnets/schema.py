@@ -178,6 +178,8 @@ ENVIRONMENT = {
     "validation_images": COUNT,
     "test_images": COUNT,
     "trainable_parameters": COUNT,
+    "history_columns": Field("a list of names", _is_names),
+    "stopped_early": or_null(_object(epochs=COUNT, reason=LINE)),
     "resumed": _list("sessions", at=LINE, **_SESSION),
 }
 

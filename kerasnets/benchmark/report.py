@@ -23,7 +23,7 @@ from kerasnets.benchmark.turns import Ready
 from kerasnets.benchmark.work import Work
 from kerasnets.benchmark.worker import Worker
 from kerasnets.engines import runtime
-from kerasnets.errors import BackendError, unknown
+from kerasnets.errors import BackendError, option, unknown
 from kerasnets.networks.specs import NETWORKS
 from kerasnets.recipes import PRECISIONS
 
@@ -46,7 +46,7 @@ def benchmark(
     budget_s: float | None = None,
     channels: int = 3,
     device: str = "auto",
-    folder: Path | None = None,
+    folder: Path | str | None = None,
     profiled: bool = False,
     say: Callable[[str], None] = print,
 ) -> list[dict[str, Any]]:

@@ -56,7 +56,7 @@ def load(
     *,
     image_size: int = 32,
     channels: int | None = None,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     test_fraction: float | None = None,
     seed: int = 0,
 ) -> "Dataset":

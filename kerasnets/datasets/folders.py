@@ -13,7 +13,7 @@ _NAME = re.compile(r"\w[\w.-]{0,99}(/\w[\w.-]{0,99})?", re.ASCII)
 _VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 
 
-def data_folder(data_dir: Path | None) -> Path:
+def data_folder(data_dir: Path | str | None) -> Path:
     """`data_dir`, else TFDS_DATA_DIR, else TFDS's own default."""
     chosen = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     return Path(chosen).expanduser()

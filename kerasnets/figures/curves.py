@@ -42,7 +42,8 @@ def draw_curves(run: Run, path: Path | None = None) -> Path:
     ) as figure:
         losses, accuracies = figure.subplots(1, 2)
         _draw(losses, history, "loss", monitored, "{:.4f}".format)
-        losses.set_ylabel("cross-entropy (nats per image)")
+        smoothed = ", with label smoothing" if run.loss_is_smoothed else ""
+        losses.set_ylabel(f"cross-entropy{smoothed} (nats per image)")
         _draw(accuracies, history, "accuracy", monitored, "{:.2%}".format)
         accuracies.set_ylabel("accuracy")
         accuracies.yaxis.set_major_formatter(PercentFormatter(xmax=1))

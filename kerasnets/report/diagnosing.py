@@ -15,7 +15,7 @@ def diagnose_collapsed(
     sources: Sources,
     *,
     required: bool,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     say: Callable[[str], None],
     **options: Any,
 ) -> None:

@@ -73,7 +73,7 @@ class Sources:
     reconciled: tuple[Reconciled, ...] = ()
 
 
-def read_sources(folder: Path) -> Sources:
+def read_sources(folder: Path | str) -> Sources:
     """Read a study's folder, or one with runs anywhere below it.
 
     Raises:
@@ -81,6 +81,7 @@ def read_sources(folder: Path) -> Sources:
             is damaged.
         RecipeError: the recipe of a run is damaged.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         raise RunError(
             f"there is no folder {folder}; a report is made of a study's folder "

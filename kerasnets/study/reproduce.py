@@ -40,7 +40,7 @@ def reproduce(
     *,
     device: str = "auto",
     engine: str = "auto",
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     jobs: int = 1,
     wait: bool = False,
     verbosity: int = NORMAL,
