@@ -53,7 +53,8 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context):
         # Here, as click would print an empty line for it.
         try:
-            return super().invoke(ctx)
+            with command_line():
+                return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise _Stopped(ctx.meta[_ARGUMENTS], error) from error
 
@@ -127,8 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        with command_line():
-            status = kerasnets.main(arguments, "kerasnets", standalone_mode=False)
+        status = kerasnets.main(arguments, "kerasnets", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "kerasnets"

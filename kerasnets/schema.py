@@ -137,6 +137,11 @@ def required(field: Field) -> Field:
     return Field(field.wanted, field.check, required=True)
 
 
+def record(**fields: Field) -> Field:
+    """An object that has each of these fields."""
+    return _object(**fields)
+
+
 def _object(**fields: Field) -> Field:
     needed = {name: required(field) for name, field in fields.items()}
     return Field(

@@ -41,7 +41,8 @@ def _on_what_is_missing(rows: Sequence[Row], left_out: Sequence[str]) -> Iterato
     if short:
         yield f"Training has not finished: {', '.join(short)}."
     stopped = [
-        f"{row.label} (after {row.epochs} of {row.planned_epochs} epochs: {row.stopped})"
+        f"{row.label} (after {row.epochs} of {row.planned_epochs} epochs; "
+        f"{row.stopped})"
         for row in rows
         if row.stopped
     ]

@@ -139,7 +139,8 @@ def differences(
         )
     if new:
         lines.append(
-            f"{', '.join(new)} came after {where}, and knows nothing of what was before."
+            f"{', '.join(new)} came after {where}, and knows nothing of what was "
+            "before."
         )
     return lines
 
@@ -243,12 +244,12 @@ def _put_back(callback: Any, values: dict[str, Any]) -> None:
         shapes = [tuple(weight.shape) for weight in callback.model.weights]
         if shapes != [weight.shape for weight in weights]:
             raise refusal
-    if isinstance(callback, _OWN.ModelCheckpoint) and values.get("monitors"):
-        if callback.monitor_op is None:
-            # It is asked at a step before an epoch's end has set it up. Keras cannot
-            # say before the metrics are built, when no step follows either.
-            with contextlib.suppress(ValueError):
-                callback._set_monitor_op()
+    asked = isinstance(callback, _OWN.ModelCheckpoint) and values.get("monitors")
+    if asked and callback.monitor_op is None:
+        # At a step, before an epoch's end has set it up. Keras cannot do so before the
+        # metrics are built, when no step follows either.
+        with contextlib.suppress(ValueError):
+            callback._set_monitor_op()
     if isinstance(callback, _OWN.CSVLogger):
         text, keys = values.get("text"), values.get("keys")
         known = isinstance(keys, list) and all(isinstance(one, str) for one in keys)

@@ -26,6 +26,7 @@ from kerasnets import manifest, runs, schema
 from kerasnets.errors import RunError, TrainingDiverged, option, raise_unless_data
 from kerasnets.training.callback_state import CallbackState, packed, unpacked
 from kerasnets.training.callbacks import advice
+from kerasnets.training.early_stop import Stopped
 from kerasnets.training.epoch_table import EpochTable
 
 # The newest, and the one before it in case the newest is damaged.
@@ -50,7 +51,7 @@ class Checkpoint:
         arrays: values of the variables of model and optimizer, by position.
         metrics: values of the metrics' variables, by position; empty at batch 0.
         callbacks: what the callbacks knew.
-        stopped: why one of them ended training here, or "". The tables have a row of
+        stopped: that one of them ended training here, if so. The tables have a row of
             the epoch that it ended, even where `batch` is not 0.
     """
 
@@ -61,7 +62,7 @@ class Checkpoint:
     arrays: dict[str, np.ndarray]
     metrics: dict[str, np.ndarray]
     callbacks: list[CallbackState] = field(default_factory=list)
-    stopped: str = ""
+    stopped: Stopped | None = None
 
     @property
     def position(self) -> str:
@@ -100,7 +101,7 @@ class Checkpoint:
             name: [row for row in rows if row and row[0] in range(self.epoch + 1)]
             for name, rows in self.tables.items()
         }
-        return dataclasses.replace(self, tables=tables, stopped="")
+        return dataclasses.replace(self, tables=tables, stopped=None)
 
     def restore_metrics(self, model: keras.Model) -> None:
         """Put the metrics back to where they were inside the epoch. To be called once
@@ -122,7 +123,7 @@ def save(
     parts: Mapping[str, Mapping[str, float]] | None = None,
     metrics: Mapping[str, np.ndarray] | None = None,
     callbacks: Sequence[CallbackState] = (),
-    stopped: str = "",
+    stopped: Stopped | None = None,
 ) -> Path:
     """Write a checkpoint after `epoch` completed epochs and `batch` batches of the one
     after them, then drop the oldest checkpoints.
@@ -131,7 +132,7 @@ def save(
         parts: what each record has of the epoch under way, by file name.
         metrics: as `metrics_of` gave them inside the epoch; as they are unless given.
         callbacks: what the callbacks know.
-        stopped: why one of them has ended training, or "".
+        stopped: that one of them has ended training, if so.
 
     Raises:
         TrainingDiverged: a weight is NaN or infinite; nothing is written.
@@ -167,7 +168,7 @@ def save(
             for one in callbacks
         ]
     if stopped:
-        state["stopped"] = stopped
+        state["stopped"] = dataclasses.asdict(stopped)
     state["digest"] = _digest(state, arrays)
     inside = f"-batch-{batch:07d}" if batch else ""
     path = folder / f"epoch-{epoch:05d}{inside}.npz"
@@ -240,7 +241,7 @@ def _read(path: Path) -> Checkpoint | None:
                 CallbackState(one["callback"], unpacked(one["values"], known))
                 for one in state.get("callbacks", [])
             ],
-            stopped=state.get("stopped", ""),
+            stopped=Stopped(**state["stopped"]) if "stopped" in state else None,
         )
     except Exception as error:  # damage shows in the zip, NumPy or JSON reader
         raise_unless_data(error)
@@ -292,7 +293,7 @@ _STATE = {
     "tables": schema.required(schema.Field("rows by file name", _is_tables)),
     "parts": schema.Field("seconds by file name", _is_parts),
     "callbacks": schema.Field("what callbacks know", _are_callbacks),
-    "stopped": schema.LINE,
+    "stopped": schema.record(reason=schema.LINE, epochs=schema.COUNT),
     "digest": schema.required(schema.LINE),
 }
 

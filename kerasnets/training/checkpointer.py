@@ -11,7 +11,7 @@ from kerasnets.runs import Run
 from kerasnets.training import callback_state, checkpoint
 from kerasnets.training.callbacks import TableKeeper, check_finite
 from kerasnets.training.checkpoint import Checkpoint
-from kerasnets.training.early_stop import EarlyStop
+from kerasnets.training.early_stop import EarlyStop, Stopped
 from kerasnets.training.interval import Interval
 from kerasnets.training.signals import StopRequest
 
@@ -31,7 +31,7 @@ class Checkpointer(keras.callbacks.Callback):
         resumed: the checkpoint that the run goes on from, if any.
 
     Attributes:
-        stopped: why training ended early, or "".
+        stopped: that training ended early, if so.
 
     Raises:
         Interrupted: the run was asked to stop, and the checkpoint is written.
@@ -57,7 +57,7 @@ class Checkpointer(keras.callbacks.Callback):
         self.interval = interval
         self.stop = stop
         self.early = early
-        self.stopped = resumed.stopped if resumed else ""
+        self.stopped = resumed.stopped if resumed else None
         self._resumed = resumed
         if resumed:
             for keeper in keepers:
@@ -103,7 +103,7 @@ class Checkpointer(keras.callbacks.Callback):
             for keeper in self.keepers:
                 keeper.is_last(epoch)
             if self._cut or epoch + 1 < self.params["epochs"]:
-                self.stopped = self._why()
+                self.stopped = Stopped(self._why(), self.params["epochs"])
         done = epoch if self._cut else epoch + 1
         self._save(done, stopped=self.stopped, **(self._cut or {}))
         for table in self.tables.values():

@@ -13,3 +13,16 @@ class EarlyStop:
 
     def __bool__(self) -> bool:
         return self.callback is not None
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """An early end, as a checkpoint has it.
+
+    Attributes:
+        reason: which callback, why and where.
+        epochs: of the recipe; where it has more by now, training goes on.
+    """
+
+    reason: str
+    epochs: int

@@ -247,7 +247,7 @@ def _train(
     _check_possible(run, found, steps=len(train))
     changed = facts.changed(run)
     raised = _raised(before, run.recipe)
-    if found and found.stopped and before.epochs < epochs:
+    if found and found.stopped and found.stopped.epochs < epochs:
         found = found.whole_epochs()
     facts.record(run, history.table.columns)
     # What was made of fewer epochs must not pass for this run's once it has trained
@@ -302,8 +302,8 @@ def _train(
     finally:
         reporter.close()
     if checkpointer.stopped:
-        facts.record_stop(run, checkpointer.stopped)
-        reporter.say(f"stopped early: {checkpointer.stopped}")
+        facts.record_stop(run, checkpointer.stopped.reason)
+        reporter.say(f"stopped early: {checkpointer.stopped.reason}")
     # The network alone: it loads without kerasnets, and the optimizer's state is in the
     # checkpoint.
     bare = keras.Model(model.inputs, model.outputs, name=model.name)
