@@ -173,6 +173,11 @@ def command_line() -> Iterator[None]:
         _ON_COMMAND_LINE.reset(before)
 
 
+def is_command_line() -> bool:
+    """Whether messages are for the command line."""
+    return _ON_COMMAND_LINE.get()
+
+
 def spelled(*, command: str, python: str) -> str:
     """What to write, for whoever reads the message."""
     return command if _ON_COMMAND_LINE.get() else python

@@ -175,7 +175,7 @@ class Recipe:
         network: str,
         dataset: str,
         *,
-        data_dir: Path | None = None,
+        data_dir: Path | str | None = None,
         **named: Any,
     ) -> "Recipe":
         """The paper's recipe for a network and dataset, but for what is named.
@@ -316,7 +316,6 @@ class Recipe:
             RecipeError: a field is missing, unknown or of another type, or a value is
                 out of its range.
         """
-        fields = [field.name for field in dataclasses.fields(cls)]
         cls._check_names(values)
         values = {**BEFORE_RECORDED, **values}
         for field in dataclasses.fields(cls):
@@ -330,7 +329,7 @@ class Recipe:
 BEFORE_RECORDED = {"initial_weights": "backend"}
 
 
-def protocol_of(dataset: str, data_dir: Path | None = None) -> str | None:
+def protocol_of(dataset: str, data_dir: Path | str | None = None) -> str | None:
     """Which of the paper's protocols a dataset follows, one of `PROTOCOLS`: by its name
     or, where that says nothing, by its files. None where it is not on disk either.
 

@@ -105,7 +105,7 @@ class Run:
     def loss_is_smoothed(self) -> bool:
         """Whether the losses of `history` have the label smoothing of training in
         them, as those of runs have that were begun before they were told apart."""
-        rows = self.history if self.recipe.label_smoothing else ()
+        rows = self.history if self.recipe.label_smoothing else []
         return bool(rows) and "objective" not in rows[0]
 
     def results_folder(self, split: str) -> Path:

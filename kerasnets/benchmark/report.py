@@ -23,7 +23,7 @@ from kerasnets.benchmark.turns import Ready
 from kerasnets.benchmark.work import Work
 from kerasnets.benchmark.worker import Worker
 from kerasnets.engines import runtime
-from kerasnets.errors import BackendError, option, unknown
+from kerasnets.errors import BackendError, unknown
 from kerasnets.networks.specs import NETWORKS
 from kerasnets.recipes import PRECISIONS
 
@@ -186,10 +186,11 @@ class _Benchmark:
         self,
         plan: _Plan,
         names: list[Contender],
-        folder: Path | None,
+        folder: Path | str | None,
         say: Callable[[str], None],
     ) -> None:
-        self._plan, self._names, self._folder, self._say = plan, names, folder, say
+        self._plan, self._names, self._say = plan, names, say
+        self._folder = None if folder is None else Path(folder)
         self._report: dict[str, Any] = {}
 
     def run(self, device: str, engine: str, profiled: bool) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def prepared_names(data: Path) -> list[str]:
     return sorted(name for name in names if prepared_folder(name, data))
 
 
-def declared_channels(name: str, data_dir: Path | None = None) -> int | None:
+def declared_channels(name: str, data_dir: Path | str | None = None) -> int | None:
     """Channels of a prepared dataset's images: 1 (grey) or 3; None where it is not
     prepared, or its features.json does not say. Only small files are read.
 

@@ -16,7 +16,7 @@ def reconcile(
     *,
     device: str = "auto",
     engine: str = "auto",
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     jobs: int = 1,
     wait: bool = False,
     verbosity: int = NORMAL,

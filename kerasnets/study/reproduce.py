@@ -31,7 +31,7 @@ class Means:
 
     device: str = "auto"
     engine: str = "auto"
-    data_dir: Path | None = None
+    data_dir: Path | str | None = None
 
 
 def reproduce(

@@ -313,7 +313,7 @@ def _variables(model: keras.Model) -> dict[str, keras.Variable]:
     return keyed
 
 
-def _arrays(variables: Mapping[str, keras.Variable]) -> dict[str, np.ndarray]:
+def _arrays(variables: Mapping[str, keras.Variable]) -> dict[str, Any]:
     return {
         key: keras.ops.convert_to_numpy(variable.value)
         for key, variable in variables.items()

@@ -4,14 +4,16 @@ others do not."""
 import importlib.util
 import inspect
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 
 from kerasnets.errors import RecipeError, unknown
 from kerasnets.recipes import Recipe
 
-Callbacks = Iterable[keras.callbacks.Callback] | keras.callbacks.Callback | None
+Callbacks: TypeAlias = (
+    Iterable[keras.callbacks.Callback] | keras.callbacks.Callback | None
+)
 
 _OWN = keras.callbacks
 
@@ -25,8 +27,10 @@ _REFUSED = {
 }
 _SET_THE_RATE = (_OWN.LearningRateScheduler, _OWN.ReduceLROnPlateau)
 _MONITOR = (_OWN.EarlyStopping, _OWN.ReduceLROnPlateau, _OWN.ModelCheckpoint)
-_HOOKS_OF_STEPS = ("on_train_batch_begin", "on_train_batch_end")
-_HOOKS_OF_STEPS += ("on_batch_begin", "on_batch_end")
+_HOOKS_OF_STEPS = (
+    *("on_train_batch_begin", "on_train_batch_end"),
+    *("on_batch_begin", "on_batch_end"),
+)
 
 
 def as_list(callbacks: Callbacks) -> list[keras.callbacks.Callback]:

@@ -23,15 +23,16 @@ def run_epochs(
     *,
     epochs: int,
     callbacks: Iterable[keras.callbacks.Callback],
-    early: EarlyStop,
+    early: EarlyStop | None = None,
     verbose: int = 0,
 ) -> None:
     """Train from `train.epoch` and its batch `train.first` to the end of epoch `epochs`
-    (counted from 1), or until a callback ends it, which `early` tells.
+    (counted from 1), or until a callback ends it, which `early` is told.
 
     Args:
         verbose: as Keras tells its callbacks, 0 or 1.
     """
+    early = EarlyStop() if early is None else early
     begin, steps = train.epoch, train.first + len(train)
     numbered = _Numbered(
         train,

@@ -6,24 +6,23 @@ from typing import Any
 from keras import ops
 
 
-# Callbacks may ask for a dict (json.dumps and Keras's TensorBoard do); all that it
-# can do goes through the methods below.
-class StepLogs(MutableMapping[str, float], dict[str, float]):  # type: ignore[misc]
+class StepLogs(dict[str, float]):
     """A step's metrics by name; each is read from the device when it is looked at.
 
     Keras reads all of them after every step, and so waits for the step to end before it
-    prepares the next one.
+    prepares the next one. What callbacks do with a dictionary, json.dumps included,
+    they can do with this.
 
     Args:
         values: scalars of the backend.
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        dict.__init__(self, values)
+        super().__init__(values)
         self._unread = set(values)
 
     def __getitem__(self, name: str) -> float:
-        value = dict.__getitem__(self, name)
+        value = super().__getitem__(name)
         if name in self._unread:
             value = float(ops.convert_to_numpy(value))
             self[name] = value
@@ -31,20 +30,26 @@ class StepLogs(MutableMapping[str, float], dict[str, float]):  # type: ignore[mi
 
     def __setitem__(self, name: str, value: float) -> None:
         self._unread.discard(name)
-        dict.__setitem__(self, name, value)
+        super().__setitem__(name, value)
 
     def __delitem__(self, name: str) -> None:
         self._unread.discard(name)
-        dict.__delitem__(self, name)
+        super().__delitem__(name)
 
-    def __contains__(self, name: object) -> bool:
-        return dict.__contains__(self, name)
-
+    # A dictionary copies its values without asking for them one by one, unless it has
+    # an iteration of its own.
     def __iter__(self) -> Iterator[str]:
-        return dict.__iter__(self)
-
-    def __len__(self) -> int:
-        return dict.__len__(self)
+        return super().__iter__()
 
     def __repr__(self) -> str:
         return repr(dict(self))
+
+    # These would not ask for them either; a mapping's do.
+    get = Mapping.get  # type: ignore[assignment]
+    items = Mapping.items  # type: ignore[assignment]
+    values = Mapping.values  # type: ignore[assignment]
+    pop = MutableMapping.pop
+    popitem = MutableMapping.popitem
+    setdefault = MutableMapping.setdefault
+    update = MutableMapping.update
+    __eq__ = Mapping.__eq__

@@ -306,7 +306,7 @@ def test_tensorboard_needs_tensorflow(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "kerasnets.training.keras_callbacks._is_installed", lambda package: False
     )
-    with pytest.raises(RecipeError, match="TensorBoard cannot be used: .*TensorFlow"):
+    with pytest.raises(RecipeError, match=r"TensorBoard cannot be used: .*TensorFlow"):
         small_run.fit(tmp_path / "run", callbacks=C.TensorBoard(tmp_path / "logs"))
     assert not (tmp_path / "run").exists() and not (tmp_path / "logs").exists()
 

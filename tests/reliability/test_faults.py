@@ -253,9 +253,7 @@ def test_jax_running_out_is_recognised():
         capture_output=True,
         text=True,
     )
-    assert result.stdout == (
-        "out of memory at batch size 64; batch_size=32 may fit.\n"
-    )
+    assert result.stdout == ("out of memory at batch size 64; batch_size=32 may fit.\n")
 
 
 def test_folders_are_synced_too(tmp_path):
