@@ -1,5 +1,6 @@
 """Keras's own callbacks in a run, and what they know after it was interrupted."""
 
+import contextlib
 import json
 
 import keras
@@ -309,6 +310,53 @@ def test_tensorboard_needs_tensorflow(tmp_path, monkeypatch):
     with pytest.raises(RecipeError, match=r"TensorBoard cannot be used: .*TensorFlow"):
         small_run.fit(tmp_path / "run", callbacks=C.TensorBoard(tmp_path / "logs"))
     assert not (tmp_path / "run").exists() and not (tmp_path / "logs").exists()
+
+
+class Summary:
+    """Stands in for tensorflow.summary."""
+
+    def __init__(self) -> None:
+        self.written: dict[tuple[str, int], float] = {}
+
+    def create_file_writer(self, folder):
+        return self
+
+    def as_default(self, step=None):
+        return contextlib.nullcontext()
+
+    record_if = as_default
+
+    def scalar(self, name, value, step=None):
+        step = int(keras.ops.convert_to_numpy(step))
+        self.written[name, step] = float(keras.ops.convert_to_numpy(value))
+
+    def close(self):
+        pass
+
+
+def test_tensorboards_steps_go_on(tmp_path, monkeypatch):
+    summary = Summary()
+    monkeypatch.setattr(
+        "kerasnets.training.keras_callbacks._is_installed", lambda package: True
+    )
+
+    def board():
+        made = C.TensorBoard(tmp_path, write_graph=False, update_freq="batch")
+        made._summary_module = summary
+        return made
+
+    small_run.fit(tmp_path / "whole", callbacks=board())
+    expected, summary.written = summary.written, {}
+    assert ("batch_loss", 3 * STEPS) in expected
+    assert ("evaluation_loss_vs_iterations", 3 * STEPS) in expected
+    with pytest.raises(KeyboardInterrupt):
+        small_run.fit(
+            tmp_path / "run",
+            callbacks=[board(), Interrupt(STEPS + 3)],
+            checkpoint_every=EVERY_STEP,
+        )
+    small_run.fit(tmp_path / "run", callbacks=board(), resume=True)
+    assert summary.written == expected
 
 
 def test_a_single_callback_none_and_nested_lists(tmp_path):
