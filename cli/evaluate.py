@@ -65,12 +65,7 @@ def evaluate(
     """
     from kerasnets import runs
 
-    if run is None:
-        chosen = runs.newest()
-    elif not run.exists() and runs.is_run(runs.DEFAULT_ROOT / run):
-        chosen = runs.load(runs.DEFAULT_ROOT / run)
-    else:
-        chosen = runs.load(run)
+    chosen = runs.newest() if run is None else runs.load(run)
 
     say_data_dir(chosen.recipe.dataset, data_dir)
     from kerasnets.evaluation.evaluate import evaluate as measure

@@ -33,6 +33,7 @@ from kerasnets.errors import (
     InstallationError,
     Interrupted,
     KerasnetsError,
+    command_line,
     first_line,
     import_failure,
     shown,
@@ -57,7 +58,8 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context):
         # Here, as click would print an empty line for it.
         try:
-            return super().invoke(ctx)
+            with command_line():
+                return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise _Stopped(ctx.meta[_ARGUMENTS], error) from error
 

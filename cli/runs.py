@@ -21,15 +21,16 @@ def runs(folder: Path, as_json: bool) -> None:
     """List the runs in a folder.
 
     DIR is artifacts/runs unless named; its subfolders are searched too. A run is
-    running, interrupted ('kerasnets fit ... --resume' continues it), complete, or
-    corrupt (a file cannot be read).
+    running, interrupted ('kerasnets fit ... --resume' continues it), complete, stopped
+    early (by a callback), or corrupt (a file cannot be read).
 
     \b
     Examples:
       kerasnets runs
       kerasnets runs artifacts/study/quick --json
     """
-    from kerasnets.run_states import states
+    from kerasnets.errors import shown
+    from kerasnets.run_states import CORRUPT, states
 
     found = states(folder)
     if as_json:
@@ -43,4 +44,6 @@ def runs(folder: Path, as_json: bool) -> None:
     console().print(runs_table(folder, found))
     for one in found:
         if one.why:
-            click.echo(f"corrupt: {line(one.why)}")
+            # What is wrong with a corrupt one names the file.
+            name = "" if one.state == CORRUPT else f"{shown(one.path)}: "
+            click.echo(f"{one.state}: {name}{line(one.why)}")

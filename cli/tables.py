@@ -20,7 +20,14 @@ from kerasnets.names import (
 )
 from kerasnets.networks.specs import NETWORKS
 from kerasnets.printing import console, line
-from kerasnets.run_states import COMPLETE, CORRUPT, INTERRUPTED, RUNNING, RunState
+from kerasnets.run_states import (
+    COMPLETE,
+    CORRUPT,
+    INTERRUPTED,
+    RUNNING,
+    STOPPED,
+    RunState,
+)
 from kerasnets.runs import Run, read_csv
 from kerasnets.study.tables import TextTable
 
@@ -37,6 +44,7 @@ _COLORS = {
     RUNNING: "cyan",
     INTERRUPTED: "yellow",
     COMPLETE: "green",
+    STOPPED: "green",
     CORRUPT: "bold red",
 }
 

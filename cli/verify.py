@@ -34,7 +34,7 @@ def verify(context: click.Context, folders: tuple[Path, ...]) -> None:
 
     whole = True
     for named in folders:
-        folder = named if named.exists() else runs.DEFAULT_ROOT / named
+        folder = runs.locate(named)
         if not folder.is_dir():
             raise RunError(f"there is no run folder {named}.")
         found = check(folder)

@@ -6,7 +6,9 @@ The public names are imported when first used, so that `import kerasnets` is ins
     Recipe                      what to train and how, with the paper's defaults
     fit(recipe, path)           train into a run folder
     evaluate(run)               measure a trained run
-    load_run(path)              open a run folder
+    load_run(run)               open a run folder
+
+Paths may be text; a run is meant by its folder, or by its name in artifacts/runs.
 
 The Keras backend is PyTorch unless the environment variable KERAS_BACKEND says
 otherwise, or Keras is imported already: then it is Keras's.

@@ -92,7 +92,7 @@ def default_recipe(network: str) -> Recipe:
 
 def drill(
     recipe: Recipe,
-    folder: Path,
+    folder: Path | str,
     *,
     kills: int = 5,
     seed: int = 0,
@@ -114,6 +114,7 @@ def drill(
     Raises:
         RunError: the folder is occupied, or training fails without being killed.
     """
+    folder = Path(folder)
     if runtime.backend() == "torch":
         # By its full name: a process that does not get it must not take another.
         with runtime.session(device) as session:

@@ -5,11 +5,13 @@ name where there is one. The command line prints the message alone, without a
 traceback, and ends with the class's `exit_status`.
 """
 
+import contextlib
 import difflib
 import re
 import shlex
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from pathlib import PurePath
 from types import ModuleType
 
@@ -136,9 +138,66 @@ def first_line(error: BaseException) -> str:
 def unknown(kind: str, name: object, allowed: Iterable[str]) -> str:
     """Message for a name that is not in `allowed`, with the nearest one that is."""
     allowed = list(allowed)
-    nearest = difflib.get_close_matches(str(name).lower(), allowed, n=1, cutoff=0.5)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    like = nearest(str(name).lower(), allowed)
+    hint = f" Did you mean {like!r}?" if like else ""
     return f"unknown {kind} {str(name)!r}.{hint} Allowed: {', '.join(allowed)}."
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str | None:
+    """The name that was probably meant, or None."""
+    allowed = list(allowed)
+    # An abbreviation (lr, wd, bs) resembles other names more than its own.
+    for other in allowed:
+        words = other.split("_")
+        if len(words) > 1 and name == "".join(word[:1] for word in words):
+            return other
+    return next(iter(difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)), None)
+
+
+_ON_COMMAND_LINE = ContextVar("on_command_line", default=False)
+
+# Parameters of Python whose options have other names.
+_OPTIONS = {
+    "batch_norm": "bn",
+    "folder": "out",
+    "learning_rate": "lr",
+    "path": "out",
+    "profiled": "profile",
+}
+
+
+@contextlib.contextmanager
+def command_line() -> Iterator[None]:
+    """Let messages name options (--batch-size) in place of Python's parameters."""
+    before = _ON_COMMAND_LINE.set(True)
+    try:
+        yield
+    finally:
+        _ON_COMMAND_LINE.reset(before)
+
+
+def is_command_line() -> bool:
+    """Whether messages are for the command line."""
+    return _ON_COMMAND_LINE.get()
+
+
+def spelled(*, command: str, python: str) -> str:
+    """What to write, for whoever reads the message."""
+    return command if _ON_COMMAND_LINE.get() else python
+
+
+def option(name: str, value: object = None) -> str:
+    """A parameter as whoever reads the message writes it: "--batch-size 5" on the
+    command line, "batch_size=5" in Python.
+
+    Args:
+        name: Python's.
+        value: True for a flag; None for the parameter alone.
+    """
+    if not _ON_COMMAND_LINE.get():
+        return name if value is None else f"{name}={value!r}"
+    flag = f"--{_OPTIONS.get(name, name).replace('_', '-')}"
+    return flag if value is None or value is True else f"{flag} {value}"
 
 
 def shown(text: object) -> str:

@@ -238,7 +238,7 @@ class Verification:
     findings: tuple[Finding, ...]
 
 
-def verify(folder: Path) -> Verification | None:
+def verify(folder: Path | str) -> Verification | None:
     """Compare every file of a folder with its digest; None where it has no manifest.
 
     A folder may be written to meanwhile.
@@ -246,6 +246,7 @@ def verify(folder: Path) -> Verification | None:
     Raises:
         RunError: a file cannot be read.
     """
+    folder = Path(folder)
     try:
         for _ in range(_READINGS):
             before = _version(folder)

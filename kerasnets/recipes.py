@@ -9,7 +9,7 @@ and dataset; `PAPER` holds the nine rows of the paper's Tables 1 and 2.
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,8 +55,8 @@ class Recipe:
         momentum: in [0, 1); used by sgd and rmsprop.
         weight_decay: >= 0, decoupled (as in AdamW) for every optimizer.
         optimizer: one of `OPTIMIZERS`.
-        schedule: "constant"; "cosine" to zero; "step": a tenth after 1/2 and again
-            after 3/4 of the steps.
+        schedule: "constant"; "cosine" towards zero; "step": a tenth after 1/2 and
+            again after 3/4 of the steps.
         warmup: epochs of linear increase of the learning rate from zero.
         label_smoothing: in [0, 1).
         augment: "none", "flip" (random horizontal) or "crop-flip" (pad by 4, random
@@ -175,7 +175,7 @@ class Recipe:
         network: str,
         dataset: str,
         *,
-        data_dir: Path | None = None,
+        data_dir: Path | str | None = None,
         **named: Any,
     ) -> "Recipe":
         """The paper's recipe for a network and dataset, but for what is named.
@@ -194,9 +194,7 @@ class Recipe:
         """
         _choice("network", network, NETWORKS)
         _check_dataset_name(dataset)
-        fields = {field.name for field in dataclasses.fields(cls)}
-        for name in named:
-            _choice("recipe field", name, sorted(fields))
+        cls._check_names(named)
         spec = NETWORKS[network]
         facts = DATASETS.get(dataset)
         protocol = named.pop("protocol", None) or protocol_of(dataset, data_dir)
@@ -237,6 +235,21 @@ class Recipe:
                 "has none to set."
             )
         return recipe
+
+    def replace(self, **named: Any) -> "Recipe":
+        """The same recipe, but for what is named.
+
+        Raises:
+            RecipeError: a name is unknown, or a value is out of its range.
+        """
+        self._check_names(named)
+        return dataclasses.replace(self, **named)
+
+    @classmethod
+    def _check_names(cls, named: Iterable[str]) -> None:
+        fields = sorted(field.name for field in dataclasses.fields(cls))
+        for name in named:
+            _choice("recipe field", name, fields)
 
     def departures(self) -> dict[str, Any]:
         """The fields that differ from the paper's recipe, with their values."""
@@ -303,9 +316,7 @@ class Recipe:
             RecipeError: a field is missing, unknown or of another type, or a value is
                 out of its range.
         """
-        fields = [field.name for field in dataclasses.fields(cls)]
-        for name in values:
-            _choice("recipe field", name, fields)
+        cls._check_names(values)
         values = {**BEFORE_RECORDED, **values}
         for field in dataclasses.fields(cls):
             # Those with a default are younger than the oldest runs.
@@ -318,7 +329,7 @@ class Recipe:
 BEFORE_RECORDED = {"initial_weights": "backend"}
 
 
-def protocol_of(dataset: str, data_dir: Path | None = None) -> str | None:
+def protocol_of(dataset: str, data_dir: Path | str | None = None) -> str | None:
     """Which of the paper's protocols a dataset follows, one of `PROTOCOLS`: by its name
     or, where that says nothing, by its files. None where it is not on disk either.
 

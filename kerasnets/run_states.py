@@ -11,12 +11,78 @@ from kerasnets.errors import KerasnetsError, RunError
 from kerasnets.files import read_csv, read_json
 from kerasnets.runs import Run
 
-RUNNING, INTERRUPTED, COMPLETE, CORRUPT = (
+RUNNING, INTERRUPTED, COMPLETE, STOPPED, CORRUPT = (
     "running",
     "interrupted",
     "complete",
+    "stopped early",
     "corrupt",
 )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the training of a run has come.
+
+    Attributes:
+        state: `RUNNING`, `INTERRUPTED`, `COMPLETE` or `STOPPED`.
+        epochs_done: rows of history.csv; of a run that was stopped early inside an
+            epoch, the last one is of that epoch.
+        epochs: of the recipe.
+        reason: why a callback stopped it early, else "".
+    """
+
+    state: str
+    epochs_done: int
+    epochs: int
+    reason: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether training has come to its end: all epochs, or stopped early."""
+        return self.state in (COMPLETE, STOPPED)
+
+    def __str__(self) -> str:
+        if self.state == COMPLETE:
+            return f"its {self.epochs} epochs are done"
+        done = f"{self.state} after {self.epochs_done} of {self.epochs} epochs"
+        return f"{done}: {self.reason}" if self.reason else done
+
+
+def progress(run: Run) -> Progress:
+    """What everything that asks whether a run is finished goes by.
+
+    It is complete when every epoch is done and the model is written, or, where the
+    records were published without weights, when it is evaluated.
+
+    Raises:
+        RunError: its history.csv or environment.json is damaged.
+    """
+    done, epochs = len(run.history), run.recipe.epochs
+    if done > epochs:
+        raise RunError(
+            f"{run.path} has {done} epochs in history.csv, but {epochs} in its recipe."
+        )
+    environment = run.path / "environment.json"
+    recorded = {}
+    if environment.exists():
+        recorded = read_json(environment, schema.ENVIRONMENT)
+    elif done:
+        raise RunError(f"{environment} does not exist.")
+    stopped = recorded.get("stopped_early")
+    if _is_written(run):
+        if stopped and stopped["epochs"] == done:
+            return Progress(STOPPED, done, epochs, stopped["reason"])
+        if done == epochs:
+            return Progress(COMPLETE, done, epochs)
+    held = lock.is_held(run.path)
+    return Progress(RUNNING if held else INTERRUPTED, done, epochs)
+
+
+def _is_written(run: Run) -> bool:
+    published = not run.checkpoint_folder.exists()
+    evaluated = (run.results_folder("test") / "metrics.json").exists()
+    return run.model_file.exists() or (published and evaluated)
 
 
 @dataclass(frozen=True)
@@ -27,9 +93,10 @@ class RunState:
         path: its folder.
         state: "running" (a process holds it and has not finished), "interrupted",
             "complete" (every epoch done and the model written; or evaluated, where
-            the records were published without weights) or "corrupt" (a file cannot be
-            read; `kerasnets verify` looks at every byte).
-        why: what is wrong with a corrupt one, else "".
+            the records were published without weights), "stopped early" (by a
+            callback; else as complete) or "corrupt" (a file cannot be read; `kerasnets
+            verify` looks at every byte).
+        why: what is wrong with a corrupt one, why one was stopped early, else "".
         network, dataset: of its recipe.
         epochs_done, epochs: of how many.
         best_val_accuracy, last_val_accuracy: shares of the monitored images, 0 to 1;
@@ -55,13 +122,14 @@ class RunState:
     checkpoints_size: int = 0
 
 
-def states(root: Path) -> list[RunState]:
+def states(root: Path | str) -> list[RunState]:
     """Every run in `root` and its subfolders, or `root` itself where it is one; a run
     holds no others. By path.
 
     Raises:
         RunError: there is no such folder, or it cannot be read.
     """
+    root = Path(root)
     if not root.is_dir():
         raise RunError(f"there is no folder {root}.")
     return [state(folder) for folder in _run_folders(root)]
@@ -89,8 +157,9 @@ def _run_folders(root: Path) -> list[Path]:
     return sorted(found)
 
 
-def state(folder: Path) -> RunState:
+def state(folder: Path | str) -> RunState:
     """How one run is getting on; whatever is in its folder, nothing is raised."""
+    folder = Path(folder)
     try:
         found = _state(runs.load(folder))
     except KerasnetsError as error:
@@ -114,43 +183,25 @@ def _size(folder: Path) -> int:
 
 
 def _state(run: Run) -> RunState:
-    history = run.history
-    done = len(history)
-    if done > run.recipe.epochs:
-        raise RunError(
-            f"{run.path} has {done} epochs in history.csv, but {run.recipe.epochs} in "
-            "its recipe."
-        )
-    written = run.model_file.exists()
-    if written and not zipfile.is_zipfile(run.model_file):
+    found = progress(run)
+    if run.model_file.exists() and not zipfile.is_zipfile(run.model_file):
         raise RunError(f"{run.model_file} is damaged.")
-    environment = run.path / "environment.json"
-    if environment.exists():
-        read_json(environment, schema.ENVIRONMENT)
-    elif done:
-        raise RunError(f"{environment} does not exist.")
     metrics = run.results_folder("test") / "metrics.json"
     test = read_json(metrics, schema.METRICS)["accuracy"] if metrics.exists() else None
-    published = not run.checkpoint_folder.exists()
-    accuracies = [row["val_accuracy"] for row in history]
+    accuracies = [row["val_accuracy"] for row in run.history]
     return RunState(
         run.path,
-        _word(run, done, written or (test is not None and published)),
+        found.state,
+        found.reason,
         network=run.recipe.network,
         dataset=run.recipe.dataset,
-        epochs_done=done,
-        epochs=run.recipe.epochs,
+        epochs_done=found.epochs_done,
+        epochs=found.epochs,
         best_val_accuracy=max(accuracies, default=None),
         last_val_accuracy=accuracies[-1] if accuracies else None,
         test_accuracy=test,
         seconds=_seconds(run.path / "epoch_times.csv"),
     )
-
-
-def _word(run: Run, done: int, trained: bool) -> str:
-    if trained and done == run.recipe.epochs:
-        return COMPLETE
-    return RUNNING if lock.is_held(run.path) else INTERRUPTED
 
 
 def _seconds(path: Path) -> float:

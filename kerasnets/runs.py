@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kerasnets import lock, manifest
-from kerasnets.errors import RecipeError, RunError, shown
+from kerasnets.errors import RecipeError, RunError, nearest, option, shown
 from kerasnets.files import (
     atomic_file,
     atomic_path,
@@ -41,6 +41,7 @@ __all__ = [
     "create",
     "is_run",
     "load",
+    "locate",
     "newest",
     "read_csv",
     "read_json",
@@ -66,8 +67,8 @@ class Run:
 
     CHECKPOINTS = "checkpoint"  # the folder's name
 
-    def __init__(self, path: Path, recipe: Recipe) -> None:
-        self.path = path
+    def __init__(self, path: Path | str, recipe: Recipe) -> None:
+        self.path = Path(path)
         self.recipe = recipe
 
     @property
@@ -102,6 +103,13 @@ class Run:
             raise RunError(f"{path} does not hold the epochs 1, 2, ... in order.")
         return rows
 
+    @property
+    def loss_is_smoothed(self) -> bool:
+        """Whether the losses of `history` have the label smoothing of training in
+        them, as those of runs have that were begun before they were told apart."""
+        rows = self.history if self.recipe.label_smoothing else []
+        return bool(rows) and "objective" not in rows[0]
+
     def results_folder(self, split: str) -> Path:
         """Where `evaluate` writes: the run folder itself for the test split, a folder
         named after the split otherwise, so that no split overwrites another's."""
@@ -123,32 +131,35 @@ class Run:
             file.unlink(missing_ok=True)
 
 
-def is_run(path: Path) -> bool:
-    return (path / "recipe.json").is_file()
+def is_run(path: Path | str) -> bool:
+    return (Path(path) / "recipe.json").is_file()
 
 
-def check_free(path: Path, *, overwrite: bool = False) -> None:
+def check_free(path: Path | str, *, overwrite: bool = False) -> None:
     """Check that a new run may be written to `path`, and change nothing.
 
     Raises:
         RunError: it is occupied, not a folder, or cannot be written.
     """
+    path = Path(path)
     if path.exists():
         if not path.is_dir():
-            raise RunError(f"{path} is a file; --out needs a folder.")
+            raise RunError(f"{path} is a file; {option('path')} needs a folder.")
         occupied = any(path.iterdir())
         if occupied and not is_run(path):
             raise RunError(
-                f"{path} holds files that are not a run's; choose another --out."
+                f"{path} holds files that are not a run's; choose another "
+                f"{option('path')}."
             )
         if occupied and not overwrite:
             raise RunError(
-                f"the run {path} exists; --resume continues it, --overwrite replaces "
-                "it, --out chooses another folder."
+                f"the run {path} exists; {option('resume', True)} continues it, "
+                f"{option('overwrite', True)} replaces it, {option('path')} chooses "
+                "another folder."
             )
     obstacle = why_not_writable(path)
     if obstacle:
-        raise RunError(f"{obstacle}; choose another --out.")
+        raise RunError(f"{obstacle}; choose another {option('path')}.")
 
 
 def why_not_writable(path: Path) -> str | None:
@@ -163,7 +174,7 @@ def why_not_writable(path: Path) -> str | None:
     return None
 
 
-def create(path: Path, recipe: Recipe, *, overwrite: bool = False) -> Run:
+def create(path: Path | str, recipe: Recipe, *, overwrite: bool = False) -> Run:
     """Make a run folder with its recipe; it appears whole.
 
     An old run gives way only once the new folder is on disk, and not while another
@@ -173,6 +184,7 @@ def create(path: Path, recipe: Recipe, *, overwrite: bool = False) -> Run:
         RunError: as `check_free`, another process holds the old run, or the disk
             refuses the write.
     """
+    path = Path(path)
     check_free(path, overwrite=overwrite)
     home = path.absolute().parent
     name = path.absolute().name
@@ -204,16 +216,33 @@ def create(path: Path, recipe: Recipe, *, overwrite: bool = False) -> Run:
     return Run(path, recipe)
 
 
-def load(path: Path) -> Run:
-    """Open an existing run folder.
+def locate(name: Path | str) -> Path:
+    """The path of what exists, or of the run of that name in artifacts/runs.
+
+    Raises:
+        RunError: there is neither.
+    """
+    path = Path(name)
+    if path.exists():
+        return path
+    named = DEFAULT_ROOT / path
+    if named.is_dir():
+        return named
+    known = sorted(entry.parent.name for entry in DEFAULT_ROOT.glob("*/recipe.json"))
+    like = nearest(path.name, known)
+    hint = f" Did you mean {like!r}?" if like else ""
+    raise RunError(f"there is no run folder {shown(name)}.{hint}")
+
+
+def load(path: Path | str) -> Run:
+    """Open an existing run: its folder, or the name of one in artifacts/runs.
 
     Raises:
         RunError: there is no run at `path`, or it has links or devices in it: what is
             written to a run must not end up elsewhere.
         RecipeError: its recipe.json is damaged.
     """
-    if not path.exists():
-        raise RunError(f"there is no run folder {shown(path)}.")
+    path = locate(path)
     try:
         text = read_text(path / "recipe.json")
         for entry in manifest.contents(path):
@@ -229,12 +258,13 @@ def load(path: Path) -> Run:
         raise RecipeError(f"{path / 'recipe.json'}: {error}") from error
 
 
-def newest(root: Path = DEFAULT_ROOT) -> Run:
+def newest(root: Path | str = DEFAULT_ROOT) -> Run:
     """The run anywhere under `root` whose model was written last.
 
     Raises:
         RunError: none of the runs there has a trained model.
     """
+    root = Path(root)
     models = [
         model
         for model in (root.rglob("model.keras") if root.is_dir() else ())

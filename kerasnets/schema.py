@@ -142,6 +142,11 @@ def required(field: Field) -> Field:
     return Field(field.wanted, field.check, required=True)
 
 
+def record(**fields: Field) -> Field:
+    """An object that has each of these fields."""
+    return _object(**fields)
+
+
 def _object(**fields: Field) -> Field:
     needed = {name: required(field) for name, field in fields.items()}
     return Field(
@@ -184,6 +189,8 @@ ENVIRONMENT = {
     "validation_images": COUNT,
     "test_images": COUNT,
     "trainable_parameters": COUNT,
+    "history_columns": Field("a list of names", _is_names),
+    "stopped_early": or_null(_object(epochs=COUNT, reason=LINE)),
     "resumed": _list("sessions", at=LINE, **_SESSION),
 }
 

@@ -38,7 +38,7 @@ def test_create_and_load(tmp_path):
 def test_an_existing_run_is_kept_unless_overwritten(tmp_path):
     run = runs.create(tmp_path / "run", RECIPE)
     runs.write_csv(run.path / "history.csv", runs.HISTORY_COLUMNS, [[1, 2, 0.5, 3, 0]])
-    with pytest.raises(RunError, match="--overwrite replaces"):
+    with pytest.raises(RunError, match="overwrite=True replaces"):
         runs.create(run.path, RECIPE)
     assert [row["loss"] for row in run.history] == [2.0]
     runs.create(run.path, RECIPE, overwrite=True)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from kerasnets.benchmark.clock import Clock
 from kerasnets.benchmark.work import Work
 from kerasnets.engines import runtime
-from kerasnets.errors import BackendError, unknown
+from kerasnets.errors import BackendError, option, unknown
 
 OURS = "kerasnets"
 # What kerasnets can be compared with.
@@ -69,8 +69,8 @@ def check(names: tuple[str, ...]) -> None:
     for name in names:
         if name in _TORCH_ONLY and runtime.backend() != "torch":
             raise BackendError(
-                f"comparing with {name} needs the PyTorch backend; --against keras "
-                "works with others."
+                f"comparing with {name} needs the PyTorch backend; "
+                f"{option('against', 'keras')} works with others."
             )
 
 

@@ -8,7 +8,7 @@ from kerasnets.benchmark.contenders import Contender
 from kerasnets.benchmark.work import Work
 from kerasnets.benchmark.worker import Worker
 from kerasnets.engines import runtime
-from kerasnets.errors import BackendError
+from kerasnets.errors import BackendError, option
 
 COLUMNS = ("contender", "operation", "calls", "ms", "share")
 _STEPS = 5
@@ -17,7 +17,7 @@ _STEPS = 5
 def check() -> None:
     """Raise BackendError unless the backend is PyTorch, whose profiler this is."""
     if runtime.backend() != "torch":
-        raise BackendError("--profile needs the PyTorch backend.")
+        raise BackendError(f"{option('profiled', True)} needs the PyTorch backend.")
 
 
 def profile(contender: Contender, work: Work, worker: Worker) -> list[list[Any]]:

@@ -46,7 +46,7 @@ def benchmark(
     budget_s: float | None = None,
     channels: int = 3,
     device: str = "auto",
-    folder: Path | None = None,
+    folder: Path | str | None = None,
     profiled: bool = False,
     say: Callable[[str], None] = print,
 ) -> list[dict[str, Any]]:
@@ -186,10 +186,11 @@ class _Benchmark:
         self,
         plan: _Plan,
         names: list[Contender],
-        folder: Path | None,
+        folder: Path | str | None,
         say: Callable[[str], None],
     ) -> None:
-        self._plan, self._names, self._folder, self._say = plan, names, folder, say
+        self._plan, self._names, self._say = plan, names, say
+        self._folder = None if folder is None else Path(folder)
         self._report: dict[str, Any] = {}
 
     def run(self, device: str, engine: str, profiled: bool) -> dict[str, Any]:

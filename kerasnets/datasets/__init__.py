@@ -32,7 +32,7 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_MODULES[name]), name)
 
 
-def load_for(recipe: "Recipe", data_dir: Path | None = None) -> "Dataset":
+def load_for(recipe: "Recipe", data_dir: Path | str | None = None) -> "Dataset":
     """The dataset that a recipe names, as it is trained and tested on.
 
     Args:
@@ -56,7 +56,7 @@ def load(
     *,
     image_size: int = 32,
     channels: int | None = None,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     test_fraction: float | None = None,
     seed: int = 0,
 ) -> "Dataset":
@@ -100,7 +100,7 @@ def load(
 
 
 def _load(
-    name: str, image_size: int, channels: int | None, data_dir: Path | None
+    name: str, image_size: int, channels: int | None, data_dir: Path | str | None
 ) -> "Dataset":
     if name == "digits":
         from kerasnets.datasets.digits import load_digits

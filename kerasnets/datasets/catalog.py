@@ -40,7 +40,7 @@ class State:
     source: str
 
 
-def states(data_dir: Path | None = None) -> list[State]:
+def states(data_dir: Path | str | None = None) -> list[State]:
     """The datasets known by name, then the others prepared in the data folder."""
     data = data_folder_if_any(data_dir)
     found = []

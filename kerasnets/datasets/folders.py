@@ -14,7 +14,7 @@ _NAME = re.compile(r"\w[\w.-]{0,99}(/\w[\w.-]{0,99})?", re.ASCII)
 _VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 
 
-def data_folder(data_dir: Path | None) -> Path:
+def data_folder(data_dir: Path | str | None) -> Path:
     """`data_dir`, else TFDS_DATA_DIR, else TFDS's own default.
 
     Raises:
@@ -30,7 +30,7 @@ def data_folder(data_dir: Path | None) -> Path:
     return folder
 
 
-def data_folder_if_any(data_dir: Path | None) -> Path | None:
+def data_folder_if_any(data_dir: Path | str | None) -> Path | None:
     """As `data_folder`, but None where the user has no home folder for the default.
 
     Raises:
@@ -61,7 +61,7 @@ def prepared_names(data: Path | None) -> list[str]:
     return sorted(name for name in names if prepared_folder(name, data))
 
 
-def declared_channels(name: str, data_dir: Path | None = None) -> int | None:
+def declared_channels(name: str, data_dir: Path | str | None = None) -> int | None:
     """Channels of a prepared dataset's images: 1 (grey) or 3; None where it is not
     prepared, or its features.json does not say. Only small files are read.
 

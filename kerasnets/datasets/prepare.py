@@ -24,7 +24,7 @@ _TIMEOUT_S = (4, 10)  # to connect to one address, and between two packets
 
 
 def prepare(
-    name: str, *, data_dir: Path | None = None, mirror: "Mirror | None" = None
+    name: str, *, data_dir: Path | str | None = None, mirror: "Mirror | None" = None
 ) -> Path:
     """Prepare a dataset unless it is, and return its version folder.
 

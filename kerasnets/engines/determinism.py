@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 
 from kerasnets.engines.runtime import Session
-from kerasnets.errors import BackendError
+from kerasnets.errors import BackendError, option
 
 COST = (
     "deterministic: the same bits every time on this machine; slower where the fastest "
@@ -62,6 +62,6 @@ def _elsewhere(backend: str) -> str:
         "tensorflow": "TF_DETERMINISTIC_OPS=1",
     }[backend]
     return (
-        f"--deterministic sets up PyTorch; {backend} reads {variable} from the "
-        "environment when it starts."
+        f"{option('deterministic', True)} sets up PyTorch; {backend} reads {variable} "
+        "from the environment when it starts."
     )

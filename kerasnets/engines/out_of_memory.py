@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from kerasnets.errors import OutOfMemory
+from kerasnets.errors import OutOfMemory, option
 
 # Of PyTorch on a CPU and on accelerators, of XLA (jax, tensorflow), and of NVIDIA's
 # libraries (CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_ALLOC_FAILED).
@@ -31,7 +31,8 @@ def explained(batch_size: int, note: str = "") -> Iterator[None]:
         if not isinstance(error, MemoryError) and not any(p in text for p in _PHRASES):
             raise
         if batch_size > 1:
-            advice = f"--batch-size {batch_size // 2} may fit{note and '; '}{note}."
+            smaller = option("batch_size", batch_size // 2)
+            advice = f"{smaller} may fit{note and '; '}{note}."
         else:
             advice = "a smaller network or smaller images may fit."
         raise OutOfMemory(

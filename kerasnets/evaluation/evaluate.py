@@ -1,5 +1,6 @@
 """Measure a trained run on one of its splits, and write what was found."""
 
+import contextlib
 import logging
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from kerasnets.datasets.pixels import HostPixels
 from kerasnets.engines import choice, out_of_memory, runtime
 from kerasnets.engines.freed_models import frees_models
 from kerasnets.engines.placement import place
-from kerasnets.errors import RunError, unknown
+from kerasnets.errors import RunError, option, unknown
 from kerasnets.evaluation.metrics import Metrics, measure
 from kerasnets.evaluation.predict import predict_logits, softmax
 from kerasnets.evaluation.results import Predictions, write_results
@@ -25,6 +26,7 @@ from kerasnets.evaluation.trained import (
     follow_layout,
     load_model,
 )
+from kerasnets.run_states import progress
 from kerasnets.runs import Run
 
 SPLITS = ("test", "validation", "train")
@@ -41,7 +43,7 @@ def evaluate(
     batch_size: int = 256,
     device: str = "auto",
     engine: str = "auto",
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
 ) -> dict[str, Any]:
     """Measure a trained run and write the results into its folder.
 
@@ -56,7 +58,7 @@ def evaluate(
     all the same, "data_changed" is true in them, and a warning is logged.
 
     Args:
-        run: the run or its folder.
+        run: the run, its folder, or the name of one in artifacts/runs.
         split: "test", or the recipe's "train" or "validation" images.
         first_batch: also count the confusion of the split's first
             `recipe.batch_size` images alone, as the paper's Figure 10 does.
@@ -75,9 +77,10 @@ def evaluate(
         DatasetError: the dataset is.
     """
     if not isinstance(run, Run):
-        run = runs.load(Path(run))
+        run = runs.load(run)
     _check_asked(run, split, batch_size)
     check_trained(run)
+    _tell_unfinished(run)
     with run.lock():  # or minutes of computing would end with nothing written
         recorded = environment(run)
         fed = preprocessing.read(run)
@@ -159,6 +162,15 @@ def _numbers(whole: Metrics, class_names: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
+def _tell_unfinished(run: Run) -> None:
+    with contextlib.suppress(RunError):  # records that the results do not need
+        reached = progress(run)
+        if not reached.finished:
+            _logger.warning(
+                "the training of %s has not finished: %s.", run.path, reached
+            )
+
+
 def _data_changed(
     run: Run, recorded: dict[str, Any], dataset: datasets.Dataset
 ) -> bool:
@@ -196,7 +208,7 @@ def _check_asked(run: Run, split: str, batch_size: int) -> None:
     if split == "validation" and run.recipe.validation == "test":
         raise RunError(
             f"{run.path} has no validation split of its own (it monitored the test "
-            "split); use --split test."
+            f"split); use {option('split', 'test')}."
         )
     if batch_size < 1:
         raise RunError(f"batch_size must be at least 1, not {batch_size}.")

@@ -5,8 +5,9 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasnets.errors import RunError, command, shown
+from kerasnets.errors import RunError, command, shown, spelled
 from kerasnets.files import check_digest
+from kerasnets.run_states import progress
 from kerasnets.runs import Run, read_json
 from kerasnets.schema import ENVIRONMENT
 
@@ -15,13 +16,26 @@ if TYPE_CHECKING:
 
 
 def check_trained(run: Run) -> None:
-    """Raise RunError unless training has written its model."""
-    if not run.model_file.is_file():
-        out = command("--out", run.path, "--resume")
+    """Check that training has written its model.
+
+    Raises:
+        RunError: it has not, or the records were published without it.
+    """
+    if run.model_file.is_file():
+        return
+    reached = progress(run)
+    if reached.finished:
         raise RunError(
-            f"{run.path} has no model.keras: its training has not finished; this "
-            f"continues it: kerasnets fit ... {out}"
+            f"{run.path} has no model.keras: its records are there without weights."
         )
+    how = spelled(
+        command=f"'kerasnets fit ... {command('--out', run.path, '--resume')}'",
+        python=f"fit(..., {str(run.path)!r}, resume=True)",
+    )
+    raise RunError(
+        f"{run.path} has no model.keras: its training has not finished ({reached}); "
+        f"continue it with {how}."
+    )
 
 
 # Every class that the networks of kerasnets are made of. Keras's safe mode refuses

@@ -15,7 +15,7 @@ from kerasnets.runs import Run
 _MARKED_EPOCHS = 20  # with more, markers hide the lines
 
 
-def draw_curves(run: Run, path: Path | None = None) -> Path:
+def draw_curves(run: Run, path: Path | str | None = None) -> Path:
     """Draw the loss and accuracy of the training and the monitored images by epoch.
 
     Args:
@@ -31,7 +31,7 @@ def draw_curves(run: Run, path: Path | None = None) -> Path:
     history = run.history
     if not history:
         raise RunError(f"{run.path} has no finished epoch to draw.")
-    path = path or run.path / "curves.png"
+    path = Path(path or run.path / "curves.png")
     monitored = "test" if run.recipe.validation == "test" else "validation"
     images = environment(run).get("train_images")
     with sheet(
@@ -42,7 +42,8 @@ def draw_curves(run: Run, path: Path | None = None) -> Path:
     ) as figure:
         losses, accuracies = figure.subplots(1, 2)
         _draw(losses, history, "loss", monitored, "{:.4f}".format)
-        losses.set_ylabel("cross-entropy (nats per image)")
+        smoothed = ", with label smoothing" if run.loss_is_smoothed else ""
+        losses.set_ylabel(f"cross-entropy{smoothed} (nats per image)")
         _draw(accuracies, history, "accuracy", monitored, "{:.2%}".format)
         accuracies.set_ylabel("accuracy")
         accuracies.yaxis.set_major_formatter(PercentFormatter(xmax=1))

@@ -100,7 +100,7 @@ def draw_disagreements(
     second: Run,
     labels: Sequence[str],
     path: Path,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
 ) -> Path:
     """Draw test images that one run classifies correctly and the other does not.
 

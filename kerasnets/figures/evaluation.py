@@ -11,7 +11,7 @@ from kerasnets.runs import Run
 
 
 def draw_evaluation(
-    run: Run, split: str = "test", data_dir: Path | None = None
+    run: Run, split: str = "test", data_dir: Path | str | None = None
 ) -> list[Path]:
     """Draw what `evaluate` found on a split, and the curves of the training.
 

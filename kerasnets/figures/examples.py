@@ -14,7 +14,9 @@ from kerasnets.runs import Run
 NAME_LENGTH = 13  # letters of a class name that fit below an image
 
 
-def draw_examples(run: Run, split: str = "test", data_dir: Path | None = None) -> Path:
+def draw_examples(
+    run: Run, split: str = "test", data_dir: Path | str | None = None
+) -> Path:
     """Draw images of a split with prediction, label and confidence.
 
     Up to two rows of six are correct and as many incorrect. Each kind is ordered by

@@ -29,7 +29,7 @@ _TYPES = {
 }
 
 
-def read_weights(path: Path) -> dict[str, np.ndarray]:
+def read_weights(path: Path | str) -> dict[str, np.ndarray]:
     """Arrays by name, for `load_torchvision_weights`.
 
     Args:
@@ -40,6 +40,7 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
         WeightsError: it is missing, of another kind, damaged, or holds anything else
             than named tensors.
     """
+    path = Path(path)
     readers = {".safetensors": _read_safetensors, ".pth": _read_pth, ".pt": _read_pth}
     if path.suffix not in readers:
         raise WeightsError(f"{path} must end in {', '.join(readers)}.")

@@ -15,7 +15,7 @@ from kerasnets.study.trial_time import expected_s
 def diagnose_collapsed(
     sources: Sources,
     *,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     say: Callable[[str], None],
     **options: Any,
 ) -> None:

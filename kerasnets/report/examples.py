@@ -28,7 +28,9 @@ PAIRS = 5  # of classes, for each run
 IMAGES = 6  # for each pair
 
 
-def examples_section(records: Sequence[Record], data_dir: Path | None = None) -> Html:
+def examples_section(
+    records: Sequence[Record], data_dir: Path | str | None = None
+) -> Html:
     """Examples and confused pairs of each run that is evaluated.
 
     Args:
@@ -82,7 +84,7 @@ def confused_pairs(counts: np.ndarray) -> list[tuple[int, int]]:
     ]
 
 
-def _pairs(record: Record, data_dir: Path | None) -> Html:
+def _pairs(record: Record, data_dir: Path | str | None) -> Html:
     assert record.evaluated
     folder = record.run.results_folder("test")
     counts, names = read_confusion(folder / "confusion_matrix.csv")
@@ -126,7 +128,7 @@ def _most_confident(
 
 
 def _images(
-    record: Record, classes: int, data_dir: Path | None
+    record: Record, classes: int, data_dir: Path | str | None
 ) -> tuple[np.ndarray | None, str]:
     """The test images, uint8 [N, H, W, C], or None and why they are not at hand."""
     assert record.evaluated

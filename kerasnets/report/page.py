@@ -46,7 +46,7 @@ _TITLES = {
 def page(
     sources: Sources,
     diagnoses: tuple[FoundDiagnosis, ...] = (),
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
 ) -> str:
     """The whole page as HTML, which needs no other file and no network.
 

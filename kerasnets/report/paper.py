@@ -15,6 +15,7 @@ from kerasnets.report.markup import (
     table,
 )
 from kerasnets.report.sources import Record, Sources
+from kerasnets.run_states import STOPPED, progress
 from kerasnets.study.cells import table_title
 from kerasnets.study.claims import Claim, claims
 from kerasnets.study.results_tables import (
@@ -127,7 +128,10 @@ def _verdict(record: Record, row: str) -> Verdict:
     assert record.evaluated
     metrics, recipe = record.evaluated.metrics, record.run.recipe
     obstacle = scaled_down(row, recipe)
-    if not obstacle and len(record.curve.epochs) < recipe.epochs:
+    reached = progress(record.run)
+    if not obstacle and reached.state == STOPPED:
+        obstacle = "its training was stopped early"
+    elif not obstacle and reached.epochs_done < reached.epochs:
         obstacle = "its training has not finished"
     if not obstacle and metrics["data_changed"]:
         obstacle = "the data changed between training and evaluation"

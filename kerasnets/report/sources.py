@@ -82,7 +82,7 @@ def _group(planned: PlannedRun) -> str:
     return f"{dataset_title(dataset)}, for the paper's {dataset_title(paper)}"
 
 
-def read_sources(folder: Path) -> Sources:
+def read_sources(folder: Path | str) -> Sources:
     """Read a study's folder, or one with runs anywhere below it.
 
     Raises:
@@ -90,6 +90,7 @@ def read_sources(folder: Path) -> Sources:
             is damaged.
         RecipeError: the recipe of a run is damaged.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         raise RunError(
             f"there is no folder {folder}; a report is made of a study's folder "

@@ -11,7 +11,7 @@ from kerasnets.study.plan import Study
 
 
 def write_study_page(
-    study: Study, data_dir: Path | None, say: Callable[[str], None]
+    study: Study, data_dir: Path | str | None, say: Callable[[str], None]
 ) -> None:
     """Write report.html from what the study's folder holds now; nothing is trained.
 

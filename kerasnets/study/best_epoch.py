@@ -18,7 +18,10 @@ class BestEpoch(Run):
 
     @property
     def model_file(self) -> Path:
-        return self.checkpoint_folder / f"best-{best_epoch(self.history):05d}.keras"
+        return self.file_of(best_epoch(self.history))
+
+    def file_of(self, epoch: int) -> Path:
+        return self.checkpoint_folder / f"best-{epoch:05d}.keras"
 
     def results_folder(self, split: str) -> Path:
         return self.path / BEST_EPOCH_FOLDER
@@ -27,8 +30,8 @@ class BestEpoch(Run):
 class KeepBestEpoch(keras.callbacks.Callback):
     """Writes the network after each epoch that is better than all before it.
 
-    It comes after the callbacks that keep the records, so that an interruption leaves
-    the checkpoint of the epoch without it rather than the other way round.
+    The checkpoint and the records of the epoch come after it: an interruption between
+    them has the epoch repeated, to the same bits.
     """
 
     def __init__(self, run: Run) -> None:
@@ -36,9 +39,13 @@ class KeepBestEpoch(keras.callbacks.Callback):
         self.best = BestEpoch(run.path, run.recipe)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        if best_epoch(self.best.history) != epoch + 1:
+        history = self.best.history[: epoch + 1]
+        if len(history) == epoch:
+            history.append({"epoch": epoch + 1, **(logs or {})})
+        if best_epoch(history) != epoch + 1:
             return
-        file = self.best.model_file
+        file = self.best.file_of(epoch + 1)
+        file.parent.mkdir(exist_ok=True)
         with runs.atomic_path(file) as temporary:
             keras.Model(self.model.inputs, self.model.outputs).save(temporary)
         for other in file.parent.glob("best-*.keras"):

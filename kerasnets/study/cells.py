@@ -140,6 +140,9 @@ def _obstacle(row: str, recipe: Recipe, outcomes: Sequence[Outcome]) -> str:
         if failures:
             return f"failed: {failures[0]}"
         return _how_far(recipe, max(outcomes, key=lambda one: one.epochs))
+    for one in outcomes:
+        if one.stopped:
+            return f"stopped early after {one.epochs} of {recipe.epochs} epochs"
     reason = scaled_down(row, recipe)
     if reason:
         return reason

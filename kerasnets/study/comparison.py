@@ -98,7 +98,7 @@ def compare(chosen: Sequence[Run]) -> Comparison:
                 rows,
                 results,
                 left_out=[str(run.path) for run in chosen if not run.history],
-                smoothed=[label for label, run in named if run.recipe.label_smoothing],
+                smoothed=[label for label, run in named if run.loss_is_smoothed],
             )
         ),
     )

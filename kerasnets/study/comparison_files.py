@@ -22,7 +22,7 @@ FILES = (
 )
 
 
-def write_comparison(comparison: Comparison, folder: Path) -> None:
+def write_comparison(comparison: Comparison, folder: Path | str) -> None:
     """Write every file of a comparison; docs/comparing.md lists them.
 
     Files of an earlier comparison in the folder are replaced.
@@ -30,6 +30,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
     Raises:
         RunError: the folder holds other files, or cannot be written.
     """
+    folder = Path(folder)
     prepare_folder(folder, FILES, marker="comparison.json")
     write_csv(folder / "comparison.csv", *_rows(comparison))
     write_csv(folder / "mcnemar.csv", *_tests(comparison))

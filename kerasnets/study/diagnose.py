@@ -26,7 +26,7 @@ STEPS = 100  # of each trial
 
 def diagnose(
     recipe: Recipe,
-    folder: Path | None = None,
+    folder: Path | str | None = None,
     *,
     steps: int = STEPS,
     ablate: bool = False,
@@ -34,7 +34,7 @@ def diagnose(
     overwrite: bool = False,
     device: str = "auto",
     engine: str = "auto",
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     say: Callable[[str], None] = print,
 ) -> Diagnosis:
     """Measure signals and gradients of a network's variants, and train each a little.
@@ -59,7 +59,7 @@ def diagnose(
     """
     _check(recipe, steps)
     plan = to_try(recipe, ablate=ablate, learning_rates=learning_rates)
-    folder = folder or DEFAULT_ROOT / recipe.name
+    folder = Path(folder or DEFAULT_ROOT / recipe.name)
     check_free(folder, overwrite=overwrite)
     with runtime.session(device) as session:
         engine = choice.check(engine, session.device)

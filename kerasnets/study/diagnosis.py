@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasnets import runs
-from kerasnets.errors import RunError
+from kerasnets.errors import RunError, option
 from kerasnets.evaluation.signals import LayerSignal
 from kerasnets.recipes import Recipe
 from kerasnets.study.trial import LayerRow, Trial
@@ -93,12 +93,12 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
     """
     if not overwrite and any((folder / name).exists() for name in FILES):
         raise RunError(
-            f"the diagnosis {folder} exists; --overwrite replaces it, --out chooses "
-            "another folder."
+            f"the diagnosis {folder} exists; {option('overwrite', True)} replaces "
+            f"it, {option('folder')} chooses another folder."
         )
     obstacle = runs.why_not_writable(folder)
     if obstacle:
-        raise RunError(f"{obstacle}; choose another --out.")
+        raise RunError(f"{obstacle}; choose another {option('folder')}.")
 
 
 def clear(folder: Path) -> None:

@@ -26,7 +26,7 @@ FILES = ("difference.json", "difference.md", *OF_PREDICTIONS)
 
 
 def write_difference(
-    difference: Difference, folder: Path, data_dir: Path | None = None
+    difference: Difference, folder: Path | str, data_dir: Path | str | None = None
 ) -> Difference:
     """Write every file of a difference; docs/comparing.md lists them.
 
@@ -43,6 +43,7 @@ def write_difference(
     Raises:
         RunError: the folder holds other files, or cannot be written.
     """
+    folder = Path(folder)
     prepare_folder(folder, FILES, marker="difference.json")
     for name in OF_PREDICTIONS:
         (folder / name).unlink(missing_ok=True)

@@ -20,7 +20,8 @@ def comparison_notes(
         rows: the runs of the comparison.
         results: of those that are evaluated, by label.
         left_out: runs that have not finished an epoch.
-        smoothed: labels of the runs with label smoothing.
+        smoothed: labels of the runs whose validation loss has label smoothing in it,
+            as that of runs had that were begun before it was told apart.
     """
     return [
         *_on_what_is_missing(rows, left_out),
@@ -35,10 +36,18 @@ def _on_what_is_missing(rows: Sequence[Row], left_out: Sequence[str]) -> Iterato
     short = [
         f"{row.label} ({row.epochs} of {row.planned_epochs} epochs)"
         for row in rows
-        if row.epochs < row.planned_epochs
+        if row.epochs < row.planned_epochs and not row.stopped
     ]
     if short:
         yield f"Training has not finished: {', '.join(short)}."
+    stopped = [
+        f"{row.label} (after {row.epochs} of {row.planned_epochs} epochs; "
+        f"{row.stopped})"
+        for row in rows
+        if row.stopped
+    ]
+    if stopped:
+        yield f"Stopped early: {'; '.join(stopped)}."
     waiting = [row.label for row in rows if row.group is None]
     if waiting:
         yield (

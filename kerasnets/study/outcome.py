@@ -9,6 +9,7 @@ from typing import Any
 from kerasnets import runs
 from kerasnets.errors import RunError
 from kerasnets.run_results import BEST_EPOCH_FOLDER
+from kerasnets.run_states import progress
 from kerasnets.runs import Run
 from kerasnets.schema import METRICS, Field
 from kerasnets.study.plan import PlannedRun, RunsFolder
@@ -54,6 +55,7 @@ class Outcome:
         best_epoch_accuracy: on the test split, of the best epoch's network, in percent;
             None where that epoch is the last, or its network was not kept.
         train_s: wall seconds of training and validation in these epochs.
+        stopped: why a callback stopped its training early, else "".
     """
 
     row: str
@@ -66,6 +68,7 @@ class Outcome:
     monitored: Monitored | None = None
     best_epoch_accuracy: float | None = None
     train_s: float = 0.0
+    stopped: str = ""
 
     @property
     def accuracy(self) -> float | None:
@@ -92,8 +95,13 @@ class Outcome:
 
 
 def is_finished(path: Path) -> bool:
-    """Whether a run folder holds a whole training and its test results, drawn."""
-    return all((path / name).is_file() for name in _LAST_FILES)
+    """Whether a run folder holds a whole training and its test results, drawn.
+
+    Raises:
+        RunError: a file of the run is damaged.
+    """
+    drawn = all((path / name).is_file() for name in _LAST_FILES)
+    return drawn and progress(runs.load(path)).finished
 
 
 def record_failure(
@@ -130,6 +138,7 @@ def outcome(place: RunsFolder, planned: PlannedRun) -> Outcome:
     elif runs.is_run(path):
         state = BEGUN
     history = Run(path, planned.recipe).history
+    stopped = progress(runs.load(path)).reason if runs.is_run(path) else ""
     return Outcome(
         planned.row,
         planned.seed,
@@ -141,6 +150,7 @@ def outcome(place: RunsFolder, planned: PlannedRun) -> Outcome:
         _monitored(planned, history) if history else None,
         _best_epoch_accuracy(path),
         _seconds(path / "epoch_times.csv"),
+        stopped,
     )
 
 

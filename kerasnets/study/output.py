@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from kerasnets.errors import RunError
+from kerasnets.errors import RunError, option
 from kerasnets.runs import why_not_writable
 
 _LONGEST = 80  # letters of a name made up from labels
@@ -35,5 +35,5 @@ def prepare_folder(folder: Path, files: Iterable[str], marker: str) -> None:
         if others:
             obstacle = f"{folder} holds other files ({min(others)}, for one)"
     if obstacle:
-        raise RunError(f"{obstacle}; choose another --out.")
+        raise RunError(f"{obstacle}; choose another {option('folder')}.")
     folder.mkdir(parents=True, exist_ok=True)

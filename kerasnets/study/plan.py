@@ -17,7 +17,7 @@ from typing import Any
 import filelock
 
 from kerasnets import runs
-from kerasnets.errors import RecipeError, RunError, unknown
+from kerasnets.errors import RecipeError, RunError, option, unknown
 from kerasnets.recipes import BEFORE_RECORDED, PAPER, Recipe
 from kerasnets.study.scales import ASSUMPTIONS, SCALES, recipe_at
 from kerasnets.version import __version__
@@ -121,7 +121,7 @@ class Study(RunsFolder):
 
 
 def plan(
-    path: Path | None = None,
+    path: Path | str | None = None,
     *,
     scale: str | None = None,
     seeds: int | None = None,
@@ -147,16 +147,18 @@ def plan(
             raise RecipeError(unknown("assumption", name, ASSUMPTIONS))
     if seeds is not None and seeds < 1:
         raise RecipeError(f"seeds must be at least 1, not {seeds}.")
-    path = path if path is not None else DEFAULT_ROOT / (scale or DEFAULT_SCALE)
+    path = Path(DEFAULT_ROOT / (scale or DEFAULT_SCALE) if path is None else path)
     if (path / "study.json").exists():
         found = load(path)
         _check_agrees(found, scale, seeds, assumptions)
         return dataclasses.replace(found, seeds=max(found.seeds, seeds or 1))
     if path.exists() and not (path.is_dir() and _is_empty(path)):
-        raise RunError(f"{path} exists and holds no study; choose another --out.")
+        raise RunError(
+            f"{path} exists and holds no study; choose another {option('path')}."
+        )
     obstacle = runs.why_not_writable(path)
     if obstacle:
-        raise RunError(f"{obstacle}; choose another --out.")
+        raise RunError(f"{obstacle}; choose another {option('path')}.")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     study = Study(
         path, scale or DEFAULT_SCALE, seeds or 1, now, dict(assumptions or {})
@@ -200,13 +202,14 @@ def _is_empty(folder: Path) -> bool:
     return all(file.name.startswith(".") for file in folder.iterdir())
 
 
-def load(path: Path) -> Study:
+def load(path: Path | str) -> Study:
     """The study of a folder.
 
     Raises:
         RunError: there is none, it is damaged, or its recipes are no longer those
             that this version of kerasnets would run.
     """
+    path = Path(path)
     file = path / "study.json"
     try:
         record = runs.read_json(file)
@@ -232,7 +235,7 @@ def load(path: Path) -> Study:
                 raise RunError(
                     f"{path} was made with {name} {before[row][name]!r} for {row}, "
                     f"where kerasnets {__version__} has {value!r}; choose another "
-                    "--out."
+                    f"{option('path')}."
                 )
     return study
 
@@ -270,6 +273,6 @@ def _check_agrees(
         if present != value:
             raise RunError(
                 f"{found.path} is a study with {name} {present}, not {value}; leave "
-                f"--{name.replace('_', '-')} out to go on with it, or choose another "
-                "--out."
+                f"{option(name)} out to go on with it, or choose another "
+                f"{option('path')}."
             )

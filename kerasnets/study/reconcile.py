@@ -17,7 +17,7 @@ def reconcile(
     *,
     device: str = "auto",
     engine: str = "auto",
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     keep_checkpoints: str = NONE,
     jobs: int = 1,
     wait: bool = False,

@@ -87,6 +87,7 @@ def _outcome(one: Outcome) -> dict[str, Any]:
         "state": one.state,
         "failure": one.failure,
         "epochs": one.epochs,
+        "stopped_early": one.stopped,
         "last_epoch": one.accuracy,
         "best_validation_epoch": one.accuracy_at_best_validation,
         "best_on_test_optimistic": one.best_on_test,

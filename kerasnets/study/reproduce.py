@@ -33,7 +33,7 @@ class Means:
 
     device: str = "auto"
     engine: str = "auto"
-    data_dir: Path | None = None
+    data_dir: Path | str | None = None
     keep_checkpoints: str = NONE
 
 
@@ -43,7 +43,7 @@ def reproduce(
     *,
     device: str = "auto",
     engine: str = "auto",
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     keep_checkpoints: str = NONE,
     jobs: int = 1,
     wait: bool = False,

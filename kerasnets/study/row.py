@@ -6,6 +6,7 @@ from kerasnets.errors import RunError
 from kerasnets.evaluation.learning_curve import LearningCurve, learning_curve
 from kerasnets.evaluation.trained import environment
 from kerasnets.names import network_title
+from kerasnets.run_states import progress
 from kerasnets.runs import Run
 from kerasnets.study.cost import network_cost
 from kerasnets.study.evaluated import Evaluated
@@ -23,6 +24,7 @@ class Row:
         dataset: as in the recipe.
         epochs: finished ones.
         planned_epochs: of the recipe.
+        stopped: why a callback stopped its training early, else "".
         seed: of the recipe.
         train_images: that it is trained on.
         test_images: that it was evaluated on.
@@ -49,6 +51,7 @@ class Row:
     dataset: str
     epochs: int
     planned_epochs: int
+    stopped: str
     seed: int
     train_images: int | None
     test_images: int | None
@@ -89,6 +92,7 @@ def make_row(run: Run, label: str, result: Evaluated | None, group: int | None) 
         dataset=recipe.dataset,
         epochs=len(curve.epochs),
         planned_epochs=recipe.epochs,
+        stopped=progress(run).reason,
         seed=recipe.seed,
         train_images=recorded.get("train_images"),
         test_images=images,

@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from kerasnets.errors import Interrupted
+from kerasnets.errors import Interrupted, command_line
 
 
 def main() -> int:
@@ -22,7 +22,9 @@ def main() -> int:
         signal.signal(signal.SIGTERM, _stop)
         job = json.loads(sys.stdin.readline())
         threading.Thread(target=_end_with_the_parent, daemon=True).start()
-        return _work_on(job)
+        # Its messages are recorded, and read where this process was asked for.
+        with command_line() if job["command_line"] else contextlib.nullcontext():
+            return _work_on(job)
     except KeyboardInterrupt as error:
         stopped = error if isinstance(error, Interrupted) else None
         return (stopped or Interrupted(signal.SIGINT)).exit_status

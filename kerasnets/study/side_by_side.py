@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from kerasnets.errors import is_command_line
 from kerasnets.names import duration
 from kerasnets.study.longest_first import longest_first
 from kerasnets.study.outcome import FAILED, FINISHED, outcome, record_failure
@@ -36,7 +37,7 @@ def side_by_side(
     *,
     device: str,
     engine: str,
-    data_dir: Path | None,
+    data_dir: Path | str | None,
     computes_on: str,
     jobs: int,
     wait: bool,
@@ -79,6 +80,7 @@ def side_by_side(
             "keep_checkpoints": keep_checkpoints,
             "wait": wait,
             "verbosity": verbosity,
+            "command_line": is_command_line(),
         }
 
     def work_through(waiting: deque[PlannedRun], *, wait: bool) -> list[PlannedRun]:

@@ -153,7 +153,9 @@ def _train(
     for step in range(steps):
         batches.epoch, number = divmod(step, len(batches))
         model.reset_metrics()
-        losses.append(float(model.train_on_batch(*batches[number])[0]))
+        logs = model.train_on_batch(*batches[number], return_dict=True)
+        # Beside what is minimized where that has label smoothing.
+        losses.append(float(logs.get("cross_entropy", logs["loss"])))
         if not math.isfinite(losses[-1]):
             break
         if (step + 1) % fifth == 0 and step + 1 < steps:

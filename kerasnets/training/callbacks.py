@@ -8,14 +8,16 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from kerasnets.collapse import collapsed_class
 from kerasnets.engines.runtime import Session, peak_memory_bytes
-from kerasnets.errors import TrainingDiverged
+from kerasnets.errors import TrainingDiverged, option
 from kerasnets.training.confusion import confusion_metric
 from kerasnets.training.epoch_table import EpochTable
+from kerasnets.training.schedule import LearningRate
 
 
 class TableKeeper(keras.callbacks.Callback):
@@ -30,10 +32,21 @@ class TableKeeper(keras.callbacks.Callback):
     def go_on_from(self, part: Mapping[str, float]) -> None:
         """Begin the next epoch with what an earlier process had of it."""
 
+    def is_last(self, epoch: int) -> None:
+        """The epoch whose end was told has turned out to be the last one."""
+
 
 class HistoryLogger(TableKeeper):
-    """history.csv: loss (nats an image), accuracy (share in [0, 1]), both also on the
-    monitored images (val_), and the learning rate in the epoch's last step."""
+    """history.csv: loss (cross-entropy, nats an image), accuracy (share in [0, 1]),
+    both also on the monitored images (val_), the learning rate that the epoch's last
+    step used, and the mean of what training minimizes.
+
+    Args:
+        schedule: of the learning rate; None where callbacks may set it.
+        every_step: whether a callback may set it between two steps.
+        objective: False for runs begun before there was this column: their losses are
+            what training minimizes.
+    """
 
     COLUMNS = (
         "epoch",
@@ -42,17 +55,66 @@ class HistoryLogger(TableKeeper):
         "val_loss",
         "val_accuracy",
         "learning_rate",
+        "objective",
     )
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        schedule: LearningRate | None = None,
+        *,
+        every_step: bool = False,
+        objective: bool = True,
+    ) -> None:
         super().__init__()
-        self.table = EpochTable(folder / "history.csv", self.COLUMNS)
+        columns = self.COLUMNS if objective else self.COLUMNS[:-1]
+        self.table = EpochTable(folder / "history.csv", columns, self._completed)
+        self.schedule = schedule
+        self.every_step = every_step
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._rate: Any = None
+
+    # The optimizer's rate after a step is the next step's, and a callback after this
+    # one may set another. What is kept is read once the epoch has ended, as reading
+    # makes an accelerator wait.
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        if self.schedule is not None and batch + 1 == self.params["steps"]:
+            self._rate = self.schedule(self.model.optimizer.iterations)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        last = batch + 1 == self.params["steps"]
+        if self.schedule is None and (last or self.every_step):
+            rate = self.model.optimizer.learning_rate
+            self._rate = keras.ops.copy(keras.ops.convert_to_tensor(rate))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         logs = logs or {}
-        values = [float(logs[name]) for name in self.COLUMNS[1:-1]]
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        self.table.add([[epoch + 1, *values, rate]])
+        values = [float(logs[name]) for name in self.COLUMNS[1:-2]]
+        rate = float(keras.ops.convert_to_numpy(self._last_rate()))
+        row = [epoch + 1, *values, rate, objective(logs)]
+        self.table.add([row[: len(self.table.columns)]])
+
+    def _last_rate(self) -> Any:
+        if self._rate is not None:
+            return self._rate
+        # A callback has ended the epoch before its last step.
+        optimizer = self.model.optimizer
+        if self.schedule is not None:
+            return self.schedule(optimizer.iterations - 1)
+        return optimizer.learning_rate
+
+    def _completed(self, row: list[Any]) -> list[Any]:
+        """A row from before there was an objective, which was the loss then."""
+        missing = len(row) == len(self.table.columns) - 1
+        return [*row, row[1]] if missing else row
+
+
+def objective(logs: Mapping[str, float]) -> float:
+    """Mean of what training minimizes: where that is not the loss, it has a name of its
+    own."""
+    return float(logs["objective"] if "objective" in logs else logs["loss"])
 
 
 class EpochTimer(TableKeeper):
@@ -63,6 +125,8 @@ class EpochTimer(TableKeeper):
     which it went on, and those after.
 
     Args:
+        train_images, validation_images: in an epoch.
+        batch_size: training images in a step, but for the epoch's last one.
         waited_s: seconds that have passed since the start while batches were made or
             waited for.
     """
@@ -84,6 +148,7 @@ class EpochTimer(TableKeeper):
         *,
         train_images: int,
         validation_images: int,
+        batch_size: int,
         waited_s: Callable[[], float],
     ) -> None:
         super().__init__()
@@ -91,6 +156,7 @@ class EpochTimer(TableKeeper):
         self.session = session
         self.train_images = train_images
         self.validation_images = validation_images
+        self.batch_size = batch_size
         self.waited_s = waited_s
         self._earlier: Mapping[str, float] = {}
 
@@ -109,6 +175,9 @@ class EpochTimer(TableKeeper):
         self._not_waited = self.waited_s() - self._earlier.get("data_wait_s", 0.0)
         self._earlier = {}
 
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._images = min((batch + 1) * self.batch_size, self.train_images)
+
     def on_test_begin(self, logs: dict | None = None) -> None:
         self._validation_began = time.perf_counter()
         self._waited_s = self.waited_s() - self._not_waited
@@ -121,7 +190,7 @@ class EpochTimer(TableKeeper):
             epoch + 1,
             round(train, 4),
             round(validation, 4),
-            round(self.train_images / train, 2),
+            round(self._images / train, 2),
             round(self.validation_images / validation, 2),
             round(self._waited_s, 4),
             "" if peak is None else round(peak / 1e6, 1),
@@ -142,15 +211,24 @@ class ConfusionMatrixLogger(TableKeeper):
         self.every = every
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        last = epoch + 1 == self.params["epochs"]
-        if (epoch + 1) % self.every and not last:
-            return
         # After validation the metric holds the counts of the validation pass.
-        counts = confusion_metric(self.model).counts()
+        self._counts = confusion_metric(self.model).counts()
+        self._added = False
+        last = epoch + 1 == self.params["epochs"]
+        if last or (epoch + 1) % self.every == 0:
+            self._add(epoch)
+
+    def is_last(self, epoch: int) -> None:
+        if not self._added:
+            self._add(epoch)
+
+    def _add(self, epoch: int) -> None:
+        counts = self._counts
         self.table.add(
             [epoch + 1, int(label), int(prediction), int(counts[label, prediction])]
             for label, prediction in zip(*counts.nonzero(), strict=True)
         )
+        self._added = True
 
 
 class CollapseDetector(keras.callbacks.Callback):
@@ -167,9 +245,12 @@ class CollapseDetector(keras.callbacks.Callback):
         self.class_names = class_names
         self.say = say
 
+    def on_test_end(self, logs: dict | None = None) -> None:
+        # Not at the epoch's end, when another callback may have evaluated once more.
+        self._predictions = confusion_metric(self.model).counts().sum(axis=0)
+
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        predictions = confusion_metric(self.model).counts().sum(axis=0)
-        collapsed = collapsed_class(predictions)
+        collapsed = collapsed_class(self._predictions)
         if collapsed:
             index, share = collapsed
             self.say(
@@ -213,7 +294,7 @@ class StopOnNaN(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         last = batch + 1 == self.params["steps"]
         if (batch + 1) % self.every == 0 or last:
-            loss = float((logs or {})["loss"])
+            loss = objective(logs or {})
             check_finite(loss, f"step {batch + 1} of epoch {self._epoch}")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -222,10 +303,15 @@ class StopOnNaN(keras.callbacks.Callback):
         check_finite(loss, f"the validation of epoch {self._epoch}")
 
 
-ADVICE = "a lower --lr or some --warmup may help. The last checkpoint is intact."
+def advice() -> str:
+    """What may help where training has diverged."""
+    return (
+        f"a lower {option('learning_rate')} or some {option('warmup')} may help. The "
+        "last checkpoint is intact."
+    )
 
 
 def check_finite(loss: float, where: str) -> None:
     """Raise TrainingDiverged where the loss is no longer a number."""
     if not math.isfinite(loss):
-        raise TrainingDiverged(f"the loss became {loss} by {where}; {ADVICE}")
+        raise TrainingDiverged(f"the loss became {loss} by {where}; {advice()}")

@@ -2,19 +2,21 @@
 
 A checkpoint is an uncompressed .npz archive, readable under every backend, with
 every variable of the model (weights, moving statistics, dropout's random state) and
-of the optimizer, and a JSON entry with the epoch and batch, the tables so far and a
-SHA-256 digest over all of it. Inside an epoch it also has what the epoch has so far:
-the state of the metrics, and each record's part.
+of the optimizer, what callbacks know, and a JSON entry with the epoch and batch, the
+tables so far and a SHA-256 digest over all of it. Inside an epoch it also has what the
+epoch has so far: the state of the metrics, and each record's part.
 """
 
 import contextlib
+import dataclasses
 import errno
 import hashlib
+import itertools
 import json
 import logging
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,11 @@ import keras
 import numpy as np
 
 from kerasnets import manifest, runs, schema
-from kerasnets.errors import RunError, TrainingDiverged, raise_unless_data
+from kerasnets.errors import RunError, TrainingDiverged, option, raise_unless_data
 from kerasnets.files import check_digest
-from kerasnets.training.callbacks import ADVICE
+from kerasnets.training.callback_state import CallbackState, packed, unpacked
+from kerasnets.training.callbacks import advice
+from kerasnets.training.early_stop import Stopped
 from kerasnets.training.epoch_table import EpochTable
 from kerasnets.training.kept import ALL, LAST, NONE
 
@@ -32,7 +36,9 @@ from kerasnets.training.kept import ALL, LAST, NONE
 KEPT = 2
 
 _INSIDE = "-batch-"  # in the name of one that was made inside an epoch
-_MODEL, _METRIC = "model_", "metric_"
+_MODEL, _METRIC, _CALLBACK = "model_", "metric_", "callback_"
+# Where callbacks may set it. Runs begun before they could do without.
+_RATE = "optimizer_learning_rate"
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +54,9 @@ class Checkpoint:
         parts: what each record has of the epoch under way, by file name.
         arrays: values of the variables of model and optimizer, by position.
         metrics: values of the metrics' variables, by position; empty at batch 0.
+        callbacks: what the callbacks knew.
+        stopped: that one of them ended training here, if so. The tables have a row of
+            the epoch that it ended, even where `batch` is not 0.
     """
 
     epoch: int
@@ -56,6 +65,8 @@ class Checkpoint:
     parts: dict[str, dict[str, float]]
     arrays: dict[str, np.ndarray]
     metrics: dict[str, np.ndarray]
+    callbacks: list[CallbackState] = field(default_factory=list)
+    stopped: Stopped | None = None
 
     @property
     def position(self) -> str:
@@ -73,10 +84,28 @@ class Checkpoint:
         Raises:
             RunError: the checkpoint is of another network or optimizer.
         """
-        _assign(_variables(model), self.arrays)
+        self.restore_variables(model)
         for name, table in tables.items():
-            table.rows = [list(row) for row in self.tables.get(name, [])]
-            table.write()
+            table.restore(self.tables.get(name, []))
+
+    def restore_variables(self, model: keras.Model) -> None:
+        """Put model and optimizer back to where they were.
+
+        Raises:
+            RunError: the checkpoint is of another network or optimizer.
+        """
+        variables = _variables(model)
+        if _RATE not in self.arrays:
+            variables.pop(_RATE, None)
+        _assign(variables, self.arrays)
+
+    def whole_epochs(self) -> "Checkpoint":
+        """Itself, without what the tables have of an epoch that was ended early."""
+        tables = {
+            name: [row for row in rows if row and row[0] in range(self.epoch + 1)]
+            for name, rows in self.tables.items()
+        }
+        return dataclasses.replace(self, tables=tables, stopped=None)
 
     def restore_metrics(self, model: keras.Model) -> None:
         """Put the metrics back to where they were inside the epoch. To be called once
@@ -96,6 +125,9 @@ def save(
     *,
     batch: int = 0,
     parts: Mapping[str, Mapping[str, float]] | None = None,
+    metrics: Mapping[str, np.ndarray] | None = None,
+    callbacks: Sequence[CallbackState] = (),
+    stopped: Stopped | None = None,
     keep: str = LAST,
 ) -> Path:
     """Write a checkpoint after `epoch` completed epochs and `batch` batches of the one
@@ -103,6 +135,9 @@ def save(
 
     Args:
         parts: what each record has of the epoch under way, by file name.
+        metrics: as `metrics_of` gave them inside the epoch; as they are unless given.
+        callbacks: what the callbacks know.
+        stopped: that one of them has ended training, if so.
         keep: of `kerasnets.training.kept.KEEP`; with `ALL`, those of whole epochs are
             not dropped.
 
@@ -110,18 +145,15 @@ def save(
         TrainingDiverged: a weight is NaN or infinite; nothing is written.
     """
     variables = _variables(model)
+    arrays = _arrays(variables)
     if batch:
-        variables |= _metric_variables(model)
-    arrays = {
-        key: keras.ops.convert_to_numpy(variable.value)
-        for key, variable in variables.items()
-    }
+        arrays |= metrics_of(model) if metrics is None else metrics
     for key, array in arrays.items():
         # The last step may have spoiled them when its loss, taken before, was a number.
         if key.startswith(_MODEL) and not np.isfinite(array).all():
             raise TrainingDiverged(
                 f"{variables[key].path} is no longer finite by "
-                f"{position(epoch, batch)}; {ADVICE}"
+                f"{position(epoch, batch)}; {advice()}"
             )
     state = {
         "epoch": epoch,
@@ -129,6 +161,21 @@ def save(
         "tables": {name: t.rows for name, t in tables.items()},
         "parts": {name: dict(part) for name, part in (parts or {}).items()},
     }
+
+    numbers = itertools.count()
+
+    def stored(array: np.ndarray) -> str:
+        key = f"{_CALLBACK}{next(numbers):04d}"
+        arrays[key] = array
+        return key
+
+    if callbacks:
+        state["callbacks"] = [
+            {"callback": one.callback, "values": packed(one.values, stored)}
+            for one in callbacks
+        ]
+    if stopped:
+        state["stopped"] = dataclasses.asdict(stopped)
     state["digest"] = _digest(state, arrays)
     inside = f"{_INSIDE}{batch:07d}" if batch else ""
     path = folder / f"epoch-{epoch:05d}{inside}.npz"
@@ -193,7 +240,8 @@ def newest(folder: Path) -> Checkpoint | None:
         _log.warning("%s is damaged; going back to the checkpoint before it", path)
     if files:
         raise RunError(
-            f"every checkpoint in {folder} is damaged; --overwrite starts afresh."
+            f"every checkpoint in {folder} is damaged; {option('overwrite', True)} "
+            "starts afresh."
         )
     return None
 
@@ -212,6 +260,7 @@ def _read(path: Path) -> Checkpoint | None:
         if digest != _digest(state, arrays):
             return None
         metrics = {key: arrays.pop(key) for key in list(arrays) if _is_metric(key)}
+        known = {key: arrays.pop(key) for key in list(arrays) if _is_callback(key)}
         return Checkpoint(
             epoch=state["epoch"],
             # Checkpoints used to be made at the end of an epoch only.
@@ -220,6 +269,11 @@ def _read(path: Path) -> Checkpoint | None:
             parts=state.get("parts", {}),
             arrays=arrays,
             metrics=metrics,
+            callbacks=[
+                CallbackState(one["callback"], unpacked(one["values"], known))
+                for one in state.get("callbacks", [])
+            ],
+            stopped=Stopped(**state["stopped"]) if "stopped" in state else None,
         )
     except Exception as error:  # damage shows in the zip, NumPy or JSON reader
         raise_unless_data(error)
@@ -255,11 +309,23 @@ def _is_parts(value: Any) -> bool:
     )
 
 
+def _are_callbacks(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, dict)
+        and one.keys() == {"callback", "values"}
+        and schema.LINE.check(one["callback"])
+        and isinstance(one["values"], dict)
+        for one in value
+    )
+
+
 _STATE = {
     "epoch": schema.required(schema.COUNT),
     "batch": schema.COUNT,
     "tables": schema.required(schema.Field("rows by file name", _is_tables)),
     "parts": schema.Field("seconds by file name", _is_parts),
+    "callbacks": schema.Field("what callbacks know", _are_callbacks),
+    "stopped": schema.record(reason=schema.LINE, epochs=schema.COUNT),
     "digest": schema.required(schema.LINE),
 }
 
@@ -271,10 +337,25 @@ def _files(folder: Path) -> list[Path]:
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:
     keyed = {f"{_MODEL}{i:04d}": v for i, v in enumerate(model.variables)}
-    keyed.update(
-        {f"optimizer_{i:04d}": v for i, v in enumerate(model.optimizer.variables)}
-    )
+    rate = model.optimizer.learning_rate
+    others = [v for v in model.optimizer.variables if v is not rate]
+    keyed.update({f"optimizer_{i:04d}": v for i, v in enumerate(others)})
+    if len(others) < len(model.optimizer.variables):
+        keyed[_RATE] = rate
     return keyed
+
+
+def _arrays(variables: Mapping[str, keras.Variable]) -> dict[str, Any]:
+    return {
+        key: keras.ops.convert_to_numpy(variable.value)
+        for key, variable in variables.items()
+    }
+
+
+def metrics_of(model: keras.Model) -> dict[str, np.ndarray]:
+    """The state of the metrics inside an epoch, which validation clears."""
+    found = _arrays(_metric_variables(model))
+    return {key: np.array(array) for key, array in found.items()}
 
 
 def _metric_variables(model: keras.Model) -> dict[str, keras.Variable]:
@@ -283,6 +364,10 @@ def _metric_variables(model: keras.Model) -> dict[str, keras.Variable]:
 
 def _is_metric(key: str) -> bool:
     return key.startswith(_METRIC)
+
+
+def _is_callback(key: str) -> bool:
+    return key.startswith(_CALLBACK)
 
 
 def _assign(

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 
+@keras.saving.register_keras_serializable("kerasnets")
 class ConfusionAccuracy(keras.metrics.Metric):
     """Share of images whose highest logit is their label, in [0, 1].
 
@@ -16,6 +17,7 @@ class ConfusionAccuracy(keras.metrics.Metric):
 
     def __init__(self, num_classes: int, name: str = "accuracy") -> None:
         super().__init__(name=name, dtype="float32")
+        self._direction = "up"  # for callbacks that monitor it
         self.num_classes = num_classes
         self.matrix = self.add_weight(
             shape=(num_classes, num_classes), initializer="zeros", name="matrix"

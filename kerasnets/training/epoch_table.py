@@ -1,6 +1,6 @@
 """A CSV file of the run folder that grows by rows as epochs end."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,24 @@ class EpochTable:
     Args:
         path: the CSV file.
         columns: its header. The first column is the epoch, counted from 1.
+        completed: makes a row of a checkpoint that has fewer columns a whole one.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        columns: Sequence[str],
+        completed: Callable[[list[Any]], list[Any]] = list,
+    ) -> None:
         self.path = path
         self.columns = tuple(columns)
+        self.completed = completed
         self.rows: list[list[Any]] = []
+
+    def restore(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Go back to the rows of a checkpoint, and write them."""
+        self.rows = [self.completed(list(row)) for row in rows]
+        self.write()
 
     def add(self, rows: Iterable[Sequence[Any]]) -> None:
         self.rows.extend(list(row) for row in rows)

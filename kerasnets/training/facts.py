@@ -3,6 +3,7 @@ environment.json for whoever reads the run later."""
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,7 @@ from kerasnets import runs
 from kerasnets.datasets import Dataset, Partition
 from kerasnets.engines import determinism
 from kerasnets.engines.runtime import Session
-from kerasnets.errors import RunError
+from kerasnets.errors import RunError, shown
 from kerasnets.names import dataset_title, network_title
 from kerasnets.recipes import Recipe
 from kerasnets.runs import Run
@@ -113,8 +114,11 @@ class Facts:
             "bits from that of an uninterrupted run."
         )
 
-    def record(self, run: Run) -> None:
+    def record(self, run: Run, history_columns: Sequence[str]) -> None:
         """Write environment.json, or add this resumption to it.
+
+        Args:
+            history_columns: what a run that begins writes to history.csv.
 
         Raises:
             RunError: the run was begun on other data.
@@ -136,9 +140,21 @@ class Facts:
                 "dataset_load_s": round(self.dataset_load_s, 3),
             }
             environment.setdefault("resumed", []).append(resumption)
+            environment.pop("stopped_early", None)  # it goes on
         else:
-            environment = {"started": now, **self._environment()}
+            environment = {
+                "started": now,
+                **self._environment(),
+                "history_columns": list(history_columns),
+            }
         runs.write_json(path, environment)
+
+    def record_stop(self, run: Run, reason: str) -> None:
+        """Add to environment.json that a callback has ended training, and why."""
+        path = run.path / "environment.json"
+        environment = runs.read_json(path, ENVIRONMENT)
+        stopped = {"epochs": len(run.history), "reason": shown(reason)}
+        runs.write_json(path, {**environment, "stopped_early": stopped})
 
     def record_start(self, run: Run) -> float:
         """Add to environment.json the seconds that the start took, which ends now with

@@ -4,12 +4,12 @@ import contextlib
 import dataclasses
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 
-from kerasnets import datasets, run_results, runs
+from kerasnets import datasets, run_results, run_states, runs
 from kerasnets.datasets.batches import Batches, evaluation_batches, training_batches
 from kerasnets.datasets.pixels import HostPixels
 from kerasnets.datasets.preprocessing import Preprocessing
@@ -22,29 +22,29 @@ from kerasnets.engines import (
 )
 from kerasnets.engines.freed_models import frees_models
 from kerasnets.engines.placement import place
-from kerasnets.errors import RunError, unknown
+from kerasnets.errors import RecipeError, RunError, option, unknown
 from kerasnets.files import check_digest
 from kerasnets.networks import build_model
 from kerasnets.networks.specs import check_size
 from kerasnets.recipes import Recipe, protocol_of
 from kerasnets.runs import Run
+from kerasnets.schema import ENVIRONMENT
+from kerasnets.training import callback_state, checkpoint, interval, keras_callbacks
 from kerasnets.training import callbacks as watch
-from kerasnets.training import checkpoint, interval
 from kerasnets.training.checkpoint import Checkpoint
 from kerasnets.training.checkpointer import Checkpointer
+from kerasnets.training.early_stop import EarlyStop
 from kerasnets.training.effects import check_schedule
 from kerasnets.training.energy import energy_loggers
 from kerasnets.training.facts import Facts
 from kerasnets.training.interval import Interval
 from kerasnets.training.kept import KEEP, LAST
+from kerasnets.training.keras_callbacks import Callbacks
 from kerasnets.training.loop import run_epochs
-from kerasnets.training.objective import compile_model
+from kerasnets.training.objective import compile_model, learning_rate
 from kerasnets.training.progress import NORMAL, ProgressReporter
+from kerasnets.training.schedule import LearningRate
 from kerasnets.training.signals import StopRequest, stop_requests
-
-_ANOTHER_BATCH_SIZE = (
-    "it is part of the recipe, so that is another run (--overwrite, or another --out)"
-)
 
 
 @frees_models
@@ -57,11 +57,11 @@ def fit(
     device: str = "auto",
     engine: str = "auto",
     deterministic: bool = False,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     confusion_every: int = 1,
-    checkpoint_every: Interval = interval.DEFAULT,
+    checkpoint_every: Interval | int | str = interval.DEFAULT,
     keep_checkpoints: str | None = None,
-    callbacks: Iterable[keras.callbacks.Callback] = (),
+    callbacks: Callbacks = (),
     verbosity: int = NORMAL,
     began: float | None = None,
 ) -> Run:
@@ -72,7 +72,8 @@ def fit(
 
     Args:
         recipe: what to train and how.
-        path: the run folder; artifacts/runs/<recipe.name> unless given.
+        path: the run folder; artifacts/runs/<recipe.name> unless given. That it is
+            there already is an error unless `resume` or `overwrite` is set.
         resume: continue the run at `path` from its last checkpoint, if there is one.
             Only `epochs` may differ from its recipe, and only be raised; how its
             weights were drawn is taken from the run.
@@ -83,13 +84,15 @@ def fit(
             accelerator, where that costs speed; on a CPU all do.
         data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
         confusion_every: epochs between two records of the validation confusion.
-        checkpoint_every: how often a checkpoint is made inside an epoch; each epoch
-            ends with one in any case.
+        checkpoint_every: how often a checkpoint is made inside an epoch, such as 200
+            (steps) or "90s"; each epoch ends with one in any case.
         keep_checkpoints: which of them stay once training has finished: "all", one for
             each epoch; "last", which training goes on from where epochs are raised; or
             "none". "last" unless given; what a run that had finished before has kept is
             changed only if it is given.
-        callbacks: more Keras callbacks, called after those that keep the records.
+        callbacks: more Keras callbacks, or one, called after those that keep the
+            records and before each checkpoint, which keeps what they know; see
+            docs/callbacks.md.
         verbosity: 0 quiet, 1 normal, 2 verbose.
         began: `time.perf_counter()` when the command began that trains; the time of
             this call unless given. The record of the start counts from it.
@@ -102,6 +105,12 @@ def fit(
     if keep_checkpoints not in (None, *KEEP):
         raise RunError(unknown("keep_checkpoints", keep_checkpoints, KEEP))
     path = Path(path) if path is not None else runs.DEFAULT_ROOT / recipe.name
+    data_dir = None if data_dir is None else Path(data_dir)
+    checkpoint_every = Interval.of(checkpoint_every)
+    users = keras_callbacks.as_list(callbacks)
+    keras_callbacks.check(users, recipe)
+    if confusion_every < 1:
+        raise RecipeError(f"confusion_every must be at least 1, not {confusion_every}.")
     check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
     if resume and overwrite:
         raise RunError("resume contradicts overwrite.")
@@ -112,6 +121,7 @@ def fit(
         _check_same(begun, recipe)
     else:
         runs.check_free(path, overwrite=overwrite)
+    objective = not resuming or _has_objective(Run(path, recipe))
     with contextlib.ExitStack() as stack:
         session = stack.enter_context(runtime.session(device, recipe.precision))
         if deterministic:
@@ -130,7 +140,7 @@ def fit(
         if not resuming:
             check_schedule(recipe, len(train))
         stack.enter_context(
-            out_of_memory.explained(recipe.batch_size, _ANOTHER_BATCH_SIZE)
+            out_of_memory.explained(recipe.batch_size, _another_batch_size())
         )
         keras.utils.set_random_seed(recipe.seed)
         model = network(recipe, dataset)
@@ -139,6 +149,7 @@ def fit(
             recipe,
             num_classes=len(dataset.class_names),
             steps_per_epoch=len(train),
+            cross_entropy=objective,
         )
         model.optimizer.build(model.trainable_variables)
         choice.use(model, engine)
@@ -188,9 +199,10 @@ def fit(
                 confusion_every,
                 checkpoint_every,
                 keep_checkpoints,
-                callbacks,
+                users,
                 reporter,
                 stop,
+                objective,
                 resuming=resuming,
             )
     return run
@@ -221,21 +233,30 @@ def _train(
     confusion_every: int,
     checkpoint_every: Interval,
     keep_checkpoints: str | None,
-    callbacks: Iterable[keras.callbacks.Callback],
+    users: list[keras.callbacks.Callback],
     reporter: ProgressReporter,
     stop: StopRequest,
+    objective: bool,
     *,
     resuming: bool,
 ) -> None:
     """The part that writes: from the last checkpoint, if any, to model.keras."""
     model, epochs = facts.model, run.recipe.epochs
+    rate = learning_rate(run.recipe, facts.steps)
+    history = watch.HistoryLogger(
+        run.path,
+        rate if isinstance(rate, LearningRate) else None,
+        every_step=keras_callbacks.may_set_rate_between_steps(users),
+        objective=objective,
+    )
     records: list[watch.TableKeeper] = [
-        watch.HistoryLogger(run.path),
+        history,
         watch.EpochTimer(
             run.path,
             facts.session,
             train_images=len(facts.parts.train),
             validation_images=len(facts.parts.validation),
+            batch_size=run.recipe.batch_size,
             waited_s=lambda: train.waited_s,
         ),
         watch.ConfusionMatrixLogger(run.path, every=confusion_every),
@@ -245,15 +266,19 @@ def _train(
     before = runs.load(run.path).recipe
     whole = _are_whole(run.model_file, *(keeper.table.path for keeper in records))
     if whole and before.epochs == epochs:
-        reporter.say(f"{run.path} is finished: its {epochs} epochs are done.")
-        if keep_checkpoints:
-            checkpoint.finish(run.checkpoint_folder, keep_checkpoints)
-        return
+        reached = run_states.progress(run)
+        if reached.finished:
+            reporter.say(f"{run.path} is finished: {reached}.")
+            if keep_checkpoints:
+                checkpoint.finish(run.checkpoint_folder, keep_checkpoints)
+            return
     found = checkpoint.newest(run.checkpoint_folder)
     _check_possible(run, found, steps=len(train))
     changed = facts.changed(run)
     raised = _raised(before, run.recipe)
-    facts.record(run)
+    if found and found.stopped and found.stopped.epochs < epochs:
+        found = found.whole_epochs()
+    facts.record(run, history.table.columns)
     Preprocessing.of(run.recipe, facts.dataset, model).write(run)
     # What was made of fewer epochs must not pass for this run's once it has trained
     # further.
@@ -265,13 +290,21 @@ def _train(
     if resuming:
         reporter.screen(facts.title, {**facts.screen(), "run folder": str(run.path)})
     keep = keep_checkpoints or LAST
-    checkpointer = Checkpointer(run, keepers, checkpoint_every, stop, found, keep)
+    early = EarlyStop()
+    checkpointer = Checkpointer(
+        run, keepers, users, checkpoint_every, stop, early, found, keep
+    )
     if found:
         found.restore(model, checkpointer.tables)
-        train.begin(found.epoch, found.batch)
+        if found.stopped:
+            train.begin(epochs)  # nothing is left to train
+        else:
+            train.begin(found.epoch, found.batch)
         reporter.say(f"going on after {found.position}", quiet=True)
-        for difference in filter(None, (changed, raised)):
+        others = callback_state.differences(users, found.callbacks, found.position)
+        for difference in filter(None, (changed, raised, *others)):
             reporter.say(difference)
+    del found  # its arrays: the checkpointer has them as long as they are needed
 
     def started() -> None:
         seconds = facts.record_start(run)
@@ -290,15 +323,21 @@ def _train(
             callbacks=[
                 watch.StopOnNaN(),
                 *keepers,
+                checkpointer.before_steps(),
+                watch.FirstStep(started),
+                *users,
                 checkpointer,
                 reporter,
-                watch.FirstStep(started),
                 watch.CollapseDetector(facts.dataset.class_names, reporter.say),
-                *callbacks,
             ],
+            early=early,
+            verbose=min(reporter.verbosity, 1),
         )
     finally:
         reporter.close()
+    if checkpointer.stopped:
+        facts.record_stop(run, checkpointer.stopped.reason)
+        reporter.say(f"stopped early: {checkpointer.stopped.reason}")
     # The network alone: it loads without kerasnets, and the optimizer's state is in the
     # checkpoint.
     bare = keras.Model(model.inputs, model.outputs, name=model.name)
@@ -324,8 +363,8 @@ def _check_possible(run: Run, found: Checkpoint | None, *, steps: int) -> None:
     if found is None:
         if run.model_file.exists():
             raise RunError(
-                f"{run.path} has a model but no checkpoint to go on from; --overwrite "
-                "starts afresh."
+                f"{run.path} has a model but no checkpoint to go on from; "
+                f"{option('overwrite', True)} starts afresh."
             )
     elif found.batch >= steps or (found.epoch, found.batch) > (run.recipe.epochs, 0):
         raise RunError(
@@ -377,9 +416,27 @@ def _check_same(run: Run, recipe: Recipe) -> None:
             continue
         if old != new:
             raise RunError(
-                f"{run.path} was made with {field.name} {old!r}, not {new!r}; --resume "
-                "continues the same recipe, of which only epochs may be raised."
+                f"{run.path} was made with {field.name} {old!r}, not {new!r}; "
+                f"{option('resume', True)} continues the same recipe, of which only "
+                "epochs may be raised."
             )
+
+
+def _has_objective(run: Run) -> bool:
+    """False for runs begun before history.csv had the objective beside the loss: with
+    label smoothing, that is what their losses are to the end."""
+    path = run.path / "environment.json"
+    if not (run.recipe.label_smoothing and path.exists()):
+        return True
+    columns = runs.read_json(path, ENVIRONMENT).get("history_columns", ())
+    return "objective" in columns
+
+
+def _another_batch_size() -> str:
+    return (
+        "it is part of the recipe, so that is another run "
+        f"({option('overwrite', True)}, or another {option('path')})"
+    )
 
 
 def _raised(before: Recipe, now: Recipe) -> str | None:

@@ -38,6 +38,15 @@ class Interval:
             )
         return interval
 
+    @classmethod
+    def of(cls, value: "Interval | int | str") -> "Interval":
+        """An interval as it may be given: itself, 200 (steps), "200" or "90s".
+
+        Raises:
+            RecipeError: it is none of these, or not positive.
+        """
+        return value if isinstance(value, cls) else cls.parse(str(value))
+
     def is_over(self, *, steps: int, seconds: float) -> bool:
         """Whether so many steps and seconds after a checkpoint the next is due."""
         if self.steps is not None:

@@ -5,11 +5,14 @@ interrupted epoch is a `fit` of its own, followed by one for the epochs after it
 callbacks see one training, with the numbers of an uninterrupted one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import keras
+from keras import ops
 
 from kerasnets.datasets.batches import Batches
+from kerasnets.training.early_stop import EarlyStop
 from kerasnets.training.step_logs import StepLogs
 
 
@@ -20,60 +23,111 @@ def run_epochs(
     *,
     epochs: int,
     callbacks: Iterable[keras.callbacks.Callback],
+    early: EarlyStop | None = None,
+    verbose: int = 0,
 ) -> None:
     """Train from `train.epoch` and its batch `train.first` to the end of epoch `epochs`
-    (counted from 1)."""
+    (counted from 1), or until a callback ends it, which `early` is told.
+
+    Args:
+        verbose: as Keras tells its callbacks, 0 or 1.
+    """
+    early = EarlyStop() if early is None else early
     begin, steps = train.epoch, train.first + len(train)
     numbered = _Numbered(
         train,
+        early,
         list(callbacks),
         add_history=True,  # Keras returns it, and so needs it
         model=model,
+        verbose=verbose,
         epochs=epochs,
         steps=steps,
     )
     spans = [(begin, begin + 1), (begin + 1, epochs)] if train.first else []
     for initial, end in spans or [(begin, epochs)]:
-        if initial >= end:
-            return
-        model.fit(
-            train,
-            validation_data=validation,
-            initial_epoch=initial,
-            epochs=end,
-            shuffle=False,  # the batches are shuffled already, by seed and epoch
-            verbose=0,
-            callbacks=numbered,
-        )
-        if model.stop_training:
-            return
+        if initial < end and not early:
+            model.fit(
+                train,
+                validation_data=validation,
+                initial_epoch=initial,
+                epochs=end,
+                shuffle=False,  # the batches are shuffled already, by seed and epoch
+                verbose=0,
+                callbacks=numbered,
+            )
+    numbered.end()
 
 
 class _Numbered(keras.callbacks.CallbackList):
-    """Callbacks that are told the number of a batch in its whole epoch, and its metrics
-    as `StepLogs`."""
+    """Callbacks that are told of one training: its beginning and end once, the number
+    of a batch in its whole epoch, and a step's metrics as `StepLogs`."""
 
-    def __init__(self, train: Batches, *args, **params) -> None:
+    def __init__(self, train: Batches, early: EarlyStop, *args, **params) -> None:
         super().__init__(*args, **params)
         self._train, self._first = train, train.first
+        self._early = early
+        self._begun = False
+        self._logs: dict[str, float] = {}
+
+    def _tell(self, event: str, *args: Any, **named: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(*args, **named)
+            if self._model.stop_training and not self._early:
+                self._early.callback = callback
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        if not self._begun:
+            self._begun = True
+            self._tell("on_train_begin", {})
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Another span may follow: see `end`."""
+
+    def end(self) -> None:
+        self.on_train_begin()  # there may have been nothing left to train
+        self._tell("on_train_end", self._logs)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         # Where it is known: looking at one batch beforehand, as Keras does, ends an
         # epoch of which one batch is left.
         self._train.begin(epoch, self._first)
-        super().on_epoch_begin(epoch, logs)
-
-    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        super().on_train_batch_begin(self._first + batch, logs)
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        for callback in self.callbacks:
-            callback.on_train_batch_end(self._first + batch, logs=StepLogs(logs or {}))
-
-    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        for callback in self.callbacks:
-            callback.on_test_batch_end(batch, logs=StepLogs(logs or {}))
+        self._tell("on_epoch_begin", epoch, {})
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        super().on_epoch_end(epoch, logs)
+        self._logs = _read(_named(logs or {}))
+        self._tell("on_epoch_end", epoch, self._logs)
         self._first = 0
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        self._tell("on_train_batch_begin", self._first + batch, logs={})
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        found = StepLogs(_named(logs or {}))
+        self._tell("on_train_batch_end", self._first + batch, logs=found)
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        self._tell("on_test_begin", {})
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        self._tell("on_test_end", _read(_named(logs or {})))
+
+    def on_test_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        self._tell("on_test_batch_begin", batch, logs={})
+
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._tell("on_test_batch_end", batch, logs=StepLogs(_named(logs or {})))
+
+
+def _named(logs: Mapping[str, Any]) -> dict[str, Any]:
+    """The loss is cross-entropy, whatever training minimizes; where that is something
+    else, it is the objective."""
+    names = {"loss": "objective", "cross_entropy": "loss"}
+    names |= {f"val_{name}": f"val_{other}" for name, other in names.items()}
+    if not any(name.endswith("cross_entropy") for name in logs):
+        return dict(logs)
+    return {names.get(name, name): value for name, value in logs.items()}
+
+
+def _read(logs: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(ops.convert_to_numpy(value)) for name, value in logs.items()}

@@ -132,6 +132,7 @@ class ProgressReporter(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._steps_seen += 1
+        self._images_done = min((batch + 1) * self.batch_size, self.train_images)
         if self._steps_seen == _WARM_UP_STEPS:
             self._loss(logs)
             self._warm = time.perf_counter()
@@ -199,7 +200,7 @@ class ProgressReporter(keras.callbacks.Callback):
             f"validation loss {logs['val_loss']:.4f}, "
             f"validation accuracy {logs['val_accuracy']:.2%}, "
             f"{duration(time.perf_counter() - self._began)}, "
-            f"{(self.train_images - self._images_before) / self._train_s:.0f} images/s",
+            f"{(self._images_done - self._images_before) / self._train_s:.0f} images/s",
             quiet=True,
         )
 

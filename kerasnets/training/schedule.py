@@ -4,14 +4,15 @@ import keras
 from keras import ops
 
 
+@keras.saving.register_keras_serializable("kerasnets")
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up from zero, then constant, cosine or step.
 
     Args:
         peak: highest learning rate, > 0.
-        schedule: "constant"; "cosine", to zero at the last step; "step", a tenth from
-            1/2 of the steps on and a hundredth from 3/4 on (as He et al. 2016, section
-            4.2, do on CIFAR-10).
+        schedule: "constant"; "cosine", towards zero, which the step after the last one
+            would have; "step", a tenth from 1/2 of the steps on and a hundredth from
+            3/4 on (as He et al. 2016, section 4.2, do on CIFAR-10).
         steps: optimizer steps of the whole run.
         warmup_steps: of these, how many the linear increase takes.
     """

@@ -183,7 +183,7 @@ def assert_refused(run, match, **named):
 
 def test_unfinished_training_is_refused(run):
     run.model_file.unlink()
-    assert_refused(run, "training has not finished.*--resume")
+    assert_refused(run, "training has not finished.*resume=True")
 
 
 def test_a_run_that_is_in_use_is_refused_before_anything_is_computed(run, monkeypatch):
@@ -217,7 +217,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
 def test_validation_needs_a_split_of_its_own(tmp_path):
     run = make_run(tmp_path / "run", validation="test")
     assert_refused(
-        run, "no validation split of its own.*--split test", split="validation"
+        run, "no validation split of its own.*split='test'", split="validation"
     )
 
 

@@ -204,8 +204,8 @@ def test_out_of_memory_proposes_half_the_batch(tmp_path, error, expected):
     with pytest.raises(OutOfMemory) as raised:
         fit(tmp_path / "run", callbacks=[AtStep(8, fail)])
     assert str(raised.value) == (
-        "out of memory at batch size 10; --batch-size 5 may fit; it is part of the "
-        "recipe, so that is another run (--overwrite, or another --out)."
+        "out of memory at batch size 10; batch_size=5 may fit; it is part of the "
+        "recipe, so that is another run (overwrite=True, or another path)."
     )
     assert raised.value.exit_status == 2
     assert fingerprint(fit(tmp_path / "run")) == expected
@@ -218,7 +218,7 @@ def test_a_network_that_does_not_fit_is_one_line_and_leaves_no_run(
         return keras.Model(keras.Input((8, 8, 1)), keras.ops.zeros((2**40, 2**10)))
 
     monkeypatch.setattr(small_run, "network", network)
-    with pytest.raises(OutOfMemory, match="--batch-size 5 may fit"):
+    with pytest.raises(OutOfMemory, match="batch_size=5 may fit"):
         fit(tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -255,9 +255,7 @@ def test_jax_running_out_is_recognised():
         capture_output=True,
         text=True,
     )
-    assert result.stdout == (
-        "out of memory at batch size 64; --batch-size 32 may fit.\n"
-    )
+    assert result.stdout == ("out of memory at batch size 64; batch_size=32 may fit.\n")
 
 
 def test_folders_are_synced_too(tmp_path):

@@ -66,7 +66,7 @@ def test_the_step_under_way_is_kept(tmp_path, expected, number):
 
 @pytest.mark.parametrize("callback", [Raise(signal.SIGTERM, 6), RaiseInValidation()])
 def test_at_the_end_of_an_epoch_the_whole_epoch_is_kept(tmp_path, expected, callback):
-    with pytest.raises(Interrupted, match=r"after epoch 1; --resume goes on"):
+    with pytest.raises(Interrupted, match=r"after epoch 1; resume=True goes on"):
         small_run.fit(tmp_path / "run", callbacks=[callback])
     run = small_run.fit(tmp_path / "run", resume=True)
     assert fingerprint(run) == expected

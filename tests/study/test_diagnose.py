@@ -104,7 +104,7 @@ def test_files_hold_what_is_returned(ablated):
 def test_a_diagnosis_is_not_overwritten_unasked(ablated):
     _, folder, _ = ablated
     before = {file: file.read_bytes() for file in folder.iterdir()}
-    with pytest.raises(RunError, match="--overwrite replaces it"):
+    with pytest.raises(RunError, match="overwrite=True replaces it"):
         diagnose(recipe(), folder, say=quiet)
     assert {file: file.read_bytes() for file in folder.iterdir()} == before
 
