@@ -28,6 +28,7 @@ from kerasnets.evaluation.results import (
 from kerasnets.files import read_csv, write_csv
 from kerasnets.recipes import Recipe
 from kerasnets.run_states import state
+from kerasnets.training.callbacks import HistoryLogger
 from kerasnets.training.epoch_table import EpochTable
 from kerasnets.training.facts import Facts
 
@@ -75,9 +76,9 @@ def write_run(folder, data: Dataset, session: Session) -> runs.Run:
         began=time.perf_counter(),
         dataset_load_s=0.1,
     )
-    facts.record(run)
+    facts.record(run, HistoryLogger.COLUMNS)
     facts.record_start(run)
-    facts.record(run)  # as when it is resumed
+    facts.record(run, HistoryLogger.COLUMNS)  # as when it is resumed
     table = EpochTable(run.path / "history.csv", runs.HISTORY_COLUMNS)
     table.add([[1, 0.5, 0.5, 0.5, 0.5]])
     table.write()

@@ -21,8 +21,8 @@ from kerasnets.printing import console, line
 QUIET, NORMAL, VERBOSE = 0, 1, 2
 
 # Steps before the speed is believed: the first ones allocate, compile and record.
-_WARM_UP_STEPS = 5
-_ESTIMATE_STEPS = 8
+_WARM_UP_STEPS = 4
+_ESTIMATE_STEPS = 7
 _REFRESH_S = 0.5
 
 

@@ -25,6 +25,7 @@ FILES = {
     "digests.json",
     "recipe.json",
     "environment.json",
+    "preprocessing.json",
     "history.csv",
     "epoch_times.csv",
     "validation_confusion.csv",

@@ -13,7 +13,7 @@ def shown(verbosity: int, *, terminal: bool) -> str:
         verbosity,
         train_images=10,
         batch_size=1,
-        console=Console(file=out, force_terminal=terminal, width=100, highlight=False),
+        to=Console(file=out, force_terminal=terminal, width=100, highlight=False),
     )
     reporter.set_params({"epochs": 1, "steps": 10})
     reporter.on_train_begin()
