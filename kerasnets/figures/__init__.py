@@ -20,18 +20,6 @@ import os
 from importlib import import_module
 from typing import Any
 
-try:
-    import matplotlib
-except ValueError:
-    # MPLBACKEND names a way to show figures that is not installed here: a notebook
-    # passes its own on to every command. These figures are files.
-    _named = os.environ.pop("MPLBACKEND", None)
-    try:
-        import matplotlib  # noqa: F401
-    finally:
-        if _named is not None:
-            os.environ["MPLBACKEND"] = _named
-
 _PUBLIC = {
     "draw_benchmark": "kerasnets.figures.benchmark",
     "draw_confusion": "kerasnets.figures.confusion",
@@ -53,4 +41,19 @@ __all__ = sorted(_PUBLIC)
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'kerasnets.figures' has no attribute {name!r}")
+    _import_matplotlib()
     return getattr(import_module(_PUBLIC[name]), name)
+
+
+def _import_matplotlib() -> None:
+    try:
+        import matplotlib
+    except ValueError:
+        # MPLBACKEND names a way to show figures that is not installed here: a notebook
+        # passes its own on to every command. These figures are files.
+        named = os.environ.pop("MPLBACKEND", None)
+        try:
+            import matplotlib  # noqa: F401
+        finally:
+            if named is not None:
+                os.environ["MPLBACKEND"] = named

@@ -138,9 +138,11 @@ def test_runs_are_listed(capsys, tmp_path, monkeypatch):
     status, out, _ = run(capsys, "runs", tmp_path)
     assert status == 0
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line}
-    assert rows["one"] == ["complete", "2/2", "89.00%", "88.00%", "87.50%", "24", "s"]
-    assert rows["two"] == ["interrupted", "1/2", "89.00%", "89.00%", "12", "s"]
-    assert rows["[red]three"] == ["corrupt"]
+    *found, size, unit = rows["one"]
+    assert found == ["complete", "2/2", "89.00%", "88.00%", "87.50%", "24", "s"]
+    assert (float(size) > 0, unit) == (True, "kB")
+    assert rows["two"][:-2] == ["interrupted", "1/2", "89.00%", "89.00%", "12", "s"]
+    assert rows["[red]three"][:-2] == ["corrupt"]
     assert "history.csv lacks the column 'epoch'" in out
     status, out, _ = run(capsys, "runs", tmp_path, "--json")
     listed = {row["path"]: row for row in json.loads(out)}
