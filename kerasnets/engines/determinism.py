@@ -44,7 +44,8 @@ def deterministic(session: Session) -> Iterator[None]:
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     cudnn = torch.backends.cudnn
     convolutions = cudnn.deterministic, cudnn.benchmark
-    os.environ.setdefault(name, value)
+    if session.device != "cpu":
+        os.environ.setdefault(name, value)
     torch.use_deterministic_algorithms(True)
     cudnn.deterministic, cudnn.benchmark = True, False
     try:
@@ -53,7 +54,7 @@ def deterministic(session: Session) -> Iterator[None]:
         cudnn.deterministic, cudnn.benchmark = convolutions
         torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)
         if workspace is None:
-            del os.environ[name]
+            os.environ.pop(name, None)
 
 
 def _elsewhere(backend: str) -> str:

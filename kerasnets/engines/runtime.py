@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -33,12 +33,15 @@ class Session:
         device: "cpu", "cuda:0", ...
         device_name: the processor's or accelerator's own name.
         threads: CPU threads that one operation may use, None where unknown.
+        left: settings of the process that it does not fix, as they were when it began;
+            as they are unless given.
     """
 
     backend: str
     device: str
     device_name: str
     threads: int | None
+    left: Mapping[str, str] | None = None
 
     def environment(self) -> dict[str, Any]:
         """What environment.json records of the machine and the software."""
@@ -55,7 +58,9 @@ class Session:
             },
             "settings": {
                 name: shown(value)
-                for name, value in settings.left(self.backend).items()
+                for name, value in (
+                    settings.left(self.backend) if self.left is None else self.left
+                ).items()
             },
         }
 
@@ -122,7 +127,8 @@ def session(device: str = "auto", precision: str = "float32") -> Iterator[Sessio
             _fast_settings(name, chosen),
         ):
             device_name = shown(_device_name(name, chosen))
-            yield Session(name, chosen, device_name, _threads(name))
+            left = settings.left(name)
+            yield Session(name, chosen, device_name, _threads(name), left)
 
 
 _in_session = threading.RLock()  # entered again by a callback that evaluates, say

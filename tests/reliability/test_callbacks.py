@@ -1,6 +1,7 @@
 """Keras's own callbacks in a run, and what they know after it was interrupted."""
 
 import contextlib
+import dataclasses
 import json
 
 import keras
@@ -438,7 +439,8 @@ def test_stopped_early_is_a_state_of_its_own_with_the_reason(
     (run.path / "history.csv").unlink()
     small_run.fit(run.path, on=RECIPE, resume=True, confusion_every=EPOCHS)
     assert fingerprint(run) == expected
-    assert state(run.path) == found
+    again = state(run.path)
+    assert dataclasses.replace(again, size=found.size) == found  # run.log has grown
     # More epochs go on where it was stopped, and take the state away.
     more = RECIPE.replace(epochs=EPOCHS + 1)
     with pytest.raises(KeyboardInterrupt):
