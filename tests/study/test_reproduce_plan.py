@@ -92,7 +92,7 @@ def test_a_study_from_before_it_was_recorded_goes_on_with_its_weights(tmp_path):
 @pytest.mark.parametrize(
     ("named", "says"),
     [
-        ({"scale": "paper"}, "is a study with scale smoke, not paper; leave --scale"),
+        ({"scale": "paper"}, "is a study with scale smoke, not paper; leave scale"),
         ({"seeds": 1}, "with seeds 2, not 1"),
         ({"assumptions": {"momentum": 0.5}}, "with momentum 0.9, not 0.5"),
         ({"assumptions": {"validation": "test"}}, "with validation 0.1, not test"),

@@ -39,7 +39,12 @@ def test_patterns_names_and_folders_each_run_once(study, tmp_path):
 
 def test_labels_are_as_short_as_can_be(study):
     chosen = find_runs(["study", "named"])
-    assert labels(chosen) == ["cifar/a/seed-0", "mnist/a/seed-0", "seed-1", "named"]
+    assert labels(chosen) == [
+        "cifar/a/seed-0",
+        "mnist/a/seed-0 (Digits)",  # which is what was measured
+        "seed-1",
+        "named",
+    ]
 
 
 @pytest.mark.parametrize(
