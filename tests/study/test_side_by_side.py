@@ -259,6 +259,7 @@ def test_a_run_whose_parent_is_gone_keeps_a_checkpoint(tmp_path, tiny):
         "device": "cpu",
         "engine": "auto",
         "data_dir": None,
+        "keep_checkpoints": "none",
         "wait": False,
         "verbosity": 1,
     }
