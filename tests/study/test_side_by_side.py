@@ -260,6 +260,7 @@ def test_a_run_whose_parent_is_gone_keeps_a_checkpoint(tmp_path, tiny):
         "engine": "auto",
         "data_dir": None,
         "keep_checkpoints": "none",
+        "command_line": True,
         "wait": False,
         "verbosity": 1,
     }
