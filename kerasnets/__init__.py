@@ -28,6 +28,11 @@ os.environ.setdefault(
     import_module("keras").backend.backend() if "keras" in sys.modules else "torch",
 )
 
+# Keras and the figures import matplotlib, which fails where it doesn't know what
+# MPLBACKEND names. Nothing but "agg" is known without it.
+if "matplotlib" not in sys.modules and os.environ.get("MPLBACKEND", "agg") != "agg":
+    import_module("kerasnets.figures").import_matplotlib()
+
 _PUBLIC = {
     "Recipe": ("kerasnets.recipes", "Recipe"),
     "build_model": ("kerasnets.networks", "build_model"),
@@ -46,8 +51,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'kerasnets' has no attribute {name!r}")
     if name in _WITH_KERAS:
         import_module("kerasnets.engines.runtime").backend()
-        # Keras imports matplotlib, which may not have what MPLBACKEND names.
-        import_module("kerasnets.figures")
     module, attribute = _PUBLIC[name]
     return getattr(import_module(module), attribute)
 

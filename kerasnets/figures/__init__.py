@@ -16,6 +16,7 @@ The functions are imported when first used:
     draw_pareto(comparison, path)                accuracy against cost
 """
 
+import contextlib
 import os
 from importlib import import_module
 from typing import Any
@@ -41,19 +42,20 @@ __all__ = sorted(_PUBLIC)
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'kerasnets.figures' has no attribute {name!r}")
-    _import_matplotlib()
     return getattr(import_module(_PUBLIC[name]), name)
 
 
-def _import_matplotlib() -> None:
+def import_matplotlib() -> None:
+    """Import matplotlib, whatever MPLBACKEND names. A notebook passes on its own way to
+    show figures, which may not be installed here; matplotlib then chooses one itself.
+    """
+    named = os.environ.pop("MPLBACKEND", None)
     try:
+        # Once: matplotlib cannot be imported again where this has failed.
         import matplotlib
-    except ValueError:
-        # MPLBACKEND names a way to show figures that is not installed here: a notebook
-        # passes its own on to every command. These figures are files.
-        named = os.environ.pop("MPLBACKEND", None)
-        try:
-            import matplotlib  # noqa: F401
-        finally:
-            if named is not None:
-                os.environ["MPLBACKEND"] = named
+    finally:
+        if named is not None:
+            os.environ["MPLBACKEND"] = named
+    with contextlib.suppress(ValueError):
+        if named:
+            matplotlib.rcParams["backend"] = named

@@ -241,12 +241,25 @@ def test_one_line(text, line):
     assert one_line(text, 14) == line
 
 
-def test_a_notebook_s_way_to_show_figures_is_not_needed():
+@pytest.mark.parametrize(
+    "named",
+    [
+        "module://not_installed.backend_inline",
+        # Refused by matplotlib when it is imported, unless the package is installed.
+        "module://matplotlib_inline.backend_inline",
+        "no_such_way",
+        "svg",
+    ],
+)
+@pytest.mark.parametrize(
+    "module", ["kerasnets.figures.examples", "kerasnets.networks", "matplotlib.style"]
+)
+def test_a_notebook_s_way_to_show_figures_is_not_needed(named, module):
     code = (
-        "import os, kerasnets.figures, matplotlib.pyplot\n"
-        "print(os.environ['MPLBACKEND'], matplotlib.get_backend())"
+        f"import os, kerasnets, {module}\n"
+        "import matplotlib\n"
+        "print(os.environ['MPLBACKEND'], matplotlib.rcParams['backend'])"
     )
-    named = "module://not_installed.backend_inline"
     result = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "MPLBACKEND": named},
@@ -254,4 +267,6 @@ def test_a_notebook_s_way_to_show_figures_is_not_needed():
         text=True,
         check=True,
     )
-    assert result.stdout.split()[0] == named
+    environment, backend = result.stdout.split()
+    assert environment == named
+    assert named != "svg" or backend == "svg"
