@@ -29,7 +29,7 @@ def deterministic(session: Session) -> Iterator[None]:
     an accelerator before, it must be in the environment from the start.
 
     Raises:
-        BackendError: the backend can only be told before it starts.
+        BackendError: the backend, or cuBLAS, can only be told before it starts.
     """
     if session.backend != "torch":
         if session.device != "cpu":
@@ -49,12 +49,40 @@ def deterministic(session: Session) -> Iterator[None]:
     torch.use_deterministic_algorithms(True)
     cudnn.deterministic, cudnn.benchmark = True, False
     try:
+        if session.device.startswith("cuda"):
+            _check_cublas(session.device, workspace)
         yield
     finally:
         cudnn.deterministic, cudnn.benchmark = convolutions
         torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)
         if workspace is None:
             os.environ.pop(name, None)
+
+
+def _check_cublas(device: str, workspace: str | None) -> None:
+    """Raise BackendError where cuBLAS has begun with another setting."""
+    name, value = _CUBLAS
+    try:
+        _multiply(device)
+    except RuntimeError as error:
+        if name not in str(error):
+            raise
+        begun = (
+            "the GPU has computed in this process before"
+            if workspace is None
+            else f"{name} is {workspace!r}"
+        )
+        raise BackendError(
+            f"{option('deterministic', True)} is too late, as {begun}; set "
+            f"{name}={value} before Python starts."
+        ) from error
+
+
+def _multiply(device: str) -> None:
+    import torch
+
+    one = torch.ones(1, 1, dtype=torch.float32, device=device)
+    torch.mm(one, one)
 
 
 def _elsewhere(backend: str) -> str:

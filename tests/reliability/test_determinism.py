@@ -7,6 +7,7 @@ import small_run
 
 from kerasnets import runs
 from kerasnets.drill import fingerprint
+from kerasnets.engines import determinism
 from kerasnets.engines.determinism import deterministic
 from kerasnets.engines.runtime import Session
 from kerasnets.errors import BackendError
@@ -51,8 +52,9 @@ def settings_of(torch) -> tuple:
     )
 
 
-def test_pytorch_is_told_and_put_back():
+def test_pytorch_is_told_and_put_back(monkeypatch):
     torch = pytest.importorskip("torch")
+    monkeypatch.setattr(determinism, "_multiply", lambda device: None)
     before = settings_of(torch)
     with deterministic(Session("torch", "cuda:0", "an accelerator", 1)):
         assert settings_of(torch) == (True, True, False, ":4096:8")
@@ -65,3 +67,28 @@ def test_backends_that_must_be_told_earlier_are_refused_on_an_accelerator():
     refused = pytest.raises(BackendError, match="XLA_FLAGS=--xla_gpu_deterministic_ops")
     with refused, deterministic(Session("jax", "cuda:0", "an accelerator", 1)):
         pass
+
+
+@pytest.mark.parametrize(
+    ("workspace", "why"),
+    [
+        (None, "the GPU has computed in this process before"),
+        (":0:0", "CUBLAS_WORKSPACE_CONFIG is ':0:0'"),
+    ],
+)
+def test_a_gpu_that_has_begun_otherwise_is_refused_with_a_line(
+    workspace, why, monkeypatch
+):
+    torch = pytest.importorskip("torch")
+
+    def begun(device):  # PyTorch's message, of which only the name matters
+        raise RuntimeError("not deterministic: set CUBLAS_WORKSPACE_CONFIG=:4096:8")
+
+    monkeypatch.setattr(determinism, "_multiply", begun)
+    if workspace:
+        monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", workspace)
+    before = settings_of(torch)
+    refused = pytest.raises(BackendError, match=why)
+    with refused, deterministic(Session("torch", "cuda:0", "an accelerator", 1)):
+        pass
+    assert settings_of(torch) == before
