@@ -1,6 +1,7 @@
 """What a person who writes Python meets: names, paths, and errors in Python's words."""
 
 import re
+from pathlib import Path
 
 import pytest
 from made_records import add_metrics, make_records
@@ -11,6 +12,8 @@ from kerasnets.cli.main import _run
 from kerasnets.errors import KerasnetsError, RecipeError, RunError, command_line, option
 from kerasnets.recipes import Recipe
 from kerasnets.run_states import state, states
+
+RECIPE = Recipe.for_paper("resnet18", "digits")
 
 
 @pytest.fixture
@@ -157,3 +160,19 @@ def test_a_run_without_weights_is_evaluated_no_more(here):
     run.checkpoint_folder.rmdir()
     with pytest.raises(RunError, match="its records are there without weights"):
         kerasnets.evaluate("published")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "says"),
+    [
+        ("resnet18", {}, "recipe must be a Recipe"),
+        (None, {}, "recipe must be a Recipe"),
+        (RECIPE, {"confusion_every": "2"}, "whole number of epochs"),
+        (RECIPE, {"confusion_every": 0}, "at least 1"),
+        (RECIPE, {"confusion_every": 1.5}, "whole number of epochs"),
+    ],
+)
+def test_what_fit_cannot_take_is_one_line(here, recipe, options, says):
+    with pytest.raises(RecipeError, match=says):
+        kerasnets.fit(recipe, "new", **options)
+    assert not Path("new").exists()

@@ -22,7 +22,7 @@ from kerasnets.engines import (
 )
 from kerasnets.engines.freed_models import frees_models
 from kerasnets.engines.placement import place
-from kerasnets.errors import RecipeError, RunError, option, unknown
+from kerasnets.errors import RecipeError, RunError, option, shown, unknown
 from kerasnets.files import check_digest
 from kerasnets.networks import build_model
 from kerasnets.networks.specs import check_size
@@ -102,6 +102,11 @@ def fit(
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint at the next step.
     """
     began = time.perf_counter() if began is None else began
+    if not isinstance(recipe, Recipe):
+        raise RecipeError(
+            "recipe must be a Recipe, as Recipe.for_paper(network, dataset) makes one, "
+            f"not {shown(recipe)!r}."
+        )
     if keep_checkpoints not in (None, *KEEP):
         raise RunError(unknown("keep_checkpoints", keep_checkpoints, KEEP))
     path = Path(path) if path is not None else runs.DEFAULT_ROOT / recipe.name
@@ -109,8 +114,11 @@ def fit(
     checkpoint_every = Interval.of(checkpoint_every)
     users = keras_callbacks.as_list(callbacks)
     keras_callbacks.check(users, recipe)
-    if confusion_every < 1:
-        raise RecipeError(f"confusion_every must be at least 1, not {confusion_every}.")
+    if not isinstance(confusion_every, int) or confusion_every < 1:
+        raise RecipeError(
+            "confusion_every must be a whole number of epochs, at least 1, not "
+            f"{confusion_every!r}."
+        )
     check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
     if resume and overwrite:
         raise RunError("resume contradicts overwrite.")
