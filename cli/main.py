@@ -13,22 +13,23 @@ from collections.abc import Callable, Iterator, Sequence
 
 import click
 
-from kerasnets.cli.benchmark import benchmark
-from kerasnets.cli.compare import compare
-from kerasnets.cli.datasets import datasets
-from kerasnets.cli.diagnose import diagnose
-from kerasnets.cli.diff import diff
-from kerasnets.cli.drill import drill
-from kerasnets.cli.evaluate import evaluate
-from kerasnets.cli.fit import fit
-from kerasnets.cli.networks import networks
-from kerasnets.cli.parity import parity
-from kerasnets.cli.prepare import prepare
-from kerasnets.cli.report import report
-from kerasnets.cli.reproduce import reproduce
-from kerasnets.cli.runs import runs
-from kerasnets.cli.summary import summary
-from kerasnets.cli.verify import verify
+from kerasnets.cli.data.datasets import datasets
+from kerasnets.cli.data.prepare import prepare
+from kerasnets.cli.runs.compare import compare
+from kerasnets.cli.runs.diagnose import diagnose
+from kerasnets.cli.runs.diff import diff
+from kerasnets.cli.runs.evaluate import evaluate
+from kerasnets.cli.runs.runs import runs
+from kerasnets.cli.runs.verify import verify
+from kerasnets.cli.study.report import report
+from kerasnets.cli.study.reproduce import reproduce
+from kerasnets.cli.training.benchmark import benchmark
+from kerasnets.cli.training.drill import drill
+from kerasnets.cli.training.fit import fit
+from kerasnets.cli.training.networks import networks
+from kerasnets.cli.training.parity import parity
+from kerasnets.cli.training.summary import summary
+from kerasnets.console import line, printable
 from kerasnets.errors import (
     InstallationError,
     Interrupted,
@@ -40,7 +41,6 @@ from kerasnets.errors import (
     unknown,
 )
 from kerasnets.errors import command as shell_command
-from kerasnets.printing import line, printable
 from kerasnets.version import __version__
 
 
@@ -112,7 +112,7 @@ _WITHOUT_KERAS = {networks, datasets, prepare, runs, verify}
 def _with_backend(callback: Callable) -> Callable:
     @functools.wraps(callback)
     def checked(*arguments, **named):
-        from kerasnets.engines.runtime import backend
+        from kerasnets.compute.runtime import backend
 
         backend()
         return callback(*arguments, **named)

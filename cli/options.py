@@ -8,16 +8,16 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from kerasnets.datasets.specs import DATASETS
-from kerasnets.errors import unknown
-from kerasnets.networks.specs import (
+from kerasnets.catalog.datasets import DATASETS
+from kerasnets.catalog.networks import (
     HEADS,
     INITIAL_WEIGHTS,
     NETWORKS,
     STEMS,
     check_size,
 )
-from kerasnets.recipes import (
+from kerasnets.errors import unknown
+from kerasnets.recipe import (
     AUGMENTATIONS,
     NORMALIZATIONS,
     OPTIMIZERS,
@@ -270,7 +270,7 @@ def recipe_of(
     check_size(network, recipe.stem, recipe.image_size, recipe.image_size)
     say_data_dir(dataset, data_dir)
     if "protocol" not in fields and protocol_of(dataset, data_dir) is None:
-        from kerasnets.datasets.prepare import prepare
+        from kerasnets.datasets.download.prepare import prepare
 
         prepare(dataset, data_dir=data_dir)
         recipe = Recipe.for_paper(network, dataset, data_dir=data_dir, **fields)

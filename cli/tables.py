@@ -8,19 +8,14 @@ from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from kerasnets.datasets import catalog
-from kerasnets.datasets.folders import data_folder_if_any
+from kerasnets.catalog.locations import data_folder_if_any
+from kerasnets.catalog.networks import NETWORKS
+from kerasnets.catalog.titles import dataset_title, measured_name, network_title
+from kerasnets.console import console, line
+from kerasnets.datasets import listing
 from kerasnets.errors import shown
-from kerasnets.names import (
-    dataset_title,
-    duration,
-    file_size,
-    measured_name,
-    network_title,
-)
-from kerasnets.networks.specs import NETWORKS
-from kerasnets.printing import console, line
-from kerasnets.run_states import (
+from kerasnets.runs import Run, read_csv
+from kerasnets.runs.status import (
     COMPLETE,
     CORRUPT,
     INTERRUPTED,
@@ -28,17 +23,16 @@ from kerasnets.run_states import (
     STOPPED,
     RunState,
 )
-from kerasnets.runs import Run, read_csv
-from kerasnets.study.tables import TextTable
+from kerasnets.text import TextTable, duration, file_size
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from kerasnets.diagnosis.trial import Trial
+    from kerasnets.paper.plan import Study
+    from kerasnets.paper.reproduction.estimate import Estimate
+    from kerasnets.paper.results import Results
     from kerasnets.parity import Parity
-    from kerasnets.study.estimate import Estimate
-    from kerasnets.study.plan import Study
-    from kerasnets.study.results import Results
-    from kerasnets.study.trial import Trial
 
 _COLORS = {
     RUNNING: "cyan",
@@ -71,7 +65,7 @@ def datasets_table(data_dir: Path | None) -> Table:
         ("name", "state", "train", "test", "images", "classes"),
         right=(2, 3, 4, 5),
     )
-    for known in catalog.states(data_dir):
+    for known in listing.states(data_dir):
         size, channels = (
             known.image_size,
             {1: "grey", 3: "RGB"}.get(known.channels or 0),
@@ -264,7 +258,7 @@ def print_tables(*tables: TextTable) -> None:
 
 def trials_table(trials: Sequence["Trial"]) -> Table:
     """What became of each variant that a diagnosis trained, 80 columns wide."""
-    from kerasnets.study.diagnosis_text import TRIAL_COLUMNS, trial_cells
+    from kerasnets.diagnosis.summary import TRIAL_COLUMNS, trial_cells
 
     columns = [name for name in TRIAL_COLUMNS if name != "entropy"]
     table = _table(columns, right=(1, 2, 3, 4))
@@ -276,7 +270,7 @@ def trials_table(trials: Sequence["Trial"]) -> Table:
 
 def estimates_table(study: "Study", estimates: "Sequence[Estimate]") -> Table:
     """What a study would run, and for how long."""
-    from kerasnets.training.progress import duration
+    from kerasnets.training.callbacks.progress import duration
 
     table = _table(
         ("run", "training images", "epochs", "state", "time left"), right=(1, 2, 4)

@@ -34,7 +34,7 @@ if "matplotlib" not in sys.modules and os.environ.get("MPLBACKEND", "agg") != "a
     import_module("kerasnets.figures").import_matplotlib()
 
 _PUBLIC = {
-    "Recipe": ("kerasnets.recipes", "Recipe"),
+    "Recipe": ("kerasnets.recipe", "Recipe"),
     "build_model": ("kerasnets.networks", "build_model"),
     "evaluate": ("kerasnets.evaluation.evaluate", "evaluate"),
     "fit": ("kerasnets.training.fit", "fit"),
@@ -50,7 +50,7 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'kerasnets' has no attribute {name!r}")
     if name in _WITH_KERAS:
-        import_module("kerasnets.engines.runtime").backend()
+        import_module("kerasnets.compute.runtime").backend()
     module, attribute = _PUBLIC[name]
     return getattr(import_module(module), attribute)
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasnets.benchmark.worker import Worker
-from kerasnets.engines.runtime import BACKENDS
+from kerasnets.catalog.networks import NETWORKS
+from kerasnets.compute.runtime import BACKENDS
 from kerasnets.errors import BackendError, KerasnetsError, unknown
-from kerasnets.networks.specs import NETWORKS
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 
 if TYPE_CHECKING:
     import keras
@@ -130,7 +130,7 @@ def parity(
     """Run networks under every backend that is installed, one after the other.
 
     Args:
-        networks: names of `kerasnets.networks.specs.NETWORKS`.
+        networks: names of `kerasnets.catalog.networks.NETWORKS`.
         say: takes a line when a backend begins with a network.
 
     Raises:
@@ -248,7 +248,7 @@ def _version_of(backend: str, worker: Worker) -> str:
 
 
 def _version() -> str:
-    from kerasnets.engines import runtime
+    from kerasnets.compute import runtime
 
     name = runtime.backend()
     with runtime.session("cpu") as session:
@@ -268,17 +268,18 @@ def _found(recipe: Recipe, trained: Path) -> Found:
         trained: where the first backend leaves its weights for the others.
     """
     from kerasnets import datasets
-    from kerasnets.datasets.batches import evaluation_batches, training_batches
-    from kerasnets.engines import choice, runtime, whole_batches
-    from kerasnets.evaluation.metrics import measure
-    from kerasnets.evaluation.predict import predict_logits
+    from kerasnets.compute import runtime
+    from kerasnets.datasets.pipeline.batches import evaluation_batches, training_batches
+    from kerasnets.engines import choice
+    from kerasnets.evaluation.metrics import measure, predict_logits
+    from kerasnets.training import fixed_batch_size
+    from kerasnets.training.compile import compile_model
     from kerasnets.training.fit import network
-    from kerasnets.training.objective import compile_model
 
     with runtime.session("cpu", recipe.precision) as session:
         dataset = _noise(recipe)
         parts = datasets.partition(dataset, recipe)
-        whole = whole_batches.are_needed(session)
+        whole = fixed_batch_size.are_needed(session)
         train = training_batches(recipe, dataset, parts.train, fill=whole)
         test = evaluation_batches(recipe, dataset, parts.test)
         model = network(recipe, dataset)
@@ -287,7 +288,7 @@ def _found(recipe: Recipe, trained: Path) -> Found:
         model.optimizer.build(model.trainable_variables)
         choice.use(model, choice.check("auto"))
         if whole:
-            whole_batches.install(model)
+            fixed_batch_size.install(model)
         logits = predict_logits(model, test)
         losses = []
         for step in range(STEPS):

@@ -3,7 +3,7 @@
 import zipfile
 
 from kerasnets import runs
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
 
 ENVIRONMENT = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasnets import datasets, runs
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
 
 CLASSES = tuple(map(str, range(10)))

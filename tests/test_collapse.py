@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerasnets.collapse import COLLAPSE_SHARE, collapsed_class
+from kerasnets.statistics import COLLAPSE_SHARE, collapsed_class
 
 
 def test_names_the_class_that_takes_all():

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_records import METRICS, add_metrics, make_records
 
-from kerasnets import manifest, runs
+from kerasnets import runs
 from kerasnets.errors import KerasnetsError, RecipeError, RunError
-from kerasnets.evaluation import trained
-from kerasnets.evaluation.confusion import read_confusion
-from kerasnets.evaluation.results import read_metrics, read_predictions
-from kerasnets.files import read_text
-from kerasnets.recipes import Recipe
-from kerasnets.run_states import states
+from kerasnets.evaluation.results import read_confusion, read_metrics, read_predictions
+from kerasnets.recipe import Recipe
+from kerasnets.runs import records
+from kerasnets.runs.status import states
+from kerasnets.storage import digests
+from kerasnets.storage.files import read_text
 
 RECIPE = json.loads(Recipe.for_paper("vgg11", "digits").to_json())
 
@@ -90,15 +90,15 @@ def template(tmp_path_factory):
 
 def read_everything(folder) -> None:
     """Whatever reads a run folder without loading its network."""
-    manifest.verify(folder)
+    digests.verify(folder)
     (listed,) = states(folder.parent)
     if listed.why:
         assert_one_line(RuntimeError(listed.why))
     run = runs.load(folder)
     for read in (
         lambda: run.history,
-        lambda: trained.environment(run),
-        lambda: trained.class_names(run),
+        lambda: records.environment(run),
+        lambda: records.class_names(run),
         lambda: read_metrics(folder),
         lambda: read_predictions(folder / "predictions.csv"),
         lambda: read_confusion(folder / "confusion_matrix.csv"),
@@ -143,7 +143,7 @@ def test_a_run_folder_of_any_content_is_read_or_refused(
     outside = tmp_path_factory.mktemp("fuzz")
     folder = outside / "runs" / "run"
     shutil.copytree(template, folder)
-    (folder / manifest.NAME).unlink()  # or whatever is drawn would be refused for it
+    (folder / digests.NAME).unlink()  # or whatever is drawn would be refused for it
     names = data.draw(st.lists(st.sampled_from(sorted(FILES)), min_size=1, max_size=3))
     for name in names:
         content = data.draw(
@@ -172,19 +172,19 @@ def test_flipped_bytes_anywhere_are_found_and_never_a_traceback(
     place = data.draw(st.integers(0, len(content) - 1))
     content[place] ^= data.draw(st.integers(1, 255))
     (folder / name).write_bytes(content)
-    verification = manifest.verify(folder)
+    verification = digests.verify(folder)
     assert verification and [one.name for one in verification.findings] == [name]
     try:
         read_everything(folder)
     except KerasnetsError as error:
         assert_one_line(error)
-    if name not in (manifest.NAME, "model.keras") and "checkpoint" not in name:
+    if name not in (digests.NAME, "model.keras") and "checkpoint" not in name:
         with pytest.raises(RunError, match="SHA-256 is not the one"):
             read_text(folder / name)
 
 
 def test_the_template_itself_is_whole(template):
-    verification = manifest.verify(template)
+    verification = digests.verify(template)
     assert verification and verification.findings == ()
     (state,) = states(template)
     assert state.state == "complete"

@@ -102,7 +102,7 @@ def test_only_figures_import_matplotlib():
 def test_one_console_prints_names_as_they_are():
     # Another one would take "[/x]" in the name of a folder or a class for markup.
     for module, path in modules():
-        if module != "kerasnets.printing":
+        if module != "kerasnets.console":
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
                 assert not (made and node.func.id == "Console"), module
@@ -124,7 +124,7 @@ def test_tensorflow_is_never_imported_on_the_default_path():
     loaded = run_python(
         "import sys\n"
         "import kerasnets, kerasnets.training.fit, kerasnets.evaluation.evaluate\n"
-        "import kerasnets.figures, kerasnets.datasets.batches\n"
+        "import kerasnets.figures, kerasnets.datasets.pipeline.batches\n"
         "kerasnets.build_model('vgg11', head='compact')\n"
         "print('tensorflow' in sys.modules)"
     )

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from kerasnets import parity
+from kerasnets.catalog.networks import NETWORKS
 from kerasnets.cli.main import _run
 from kerasnets.errors import BackendError
-from kerasnets.networks.specs import NETWORKS
 from kerasnets.parity import Found, Parity, Row, compare, recipe_of
 
 GOOD = Row("resnet18", "jax", True, 1e-6, 1e-5, 1e-8)

@@ -7,11 +7,12 @@ import pytest
 from made_records import add_metrics, make_records
 
 import kerasnets
-from kerasnets import manifest, runs
+from kerasnets import runs
 from kerasnets.cli.main import _run
 from kerasnets.errors import KerasnetsError, RecipeError, RunError, command_line, option
-from kerasnets.recipes import Recipe
-from kerasnets.run_states import state, states
+from kerasnets.recipe import Recipe
+from kerasnets.runs.status import state, states
+from kerasnets.storage import digests
 
 RECIPE = Recipe.for_paper("resnet18", "digits")
 
@@ -47,7 +48,7 @@ def test_paths_may_be_text(here):
     folder = "artifacts/runs"
     assert [one.path.name for one in states(folder)] == ["r80"]
     assert state(f"{folder}/r80").state == "complete"
-    assert manifest.verify(f"{folder}/r80").findings == ()
+    assert digests.verify(f"{folder}/r80").findings == ()
     assert runs.newest(folder).path.name == "r80"
     assert runs.is_run(f"{folder}/r80")
     new = runs.create("new", Recipe.for_paper("vgg11", "digits"))

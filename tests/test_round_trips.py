@@ -10,27 +10,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_hostile_files import read_everything
 
-from kerasnets import lock, manifest, runs
+from kerasnets import runs
+from kerasnets.compute.runtime import Session
 from kerasnets.datasets import cache
 from kerasnets.datasets.dataset import Dataset, Split, fingerprint
-from kerasnets.engines.runtime import Session
 from kerasnets.errors import RunError
-from kerasnets.evaluation import trained
-from kerasnets.evaluation.confusion import read_confusion
 from kerasnets.evaluation.evaluate import _numbers
 from kerasnets.evaluation.metrics import measure
 from kerasnets.evaluation.results import (
     Predictions,
+    read_confusion,
     read_metrics,
     read_predictions,
     write_results,
 )
-from kerasnets.files import read_csv, write_csv
-from kerasnets.recipes import Recipe
-from kerasnets.run_states import state
-from kerasnets.training.callbacks import HistoryLogger
+from kerasnets.recipe import Recipe
+from kerasnets.runs import records
+from kerasnets.runs.status import state
+from kerasnets.storage import digests, lock
+from kerasnets.storage.files import read_csv, write_csv
+from kerasnets.training.callbacks.recorders import HistoryLogger
+from kerasnets.training.environment import Facts
 from kerasnets.training.epoch_table import EpochTable
-from kerasnets.training.facts import Facts
 
 # Half characters (surrogates) too: Python reads bytes of a folder's name that are not
 # UTF-8 as such. And what separates cells, lines and words.
@@ -121,11 +122,11 @@ def test_what_is_written_of_any_names_is_read(
         run = write_run(folder, data, Session("torch", "cpu", "a processor", 1))
         with run.lock(), pytest.raises(RunError, match="in use by process"):
             lock.hold(folder).__enter__()
-    verification = manifest.verify(folder)
+    verification = digests.verify(folder)
     assert verification and verification.findings == ()
     assert state(folder).why == ""
     read_everything(folder)
-    assert trained.class_names(run) == list(data.class_names)
+    assert records.class_names(run) == list(data.class_names)
     for name in ("confusion_matrix.csv", "first_batch_confusion_matrix.csv"):
         assert read_confusion(folder / name)[1] == data.class_names
     rows = read_csv(folder / "per_class.csv")

@@ -18,7 +18,7 @@ class Clock:
     """Times a span of steps.
 
     Args:
-        device: as `kerasnets.engines.runtime.Session` has it.
+        device: as `kerasnets.compute.runtime.Session` has it.
         within: entered when the span begins, left when it ends.
 
     Attributes:

@@ -14,9 +14,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kerasnets.benchmark.contenders import Contender
+from kerasnets.benchmark.contenders.contender import Contender
 from kerasnets.benchmark.failures import Failure, failure
-from kerasnets.benchmark.turns import Ready, turns
+from kerasnets.benchmark.measure import Ready, turns
 from kerasnets.benchmark.work import Work
 from kerasnets.benchmark.worker import Worker
 from kerasnets.errors import OutOfMemory

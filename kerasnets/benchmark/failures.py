@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kerasnets.benchmark.contenders import Contender
+from kerasnets.benchmark.contenders.contender import Contender
 from kerasnets.errors import KerasnetsError, OutOfMemory
 
 _LETTERS = 200  # of a compiler's error

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from kerasnets.benchmark.contenders import Contender
-from kerasnets.benchmark.turns import Ready, turns
+from kerasnets.benchmark.contenders.contender import Contender
+from kerasnets.benchmark.measure import Ready, turns
 from kerasnets.benchmark.work import Work
 from kerasnets.benchmark.worker import Worker
 

@@ -1,11 +1,18 @@
 """Interleaved timing: A B A B, so that whatever else runs here slows all alike."""
 
 import math
+import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from kerasnets.benchmark.clock import Clock
+from kerasnets.benchmark.contenders import choice
+from kerasnets.benchmark.contenders.contender import Contender, Runner
+from kerasnets.benchmark.work import Work
+from kerasnets.compute import runtime
 
 _BOOTSTRAP = 2000
 _PAUSE_S = 0.02
@@ -81,3 +88,101 @@ def ratio(ours: Timing, theirs: Timing) -> tuple[float, float, float]:
     samples = rng.choice(ratios, size=(_BOOTSTRAP, len(ratios)))
     low, high = np.percentile(np.median(samples, axis=1), (2.5, 97.5))
     return float(np.median(ratios)), float(low), float(high)
+
+
+# A turn, in seconds, and the steps before it that do not count: on an accelerator as
+# many as fill its queue, and its memory again.
+_TURN_S = {"cpu": 0.5, "cuda": 0.3}
+_WARM_UP = {"cpu": 1, "cuda": 5}
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What a contender tells once it can take turns.
+
+    Attributes:
+        start_s: seconds from the start of its imports to the end of its first step.
+        first_step_s: of the first step, in which it is compiled if it is.
+        step_s: of a later one.
+        imports_bytes, peak_bytes: most memory with the imports alone, and after the
+            first steps; of an accelerator its own. None where the platform does not
+            say.
+        counts: `Runner.counts`.
+    """
+
+    start_s: float
+    first_step_s: float
+    step_s: float
+    imports_bytes: int | None
+    peak_bytes: int | None
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def compile_s(self) -> float:
+        """Seconds of the first step beyond a step's own."""
+        return self.first_step_s - self.step_s
+
+
+def turns(contender: Contender, work: Work) -> Iterator[Ready | float | None]:
+    """Make a contender and give it a turn whenever the next value is asked for.
+
+    First comes None, when its network is made; then `Ready`, after the steps in which
+    things are compiled and chosen; then, for each turn, the mean seconds of its steps.
+    A turn takes half a second, on CUDA 0.3, and begins with steps that do not count.
+    """
+    began = time.perf_counter()
+    kind = "cpu" if work.device == "cpu" else "cuda"
+    turn_s, warm_up = _TURN_S[kind], _WARM_UP[kind]
+    _release(work)
+    with choice.surroundings(contender, work):
+        choice.imports(contender)
+        imports_bytes = runtime.peak_memory_bytes(runtime.backend(), work.device)
+        runner = choice.make(contender, work)
+        making_s = time.perf_counter() - began
+        yield None
+        began = time.perf_counter()
+        clock = Clock(work.device)
+        runner.run(1, clock)
+        start_s = making_s + clock.ended - began
+        steps, step_s = _calibrated(runner, work, turn_s, warm_up)
+        peak = runtime.peak_memory_bytes(runtime.backend(), work.device)
+        _release(work)
+        yield Ready(
+            start_s,
+            clock.seconds,
+            step_s,
+            imports_bytes,
+            peak,
+            runner.counts(),
+        )
+        while True:
+            clock = Clock(work.device)
+            runner.run(steps, clock, warm_up=warm_up)
+            _release(work)
+            yield clock.seconds / steps
+            if clock.seconds < turn_s / 2:  # others disturbed the calibration
+                steps = math.ceil(steps * turn_s / clock.seconds)
+
+
+def _calibrated(
+    runner: Runner, work: Work, turn_s: float, warm_up: int
+) -> tuple[int, float]:
+    """How many steps a turn takes, and the seconds of one."""
+    steps = 1
+    while True:
+        clock = Clock(work.device)
+        # The second and third step of a compiled network record its CUDA graph.
+        runner.run(steps, clock, warm_up=warm_up)
+        step_s = clock.seconds / steps
+        if clock.seconds >= turn_s / 4:
+            return max(1, math.ceil(turn_s / step_s)), step_s
+        steps *= 4
+
+
+def _release(work: Work) -> None:
+    """Give a device's memory that holds nothing back to it, for the other contenders.
+    CUDA graphs keep theirs."""
+    if work.on_cuda and "torch" in sys.modules:
+        import torch
+
+        torch.cuda.empty_cache()

@@ -9,10 +9,9 @@ from functools import partial
 from typing import Any, Self
 
 from kerasnets.benchmark.compiling import Compiled
-from kerasnets.benchmark.contenders import Contender
+from kerasnets.benchmark.contenders.contender import Contender
 from kerasnets.benchmark.failures import Failure, failure
-from kerasnets.benchmark.measure import Timing, interleave
-from kerasnets.benchmark.turns import Ready, turns
+from kerasnets.benchmark.measure import Ready, Timing, interleave, turns
 from kerasnets.benchmark.work import Work
 from kerasnets.benchmark.worker import Worker
 from kerasnets.errors import OutOfMemory

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from kerasnets.benchmark import contenders
 from kerasnets.benchmark.clock import Clock
-from kerasnets.benchmark.contenders import Contender
+from kerasnets.benchmark.contenders import choice
+from kerasnets.benchmark.contenders.contender import Contender
 from kerasnets.benchmark.work import Work
 from kerasnets.benchmark.worker import Worker
-from kerasnets.engines import runtime
+from kerasnets.compute import runtime
 from kerasnets.errors import BackendError, option
 
 COLUMNS = ("contender", "operation", "calls", "ms", "share")
@@ -41,8 +41,8 @@ def _rows(contender: Contender, work: Work) -> list[list[Any]]:
     activities = [ProfilerActivity.CPU]
     if on_cuda:
         activities.append(ProfilerActivity.CUDA)
-    with contenders.surroundings(contender, work):
-        runner = contenders.make(contender, work)
+    with choice.surroundings(contender, work):
+        runner = choice.make(contender, work)
         runner.run(2, Clock(work.device))
         found = record(activities=activities)
         runner.run(_STEPS, Clock(work.device, within=found), warm_up=3)

@@ -36,7 +36,7 @@ def counts(model: "keras.Model") -> dict[str, int]:
     that layers with a kernel read and write."""
     from keras import layers
 
-    from kerasnets.study.cost import model_cost
+    from kerasnets.networks.cost import model_cost
 
     cost = model_cost(model)
     values = sum(
@@ -91,7 +91,7 @@ def measure_ceiling(precision: str, device: str) -> dict[str, float]:
     )
     math_: Any = contextlib.nullcontext()
     if kind == "cuda":
-        from kerasnets.engines.cuda_math import fast_math
+        from kerasnets.compute.torch_settings import fast_math
 
         math_ = fast_math()
     with math_, torch.no_grad():

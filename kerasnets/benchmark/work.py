@@ -17,14 +17,14 @@ class Work:
     """What is timed.
 
     Attributes:
-        network: a name of `kerasnets.networks.specs.NETWORKS`; batch norm on, head and
+        network: a name of `kerasnets.catalog.networks.NETWORKS`; batch norm on, head and
             stem "imagenet".
         what: "train" or "inference".
         batch_size: images in a step.
         image_size: height and width in pixels.
         channels: 1 or 3.
-        precision: one of `kerasnets.recipes.PRECISIONS`.
-        device: as `kerasnets.engines.runtime.Session` has it.
+        precision: one of `kerasnets.recipe.PRECISIONS`.
+        device: as `kerasnets.compute.runtime.Session` has it.
     """
 
     network: str

@@ -1,7 +1,7 @@
 """Datasets by name, as arrays of one image size.
 
 The other names are imported when first used: recipes read the facts of
-`kerasnets.datasets.specs`, and must not load numpy for that.
+`kerasnets.catalog.datasets`, and must not load numpy for that.
 """
 
 from importlib import import_module
@@ -13,7 +13,7 @@ from kerasnets.errors import DatasetError
 if TYPE_CHECKING:
     from kerasnets.datasets.dataset import Dataset, Split, Subset
     from kerasnets.datasets.splits import Partition, partition
-    from kerasnets.recipes import Recipe
+    from kerasnets.recipe import Recipe
 
 __all__ = ["Dataset", "Partition", "Split", "Subset", "load", "load_for", "partition"]
 
@@ -103,16 +103,18 @@ def _load(
     name: str, image_size: int, channels: int | None, data_dir: Path | str | None
 ) -> "Dataset":
     if name == "digits":
-        from kerasnets.datasets.digits import load_digits
+        from kerasnets.datasets.sources.digits import load_digits
 
         return load_digits(image_size, channels)
-    from kerasnets.datasets import cache, folders, tfds_source
-    from kerasnets.datasets.prepare import prepare
+    from kerasnets.catalog import locations
+    from kerasnets.datasets import cache
+    from kerasnets.datasets.download.prepare import prepare
+    from kerasnets.datasets.sources import tfds
 
-    data = folders.data_folder(data_dir)
-    folder = folders.prepared_folder(name, data) or prepare(name, data_dir=data)
+    data = locations.data_folder(data_dir)
+    folder = locations.prepared_folder(name, data) or prepare(name, data_dir=data)
     return cache.cached(
-        folders.cache_folders(data),
-        tfds_source.key(name, folder, image_size, channels),
-        lambda: tfds_source.read(name, folder, image_size, channels),
+        locations.cache_folders(data),
+        tfds.key(name, folder, image_size, channels),
+        lambda: tfds.read(name, folder, image_size, channels),
     )

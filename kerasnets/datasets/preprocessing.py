@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasnets import schema
 from kerasnets.datasets.dataset import Dataset
-from kerasnets.files import read_json, write_json
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
+from kerasnets.storage import schema
+from kerasnets.storage.files import read_json, write_json
 
 if TYPE_CHECKING:
     import keras

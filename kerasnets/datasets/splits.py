@@ -7,7 +7,7 @@ import numpy as np
 
 from kerasnets.datasets.dataset import Dataset, Split, Subset, statistics
 from kerasnets.errors import DatasetError
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 
 
 @dataclass(frozen=True)

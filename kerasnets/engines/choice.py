@@ -16,7 +16,7 @@ def check(engine: str, device: str = "cpu") -> str:
             same compiled by torch.compile, which takes minutes; "torch_cuda_graph", the
             same with its training step as one CUDA graph; or "auto" for the fastest
             that the backend has on the device without compiling.
-        device: as a `kerasnets.engines.runtime.Session` has it.
+        device: as a `kerasnets.compute.runtime.Session` has it.
 
     Raises:
         BackendError: it is unknown, or another backend's or device's.
@@ -45,12 +45,12 @@ def use(model: keras.Model, engine: str) -> None:
     """Run `model` on an engine that `check` has given from now on. A compiled model's
     optimizer must be built."""
     if engine in _TORCH_ENGINES:
-        from kerasnets.engines import torch_engine
-        from kerasnets.engines.torch_lowering import parameter
+        from kerasnets.engines import install
+        from kerasnets.engines.torch_graph.values import parameter
 
         compiled = engine == "torch_compile"
         on_cuda = parameter(model.weights[0]).is_cuda
-        torch_engine.install(
+        install.install(
             model,
             compiled=compiled,
             captured=engine == "torch_cuda_graph" or (compiled and on_cuda),

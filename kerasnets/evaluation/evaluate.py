@@ -9,25 +9,20 @@ from typing import Any
 import numpy as np
 
 from kerasnets import datasets, runs
-from kerasnets.collapse import collapsed_class
+from kerasnets.compute import out_of_memory, runtime
+from kerasnets.compute.freed_models import frees_models
 from kerasnets.datasets import preprocessing
-from kerasnets.datasets.batches import evaluation_batches
-from kerasnets.datasets.pixels import HostPixels
-from kerasnets.engines import choice, out_of_memory, runtime
-from kerasnets.engines.freed_models import frees_models
-from kerasnets.engines.placement import place
+from kerasnets.datasets.pipeline.batches import evaluation_batches
+from kerasnets.datasets.pipeline.host_pixels import HostPixels, place
+from kerasnets.engines import choice
 from kerasnets.errors import RunError, option, unknown
-from kerasnets.evaluation.metrics import Metrics, measure
-from kerasnets.evaluation.predict import predict_logits, softmax
+from kerasnets.evaluation.metrics import Metrics, measure, predict_logits, softmax
 from kerasnets.evaluation.results import Predictions, write_results
-from kerasnets.evaluation.trained import (
-    check_trained,
-    environment,
-    follow_layout,
-    load_model,
-)
-from kerasnets.run_states import progress
 from kerasnets.runs import Run
+from kerasnets.runs.records import environment
+from kerasnets.runs.status import progress
+from kerasnets.runs.trained import check_trained, follow_layout, load_model
+from kerasnets.statistics import collapsed_class
 
 SPLITS = ("test", "validation", "train")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from kerasnets.catalog.titles import network_title
 from kerasnets.figures.style import BLUE, GRAY, SMALL_SIZE, sheet
-from kerasnets.names import network_title
 
 _OURS = "kerasnets"
 _MOST = 3  # plots beside each other
@@ -18,7 +18,7 @@ def draw_benchmark(reports: Sequence[dict[str, Any]], path: Path) -> Path:
     """Draw training and inference speeds of a benchmark's reports.
 
     Args:
-        reports: as `kerasnets.benchmark.report.benchmark` gives them, one or more.
+        reports: as `kerasnets.benchmark.comparison.benchmark` gives them, one or more.
         path: a PNG or SVG file; its folder must exist.
 
     Returns:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from kerasnets.catalog.titles import dataset_title
 from kerasnets.figures.style import (
     SMALL_SIZE,
     legend_columns,
@@ -17,7 +18,6 @@ from kerasnets.figures.style import (
     series_style,
     sheet,
 )
-from kerasnets.names import dataset_title
 
 _MARKED_EPOCHS = 20  # with more, markers hide the lines
 _LABEL_LENGTH = 40
@@ -33,7 +33,7 @@ def draw_overlay(comparison: Mapping[str, Any], path: Path) -> Path:
     Runs whose epochs were not timed are drawn by epoch alone.
 
     Args:
-        comparison: as `kerasnets.study.comparison.Comparison.to_json` gives it.
+        comparison: as `kerasnets.comparison.compare.Comparison.to_json` gives it.
         path: a PNG or SVG file; its folder must exist.
 
     Returns:

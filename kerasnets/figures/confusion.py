@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.ticker import PercentFormatter
 
-from kerasnets.collapse import collapsed_class
 from kerasnets.errors import RunError
 from kerasnets.figures.style import (
     INK,
@@ -22,6 +21,7 @@ from kerasnets.figures.style import (
     sheet,
 )
 from kerasnets.runs import Run, read_csv
+from kerasnets.statistics import collapsed_class
 
 _SHARES_UP_TO = 12  # classes: counts and shares fit their cells
 COUNTS_UP_TO = 16  # classes: counts alone do

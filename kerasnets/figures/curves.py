@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from kerasnets.errors import RunError
-from kerasnets.evaluation.trained import environment
 from kerasnets.figures.style import BLUE, GRAY, SMALL_SIZE, VERMILION, run_title, sheet
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
+from kerasnets.runs.records import environment
 
 _MARKED_EPOCHS = 20  # with more, markers hide the lines
 

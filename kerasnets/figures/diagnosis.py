@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from kerasnets.evaluation.signals import LayerSignal
+from kerasnets.catalog.titles import dataset_title, network_title
+from kerasnets.evaluation.layer_signals import LayerSignal
 from kerasnets.figures.style import BLUE, GRAY, INK, VERMILION, sheet
-from kerasnets.names import dataset_title, network_title
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 
 _COLORS = (VERMILION, BLUE, GRAY)
 

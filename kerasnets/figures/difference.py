@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.colors import FuncNorm
 
 from kerasnets import datasets
+from kerasnets.catalog.titles import dataset_title
 from kerasnets.evaluation.results import Predictions, read_predictions
 from kerasnets.figures.confusion import (
     COUNTS_UP_TO,
@@ -19,7 +20,6 @@ from kerasnets.figures.examples import NAME_LENGTH as SHORT_NAME
 from kerasnets.figures.examples import check_same_images
 from kerasnets.figures.gallery import Picture, Section, draw_gallery, evenly_chosen
 from kerasnets.figures.style import BLUE, INK, VERMILION, one_line, sheet
-from kerasnets.names import dataset_title
 from kerasnets.runs import Run
 
 _LABEL_LENGTH = 24

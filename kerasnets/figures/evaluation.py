@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kerasnets.evaluation.confusion import read_confusion
+from kerasnets.evaluation.results import read_confusion
 from kerasnets.figures.confusion import draw_confusion
 from kerasnets.figures.curves import draw_curves
 from kerasnets.figures.examples import draw_examples

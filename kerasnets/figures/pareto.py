@@ -15,6 +15,7 @@ from matplotlib.ticker import (
     PercentFormatter,
 )
 
+from kerasnets.catalog.titles import dataset_title
 from kerasnets.figures.style import (
     GRAY,
     SMALL_SIZE,
@@ -23,7 +24,6 @@ from kerasnets.figures.style import (
     series_style,
     sheet,
 )
-from kerasnets.names import dataset_title
 
 _PANEL = 2.5
 _LEGEND_LINE = 0.2
@@ -45,7 +45,7 @@ def draw_pareto(comparison: Mapping[str, Any], path: Path) -> Path:
     accuracy is far below the best is named, not drawn.
 
     Args:
-        comparison: as `kerasnets.study.comparison.Comparison.to_json` gives it, with
+        comparison: as `kerasnets.comparison.compare.Comparison.to_json` gives it, with
             one evaluated run or more.
         path: a PNG or SVG file; its folder must exist.
 

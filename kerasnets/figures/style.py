@@ -16,9 +16,9 @@ import matplotlib.style
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from kerasnets.catalog.titles import dataset_title, network_title
 from kerasnets.errors import RunError
-from kerasnets.names import dataset_title, network_title
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 from kerasnets.runs import atomic_file
 
 WIDTH = 7.0

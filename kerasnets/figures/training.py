@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from kerasnets.evaluation.trained import class_names
 from kerasnets.figures.confusion import draw_validation_confusion
 from kerasnets.figures.curves import draw_curves
 from kerasnets.runs import Run
+from kerasnets.runs.records import class_names
 
 
 def draw_training(run: Run) -> list[Path]:

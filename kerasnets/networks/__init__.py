@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from kerasnets.errors import RecipeError, unknown
-from kerasnets.networks.specs import (
+from kerasnets.catalog.networks import (
     INITIAL_WEIGHTS,
     NETWORKS,
     check_options,
     check_size,
 )
+from kerasnets.errors import RecipeError, unknown
 
 if TYPE_CHECKING:
     import keras
@@ -38,7 +38,7 @@ def build_model(
     """A functional Keras model that maps images to float32 logits [N, num_classes].
 
     Args:
-        name: a name of `kerasnets.networks.specs.NETWORKS`.
+        name: a name of `kerasnets.catalog.networks.NETWORKS`.
         input_shape: (height, width, channels), or (channels, height, width) for
             "channels_first".
         num_classes: at least 2.

@@ -10,8 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasnets.catalog.networks import NETWORKS
 from kerasnets.errors import WeightsError
-from kerasnets.networks.specs import NETWORKS
 
 # Keras weight name -> torch parameter name, by the kind of layer.
 _CONV = {"kernel": "weight", "bias": "bias"}

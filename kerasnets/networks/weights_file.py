@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from kerasnets import schema
 from kerasnets.errors import WeightsError, raise_unless_data
+from kerasnets.storage import schema
 
 _LARGEST_HEADER = 100_000_000  # bytes, as in the format's own library
 _TYPES = {

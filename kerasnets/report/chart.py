@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kerasnets.report.markup import Html, element
+from kerasnets.report.html import Html, element
 
 WIDTH, HEIGHT = 440, 290
 COLORS = 7  # series colors of page.css, then again with another dash

@@ -2,9 +2,9 @@
 
 import shlex
 
-from kerasnets.datasets.specs import DATASETS
-from kerasnets.recipes import Recipe
-from kerasnets.study.plan import Study
+from kerasnets.catalog.datasets import DATASETS
+from kerasnets.paper.plan import Study
+from kerasnets.recipe import Recipe
 
 _SWITCHES = {"batch_norm": "bn", "glorot": "glorot"}
 _SHORTER = {"learning_rate": "lr"}

@@ -6,23 +6,24 @@ from importlib.resources import files
 from pathlib import Path
 
 from kerasnets.errors import RunError
-from kerasnets.report.compared import comparison_section
-from kerasnets.report.confusion import confusion_section
-from kerasnets.report.curves import curves_section
-from kerasnets.report.examples import examples_section
-from kerasnets.report.failure import FoundDiagnosis, failure_section
-from kerasnets.report.markup import Html, element, joined
-from kerasnets.report.paper import claims_section, paper_section
-from kerasnets.report.reconciled import reconciled_section
-from kerasnets.report.repeating import (
+from kerasnets.report.html import Html, element, joined
+from kerasnets.report.sections.comparison import comparison_section
+from kerasnets.report.sections.confusion import confusion_section
+from kerasnets.report.sections.curves import curves_section
+from kerasnets.report.sections.examples import examples_section
+from kerasnets.report.sections.failure import FoundDiagnosis, failure_section
+from kerasnets.report.sections.paper import claims_section, paper_section
+from kerasnets.report.sections.reconciliation import reconciled_section
+from kerasnets.report.sections.repeating import (
     assumptions_section,
     commands_section,
     environment_section,
 )
+from kerasnets.report.sections.summary import summary_section
+from kerasnets.report.sections.timing import timing_section
 from kerasnets.report.sources import Sources
-from kerasnets.report.summary import summary_section
-from kerasnets.report.timing import timing_section
-from kerasnets.runs import why_not_writable, write_text
+from kerasnets.runs import write_text
+from kerasnets.storage.folders import why_not_writable
 from kerasnets.version import __version__
 
 # Names and short titles of the sections, in order.

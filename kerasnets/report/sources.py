@@ -5,20 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from kerasnets import runs
+from kerasnets.catalog.titles import dataset_title
+from kerasnets.comparison.compare import Comparison, compare
+from kerasnets.comparison.evaluated import Evaluated, read_evaluated
 from kerasnets.errors import RunError
-from kerasnets.evaluation.learning_curve import LearningCurve, learning_curve
-from kerasnets.evaluation.trained import environment
-from kerasnets.names import dataset_title
-from kerasnets.recipes import PAPER
+from kerasnets.paper import plan
+from kerasnets.paper.plan import PlannedRun
+from kerasnets.paper.reconciliation import alternatives
+from kerasnets.paper.reconciliation.table import Reconciled
+from kerasnets.paper.reconciliation.table import gather as reconcile
+from kerasnets.paper.results import Results, gather
+from kerasnets.recipe import PAPER
 from kerasnets.runs import Run
-from kerasnets.study import alternatives, plan
-from kerasnets.study.comparison import Comparison, compare
-from kerasnets.study.evaluated import Evaluated, read_evaluated
-from kerasnets.study.plan import PlannedRun
-from kerasnets.study.reconciled import Reconciled
-from kerasnets.study.reconciled import gather as reconcile
-from kerasnets.study.results import Results, gather
-from kerasnets.study.selection import find_runs, labels
+from kerasnets.runs.find import find_runs, labels
+from kerasnets.runs.records import LearningCurve, environment, learning_curve
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kerasnets.errors import KerasnetsError
-from kerasnets.report.failure import read_diagnoses
+from kerasnets.paper.plan import Study
 from kerasnets.report.page import page, write_page
+from kerasnets.report.sections.failure import read_diagnoses
 from kerasnets.report.sources import read_sources
-from kerasnets.study.plan import Study
 
 
 def write_study_page(

@@ -23,14 +23,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnets import manifest, runs, schema
+from kerasnets import runs
 from kerasnets.errors import RunError, TrainingDiverged, option, raise_unless_data
-from kerasnets.files import check_digest
-from kerasnets.training.callback_state import CallbackState, packed, unpacked
-from kerasnets.training.callbacks import advice
-from kerasnets.training.early_stop import Stopped
+from kerasnets.runs import ALL, LAST, NONE
+from kerasnets.storage import digests, schema
+from kerasnets.storage.files import check_digest
+from kerasnets.training.callbacks.callback_state import CallbackState, packed, unpacked
+from kerasnets.training.callbacks.early_stop import Stopped
+from kerasnets.training.callbacks.watchers import advice
 from kerasnets.training.epoch_table import EpochTable
-from kerasnets.training.kept import ALL, LAST, NONE
 
 # While a run trains: the newest, and the one before it in case the newest is damaged.
 KEPT = 2
@@ -138,7 +139,7 @@ def save(
         metrics: as `metrics_of` gave them inside the epoch; as they are unless given.
         callbacks: what the callbacks know.
         stopped: that one of them has ended training, if so.
-        keep: of `kerasnets.training.kept.KEEP`; with `ALL`, those of whole epochs are
+        keep: of `kerasnets.runs.KEEP`; with `ALL`, those of whole epochs are
             not dropped.
 
     Raises:
@@ -181,7 +182,7 @@ def save(
     path = folder / f"epoch-{epoch:05d}{inside}.npz"
     if not folder.exists():
         folder.mkdir()
-        manifest.sync_folder(folder.parent)
+        digests.sync_folder(folder.parent)
     with runs.atomic_file(path, "wb") as file:
         # As bytes: text takes four a character, and the tables grow with every epoch.
         np.savez(file, state=np.array(json.dumps(state).encode()), **arrays)
@@ -198,7 +199,7 @@ def save(
 
 def finish(folder: Path, keep: str) -> None:
     """Leave of a finished run's checkpoints those that `keep` says, one of
-    `kerasnets.training.kept.KEEP`."""
+    `kerasnets.runs.KEEP`."""
     files = _files(folder)
     last = next(filter(_is_as_written, files), None) if keep == LAST else None
     if keep == NONE or last:

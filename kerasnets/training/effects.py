@@ -1,7 +1,7 @@
 """Settings of the learning rate that would change nothing, once the steps are known."""
 
 from kerasnets.errors import RecipeError
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 
 
 def check_schedule(recipe: Recipe, steps: int, trained: int | None = None) -> None:

@@ -9,42 +9,38 @@ from pathlib import Path
 
 import keras
 
-from kerasnets import datasets, run_results, run_states, runs
-from kerasnets.datasets.batches import Batches, evaluation_batches, training_batches
-from kerasnets.datasets.pixels import HostPixels
-from kerasnets.datasets.preprocessing import Preprocessing
-from kerasnets.engines import (
-    choice,
-    determinism,
-    out_of_memory,
-    runtime,
-    whole_batches,
+from kerasnets import datasets, runs
+from kerasnets.catalog.networks import check_size
+from kerasnets.compute import determinism, out_of_memory, runtime
+from kerasnets.compute.freed_models import frees_models
+from kerasnets.datasets.pipeline.batches import (
+    Batches,
+    evaluation_batches,
+    training_batches,
 )
-from kerasnets.engines.freed_models import frees_models
-from kerasnets.engines.placement import place
+from kerasnets.datasets.pipeline.host_pixels import HostPixels, place
+from kerasnets.datasets.preprocessing import Preprocessing
+from kerasnets.engines import choice
 from kerasnets.errors import RecipeError, RunError, option, shown, unknown
-from kerasnets.files import check_digest
 from kerasnets.networks import build_model
-from kerasnets.networks.specs import check_size
-from kerasnets.recipes import Recipe, protocol_of
-from kerasnets.runs import Run
-from kerasnets.schema import ENVIRONMENT
-from kerasnets.training import callback_state, checkpoint, interval, keras_callbacks
-from kerasnets.training import callbacks as watch
+from kerasnets.recipe import Recipe, protocol_of
+from kerasnets.runs import KEEP, LAST, Run, results, status
+from kerasnets.storage.files import check_digest
+from kerasnets.storage.schema import ENVIRONMENT
+from kerasnets.training import checkpoint, checkpointing, fixed_batch_size
+from kerasnets.training.callbacks import callback_state, of_keras, recorders
+from kerasnets.training.callbacks import watchers as watch
+from kerasnets.training.callbacks.early_stop import EarlyStop
+from kerasnets.training.callbacks.energy import energy_loggers
+from kerasnets.training.callbacks.of_keras import Callbacks
+from kerasnets.training.callbacks.progress import NORMAL, ProgressReporter
+from kerasnets.training.callbacks.stop_requests import StopRequest, stop_requests
 from kerasnets.training.checkpoint import Checkpoint
-from kerasnets.training.checkpointer import Checkpointer
-from kerasnets.training.early_stop import EarlyStop
+from kerasnets.training.checkpointing import Checkpointer, Interval
+from kerasnets.training.compile import LearningRate, compile_model, learning_rate
 from kerasnets.training.effects import check_schedule
-from kerasnets.training.energy import energy_loggers
-from kerasnets.training.facts import Facts
-from kerasnets.training.interval import Interval
-from kerasnets.training.kept import KEEP, LAST
-from kerasnets.training.keras_callbacks import Callbacks
+from kerasnets.training.environment import Facts
 from kerasnets.training.loop import run_epochs
-from kerasnets.training.objective import compile_model, learning_rate
-from kerasnets.training.progress import NORMAL, ProgressReporter
-from kerasnets.training.schedule import LearningRate
-from kerasnets.training.signals import StopRequest, stop_requests
 
 
 @frees_models
@@ -59,7 +55,7 @@ def fit(
     deterministic: bool = False,
     data_dir: Path | str | None = None,
     confusion_every: int = 1,
-    checkpoint_every: Interval | int | str = interval.DEFAULT,
+    checkpoint_every: Interval | int | str = checkpointing.DEFAULT,
     keep_checkpoints: str | None = None,
     callbacks: Callbacks = (),
     verbosity: int = NORMAL,
@@ -112,8 +108,8 @@ def fit(
     path = Path(path) if path is not None else runs.DEFAULT_ROOT / recipe.name
     data_dir = None if data_dir is None else Path(data_dir)
     checkpoint_every = Interval.of(checkpoint_every)
-    users = keras_callbacks.as_list(callbacks)
-    keras_callbacks.check(users, recipe)
+    users = of_keras.as_list(callbacks)
+    of_keras.check(users, recipe)
     if not isinstance(confusion_every, int) or confusion_every < 1:
         raise RecipeError(
             "confusion_every must be a whole number of epochs, at least 1, not "
@@ -139,7 +135,7 @@ def fit(
         dataset = datasets.load_for(recipe, data_dir)
         loaded_s = time.perf_counter() - loading
         parts = datasets.partition(dataset, recipe)
-        whole = whole_batches.are_needed(session)
+        whole = fixed_batch_size.are_needed(session)
         placed = place(session, HostPixels)
         train = training_batches(recipe, dataset, parts.train, place=placed, fill=whole)
         validation = evaluation_batches(
@@ -162,7 +158,7 @@ def fit(
         model.optimizer.build(model.trainable_variables)
         choice.use(model, engine)
         if whole:
-            whole_batches.install(model)
+            fixed_batch_size.install(model)
         facts = Facts(
             recipe,
             session,
@@ -251,15 +247,15 @@ def _train(
     """The part that writes: from the last checkpoint, if any, to model.keras."""
     model, epochs = facts.model, run.recipe.epochs
     rate = learning_rate(run.recipe, facts.steps)
-    history = watch.HistoryLogger(
+    history = recorders.HistoryLogger(
         run.path,
         rate if isinstance(rate, LearningRate) else None,
-        every_step=keras_callbacks.may_set_rate_between_steps(users),
+        every_step=of_keras.may_set_rate_between_steps(users),
         objective=objective,
     )
-    records: list[watch.TableKeeper] = [
+    records: list[recorders.TableKeeper] = [
         history,
-        watch.EpochTimer(
+        recorders.EpochTimer(
             run.path,
             facts.session,
             train_images=len(facts.parts.train),
@@ -267,14 +263,14 @@ def _train(
             batch_size=run.recipe.batch_size,
             waited_s=lambda: train.waited_s,
         ),
-        watch.ConfusionMatrixLogger(run.path, every=confusion_every),
+        recorders.ConfusionMatrixLogger(run.path, every=confusion_every),
     ]
     # Not of every machine: a finished run need not have what this one would record.
     keepers = [*records, *energy_loggers(run.path, facts.session.device)]
     before = runs.load(run.path).recipe
     whole = _are_whole(run.model_file, *(keeper.table.path for keeper in records))
     if whole and before.epochs == epochs:
-        reached = run_states.progress(run)
+        reached = status.progress(run)
         if reached.finished:
             reporter.say(f"{run.path} is finished: {reached}.")
             if keep_checkpoints:
@@ -290,7 +286,7 @@ def _train(
     Preprocessing.of(run.recipe, facts.dataset, model).write(run)
     # What was made of fewer epochs must not pass for this run's once it has trained
     # further.
-    run_results.remove_results(run)
+    results.remove_results(run)
     for stale in ("curves.png", "validation_confusion.png", run.model_file.name):
         if (run.path / stale).exists():
             runs.remove(run.path / stale)

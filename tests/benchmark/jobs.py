@@ -8,7 +8,7 @@ import time
 import weakref
 from pathlib import Path
 
-from kerasnets.benchmark.turns import Ready, turns
+from kerasnets.benchmark.measure import Ready, turns
 from kerasnets.errors import BackendError, OutOfMemory
 
 finalized: list[str] = []

@@ -5,8 +5,9 @@ import json
 import jobs
 import pytest
 
-from kerasnets.benchmark import compiling, contenders, processes, report
-from kerasnets.benchmark.report import benchmark
+from kerasnets.benchmark import comparison, compiling, processes
+from kerasnets.benchmark.comparison import benchmark
+from kerasnets.benchmark.contenders import contender
 
 TWIN = "plain PyTorch twin"
 
@@ -14,10 +15,10 @@ TWIN = "plain PyTorch twin"
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
     """Contenders that compute nothing."""
-    monkeypatch.setattr(report, "_place", jobs.place)
-    monkeypatch.setattr(report.roofline, "measure_ceiling", jobs.ceiling)
-    monkeypatch.setattr(report.runtime, "backend", lambda: "torch")
-    monkeypatch.setattr(contenders, "torchvision_works", lambda: False)
+    monkeypatch.setattr(comparison, "_place", jobs.place)
+    monkeypatch.setattr(comparison.roofline, "measure_ceiling", jobs.ceiling)
+    monkeypatch.setattr(comparison.runtime, "backend", lambda: "torch")
+    monkeypatch.setattr(contender, "torchvision_works", lambda: False)
 
 
 @pytest.fixture

@@ -7,10 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnets.benchmark import keras_contender, roofline
+from kerasnets.benchmark import roofline
 from kerasnets.benchmark.clock import Clock
-from kerasnets.benchmark.contenders import Contender, expand, surroundings
-from kerasnets.benchmark.turns import Ready, turns
+from kerasnets.benchmark.contenders import keras_contender
+from kerasnets.benchmark.contenders.choice import expand, surroundings
+from kerasnets.benchmark.contenders.contender import Contender
+from kerasnets.benchmark.measure import Ready, turns
 from kerasnets.benchmark.work import Work
 from kerasnets.errors import BackendError, TrainingDiverged
 
@@ -18,8 +20,8 @@ torch = pytest.importorskip("torch")
 if keras.backend.backend() != "torch":
     pytest.skip("plain PyTorch runs on PyTorch", allow_module_level=True)
 
-from kerasnets.benchmark import torch_contender  # noqa: E402
-from kerasnets.benchmark.torch_batches import TorchBatches, crop_and_flip  # noqa: E402
+from kerasnets.benchmark.contenders import torch_contender  # noqa: E402
+from kerasnets.benchmark.contenders.torch_batches import TorchBatches, crop_and_flip  # noqa: E402
 
 TRAIN = Work(network="resnet18", batch_size=2, channels=1)
 OURS = Contender("kerasnets", engine="auto")
@@ -184,12 +186,12 @@ def test_a_ceiling_is_measured():
 
 
 def test_names_say_what_is_measured(monkeypatch):
-    from kerasnets.benchmark import contenders
+    from kerasnets.benchmark.contenders import choice, contender
 
     def names(*others, **options):
         return [one.name for one in expand(others, **options)]
 
-    monkeypatch.setattr(contenders, "torchvision_works", lambda: True)
+    monkeypatch.setattr(contender, "torchvision_works", lambda: True)
     assert names("torchvision", "torchvision-compiled") == [
         "kerasnets",
         "torchvision contiguous",
@@ -202,7 +204,7 @@ def test_names_say_what_is_measured(monkeypatch):
         "kerasnets-eager",
         "keras",
     ]
-    monkeypatch.setattr(contenders.runtime, "backend", lambda: "jax")
+    monkeypatch.setattr(choice.runtime, "backend", lambda: "jax")
     for name in ("torchvision", "torchvision-compiled", "kerasnets-eager"):
         with pytest.raises(BackendError, match=f"with {name} needs the PyTorch"):
-            contenders.check((name,))
+            choice.check((name,))

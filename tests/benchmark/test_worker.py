@@ -6,8 +6,8 @@ import signal
 import jobs
 import pytest
 
-from kerasnets.benchmark import processes, report
-from kerasnets.benchmark.contenders import Contender
+from kerasnets.benchmark import comparison, processes
+from kerasnets.benchmark.contenders.contender import Contender
 from kerasnets.benchmark.work import Work
 from kerasnets.benchmark.worker import Worker
 from kerasnets.cli import main as cli
@@ -113,8 +113,8 @@ def test_what_befalls_a_contender_ends_the_command_with_one_line(
     job, status, line, signals, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(processes, "turns", job)
-    monkeypatch.setattr(report, "_place", jobs.place)
-    monkeypatch.setattr(report.runtime, "backend", lambda: "jax")  # has no ceiling
+    monkeypatch.setattr(comparison, "_place", jobs.place)
+    monkeypatch.setattr(comparison.runtime, "backend", lambda: "jax")  # has no ceiling
     command = ["benchmark", "resnet18", "--against", "keras", "--out", str(tmp_path)]
     with pytest.raises(SystemExit) as ended:
         cli.main(command)

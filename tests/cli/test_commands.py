@@ -10,8 +10,8 @@ from made_records import add_metrics, make_records
 
 from kerasnets.cli.main import _run, kerasnets
 from kerasnets.cli.options import architecture_options, training_options
-from kerasnets.files import write_text
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
+from kerasnets.storage.files import write_text
 
 
 def run(capsys, *arguments: object) -> tuple[int, str, str]:

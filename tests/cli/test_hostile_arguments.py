@@ -80,12 +80,15 @@ def refuse(*_, **__):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A working folder with a run, where commands get as far as their data."""
-    from kerasnets import datasets, drill, parity
-    from kerasnets.benchmark import report
-    from kerasnets.datasets import prepare
+    from kerasnets import datasets, parity
+    from kerasnets.benchmark import comparison
+    from kerasnets.comparison import compare_files, diff_files
+    from kerasnets.datasets.download import prepare
+    from kerasnets.diagnosis import diagnose
+    from kerasnets.paper.reproduction import estimate
+    from kerasnets.paper.reproduction import reproduce as study
     from kerasnets.report import page
-    from kerasnets.study import comparison_files, diagnose, difference_files, estimate
-    from kerasnets.study import reproduce as study
+    from kerasnets.training import drill
 
     outside = tmp_path_factory.mktemp("outside")
     inside = outside / "inside"
@@ -97,14 +100,14 @@ def folder(tmp_path_factory):
         patch.setenv("TFDS_DATA_DIR", str(inside / "no-data"))
         patch.setattr(datasets, "load", refuse)
         patch.setattr(prepare, "_builder", refuse)
-        patch.setattr(report, "benchmark", refuse)
+        patch.setattr(comparison, "benchmark", refuse)
         patch.setattr(drill, "drill", refuse)
         patch.setattr(parity, "compare", refuse)
         patch.setattr(diagnose, "diagnose", refuse)
         patch.setattr(study, "reproduce", refuse)
         patch.setattr(estimate, "estimate", refuse)
-        patch.setattr(comparison_files, "write_comparison", refuse)
-        patch.setattr(difference_files, "write_difference", refuse)
+        patch.setattr(compare_files, "write_comparison", refuse)
+        patch.setattr(diff_files, "write_difference", refuse)
         patch.setattr(page, "write_page", refuse)
         patch.setattr("kerasnets.networks.build_model", refuse)
         yield inside

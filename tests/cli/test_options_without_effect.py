@@ -5,7 +5,7 @@ from made_records import add_metrics, make_records
 
 from kerasnets.cli.main import _run
 from kerasnets.errors import RecipeError
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 from kerasnets.training.effects import check_schedule
 
 FIT = "fit resnet18 --dataset digits --limit 60 --batch-size 10"
@@ -80,7 +80,7 @@ def test_a_summary_tells_the_dropout_rate(capsys):
 
 def rates(recipe: Recipe, steps: int, trained: int) -> list[float]:
     """What training uses, step by step."""
-    from kerasnets.training.schedule import LearningRate
+    from kerasnets.training.compile import LearningRate
 
     rate = LearningRate(
         recipe.learning_rate,

@@ -18,12 +18,12 @@ from made_records import add_metrics, make_records
 from made_runs import make_run
 
 from kerasnets import runs
+from kerasnets.catalog.locations import cache_folders, data_folder
 from kerasnets.cli.main import _run, kerasnets
 from kerasnets.cli.options import Name
-from kerasnets.datasets.folders import cache_folders, data_folder
-from kerasnets.engines import runtime
+from kerasnets.compute import runtime
+from kerasnets.console import printable
 from kerasnets.errors import KerasnetsError
-from kerasnets.printing import printable
 from kerasnets.runs import Run
 
 
@@ -39,7 +39,7 @@ def place(run, monkeypatch, tmp_path):
     """A working folder with a run, and no data."""
     monkeypatch.chdir(run.path.parents[2])
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "no-data"))
-    monkeypatch.setattr("kerasnets.datasets.prepare._check_reachable", refuse)
+    monkeypatch.setattr("kerasnets.datasets.download.prepare._check_reachable", refuse)
 
 
 def refuse(*_):

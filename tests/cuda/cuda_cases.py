@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import torch
 
-from kerasnets.engines import choice, torch_engine
-from kerasnets.engines.runtime import session
+from kerasnets.catalog.networks import NETWORKS
+from kerasnets.compute.runtime import session
+from kerasnets.engines import choice, install
 from kerasnets.networks import build_model
-from kerasnets.networks.specs import NETWORKS
 
 CLASSES, SIZE, BATCH = 10, 32, 8
 RATE = 0.01
@@ -156,12 +156,12 @@ def logits_on_both(name: str, options: dict) -> tuple[np.ndarray, np.ndarray]:
     images, _ = batch()
     with computing("cuda:0", "float32"):
         model = built(name, options)
-        torch_engine.install(model)
+        install.install(model)
         ours = model.predict_on_batch(images)
     with computing("cpu", "float32"):
         for variable in model.variables:
             variable.value.data = variable.value.data.cpu()
-        torch_engine.install(model)
+        install.install(model)
         return ours, model.predict_on_batch(images)
 
 

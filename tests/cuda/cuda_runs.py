@@ -5,10 +5,10 @@ from pathlib import Path
 import keras
 import pytest
 
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
 from kerasnets.training import fit as training
-from kerasnets.training.interval import Interval
+from kerasnets.training.checkpointing import Interval
 
 # Stands for the small network below in its place: a checkpoint of the real one is
 # 90 MB, which takes longer than its training here.

@@ -8,13 +8,12 @@ import pytest
 import torch
 
 from kerasnets import datasets
-from kerasnets.datasets.batches import evaluation_batches, training_batches
-from kerasnets.datasets.pixels import HostPixels
-from kerasnets.drill import fingerprint
-from kerasnets.engines.placement import place
-from kerasnets.engines.runtime import session
-from kerasnets.engines.torch_pixels import TorchPixels
+from kerasnets.compute.runtime import session
+from kerasnets.datasets.pipeline.batches import evaluation_batches, training_batches
+from kerasnets.datasets.pipeline.host_pixels import HostPixels, place
+from kerasnets.datasets.pipeline.torch_pixels import TorchPixels
 from kerasnets.training import fit as training
+from kerasnets.training.drill import fingerprint
 
 FREE = {"resident": None, "pinned": 0}
 

@@ -6,7 +6,7 @@ import cuda_runs
 import pytest
 import torch
 
-from kerasnets.energy import energy_counter
+from kerasnets.compute.energy import energy_counter
 from kerasnets.runs import read_csv
 
 

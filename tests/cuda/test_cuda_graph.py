@@ -4,7 +4,7 @@ import cuda_runs
 import pytest
 import torch
 
-from kerasnets.drill import fingerprint
+from kerasnets.training.drill import fingerprint
 
 EAGER, GRAPH = "torch_graph", "torch_cuda_graph"
 

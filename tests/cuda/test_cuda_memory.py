@@ -7,8 +7,8 @@ import cuda_runs
 import pytest
 import torch
 
-from kerasnets.drill import fingerprint
 from kerasnets.errors import OutOfMemory
+from kerasnets.training.drill import fingerprint
 
 BATCH = 1000
 # Of these, the weights and momenta of ResNet-18 take 90 MB; the first convolution's

@@ -9,9 +9,9 @@ import sys
 import cuda_runs
 import pytest
 
-from kerasnets import drill as drilling
 from kerasnets import runs
-from kerasnets.drill import fingerprint
+from kerasnets.training import drill as drilling
+from kerasnets.training.drill import fingerprint
 
 NETWORKS = {
     cuda_runs.SMALL: {"dropout": 0.2},
@@ -57,7 +57,7 @@ def test_a_run_interrupted_inside_an_epoch(tmp_path, network):
 _TRAIN = """
 import json, sys
 import cuda_runs
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 cuda_runs.trained(sys.argv[2], Recipe.from_json(sys.argv[1]))
 """
 

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 
-from kerasnets.datasets.builders import Mirror
+from kerasnets.datasets.download.builders import Mirror
 
 TRAIN, TEST = 30, 20
 CIFAR10_NAMES = [f"kind {k}" for k in range(10)]

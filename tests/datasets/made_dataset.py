@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kerasnets.datasets.crc32c import crc32c, masked
-from kerasnets.datasets.records import read_array_record
+from kerasnets.datasets.sources.tfds_records import crc32c, masked, read_array_record
 
 
 def encoded(pixels: np.ndarray, form: str = "PNG") -> bytes:

@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from kerasnets.datasets import archives
+from kerasnets.datasets.download import archives
 
 
 def tar(tmp_path, *members):

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from kerasnets.datasets import augment
+from kerasnets.datasets.pipeline import augment
 
 IMAGES = arrays.arrays(
     np.uint8,

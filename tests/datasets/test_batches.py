@@ -10,10 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasnets.datasets import Dataset, Split, Subset
-from kerasnets.datasets.batches import Batches, evaluation_batches, training_batches
 from kerasnets.datasets.dataset import statistics
+from kerasnets.datasets.pipeline.batches import (
+    Batches,
+    evaluation_batches,
+    training_batches,
+)
 from kerasnets.errors import RecipeError
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -192,12 +196,12 @@ def test_any_backend_trains_on_them(backend):
     code = (
         "import sys, numpy as np\n"
         "from kerasnets import datasets\n"
-        "from kerasnets.recipes import Recipe\n"
+        "from kerasnets.recipe import Recipe\n"
         "recipe = Recipe.for_paper('resnet18', 'digits', image_size=8, limit=100)\n"
         "dataset = datasets.load('digits', image_size=8)\n"
         "assert 'keras' not in sys.modules\n"
         "parts = datasets.partition(dataset, recipe)\n"
-        "from kerasnets.datasets.batches import training_batches\n"
+        "from kerasnets.datasets.pipeline.batches import training_batches\n"
         "recipe = Recipe.for_paper('resnet18', 'digits', image_size=8, batch_size=32)\n"
         "batches = training_batches(recipe, dataset, parts.train)\n"
         "import keras\n"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kerasnets import datasets
-from kerasnets.datasets import tfds_source
+from kerasnets.datasets.sources import tfds
 from kerasnets.errors import DatasetError
 
 TRAIN, TEST = made.grey(12), made.grey(4)
@@ -30,13 +30,13 @@ def data(tmp_path):
 def decodings(monkeypatch):
     """Grows with every dataset that is decoded."""
     names = []
-    read = tfds_source.read
+    read = tfds.read
 
     def counted(name, *rest):
         names.append(name)
         return read(name, *rest)
 
-    monkeypatch.setattr(tfds_source, "read", counted)
+    monkeypatch.setattr(tfds, "read", counted)
     return names
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from kerasnets import datasets
-from kerasnets.datasets import builders, folders
-from kerasnets.datasets.prepare import prepare
+from kerasnets.catalog import locations
+from kerasnets.datasets.download import builders
+from kerasnets.datasets.download.prepare import prepare
 from kerasnets.errors import DatasetError
 
 FASHION = ("T-shirt/top", "Trouser", "Pullover")
@@ -98,7 +99,7 @@ def check_failure(data, mirror, *words):
     assert "\n" not in message
     for word in words:
         assert word in message
-    assert folders.prepared_folder("mnist", data) is None
+    assert locations.prepared_folder("mnist", data) is None
     left = [path.name for path in data.rglob("*")]
     assert not [name for name in left if "incomplete" in name or ".tmp." in name]
 
@@ -113,7 +114,7 @@ def test_a_server_that_dies_midway_then_a_retry(mnist, tmp_path):
     check_failure(tmp_path, mnist.mirror(), mnist.url.rstrip("/"), "broke off")
     mnist.stop_after = None
     folder = prepare("mnist", data_dir=tmp_path, mirror=mnist.mirror())
-    assert folders.prepared_folder("mnist", tmp_path) == folder
+    assert locations.prepared_folder("mnist", tmp_path) == folder
 
 
 def test_a_server_that_stalls_midway_then_a_retry(mnist, tmp_path, monkeypatch):
@@ -125,7 +126,7 @@ def test_a_server_that_stalls_midway_then_a_retry(mnist, tmp_path, monkeypatch):
     assert time.monotonic() - began < 20
     mnist.stop_after, mnist.stalls = None, False
     folder = prepare("mnist", data_dir=tmp_path, mirror=mnist.mirror())
-    assert folders.prepared_folder("mnist", tmp_path) == folder
+    assert locations.prepared_folder("mnist", tmp_path) == folder
 
 
 @pytest.mark.parametrize("status", [403, 404, 503])
@@ -162,7 +163,7 @@ def test_what_a_killed_process_left_is_removed(mnist, tmp_path):
     for folder in (unfinished, download):
         folder.mkdir(parents=True)
         (folder / "half").write_bytes(b"half")
-    assert folders.prepared_folder("mnist", tmp_path) is None
+    assert locations.prepared_folder("mnist", tmp_path) is None
     prepare("mnist", data_dir=tmp_path, mirror=mnist.mirror())
     assert not unfinished.exists()
     assert not download.exists()
@@ -172,8 +173,8 @@ def test_a_killed_preparation_is_never_read_as_whole(mnist, tmp_path):
     code = (
         "import os, sys; from pathlib import Path\n"
         "from kerasnets.datasets import archives\n"
-        "from kerasnets.datasets.builders import Mirror\n"
-        "from kerasnets.datasets.prepare import prepare\n"
+        "from kerasnets.datasets.download.builders import Mirror\n"
+        "from kerasnets.datasets.download.prepare import prepare\n"
         "def read(*paths):\n"
         "    yield from list(whole(*paths))[:5]\n"
         "    os._exit(9)\n"
@@ -181,7 +182,7 @@ def test_a_killed_preparation_is_never_read_as_whole(mnist, tmp_path):
         f"prepare('mnist', data_dir=Path({str(tmp_path)!r}), mirror={mnist.mirror()!r})"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
-    assert folders.prepared_folder("mnist", tmp_path) is None
+    assert locations.prepared_folder("mnist", tmp_path) is None
     folder = prepare("mnist", data_dir=tmp_path, mirror=mnist.mirror())
     names = [path.name for path in folder.parent.iterdir()]
     assert names == [folder.name]
@@ -190,8 +191,8 @@ def test_a_killed_preparation_is_never_read_as_whole(mnist, tmp_path):
 def test_two_processes_take_turns(mnist, tmp_path):
     code = (
         "from pathlib import Path\n"
-        "from kerasnets.datasets.builders import Mirror\n"
-        "from kerasnets.datasets.prepare import prepare\n"
+        "from kerasnets.datasets.download.builders import Mirror\n"
+        "from kerasnets.datasets.download.prepare import prepare\n"
         f"prepare('mnist', data_dir=Path({str(tmp_path)!r}), mirror={mnist.mirror()!r})"
     )
     both = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]

@@ -7,7 +7,7 @@ import pytest
 
 from kerasnets.cli.main import _run
 from kerasnets.errors import RecipeError
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 from kerasnets.report.commands import fit_command
 
 FIELDS = ("epochs", "batch_size", "augment", "normalize")
@@ -126,7 +126,7 @@ def test_a_dataset_that_must_be_seen_is_prepared_first(tmp_path, asked, monkeypa
     def prepare(name, *, data_dir):
         write(data_dir, 1)
 
-    monkeypatch.setattr("kerasnets.datasets.prepare.prepare", prepare)
+    monkeypatch.setattr("kerasnets.datasets.download.prepare.prepare", prepare)
     line = ["fit", "resnet34", "--dataset", "glyphs", "--data-dir", str(tmp_path)]
     assert _run(line) == 2
     assert values(asked[0]) == GREY

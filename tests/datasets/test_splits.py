@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from kerasnets.datasets import Dataset, Split, partition
 from kerasnets.errors import DatasetError
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 
 
 def make(labels, test_images=6) -> Dataset:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from kerasnets import datasets
-from kerasnets.datasets.folders import declared_channels
+from kerasnets.catalog.locations import declared_channels
 from kerasnets.errors import DatasetError, InstallationError
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 
 
 def rows(count: int, label=lambda index: index % 2) -> list[dict]:

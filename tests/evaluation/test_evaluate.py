@@ -10,12 +10,11 @@ from trained_run import make_run
 
 from kerasnets import datasets, runs
 from kerasnets.errors import KerasnetsError, RunError
-from kerasnets.evaluation.confusion import read_confusion
 from kerasnets.evaluation.evaluate import evaluate
-from kerasnets.evaluation.results import read_predictions
+from kerasnets.evaluation.results import read_confusion, read_predictions
 from kerasnets.figures import draw_evaluation
-from kerasnets.run_results import FILES as ALL
-from kerasnets.run_results import stale
+from kerasnets.runs.results import FILES as ALL
+from kerasnets.runs.results import stale
 
 FILES = {"metrics.json", "confusion_matrix.csv", "per_class.csv", "predictions.csv"}
 

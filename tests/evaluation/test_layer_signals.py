@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnets.evaluation.signals import layer_signals
+from kerasnets.evaluation.layer_signals import layer_signals
 from kerasnets.networks.blocks import Blocks
 
 RNG = np.random.default_rng(0)

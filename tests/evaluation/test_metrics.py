@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
-from kerasnets.evaluation.metrics import cross_entropy, measure, top_k_accuracy
-from kerasnets.evaluation.predict import softmax
+from kerasnets.evaluation.metrics import cross_entropy, measure, softmax, top_k_accuracy
 
 
 @st.composite

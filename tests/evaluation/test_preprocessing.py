@@ -14,7 +14,7 @@ from kerasnets import datasets, runs
 from kerasnets.datasets import preprocessing
 from kerasnets.errors import RunError
 from kerasnets.evaluation.evaluate import evaluate
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 from kerasnets.training.fit import fit
 
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "run-folder.md"

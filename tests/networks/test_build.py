@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from kerasnets.catalog.networks import NETWORKS, minimum_size
 from kerasnets.errors import RecipeError
 from kerasnets.networks import build_model
-from kerasnets.networks.specs import NETWORKS, minimum_size
 
 # The smallest of each family, by its quickest head.
 SMALL = {

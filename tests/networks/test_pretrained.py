@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch_twins import random_twin
 
+from kerasnets.catalog.networks import NETWORKS
 from kerasnets.errors import WeightsError
 from kerasnets.networks import build_model
 from kerasnets.networks.pretrained import load_torchvision_weights, torchvision_names
-from kerasnets.networks.specs import NETWORKS
 
 
 def logits_of_both(model, twin, pixels):

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from kerasnets.benchmark.plain_torch import plain_network
+from kerasnets.benchmark.contenders.plain_torch import plain_network
 
 
 def random_twin(name: str, batch_norm: bool) -> nn.Module:

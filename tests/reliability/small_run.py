@@ -3,7 +3,7 @@ normalization, dropout, momentum, shuffling, augmentation, a schedule."""
 
 import keras
 
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
 from kerasnets.training import fit as training
 

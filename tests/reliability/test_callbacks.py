@@ -11,11 +11,12 @@ import small_run
 from test_resume import EVERY_STEP, Interrupt, with_jax
 
 from kerasnets import runs
-from kerasnets.drill import fingerprint
 from kerasnets.errors import RecipeError, RunError
-from kerasnets.run_states import state
-from kerasnets.training import callback_state, checkpoint
-from kerasnets.training.interval import Interval
+from kerasnets.runs.status import state
+from kerasnets.training import checkpoint
+from kerasnets.training.callbacks import callback_state
+from kerasnets.training.checkpointing import Interval
+from kerasnets.training.drill import fingerprint
 
 C = keras.callbacks
 EPOCHS = 4
@@ -306,7 +307,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_written(tmp_path, ca
 
 def test_tensorboard_needs_tensorflow(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "kerasnets.training.keras_callbacks._is_installed", lambda package: False
+        "kerasnets.training.callbacks.of_keras._is_installed", lambda package: False
     )
     with pytest.raises(RecipeError, match=r"TensorBoard cannot be used: .*TensorFlow"):
         small_run.fit(tmp_path / "run", callbacks=C.TensorBoard(tmp_path / "logs"))
@@ -338,7 +339,7 @@ class Summary:
 def test_tensorboards_steps_go_on(tmp_path, monkeypatch):
     summary = Summary()
     monkeypatch.setattr(
-        "kerasnets.training.keras_callbacks._is_installed", lambda package: True
+        "kerasnets.training.callbacks.of_keras._is_installed", lambda package: True
     )
 
     def board():

@@ -6,11 +6,13 @@ import time
 import numpy as np
 import pytest
 
-from kerasnets import build_model, manifest
-from kerasnets.engines import choice, runtime
-from kerasnets.recipes import Recipe
-from kerasnets.training import checkpoint, interval
-from kerasnets.training.objective import compile_model
+from kerasnets import build_model
+from kerasnets.compute import runtime
+from kerasnets.engines import choice
+from kerasnets.recipe import Recipe
+from kerasnets.storage import digests
+from kerasnets.training import checkpoint, checkpointing
+from kerasnets.training.compile import compile_model
 
 MOST = 0.02  # of an epoch
 STEPS = 422  # of MNIST, a tenth of it held out
@@ -19,7 +21,7 @@ STEPS = 422  # of MNIST, a tenth of it held out
 @pytest.mark.slow
 def test_checkpoints_take_less_than_2_percent_of_an_epoch(tmp_path):
     recipe = Recipe.for_paper("resnet34", "mnist")
-    manifest.begin(tmp_path)
+    digests.begin(tmp_path)
     rng = np.random.default_rng(0)
     images = rng.random((recipe.batch_size, 32, 32, 1), dtype="float32")
     labels = rng.integers(0, 10, recipe.batch_size)
@@ -39,8 +41,8 @@ def test_checkpoints_take_less_than_2_percent_of_an_epoch(tmp_path):
             step_s.append(stepped - began)
             checkpoint_s.append(time.perf_counter() - stepped)
     each, epoch_s = statistics.median(checkpoint_s), STEPS * statistics.median(step_s)
-    assert interval.DEFAULT.seconds is not None
-    count = 1 + epoch_s // interval.DEFAULT.seconds
+    assert checkpointing.DEFAULT.seconds is not None
+    count = 1 + epoch_s // checkpointing.DEFAULT.seconds
     share = count * each / epoch_s
     print(
         f"{count:.0f} checkpoints of {path.stat().st_size / 1e6:.0f} MB and {each:.2f} "

@@ -6,12 +6,12 @@ import pytest
 import small_run
 
 from kerasnets import runs
-from kerasnets.drill import fingerprint
-from kerasnets.engines import determinism
-from kerasnets.engines.determinism import deterministic
-from kerasnets.engines.runtime import Session
+from kerasnets.compute import determinism
+from kerasnets.compute.determinism import deterministic
+from kerasnets.compute.runtime import Session
 from kerasnets.errors import BackendError
 from kerasnets.evaluation.evaluate import evaluate
+from kerasnets.training.drill import fingerprint
 
 RESULTS = ("confusion_matrix.csv", "per_class.csv", "predictions.csv")
 

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 from click.testing import CliRunner
 
-from kerasnets import drill as drilling
-from kerasnets.cli.drill import drill as command
+from kerasnets.cli.training.drill import drill as command
 from kerasnets.errors import RunError
+from kerasnets.training import drill as drilling
 
 
 @pytest.fixture(scope="module")

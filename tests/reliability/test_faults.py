@@ -17,13 +17,13 @@ import victims
 from faults import failing_disk
 
 from kerasnets import datasets, runs
+from kerasnets.compute.out_of_memory import explained
 from kerasnets.datasets import cache
-from kerasnets.drill import fingerprint
-from kerasnets.engines.out_of_memory import explained
 from kerasnets.errors import DatasetError, KerasnetsError, OutOfMemory, RunError
 from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.training import checkpoint
-from kerasnets.training.interval import Interval
+from kerasnets.training.checkpointing import Interval
+from kerasnets.training.drill import fingerprint
 
 RECIPE = small_run.recipe(epochs=2)
 RESULTS = ("confusion_matrix.csv", "per_class.csv", "predictions.csv")
@@ -236,7 +236,7 @@ def test_other_errors_pass():
 
 JAX = """
 import keras
-from kerasnets.engines.out_of_memory import explained
+from kerasnets.compute.out_of_memory import explained
 from kerasnets.errors import OutOfMemory
 try:
     with explained(64):

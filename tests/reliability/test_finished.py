@@ -5,14 +5,15 @@ import shutil
 import pytest
 import small_run
 
-from kerasnets import manifest, runs
-from kerasnets.drill import fingerprint
+from kerasnets import runs
 from kerasnets.errors import RunError
 from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.figures import draw_evaluation, draw_training
-from kerasnets.run_results import stale
-from kerasnets.study.best_epoch import BestEpoch
-from kerasnets.training.energy import EnergyLogger
+from kerasnets.paper.best_epoch import BestEpoch
+from kerasnets.runs.results import stale
+from kerasnets.storage import digests
+from kerasnets.training.callbacks.energy import EnergyLogger
+from kerasnets.training.drill import fingerprint
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_what_is_damaged_is_made_again_from_the_checkpoint(
     small_run.fit(run.path, resume=True)
     assert "going on after epoch 3" in (run.path / "run.log").read_text()
     assert fingerprint(run) == fingerprint(finished)
-    verification = manifest.verify(run.path)
+    verification = digests.verify(run.path)
     assert verification is not None and verification.findings == ()
     small_run.fit(run.path, resume=True)
     assert "is finished" in capsys.readouterr().out

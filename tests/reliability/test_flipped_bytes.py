@@ -7,13 +7,14 @@ import pytest
 import small_run
 from test_resume import interrupted_fit
 
-from kerasnets import manifest, runs
-from kerasnets.drill import fingerprint
+from kerasnets import runs
 from kerasnets.errors import KerasnetsError
 from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.figures import draw_evaluation, draw_training
-from kerasnets.run_states import state
-from kerasnets.training.interval import Interval
+from kerasnets.runs.status import state
+from kerasnets.storage import digests
+from kerasnets.training.checkpointing import Interval
+from kerasnets.training.drill import fingerprint
 
 UNRECORDED = ("run.log", ".lock", ".digests.lock")
 NEEDED = ("recipe.json", "environment.json")  # what training cannot make again
@@ -55,7 +56,7 @@ def flipped(run, folder, times):
             content = bytearray((folder / name).read_bytes())
             content[places.randrange(len(content))] ^= places.randrange(1, 256)
             (folder / name).write_bytes(content)
-            found = manifest.verify(folder)
+            found = digests.verify(folder)
             assert found is not None
             assert [(one.name, one.what) for one in found.findings] == [
                 (name, "damaged")

@@ -8,10 +8,11 @@ import pytest
 import small_run
 from test_resume import EVERY_STEP, Interrupt, interrupted_fit
 
-from kerasnets import manifest, runs
-from kerasnets.drill import fingerprint
+from kerasnets import runs
 from kerasnets.evaluation.evaluate import evaluate
+from kerasnets.storage import digests
 from kerasnets.training import checkpoint
+from kerasnets.training.drill import fingerprint
 
 STEPS = small_run.STEPS
 
@@ -156,7 +157,7 @@ def as_before(path, *, smoothing: bool) -> None:
         state["digest"] = checkpoint._digest(state, arrays)
         with runs.atomic_file(file, "wb") as out:
             np.savez(out, state=np.array(json.dumps(state).encode()), **arrays)
-    assert manifest.verify(path).findings == ()
+    assert digests.verify(path).findings == ()
 
 
 @pytest.mark.parametrize("steps", [4, STEPS + 3, 2 * STEPS + 1])

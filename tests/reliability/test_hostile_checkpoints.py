@@ -13,7 +13,7 @@ from test_resume import interrupted_fit
 
 from kerasnets.errors import KerasnetsError
 from kerasnets.training import checkpoint
-from kerasnets.training.interval import Interval
+from kerasnets.training.checkpointing import Interval
 
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

@@ -6,13 +6,14 @@ import keras
 import pytest
 import small_run
 
-from kerasnets import manifest, runs
-from kerasnets.drill import fingerprint
+from kerasnets import runs
 from kerasnets.errors import RunError
-from kerasnets.run_states import state
+from kerasnets.runs import KEEP
+from kerasnets.runs.status import state
+from kerasnets.storage import digests
 from kerasnets.training import checkpoint
-from kerasnets.training.interval import Interval
-from kerasnets.training.kept import KEEP
+from kerasnets.training.checkpointing import Interval
+from kerasnets.training.drill import fingerprint
 
 EPOCHS = 3
 CONSTANT = {"schedule": "constant", "warmup": 0.0}
@@ -56,7 +57,7 @@ def test_epochs_can_be_raised_to_the_same_bits(tmp_path, longer, options, left):
     assert fingerprint(run) == longer
     assert kept(run)[-1] == "epoch-00004.npz"
     assert len(kept(run)) == (4 if "all" in options.values() else 1)
-    verification = manifest.verify(run.path)
+    verification = digests.verify(run.path)
     assert verification is not None and verification.findings == ()
 
 
@@ -98,7 +99,7 @@ def test_a_finished_run_changes_only_where_it_is_asked_to(tmp_path, capsys):
     fit(run.path, keep_checkpoints="none")
     assert not run.checkpoint_folder.exists()
     fit(run.path, keep_checkpoints="none")
-    verification = manifest.verify(run.path)
+    verification = digests.verify(run.path)
     assert verification is not None and verification.findings == ()
 
 

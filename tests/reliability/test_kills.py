@@ -11,8 +11,13 @@ import victims
 
 from kerasnets import datasets, runs
 from kerasnets.datasets import cache
-from kerasnets.datasets.prepare import prepare
-from kerasnets.drill import fingerprint, kill_until_done, run_child, warm_context
+from kerasnets.datasets.download.prepare import prepare
+from kerasnets.training.drill import (
+    fingerprint,
+    kill_until_done,
+    run_child,
+    warm_context,
+)
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="needs processes that start in no time"

@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasnets import runs
-from kerasnets.drill import fingerprint
+from kerasnets.catalog.networks import NETWORKS
 from kerasnets.errors import RunError, TrainingDiverged
-from kerasnets.networks.specs import NETWORKS
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 from kerasnets.training import checkpoint
 from kerasnets.training import fit as training
+from kerasnets.training.checkpointing import Interval
+from kerasnets.training.drill import fingerprint
 from kerasnets.training.fit import fit
-from kerasnets.training.interval import Interval
 
 EVERY_STEP = Interval(steps=1)
 
@@ -93,7 +93,7 @@ def test_an_interrupted_epoch_is_timed_over_its_parts(tmp_path):
 def test_batches_made_on_a_device_are_part_of_the_same_run(
     tmp_path, monkeypatch, whole, free_bytes
 ):
-    from kerasnets.engines.torch_pixels import TorchPixels
+    from kerasnets.datasets.pipeline.torch_pixels import TorchPixels
 
     made = []
 
@@ -336,7 +336,7 @@ def test_every_network_resumes_inside_an_epoch_with_jax(tmp_path, network):
 JAX = """
 import sys
 import keras, small_run
-from kerasnets.drill import fingerprint
+from kerasnets.training.drill import fingerprint
 from kerasnets.training.interval import Interval
 from test_resume import Interrupt, interrupted_fit
 whole = fingerprint(small_run.fit(sys.argv[1] + "/whole"))

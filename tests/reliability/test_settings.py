@@ -12,10 +12,10 @@ import small_run
 import torch
 
 from kerasnets import runs
-from kerasnets.engines import runtime
+from kerasnets.compute import runtime
 from kerasnets.errors import BackendError
 from kerasnets.evaluation.evaluate import evaluate
-from kerasnets.evaluation.trained import load_model
+from kerasnets.runs.trained import load_model
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "torch", reason="settings of PyTorch"

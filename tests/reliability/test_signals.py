@@ -12,10 +12,10 @@ import pytest
 import small_run
 
 from kerasnets import runs
-from kerasnets.drill import fingerprint
 from kerasnets.errors import Interrupted
 from kerasnets.training import checkpoint
-from kerasnets.training.signals import stop_requests
+from kerasnets.training.callbacks.stop_requests import stop_requests
+from kerasnets.training.drill import fingerprint
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
@@ -84,7 +84,7 @@ def test_a_second_signal_ends_it_at_once_and_consistent(tmp_path, expected, numb
 
 LONG_CALL = """
 import hashlib, signal, sys
-from kerasnets.training.signals import stop_requests
+from kerasnets.training.callbacks.stop_requests import stop_requests
 with stop_requests():
     print("in it", flush=True)
     # Like a step of XLA: minutes outside Python, other threads going on.
@@ -206,8 +206,8 @@ def test_other_commands_end_with_one_line_and_nothing_half_written(
     before = signal.getsignal(signal.SIGTERM)
     module, name, arguments = {
         "evaluate": ("kerasnets.evaluation.evaluate", "evaluate", [str(tmp_path)]),
-        "benchmark": ("kerasnets.benchmark.report", "benchmark", ["resnet18"]),
-        "prepare": ("kerasnets.datasets.prepare", "prepare", ["mnist"]),
+        "benchmark": ("kerasnets.benchmark.comparison", "benchmark", ["resnet18"]),
+        "prepare": ("kerasnets.datasets.download.prepare", "prepare", ["mnist"]),
     }[command]
     monkeypatch.setattr(f"{module}.{name}", signalled)
     runs.write_text(tmp_path / "recipe.json", small_run.recipe().to_json())

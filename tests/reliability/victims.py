@@ -8,7 +8,7 @@ import small_run
 from kerasnets.datasets import cache
 from kerasnets.datasets.dataset import Dataset, Split, fingerprint
 from kerasnets.evaluation.evaluate import evaluate
-from kerasnets.training.interval import Interval
+from kerasnets.training.checkpointing import Interval
 
 
 def train(path: Path) -> None:
@@ -35,6 +35,6 @@ def decode(folder: Path) -> None:
 
 
 def prepare(data: Path, mirror) -> None:
-    from kerasnets.datasets import prepare as preparing
+    from kerasnets.datasets.download import prepare as preparing
 
     preparing.prepare("mnist", data_dir=data, mirror=mirror)

@@ -4,7 +4,7 @@ import numpy as np
 from made_runs import CLASSES, make_run
 
 from kerasnets import runs
-from kerasnets.evaluation.confusion import write_confusion
+from kerasnets.evaluation.results import write_confusion
 from kerasnets.runs import Run
 
 

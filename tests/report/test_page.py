@@ -13,10 +13,10 @@ from made_runs import CLASSES, labels, make_run
 
 from kerasnets import runs
 from kerasnets.cli.main import _run
+from kerasnets.diagnosis import diagnose as module
 from kerasnets.errors import RunError
-from kerasnets.files import write_text
-from kerasnets.report import diagnosing
-from kerasnets.study import diagnose as module
+from kerasnets.report import missing_diagnoses
+from kerasnets.storage.files import write_text
 
 COLLAPSED = {"class": "1", "share": 0.995}
 HOSTILE = '<script>document.title="taken"</script>"><img src=x onerror=alert(1)>'
@@ -121,7 +121,7 @@ def test_a_collapsed_run_is_diagnosed_once(tmp_path, monkeypatch, capsys):
 
 
 def test_no_data_is_fetched_to_diagnose_unasked(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(diagnosing, "expected_s", refuse)
+    monkeypatch.setattr(missing_diagnoses, "expected_s", refuse)
     made(tmp_path / "runs" / "flat", metrics={"collapsed": COLLAPSED})
     recipe = tmp_path / "runs" / "flat" / "recipe.json"
     runs.write_json(recipe, {**runs.read_json(recipe), "dataset": "kmnist"})

@@ -13,15 +13,20 @@ from rich.console import Console
 from kerasnets import runs
 from kerasnets.cli.main import kerasnets
 from kerasnets.cli.tables import study_table
-from kerasnets.recipes import PAPER, Recipe
+from kerasnets.networks import cost
+from kerasnets.paper import files
+from kerasnets.paper.assumptions import ASSUMPTIONS
+from kerasnets.paper.plan import begin, plan
+from kerasnets.recipe import PAPER, Recipe
 from kerasnets.report.commands import fit_command, reproduce_command
-from kerasnets.report.failure import failure_section, read_diagnoses, undiagnosed
 from kerasnets.report.page import page
-from kerasnets.report.paper import paper_row, verdict_mark
+from kerasnets.report.sections.failure import (
+    failure_section,
+    read_diagnoses,
+    undiagnosed,
+)
+from kerasnets.report.sections.paper import paper_row, verdict_mark
 from kerasnets.report.sources import read_sources
-from kerasnets.study import cost, records
-from kerasnets.study.assumptions import ASSUMPTIONS
-from kerasnets.study.plan import begin, plan
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,7 +71,7 @@ def test_a_study_on_other_data_is_headed_by_what_was_measured(tmp_path, monkeypa
             study.run_folder(planned) / "recipe.json", planned.recipe.to_json()
         )
         (study.run_folder(planned) / "examples.png").touch()
-    results = records.write(study)
+    results = files.write(study)
     text, markdown = page(read_sources(study.path)), (study.path / "results.md")
     for found in (text, markdown.read_text()):
         # What the paper left unsaid is about its datasets.

@@ -12,7 +12,7 @@ import pytest
 
 from kerasnets import datasets
 from kerasnets.errors import DatasetError
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 from kerasnets.training.fit import fit
 
 pytestmark = pytest.mark.skipif(

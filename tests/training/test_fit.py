@@ -18,7 +18,7 @@ from kerasnets.errors import (
     RunError,
     TrainingDiverged,
 )
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 from kerasnets.training.fit import fit
 
 FILES = {

@@ -8,13 +8,12 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
 from kerasnets.errors import RunError
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
 from kerasnets.training import checkpoint
-from kerasnets.training.confusion import ConfusionAccuracy, confusion_metric
+from kerasnets.training.callbacks.progress import duration
+from kerasnets.training.compile import LearningRate, compile_model
 from kerasnets.training.epoch_table import EpochTable
-from kerasnets.training.objective import compile_model
-from kerasnets.training.progress import duration
-from kerasnets.training.schedule import LearningRate
+from kerasnets.training.metrics import ConfusionAccuracy, confusion_metric
 
 
 def tiny_model(seed: int = 0) -> keras.Model:

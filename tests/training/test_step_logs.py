@@ -6,10 +6,10 @@ import pytest
 
 from kerasnets import datasets
 from kerasnets.engines import choice
-from kerasnets.recipes import Recipe
+from kerasnets.recipe import Recipe
+from kerasnets.training.compile import compile_model
 from kerasnets.training.fit import fit
-from kerasnets.training.objective import compile_model
-from kerasnets.training.step_logs import StepLogs
+from kerasnets.training.loop import StepLogs
 
 
 def test_they_are_a_mapping_of_numbers():

@@ -3,7 +3,12 @@ import io
 import pytest
 from rich.console import Console
 
-from kerasnets.training.progress import NORMAL, QUIET, VERBOSE, ProgressReporter
+from kerasnets.training.callbacks.progress import (
+    NORMAL,
+    QUIET,
+    VERBOSE,
+    ProgressReporter,
+)
 
 
 def shown(verbosity: int, *, terminal: bool) -> str:

@@ -1,0 +1,94 @@
+"""kerasnets evaluate: measure a trained run."""
+
+import json
+from pathlib import Path
+
+import click
+
+from kerasnets.cli.options import (
+    data_dir_option,
+    device_option,
+    engine_option,
+    say_data_dir,
+)
+from kerasnets.errors import shown
+
+
+@click.command()
+@click.argument("run", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--split",
+    type=click.Choice(["test", "validation", "train"]),
+    default="test",
+    show_default=True,
+    help="Which images; the run folder itself holds the test split's results.",
+)
+@click.option(
+    "--first-batch",
+    is_flag=True,
+    help="Also the confusion matrix of the first batch alone (the paper's Figure 10).",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=256,
+    show_default=True,
+    help="Most images a step; changes the speed only.",
+)
+@device_option
+@engine_option
+@data_dir_option
+@click.option("--json", "as_json", is_flag=True, help="Print the metrics alone.")
+def evaluate(
+    run: Path | None,
+    split: str,
+    first_batch: bool,
+    batch_size: int,
+    device: str,
+    engine: str,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure a trained run.
+
+    RUN is a run folder, or the name of one under artifacts/runs; the newest unless
+    named.
+
+    Writes metrics.json, confusion_matrix, per_class, predictions, examples and curves
+    into the run folder.
+
+    \b
+    Examples:
+      kerasnets evaluate
+      kerasnets evaluate artifacts/runs/mnist-vgg19-bn --first-batch
+      kerasnets evaluate mnist-vgg19-bn --split validation --json
+    """
+    from kerasnets import runs
+
+    chosen = runs.newest() if run is None else runs.load(run)
+
+    say_data_dir(chosen.recipe.dataset, data_dir)
+    from kerasnets.evaluation.evaluate import evaluate as measure
+    from kerasnets.figures import draw_evaluation
+
+    metrics = measure(
+        chosen,
+        split=split,
+        first_batch=first_batch,
+        batch_size=batch_size,
+        device=device,
+        engine=engine,
+        data_dir=data_dir,
+    )
+    draw_evaluation(chosen, split, data_dir=data_dir)
+    if as_json:
+        click.echo(json.dumps(metrics, indent=2))
+        return
+
+    from kerasnets.cli.tables import metrics_lines, per_class_table
+    from kerasnets.console import console
+
+    for line in metrics_lines(chosen, metrics):
+        click.echo(line)
+    console().print(per_class_table(chosen, split))
+    click.echo(f"results and figures are in {shown(chosen.results_folder(split))}")

@@ -1,0 +1,49 @@
+"""kerasnets runs: what has been trained, and how far."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+from kerasnets.console import line
+
+
+@click.command()
+@click.argument(
+    "folder",
+    metavar="[DIR]",
+    default=Path("artifacts/runs"),
+    type=click.Path(path_type=Path),
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+def runs(folder: Path, as_json: bool) -> None:
+    """List the runs in a folder.
+
+    DIR is artifacts/runs unless named; its subfolders are searched too. A run is
+    running, interrupted ('kerasnets fit ... --resume' continues it), complete, stopped
+    early (by a callback), or corrupt (a file cannot be read).
+
+    \b
+    Examples:
+      kerasnets runs
+      kerasnets runs artifacts/study/quick --json
+    """
+    from kerasnets.errors import shown
+    from kerasnets.runs.status import CORRUPT, states
+
+    found = states(folder)
+    if as_json:
+        rows = [{**dataclasses.asdict(one), "path": str(one.path)} for one in found]
+        click.echo(json.dumps(rows, indent=2))
+        return
+
+    from kerasnets.cli.tables import runs_table
+    from kerasnets.console import console
+
+    console().print(runs_table(folder, found))
+    for one in found:
+        if one.why:
+            # What is wrong with a corrupt one names the file.
+            name = "" if one.state == CORRUPT else f"{shown(one.path)}: "
+            click.echo(f"{one.state}: {name}{line(one.why)}")

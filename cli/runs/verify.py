@@ -1,0 +1,49 @@
+"""kerasnets verify: is every file of a run as it was written?"""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument(
+    "folders",
+    metavar="RUN...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+)
+@click.pass_context
+def verify(context: click.Context, folders: tuple[Path, ...]) -> None:
+    """Check every file of runs against its digest.
+
+    RUN is a run folder, or the name of one under artifacts/runs. A line for each file
+    that is damaged, missing or unknown, or stale: a result of another network than the
+    run has by now. Exit status 0 where there is none. run.log, which only grows, has
+    no digest, nor have runs made before digests were kept.
+
+    \b
+    Examples:
+      kerasnets verify artifacts/runs/mnist-vgg19-bn
+      kerasnets verify artifacts/runs/*
+    """
+    from kerasnets import runs
+    from kerasnets.errors import RunError, shown
+    from kerasnets.runs.results import stale
+    from kerasnets.storage.digests import verify as check
+
+    whole = True
+    for named in folders:
+        folder = runs.locate(named)
+        if not folder.is_dir():
+            raise RunError(f"there is no run folder {named}.")
+        found = check(folder)
+        findings = [*(found.findings if found else ()), *stale(folder)]
+        if found is None:
+            click.echo(f"{shown(folder)}: not recorded: it has no digests.json")
+        elif not findings:
+            click.echo(f"{shown(folder)}: {found.checked} files as they were written")
+        for finding in findings:
+            click.echo(f"{shown(folder / finding.name)}: {finding.what}")
+        whole = whole and found is not None and not findings
+    context.exit(0 if whole else 1)

@@ -1,0 +1,224 @@
+"""kerasnets reproduce: the paper's study, run again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kerasnets.cli.options import (
+    Name,
+    Validation,
+    data_dir_option,
+    device_option,
+    engine_option,
+)
+from kerasnets.console import line
+from kerasnets.errors import shown
+from kerasnets.paper.scales import SCALES
+from kerasnets.recipe import PAPER, SCHEDULES
+from kerasnets.runs import KEEP, NONE
+
+if TYPE_CHECKING:
+    from kerasnets.paper.reconciliation.alternatives import Reconciliation
+
+
+@click.command()
+@click.argument("rows", metavar="[ROW]...", nargs=-1, type=Name("row", PAPER))
+@click.option(
+    "--scale",
+    type=Name("scale", SCALES),
+    help="How much of the paper's protocol: paper (all of it, days on a CPU), quick "
+    "(half an hour to two hours on two CPU cores), smoke (digits, under three "
+    "minutes).  [default: the study's own, or quick]",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    help="Runs of each row.  [default: the study's own, or 1]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The study's folder.  [default: artifacts/study/SCALE]",
+)
+@click.option(
+    "--momentum",
+    type=float,
+    help="The paper does not say; so for the next three.  [default: 0.9]",
+)
+@click.option("--weight-decay", type=float, help="Decoupled.  [default: 0]")
+@click.option(
+    "--schedule", type=Name("schedule", SCHEDULES), help="[default: constant]"
+)
+@click.option(
+    "--validation",
+    type=Validation(),
+    metavar="FRACTION|test",
+    help="Fraction of the training images held out, or 'test' to train on all and "
+    "record the test accuracy after every epoch.  [default: 0.1]",
+)
+@click.option(
+    "--reconcile",
+    "reconciled_row",
+    type=Name("row", PAPER),
+    help="What would have to be true: train this row again with one unsaid assumption "
+    "changed at a time, and see which bring the paper's number inside the interval.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what would run and how long it takes, from a few measured steps.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Rows at a time, each in a process of its own; they share the device, and "
+    "divide the CPU's cores among them.",
+)
+@click.option(
+    "--keep-checkpoints",
+    type=Name("--keep-checkpoints", KEEP),
+    default=NONE,
+    show_default=True,
+    help="Which stay of a row once it has finished: one for each epoch, the last, "
+    "which 'kerasnets fit ... --resume' with more --epochs needs, or none.",
+)
+@click.option(
+    "--wait",
+    is_flag=True,
+    help="Wait for rows that other processes work on, and take over what they leave.",
+)
+@device_option
+@engine_option
+@data_dir_option
+@click.option("-q", "--quiet", is_flag=True, help="One line a row.")
+def reproduce(
+    rows: tuple[str, ...],
+    scale: str | None,
+    seeds: int | None,
+    out: Path | None,
+    reconciled_row: str | None,
+    dry_run: bool,
+    jobs: int,
+    keep_checkpoints: str,
+    wait: bool,
+    device: str,
+    engine: str,
+    data_dir: Path | None,
+    quiet: bool,
+    **assumptions: Any,
+) -> int:
+    """Run the paper's study again.
+
+    Trains and evaluates the nine rows of the paper's Tables 1 and 2, or those named as
+    --dry-run names them, and writes results.md, results.csv, results.json and
+    report.html with the paper's numbers beside ours. Interrupted, it goes on when the
+    command is repeated. Processes and machines that share the folder share the rows.
+    Exit status 1 says that a row failed.
+
+    \b
+    Examples:
+      kerasnets reproduce --scale smoke
+      kerasnets reproduce --scale paper mnist-densenet121 --dry-run
+      kerasnets reproduce --scale paper --seeds 3
+      kerasnets reproduce --scale paper --jobs 9 --device cuda
+      kerasnets reproduce --scale paper --reconcile cifar10-resnet34-modified
+    """
+    if rows and reconciled_row:
+        raise click.UsageError(
+            f"--reconcile names its row itself; leave {rows[0]} out.",
+            click.get_current_context(),
+        )
+    if dry_run:
+        for option, given in (
+            ("--jobs", jobs > 1),
+            ("--wait", wait),
+            ("--data-dir", data_dir is not None),
+            ("--quiet", quiet),
+        ):
+            if given:
+                raise click.UsageError(
+                    f"{option} has no effect with --dry-run, which trains nothing."
+                )
+    from kerasnets.paper.plan import chosen_rows, plan
+    from kerasnets.paper.reconciliation.alternatives import reconciliation
+
+    named = {name: value for name, value in assumptions.items() if value is not None}
+    study = plan(out, scale=scale, seeds=seeds, assumptions=named)
+    planned = reconciliation(study, reconciled_row) if reconciled_row else None
+
+    from kerasnets.cli.tables import estimates_table, study_table
+    from kerasnets.console import console
+
+    if dry_run:
+        from kerasnets.paper.reproduction.estimate import estimate, estimate_runs
+
+        measuring: dict[str, Any] = {
+            "device": device,
+            "engine": engine,
+            "say": lambda line: click.echo(line, err=True),
+        }
+        if planned:
+            left = estimate_runs(planned.all_runs, **measuring)
+        else:
+            left = estimate(study, chosen_rows(study, rows), **measuring)
+        console().print(estimates_table(study, left))
+        return 0
+
+    from kerasnets.paper.reproduction.reproduce import reproduce as run
+    from kerasnets.report.study_page import write_study_page
+
+    def write_page() -> None:
+        write_study_page(study, data_dir, lambda line: click.echo(line, err=True))
+
+    settings: dict[str, Any] = {
+        "device": device,
+        "engine": engine,
+        "data_dir": data_dir,
+        "jobs": jobs,
+        "keep_checkpoints": keep_checkpoints,
+        "wait": wait,
+        "verbosity": 0 if quiet else 1,
+        "say": click.echo,
+        "ended": write_page,
+    }
+    try:
+        if planned:
+            return _reconcile(planned, settings)
+        results = run(study, rows, **settings)
+    except KeyboardInterrupt:
+        click.echo("kerasnets: repeat the command to go on with the study.", err=True)
+        raise
+    console().print(study_table(results))
+    click.echo(f"results are in {shown(study.path / 'results.md')}")
+    failed = [one for one in results.failed if not rows or one.row in rows]
+    for one in failed:
+        click.echo(
+            f"kerasnets: {one.row}, seed {one.seed}, failed: {line(one.failure)}",
+            err=True,
+        )
+    return 1 if failed else 0
+
+
+def _reconcile(planned: "Reconciliation", settings: dict[str, Any]) -> int:
+    """The exit status."""
+    from kerasnets.cli.tables import print_tables
+    from kerasnets.paper.outcomes import FAILED
+    from kerasnets.paper.reconciliation.reconcile import reconcile
+    from kerasnets.paper.reconciliation.table import findings_table
+
+    found = reconcile(planned, **settings)
+    print_tables(findings_table(found))
+    click.echo(found.conclusion)
+    click.echo(f"results are in {shown(planned.path / 'reconcile.md')}")
+    runs = [one.name for _, one in planned.all_runs]
+    failed = [
+        (name, one.failure)
+        for name, one in zip(runs, found.outcomes, strict=True)
+        if one.state == FAILED
+    ]
+    for name, failure in failed:
+        click.echo(f"kerasnets: {name} failed: {line(failure)}", err=True)
+    return 1 if failed else 0

@@ -1,0 +1,177 @@
+"""kerasnets benchmark: speed beside plain PyTorch."""
+
+import json
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from kerasnets.catalog.networks import NETWORKS
+from kerasnets.cli.options import Name, device_option, engine_option
+from kerasnets.errors import shown
+from kerasnets.recipe import PRECISIONS
+
+_PAPER = ("resnet34", "densenet121", "vgg19")
+
+
+@click.command()
+@click.argument(
+    "networks", metavar="[NETWORK]...", nargs=-1, type=Name("network", NETWORKS)
+)
+@click.option(
+    "--batch-size",
+    "batch_sizes",
+    type=click.IntRange(min=2),
+    multiple=True,
+    default=(64,),
+    show_default=True,
+    help="Images in a training step; may be repeated.",
+)
+@click.option(
+    "--inference-batch-size",
+    type=click.IntRange(min=1),
+    default=256,
+    show_default=True,
+)
+@click.option(
+    "--precision",
+    "precisions",
+    type=Name("precision", PRECISIONS),
+    multiple=True,
+    default=("float32",),
+    show_default=True,
+    help="Of ours a Keras dtype policy, of torchvision autocast; may be repeated.",
+)
+@click.option(
+    "--image-size",
+    type=click.IntRange(min=1),
+    default=32,
+    show_default=True,
+    help="Pixels a side.",
+)
+@click.option(
+    "--against",
+    default="torchvision,torchvision-compiled,keras",
+    show_default=True,
+    metavar="NAMES",
+    help="What to compare with, separated by commas: these, and kerasnets-eager (the "
+    "engine torch_graph).",
+)
+@engine_option
+@click.option(
+    "--only",
+    type=Name("part", ("train", "inference", "start")),
+    multiple=True,
+    help="Measure this alone; may be repeated.  [default: all]",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    default=7,
+    show_default=True,
+    help="Interleaved repetitions.",
+)
+@click.option(
+    "--budget",
+    "budget_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Begin nothing after it; what was found by then is written.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("artifacts/benchmark"),
+    show_default=True,
+    help="Folder for NETWORK.json and speeds.png.",
+)
+@click.option(
+    "--profile",
+    "profiled",
+    is_flag=True,
+    help="Also NETWORK-profile.csv: the time of each operation in a training step.",
+)
+@device_option
+@click.option("--json", "as_json", is_flag=True, help="Print the results alone.")
+@click.pass_context
+def benchmark(
+    context: click.Context,
+    networks: tuple[str, ...],
+    batch_sizes: tuple[int, ...],
+    inference_batch_size: int,
+    precisions: tuple[str, ...],
+    image_size: int,
+    against: str,
+    engine: str,
+    only: tuple[str, ...],
+    rounds: int,
+    budget_s: float | None,
+    out: Path,
+    profiled: bool,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Compare speed and memory with plain PyTorch.
+
+    Times training and inference of the networks (the paper's three unless named) on an
+    otherwise idle machine: ours through fit's own loop, torchvision's through a plain
+    loop that does the same work. Each contender has a process of its own, and they take
+    turns. Where torchvision cannot be imported, its networks written in plain PyTorch
+    stand in for it, and are called so. NETWORK.json grows as comparisons end.
+
+    \b
+    Example:
+      kerasnets benchmark resnet34 --batch-size 64 --batch-size 128
+    """
+    measured = {*only, *(["profile"] if profiled else [])}
+    for parameter, needs in (
+        ("batch_sizes", {"train", "start", "profile"}),
+        ("inference_batch_size", {"inference"}),
+        ("rounds", {"train", "inference"}),
+    ):
+        source = context.get_parameter_source(parameter)
+        if only and source is ParameterSource.COMMANDLINE and not needs & measured:
+            option = "batch-size" if parameter == "batch_sizes" else parameter
+            raise click.UsageError(
+                f"--{option.replace('_', '-')} has no effect with --only "
+                f"{' --only '.join(only)}."
+            )
+    from kerasnets.benchmark.comparison import PARTS
+    from kerasnets.benchmark.comparison import benchmark as compare
+    from kerasnets.figures import draw_benchmark
+
+    reports = compare(
+        networks or _PAPER,
+        batch_sizes=batch_sizes,
+        inference_batch_size=inference_batch_size,
+        precisions=tuple(dict.fromkeys(precisions)),
+        image_size=image_size,
+        engine=engine,
+        only=only or PARTS,
+        budget_s=budget_s,
+        against=tuple(name.strip() for name in against.split(",") if name.strip()),
+        rounds=rounds,
+        device=device,
+        folder=out,
+        profiled=profiled,
+        say=lambda line: click.echo(line, err=True),
+    )
+    parts = [part for one in reports for part in (*one["train"], *one["inference"])]
+    if parts:
+        draw_benchmark(reports, out / "speeds.png")
+    failed = any("kerasnets" in part["failed"] for part in parts)
+    if as_json:
+        click.echo(json.dumps(reports, indent=2))
+        context.exit(int(failed))
+
+    from kerasnets.cli.tables import print_benchmark
+
+    environment, source = reports[0]["environment"], reports[0]["torchvision_is"]
+    click.echo(
+        f"{environment['device_name']}, {environment['threads']} threads, "
+        f"{environment['backend']} {environment['packages'][environment['backend']]}"
+        + (f"; compared with {source}" if source else "")
+    )
+    print_benchmark(reports)
+    click.echo(f"results are in {shown(out)}")
+    context.exit(int(failed))

@@ -1,0 +1,81 @@
+"""kerasnets drill: kill training at random and resume it."""
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from kerasnets.catalog.networks import NETWORKS
+from kerasnets.cli.options import Name, device_option, engine_option
+
+
+@click.command()
+@click.argument(
+    "network", metavar="[NETWORK]", default="resnet18", type=Name("network", NETWORKS)
+)
+@click.option(
+    "--kills",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Processes to kill.",
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Decides the instants."
+)
+@device_option
+@engine_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the runs in this folder.  [default: a temporary one]",
+)
+def drill(
+    network: str, kills: int, seed: int, device: str, engine: str, out: Path | None
+) -> int:
+    """Kill training at random and resume it.
+
+    Trains NETWORK (resnet18 unless named) for a few steps on the digits, twice, then
+    again in processes that are killed at random instants and resumed, and compares the
+    weights and records to the bit. Ends with status 1 if any differ.
+
+    \b
+    Example:
+      kerasnets drill densenet121 --kills 20
+    """
+    from rich.table import Table
+
+    from kerasnets.console import console
+    from kerasnets.training.drill import default_recipe
+    from kerasnets.training.drill import drill as kill_and_compare
+
+    with tempfile.TemporaryDirectory(prefix="kerasnets-drill-") as temporary:
+        result = kill_and_compare(
+            default_recipe(network),
+            out or Path(temporary),
+            kills=kills,
+            seed=seed,
+            device=device,
+            engine=engine,
+            say=lambda line: click.echo(line, err=True),
+        )
+    table = Table(box=None, header_style="bold")
+    table.add_column("compared")
+    table.add_column("with the run that was not killed")
+    for name in result.again.same:
+        compared = (result.again, *result.killed)
+        differ = [run.path.name for run in compared if not run.same[name]]
+        table.add_row(name, f"DIFFERS in {', '.join(differ)}" if differ else "same")
+    console().print(table)
+    runs = f"{len(result.killed)} run{'s' * (len(result.killed) > 1)}"
+    if result.passed:
+        verdict = "every bit is the same"
+    elif all(result.again.same.values()):
+        verdict = "they DIFFER"
+    else:
+        verdict = "they DIFFER, as do two runs that were not killed"
+    click.echo(
+        f"{result.kills} kills in {runs}, compared with a run that was not killed: "
+        f"{verdict}."
+    )
+    return 0 if result.passed else 1

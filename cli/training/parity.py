@@ -1,0 +1,50 @@
+"""kerasnets parity: whether the backends compute the same."""
+
+import json
+
+import click
+
+from kerasnets.catalog.networks import NETWORKS
+from kerasnets.cli.options import Name
+
+
+@click.command()
+@click.argument(
+    "networks", metavar="[NETWORK]...", nargs=-1, type=Name("network", NETWORKS)
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the results alone.")
+def parity(networks: tuple[str, ...], as_json: bool) -> int:
+    """Show that the installed backends compute the same.
+
+    Runs the networks (the paper's three unless named) from one seed under each backend,
+    in a process of its own: first weights, logits, ten training steps, evaluation.
+    Float32 on the CPU, without dropout. Ends with status 1 where backends disagree.
+
+    \b
+    Example:
+      kerasnets parity resnet34
+    """
+    from kerasnets import parity as backends
+
+    result = backends.parity(
+        networks or backends.PAPER_NETWORKS,
+        say=lambda line: click.echo(line, err=True),
+    )
+    status = 0 if result.agrees else 1
+    if as_json:
+        click.echo(json.dumps(result.to_json(), indent=2))
+        return status
+
+    from kerasnets.cli.tables import parity_table, print_tables
+
+    print_tables(parity_table(result))
+    named = [f"{name} {version}" for name, version in result.versions.items()]
+    click.echo(
+        f"largest differences between {named[0]} and {', '.join(named[1:])}; those "
+        f"that agree are at most {backends.LOGITS:.0e} (logits), {backends.LOSS:.0e} "
+        f"(loss) and {backends.EVALUATION:.0e} (evaluation)"
+    )
+    if result.not_installed:
+        click.echo(f"not installed: {', '.join(result.not_installed)}")
+    click.echo("the backends agree." if result.agrees else "the backends DISAGREE.")
+    return status

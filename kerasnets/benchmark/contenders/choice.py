@@ -1,0 +1,110 @@
+"""The ways to run a network that a benchmark compares."""
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+from kerasnets.benchmark.contenders.contender import (
+    Contender,
+    Runner,
+    torchvision_works,
+)
+from kerasnets.benchmark.work import Work
+from kerasnets.compute import runtime
+from kerasnets.errors import BackendError, option, unknown
+
+OURS = "kerasnets"
+# What kerasnets can be compared with.
+OTHERS = ("torchvision", "torchvision-compiled", "keras", "kerasnets-eager")
+_TORCH_ONLY = ("torchvision", "torchvision-compiled", "kerasnets-eager")
+_TWIN = "plain PyTorch twin"
+
+
+def check(names: tuple[str, ...]) -> None:
+    """Raise BackendError unless the backend has every one of `names`, of `OTHERS`."""
+    for name in names:
+        if name not in OTHERS:
+            raise BackendError(unknown("contender", name, OTHERS))
+    for name in names:
+        if name in _TORCH_ONLY and runtime.backend() != "torch":
+            raise BackendError(
+                f"comparing with {name} needs the PyTorch backend; "
+                f"{option('against', 'keras')} works with others."
+            )
+
+
+def expand(
+    names: tuple[str, ...], *, engine: str = "auto", channels: int = 3
+) -> list[Contender]:
+    """The contenders of names of `OTHERS`, after kerasnets itself. "torchvision" is its
+    two memory formats, which both are tried; where torchvision cannot be used, its twin
+    stands in under a name of its own.
+
+    Args:
+        engine: kerasnets' own, one of `kerasnets.engines.choice.ENGINES`.
+    """
+    plain = {"torchvision", "torchvision-compiled"} & set(names)
+    twin = bool(plain) and not (channels == 3 and torchvision_works())
+    source = _TWIN if twin else "torchvision"
+    compiled = f"{source}, compiled" if twin else "torchvision-compiled"
+    known = {
+        "torchvision": [
+            Contender(f"{source} contiguous", twin=twin),
+            Contender(f"{source} channels-last", channels_last=True, twin=twin),
+        ],
+        "torchvision-compiled": [
+            Contender(compiled, channels_last=True, compiled=True, twin=twin)
+        ],
+        "keras": [Contender("keras", engine="keras")],
+        "kerasnets-eager": [Contender("kerasnets-eager", engine="torch_graph")],
+    }
+    ours = Contender(OURS, engine=engine)
+    return [ours, *(one for name in dict.fromkeys(names) for one in known[name])]
+
+
+def plain_source(contenders: list[Contender]) -> str | None:
+    """Whose networks the plain PyTorch contenders run; None where there are none."""
+    plain = [one for one in contenders if one.is_plain]
+    if not plain:
+        return None
+    return f"its {_TWIN}" if plain[0].twin else "torchvision"
+
+
+def make(contender: Contender, work: Work) -> Runner:
+    """The contender on its own copy of the network."""
+    return imports(contender).make(contender, work)
+
+
+def imports(contender: Contender) -> Any:
+    """The module that makes a contender, with all that it imports, and nothing that
+    only others need: a plain PyTorch process has no Keras."""
+    if contender.is_plain:
+        if not contender.twin:
+            import torchvision  # noqa: F401
+        from kerasnets.benchmark.contenders import torch_contender
+
+        return torch_contender
+    from kerasnets.benchmark.contenders import keras_contender
+
+    return keras_contender
+
+
+def surroundings(contender: Contender, work: Work) -> AbstractContextManager:
+    """What a contender is made and runs in: a session or, as that imports Keras, for
+    plain PyTorch only what any tuned script sets on CUDA."""
+    if not contender.is_plain:
+        return runtime.session(work.device, work.precision)
+    if work.on_cuda:
+        return _on_cuda(work.device)
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _on_cuda(device: str) -> Iterator[None]:
+    import torch
+
+    from kerasnets.compute.torch_settings import fast_math
+
+    with torch.cuda.device(device), fast_math():
+        yield

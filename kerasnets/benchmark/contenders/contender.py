@@ -1,0 +1,59 @@
+"""One way to run a network, and what runs it."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Protocol
+
+from kerasnets.benchmark.clock import Clock
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to run a network.
+
+    Attributes:
+        name: as every table, figure and file shows it.
+        engine: what runs a Keras model, one of `kerasnets.engines.choice.ENGINES`;
+            None for plain PyTorch, whose process has no Keras.
+        channels_last: the memory format of plain PyTorch.
+        compiled: whether torch.compile compiles plain PyTorch's network.
+        twin: whether that network is written by hand instead of torchvision's.
+    """
+
+    name: str
+    engine: str | None = None
+    channels_last: bool = False
+    compiled: bool = False
+    twin: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        return self.engine is None
+
+    @property
+    def memory_format(self) -> str | None:
+        if not self.is_plain:
+            return None
+        return "channels-last" if self.channels_last else "contiguous"
+
+
+class Runner(Protocol):
+    """A contender with its own copy of the network."""
+
+    def run(self, steps: int, clock: Clock, *, warm_up: int = 0) -> None:
+        """Work through `warm_up + steps` batches, of which the clock times the last
+        `steps`."""
+
+    def counts(self) -> dict[str, int]:
+        """What `kerasnets.benchmark.roofline.counts` tells of the network, or nothing
+        where that has no Keras."""
+
+
+def torchvision_works() -> bool:
+    if find_spec("torchvision") is None:
+        return False
+    try:
+        import torchvision  # noqa: F401
+    except Exception:  # a build that does not fit torch's fails in many ways
+        return False
+    return True

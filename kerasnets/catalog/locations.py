@@ -1,0 +1,117 @@
+"""Where prepared datasets and decoded caches are on disk."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from kerasnets.errors import DatasetError
+from kerasnets.storage.folders import expanded, in_home, user_cache
+
+_INFO = "dataset_info.json"
+_NAME = re.compile(r"\w[\w.-]{0,99}(/\w[\w.-]{0,99})?", re.ASCII)
+_VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
+
+
+def data_folder(data_dir: Path | str | None) -> Path:
+    """`data_dir`, else TFDS_DATA_DIR, else TFDS's own default.
+
+    Raises:
+        DatasetError: none is named, and the user has no home folder for the default.
+        KerasnetsError: the one named is in the home folder of an unknown user.
+    """
+    folder = data_folder_if_any(data_dir)
+    if folder is None:
+        raise DatasetError(
+            "there is no home folder to keep datasets in; name a folder with "
+            "TFDS_DATA_DIR or --data-dir."
+        )
+    return folder
+
+
+def data_folder_if_any(data_dir: Path | str | None) -> Path | None:
+    """As `data_folder`, but None where the user has no home folder for the default.
+
+    Raises:
+        KerasnetsError: as `data_folder`.
+    """
+    named = data_dir or os.environ.get("TFDS_DATA_DIR")
+    return expanded(named) if named else in_home("tensorflow_datasets")
+
+
+def prepared_folder(name: str, data: Path | None) -> Path | None:
+    """The newest version of a prepared dataset ("name" or "name/config"), or None."""
+    if data is None or not _NAME.fullmatch(name):
+        return None
+    versions = [
+        (tuple(map(int, info.parent.name.split("."))), info.parent)
+        for info in data.glob(f"{name}/*/{_INFO}")
+        if _VERSION.fullmatch(info.parent.name)
+    ]
+    return max(versions)[1] if versions else None
+
+
+def prepared_names(data: Path | None) -> list[str]:
+    """Every dataset ("name" or "name/config") that is prepared in a data folder."""
+    if data is None:
+        return []
+    infos = [*data.glob(f"*/*/{_INFO}"), *data.glob(f"*/*/*/{_INFO}")]
+    names = {info.parent.parent.relative_to(data).as_posix() for info in infos}
+    return sorted(name for name in names if prepared_folder(name, data))
+
+
+def declared_channels(name: str, data_dir: Path | str | None = None) -> int | None:
+    """Channels of a prepared dataset's images: 1 (grey) or 3; None where it is not
+    prepared, or its features.json does not say. Only small files are read.
+
+    Args:
+        data_dir: as `data_folder` takes it.
+    """
+    folder = prepared_folder(name, data_folder_if_any(data_dir))
+    try:
+        return _declared_channels(folder) if folder else None
+    except (AttributeError, LookupError, OSError, TypeError, ValueError):
+        return None  # whoever opens the dataset says what is wrong with it
+
+
+def _declared_channels(folder: Path) -> int | None:
+    features = _json(folder / "features.json").get("featuresDict", {})
+    last = {
+        key: feature["image"]["shape"]["dimensions"][-1]
+        for key, feature in features.get("features", {}).items()
+        if "image" in feature
+    }
+    keys = _json(folder / _INFO).get("supervisedKeys", {}).get("tuple", {})
+    named = [item.get("featureKey") for item in keys.get("items", [])]
+    found = {last[named[0]]} if named and named[0] in last else set(last.values())
+    if len(found) != 1:
+        return None
+    return 1 if found <= {"1", "2"} else 3
+
+
+def _json(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def cache_name(name: str, folder: Path) -> str:
+    """How the names of the decoded caches of a prepared version begin."""
+    return f"{name.replace('/', '-')}-{folder.name}-"
+
+
+def cache_folders(data: Path) -> list[Path]:
+    """Where decoded caches may be: beside the prepared data unless its folder is
+    marked read-only, then in the user's cache folder."""
+    own = user_cache()
+    folders = [own] if own else []
+    # By its mode, as an administrator may write anywhere but should not.
+    if data.is_dir() and data.stat().st_mode & 0o222:
+        folders.insert(0, data / ".kerasnets")
+    return folders
+
+
+def is_at_hand(dataset: str, data_dir: Path | str | None) -> bool:
+    """Whether it is prepared in `data_dir` (TFDS_DATA_DIR unless given), or is in a
+    package as the digits are."""
+    folder = data_folder_if_any(data_dir)
+    return dataset == "digits" or prepared_folder(dataset, folder) is not None

@@ -1,0 +1,288 @@
+"""Several runs beside each other: accuracy, cost, speed, and whether they differ."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+from kerasnets.catalog.titles import dataset_title
+from kerasnets.comparison.compare_page import page
+from kerasnets.comparison.evaluated import Evaluated, read_evaluated, why_other_images
+from kerasnets.comparison.row import Row, make_row
+from kerasnets.errors import RunError
+from kerasnets.runs import Run
+from kerasnets.runs.find import labels
+from kerasnets.statistics import CONFIDENCE, McNemar, holm, mcnemar
+
+
+def comparison_notes(
+    rows: Sequence[Row],
+    results: Mapping[str, Evaluated],
+    *,
+    left_out: Sequence[str],
+    smoothed: Sequence[str],
+) -> list[str]:
+    """Notes on what is missing, and on what cannot be compared and why.
+
+    Args:
+        rows: the runs of the comparison.
+        results: of those that are evaluated, by label.
+        left_out: runs that have not finished an epoch.
+        smoothed: labels of the runs whose validation loss has label smoothing in it,
+            as that of runs had that were begun before it was told apart.
+    """
+    return [
+        *_on_what_is_missing(rows, left_out),
+        *_on_test_images(rows, results),
+        *_on_training(rows, smoothed),
+    ]
+
+
+def _on_what_is_missing(rows: Sequence[Row], left_out: Sequence[str]) -> Iterator[str]:
+    if left_out:
+        yield f"Left out, no finished epoch: {', '.join(left_out)}."
+    short = [
+        f"{row.label} ({row.epochs} of {row.planned_epochs} epochs)"
+        for row in rows
+        if row.epochs < row.planned_epochs and not row.stopped
+    ]
+    if short:
+        yield f"Training has not finished: {', '.join(short)}."
+    stopped = [
+        f"{row.label} (after {row.epochs} of {row.planned_epochs} epochs; "
+        f"{row.stopped})"
+        for row in rows
+        if row.stopped
+    ]
+    if stopped:
+        yield f"Stopped early: {'; '.join(stopped)}."
+    waiting = [row.label for row in rows if row.group is None]
+    if waiting:
+        yield (
+            f"Not evaluated on the test split yet: {', '.join(waiting)} ('kerasnets "
+            "evaluate RUN' does that)."
+        )
+    untimed = [row.label for row in rows if row.total_s is None]
+    if untimed:
+        yield f"No times of every epoch: {', '.join(untimed)}."
+
+
+def _on_test_images(
+    rows: Sequence[Row], results: Mapping[str, Evaluated]
+) -> Iterator[str]:
+    datasets = sorted({row.dataset for row in rows})
+    if len(datasets) > 1:
+        titles = ", ".join(map(dataset_title, datasets))
+        yield f"Accuracies are compared within a dataset only (here: {titles})."
+    for dataset in datasets:
+        evaluated = [
+            row for row in rows if row.dataset == dataset and row.group is not None
+        ]
+        for row in evaluated:
+            first = evaluated[0]
+            why = why_other_images(results[first.label], results[row.label])
+            if row.group != first.group and why:
+                yield (
+                    f"{row.label} is not compared with {first.label} image by image: "
+                    f"{why}."
+                )
+
+
+def _on_training(rows: Sequence[Row], smoothed: Sequence[str]) -> Iterator[str]:
+    if len({row.device for row in rows}) > 1:
+        devices = "; ".join(f"{row.label} {row.device}" for row in rows)
+        yield f"Times are of different devices: {devices}."
+    monitored = [row.label for row in rows if row.monitored == "test"]
+    if monitored:
+        yield f"Validation of {', '.join(monitored)} is on the test split."
+    if smoothed:
+        yield f"The validation loss of {', '.join(smoothed)} has label smoothing in it."
+
+
+COSTS = ("flops", "parameters", "total_s")
+
+
+@dataclass(frozen=True)
+class Front:
+    """The runs on the Pareto front of one cost, among those that can be compared.
+
+    Attributes:
+        cost: one of `COSTS`, a field of the rows.
+        among: labels of the runs compared: the same test images, and for the time the
+            same device.
+        front: labels of those that no other equals or beats in both test accuracy and
+            cost while being better in one; by rising cost.
+    """
+
+    cost: str
+    among: tuple[str, ...]
+    front: tuple[str, ...]
+
+
+def fronts(rows: Sequence[Row]) -> tuple[Front, ...]:
+    """The front of every cost and every set of comparable runs."""
+    found = []
+    for cost in COSTS:
+        sets: dict[tuple, list[Row]] = {}
+        for row in rows:
+            if row.group is not None and getattr(row, cost) is not None:
+                device = row.device if cost == "total_s" else None
+                sets.setdefault((row.group, device), []).append(row)
+        for alike in sets.values():
+            points = {
+                row.label: (getattr(row, cost), row.test_accuracy or 0.0)
+                for row in alike
+            }
+            found.append(Front(cost, tuple(points), pareto_front(points)))
+    return tuple(found)
+
+
+def pareto_front(points: dict[str, tuple[float, float]]) -> tuple[str, ...]:
+    """Names of the points (cost, gain) that none dominates, by rising cost."""
+
+    def dominated(name: str) -> bool:
+        cost, gain = points[name]
+        return any(
+            other[0] <= cost and other[1] >= gain and other != (cost, gain)
+            for other in points.values()
+        )
+
+    return tuple(
+        sorted(
+            (name for name in points if not dominated(name)),
+            key=lambda name: points[name][0],
+        )
+    )
+
+
+@dataclass(frozen=True)
+class PairTest:
+    """McNemar's test of two runs on the same test images.
+
+    Attributes:
+        first, second: labels.
+        test: the counts, the difference of the accuracies, and p.
+        holm_p: p after Holm's correction for all pairs of the comparison.
+    """
+
+    first: str
+    second: str
+    test: McNemar
+    holm_p: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What several runs say together.
+
+    Attributes:
+        rows: the runs, in the order given.
+        mcnemar: a test for each pair of runs with the same test images.
+        agreement: [rows][rows], the share of test images for which two runs predict
+            the same class, in [0, 1]; None where they cannot be compared.
+        pareto: for each cost, the runs that no other beats in accuracy at the same or
+            a lower cost.
+        notes: what a reader should know, one line each.
+    """
+
+    rows: tuple[Row, ...]
+    mcnemar: tuple[PairTest, ...]
+    agreement: tuple[tuple[float | None, ...], ...]
+    pareto: tuple[Front, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON values; the shares' intervals have `confidence`."""
+        return {"confidence": CONFIDENCE, **asdict(self)}
+
+    def to_markdown(self, figures: Collection[str] = ()) -> str:
+        """The same as a page of tables and notes, with the rules they follow.
+
+        Args:
+            figures: names of those that lie beside the page.
+        """
+        return page(self, figures)
+
+
+def compare(chosen: Sequence[Run]) -> Comparison:
+    """Compare runs by their records; neither weights nor data are needed.
+
+    Args:
+        chosen: two runs or more that have each finished an epoch; others are left
+            out, which a note says.
+
+    Raises:
+        RunError: fewer than two are left, or the records of one are damaged.
+    """
+    begun = [run for run in chosen if run.history]
+    if len(begun) < 2:
+        raise RunError(
+            "a comparison needs two runs or more with a finished epoch, not "
+            f"{len(begun)}."
+        )
+    named = list(zip(labels(begun), begun, strict=True))
+    results = {label: found for label, run in named if (found := read_evaluated(run))}
+    groups = _groups(results)
+    rows = tuple(
+        make_row(run, label, results.get(label), groups.get(label))
+        for label, run in named
+    )
+    return Comparison(
+        rows=rows,
+        mcnemar=_pair_tests(results, groups),
+        agreement=_agreement(rows, results),
+        pareto=fronts(rows),
+        notes=tuple(
+            comparison_notes(
+                rows,
+                results,
+                left_out=[str(run.path) for run in chosen if not run.history],
+                smoothed=[label for label, run in named if run.loss_is_smoothed],
+            )
+        ),
+    )
+
+
+def _groups(results: dict[str, Evaluated]) -> dict[str, int]:
+    """The number of the group of each run; in a group all saw the same test images."""
+    groups: list[list[Evaluated]] = []
+    numbers = {}
+    for label, result in results.items():
+        fitting = (
+            number
+            for number, group in enumerate(groups)
+            if not any(why_other_images(result, other) for other in group)
+        )
+        numbers[label] = next(fitting, len(groups))
+        if numbers[label] == len(groups):
+            groups.append([])
+        groups[numbers[label]].append(result)
+    return numbers
+
+
+def _pair_tests(
+    results: dict[str, Evaluated], groups: dict[str, int]
+) -> tuple[PairTest, ...]:
+    pairs = [
+        (first, second)
+        for first, second in combinations(results, 2)
+        if groups[first] == groups[second]
+    ]
+    tests = [mcnemar(results[a].correct, results[b].correct) for a, b in pairs]
+    adjusted = holm([test.p for test in tests])
+    return tuple(
+        PairTest(first, second, test, p)
+        for (first, second), test, p in zip(pairs, tests, adjusted, strict=True)
+    )
+
+
+def _agreement(
+    rows: Sequence[Row], results: dict[str, Evaluated]
+) -> tuple[tuple[float | None, ...], ...]:
+    def share(a: Row, b: Row) -> float | None:
+        if a.group is None or a.group != b.group:
+            return None
+        first, second = results[a.label].predictions, results[b.label].predictions
+        return float((first.prediction == second.prediction).mean())
+
+    return tuple(tuple(share(a, b) for b in rows) for a in rows)

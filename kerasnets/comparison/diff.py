@@ -1,0 +1,259 @@
+"""Two runs held against each other: settings, machine, data, predictions, speed."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import confusion_matrix
+
+from kerasnets.comparison.diff_page import page
+from kerasnets.comparison.evaluated import Evaluated, read_evaluated, why_other_images
+from kerasnets.errors import RunError
+from kerasnets.recipe import Recipe
+from kerasnets.runs import Run
+from kerasnets.runs.find import labels
+from kerasnets.runs.records import LearningCurve, environment, learning_curve
+from kerasnets.statistics import McNemar, mcnemar
+
+LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
+
+_ROUNDING = 1e-6  # accuracies are float32: 540 of 600 images come as 0.89999998
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The first epoch after which a run was at `accuracy` or better.
+
+    Attributes:
+        accuracy: of the monitored images, in [0, 1].
+        first_epoch, second_epoch: of each run, None where it never came so far.
+        first_s, second_s: seconds of training and validation until then; None also
+            where the epochs were not timed.
+    """
+
+    accuracy: float
+    first_epoch: int | None
+    first_s: float | None
+    second_epoch: int | None
+    second_s: float | None
+
+
+def reached(first: Run, second: Run) -> tuple[Reached, ...]:
+    """One entry for each of `LEVELS` that a run came to, except those that both had
+    passed already after the same epoch as the next one.
+
+    Raises:
+        RunError: a run has no finished epoch, or damaged records.
+    """
+    curves = learning_curve(first), learning_curve(second)
+    found: list[Reached] = []
+    for level in LEVELS:
+        moments = [_moment(curve, level) for curve in curves]
+        if moments == [(None, None)] * 2:
+            break
+        (first_epoch, first_s), (second_epoch, second_s) = moments
+        entry = Reached(level, first_epoch, first_s, second_epoch, second_s)
+        if found and (found[-1].first_epoch, found[-1].second_epoch) == (
+            first_epoch,
+            second_epoch,
+        ):
+            found.pop()
+        found.append(entry)
+    return tuple(found)
+
+
+def _moment(curve: LearningCurve, level: float) -> tuple[int | None, float | None]:
+    for place, accuracy in enumerate(curve.accuracy):
+        if accuracy >= level - _ROUNDING:
+            return curve.epochs[place], curve.ends_s[place] if curve.ends_s else None
+    return None, None
+
+
+# Of environment.json: what differs between any two runs, and what is told otherwise.
+_NOT_COMPARED = ("started", "resumed", "class_names", "dataset_fingerprint")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting or fact that differs.
+
+    Attributes:
+        name: field of the recipe, or key of environment.json ("packages.torch" for one
+            inside another).
+        first, second: its JSON values; None where a run does not have it.
+    """
+
+    name: str
+    first: Any
+    second: Any
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """How the runs' predictions for the same test images meet, in images.
+
+    Attributes:
+        both_right: the label is both's prediction.
+        both_wrong_alike: both predict the same other class.
+        both_wrong_apart: both are wrong, each in its own way.
+        test: the images that one alone classifies correctly, and what that says.
+        confusion: int [classes][classes], row: label, column: prediction; how much
+            more often the second predicts so than the first.
+        class_names: by class index.
+    """
+
+    both_right: int
+    both_wrong_alike: int
+    both_wrong_apart: int
+    test: McNemar
+    confusion: tuple[tuple[int, ...], ...]
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What is different between two runs.
+
+    Attributes:
+        first, second: labels that tell them apart.
+        first_run, second_run: paths of the run folders.
+        recipe: hyper-parameters that differ.
+        environment: facts of machine, software and data that differ.
+        same_data: whether they were trained on data with the same fingerprint; None
+            where that is not recorded.
+        outcomes: of the test images; None where they cannot be compared.
+        reached: when each came to which validation accuracy.
+        notes: what a reader should know, one line each.
+    """
+
+    first: str
+    second: str
+    first_run: str
+    second_run: str
+    recipe: tuple[Change, ...]
+    environment: tuple[Change, ...]
+    same_data: bool | None
+    outcomes: Outcomes | None
+    reached: tuple[Reached, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        return asdict(self)
+
+    def to_markdown(self, figures: Collection[str] = ()) -> str:
+        """The same as a page of tables and notes.
+
+        Args:
+            figures: names of those that lie beside the page.
+        """
+        return page(self, figures)
+
+
+def diff(first: Run, second: Run) -> Difference:
+    """Compare two runs by their records; neither weights nor data are needed.
+
+    Raises:
+        RunError: they are the same run, or the records of one are damaged or without a
+            finished epoch.
+    """
+    if first.path.resolve() == second.path.resolve():
+        raise RunError(f"{first.path} cannot differ from itself; name two runs.")
+    names = labels([first, second])
+    environments = environment(first), environment(second)
+    prints = [recorded.get("dataset_fingerprint") for recorded in environments]
+    outcomes, why = _outcomes(first, second, environments[0])
+    return Difference(
+        first=names[0],
+        second=names[1],
+        first_run=str(first.path),
+        second_run=str(second.path),
+        recipe=_recipe_changes(first.recipe, second.recipe),
+        environment=_changes(*map(_flat, environments)),
+        same_data=prints[0] == prints[1] if all(prints) else None,
+        outcomes=outcomes,
+        reached=reached(first, second),
+        notes=tuple(_notes(first.recipe, second.recipe, why)),
+    )
+
+
+def _recipe_changes(first: Recipe, second: Recipe) -> tuple[Change, ...]:
+    names = [field.name for field in fields(Recipe)]
+    return _changes(
+        {name: getattr(first, name) for name in names},
+        {name: getattr(second, name) for name in names},
+    )
+
+
+def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Change, ...]:
+    names = dict.fromkeys([*first, *second])
+    return tuple(
+        Change(name, first.get(name), second.get(name))
+        for name in names
+        if first.get(name) != second.get(name)
+    )
+
+
+def _flat(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in recorded.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{inner}": fact for inner, fact in value.items()}
+        elif name not in _NOT_COMPARED:
+            flat[name] = value
+    return flat
+
+
+def _outcomes(
+    first: Run, second: Run, recorded: Mapping[str, Any]
+) -> tuple[Outcomes | None, str]:
+    """How the predictions meet, or why that cannot be said."""
+    results = []
+    for run in (first, second):
+        result = read_evaluated(run)
+        if result is None:
+            return None, f"{run.path} is not evaluated on the test split"
+        results.append(result)
+    a, b = results
+    why = why_other_images(a, b)
+    if why:
+        return None, why
+    class_names = tuple(recorded.get("class_names", ()))
+    highest = max(r.predictions.prediction.max() for r in results)
+    if not class_names or max(highest, a.predictions.label.max()) >= len(class_names):
+        raise RunError(f"{first.path / 'environment.json'} lacks the class names.")
+    wrong = ~a.correct & ~b.correct
+    alike = a.predictions.prediction == b.predictions.prediction
+    change = _confusion(b, len(class_names)) - _confusion(a, len(class_names))
+    return (
+        Outcomes(
+            both_right=int((a.correct & b.correct).sum()),
+            both_wrong_alike=int((wrong & alike).sum()),
+            both_wrong_apart=int((wrong & ~alike).sum()),
+            test=mcnemar(a.correct, b.correct),
+            confusion=tuple(map(tuple, change.tolist())),
+            class_names=class_names,
+        ),
+        "",
+    )
+
+
+def _confusion(result: Evaluated, classes: int) -> np.ndarray:
+    return confusion_matrix(
+        result.predictions.label,
+        result.predictions.prediction,
+        labels=np.arange(classes),
+    )
+
+
+def _notes(first: Recipe, second: Recipe, why: str) -> list[str]:
+    notes = []
+    if why:
+        notes.append(f"Predictions are not compared: {why}.")
+    if any(
+        getattr(first, name) != getattr(second, name)
+        for name in ("dataset", "validation", "limit", "seed")
+    ):
+        notes.append("The validation images of the two are not the same.")
+    return notes

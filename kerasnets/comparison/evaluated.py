@@ -1,0 +1,83 @@
+"""What a run predicted for the test images, and whether two runs saw the same ones."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kerasnets.errors import RunError
+from kerasnets.evaluation.results import Predictions, read_predictions
+from kerasnets.runs import Run, read_json
+from kerasnets.runs.records import environment
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A run's results on the test split.
+
+    Attributes:
+        metrics: what metrics.json holds.
+        predictions: one an image.
+        fingerprint: of the dataset that the run was trained on.
+    """
+
+    run: Run
+    metrics: dict[str, Any]
+    predictions: Predictions
+    fingerprint: str | None
+
+    @property
+    def correct(self) -> np.ndarray:
+        """bool [images]."""
+        return self.predictions.prediction == self.predictions.label
+
+
+def read_evaluated(run: Run) -> Evaluated | None:
+    """What `kerasnets evaluate` wrote, or None where it has not yet.
+
+    Raises:
+        RunError: a file is damaged, or the files are of two different evaluations.
+    """
+    folder = run.results_folder("test")
+    if not (folder / "metrics.json").exists():
+        return None
+    metrics = read_json(folder / "metrics.json")
+    predictions = read_predictions(folder / "predictions.csv")
+    results = Evaluated(
+        run, metrics, predictions, environment(run).get("dataset_fingerprint")
+    )
+    images = len(predictions.label)
+    missing = {"accuracy", "loss", "images", "data_changed"} - set(metrics)
+    if missing:
+        raise RunError(f"{folder / 'metrics.json'} lacks {', '.join(sorted(missing))}.")
+    if (
+        images != metrics["images"]
+        or not images
+        or abs(results.correct.mean() - metrics["accuracy"]) > 1e-9
+    ):
+        raise RunError(
+            f"predictions.csv and metrics.json in {folder} do not fit each other; "
+            "evaluate the run again."
+        )
+    return results
+
+
+def why_other_images(first: Evaluated, second: Evaluated) -> str | None:
+    """Why two runs cannot be compared image by image; None where they can.
+
+    Images resized differently, or grey and colored, count as the same.
+    """
+    a, b = first.run.recipe, second.run.recipe
+    if a.dataset != b.dataset:
+        return "they are on different datasets"
+    if first.metrics["data_changed"] or second.metrics["data_changed"]:
+        return "one was evaluated on data that it was not trained on"
+    for name in ("index", "label"):
+        if not np.array_equal(
+            getattr(first.predictions, name), getattr(second.predictions, name)
+        ):
+            return "their test images are different"
+    alike = (a.image_size, a.channels) == (b.image_size, b.channels)
+    if alike and first.fingerprint != second.fingerprint:
+        return "the fingerprints of their datasets differ"
+    return None

@@ -1,0 +1,115 @@
+"""One run in one row: what it reached, what it costs, how fast it was."""
+
+from dataclasses import dataclass
+
+from kerasnets.catalog.titles import network_title
+from kerasnets.comparison.evaluated import Evaluated
+from kerasnets.errors import RunError
+from kerasnets.networks.cost import network_cost
+from kerasnets.runs import Run
+from kerasnets.runs.records import LearningCurve, environment, learning_curve
+from kerasnets.runs.status import progress
+from kerasnets.statistics import Interval, wilson_interval
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run. What its records do not say is None.
+
+    Attributes:
+        label: tells the run from the others of the comparison.
+        run: path of the run folder.
+        network: as people write it, such as "VGG-19 BN".
+        dataset: as in the recipe.
+        epochs: finished ones.
+        planned_epochs: of the recipe.
+        stopped: why a callback stopped its training early, else "".
+        seed: of the recipe.
+        train_images: that it is trained on.
+        test_images: that it was evaluated on.
+        test_accuracy: share of these classified correctly, in [0, 1].
+        interval: of the test accuracy, by Wilson's rule.
+        test_loss: mean cross-entropy, nats an image.
+        validation_accuracy: of the monitored images after the last epoch, in [0, 1].
+        monitored: "validation" or "test", the split that these come from.
+        parameters: trainable ones.
+        macs, flops: multiply-accumulates and floating-point operations (two a MAC) of
+            classifying one image; `kerasnets.networks.cost` says what counts.
+        seconds_per_epoch: of wall time, training and validation, median epoch.
+        images_per_s: training images a second, median epoch.
+        total_s: seconds of training and validation, all epochs.
+        energy_j: joules of these, where the device counted them.
+        device: name of the processor or accelerator.
+        group: number of the group of runs with the same test images, from 0.
+        curve: validation loss and accuracy by epoch and time.
+    """
+
+    label: str
+    run: str
+    network: str
+    dataset: str
+    epochs: int
+    planned_epochs: int
+    stopped: str
+    seed: int
+    train_images: int | None
+    test_images: int | None
+    test_accuracy: float | None
+    interval: Interval | None
+    test_loss: float | None
+    validation_accuracy: float
+    monitored: str
+    parameters: int
+    macs: int
+    flops: int
+    seconds_per_epoch: float | None
+    images_per_s: float | None
+    total_s: float | None
+    energy_j: float | None
+    device: str
+    group: int | None
+    curve: LearningCurve
+
+
+def make_row(run: Run, label: str, result: Evaluated | None, group: int | None) -> Row:
+    """Read the row of a run.
+
+    Raises:
+        RunError: its records are damaged.
+    """
+    recipe, recorded, curve = run.recipe, environment(run), learning_curve(run)
+    if not recorded.get("class_names"):
+        raise RunError(f"{run.path / 'environment.json'} lacks the class names.")
+    cost = network_cost(
+        recipe, len(recorded["class_names"]), recorded.get("trainable_parameters")
+    )
+    images = len(result.correct) if result else None
+    return Row(
+        label=label,
+        run=str(run.path),
+        network=network_title(recipe.network, batch_norm=recipe.batch_norm),
+        dataset=recipe.dataset,
+        epochs=len(curve.epochs),
+        planned_epochs=recipe.epochs,
+        stopped=progress(run).reason,
+        seed=recipe.seed,
+        train_images=recorded.get("train_images"),
+        test_images=images,
+        test_accuracy=float(result.correct.mean()) if result else None,
+        interval=wilson_interval(int(result.correct.sum()), len(result.correct))
+        if result
+        else None,
+        test_loss=result.metrics["loss"] if result else None,
+        validation_accuracy=curve.accuracy[-1],
+        monitored="test" if recipe.validation == "test" else "validation",
+        parameters=cost.parameters,
+        macs=cost.macs,
+        flops=cost.flops,
+        seconds_per_epoch=curve.seconds_per_epoch,
+        images_per_s=curve.median_images_per_s,
+        total_s=curve.total_s,
+        energy_j=curve.total_energy_j,
+        device=recorded.get("device_name", "unknown"),
+        group=group,
+        curve=curve,
+    )

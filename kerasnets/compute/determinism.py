@@ -1,0 +1,96 @@
+"""The same bits every time on an accelerator too, at the price of speed.
+
+On a CPU every backend gives the same bits with the same number of threads; on an
+accelerator the fastest algorithms add in whatever order their threads finish.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from kerasnets.compute.runtime import Session
+from kerasnets.errors import BackendError, option
+
+COST = (
+    "deterministic: the same bits every time on this machine; slower where the fastest "
+    "algorithm is another"
+)
+
+# The workspaces with which cuBLAS is deterministic (NVIDIA, cuBLAS documentation,
+# "Results reproducibility").
+_CUBLAS = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+@contextlib.contextmanager
+def deterministic(session: Session) -> Iterator[None]:
+    """Use deterministic algorithms only, and put the settings back afterwards.
+
+    cuBLAS reads its setting when it first computes: in a process that has computed on
+    an accelerator before, it must be in the environment from the start.
+
+    Raises:
+        BackendError: the backend, or cuBLAS, can only be told before it starts.
+    """
+    if session.backend != "torch":
+        if session.device != "cpu":
+            raise BackendError(_elsewhere(session.backend))
+        yield
+        return
+    import torch
+
+    name, value = _CUBLAS
+    workspace = os.environ.get(name)
+    algorithms = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn = torch.backends.cudnn
+    convolutions = cudnn.deterministic, cudnn.benchmark
+    if session.device != "cpu":
+        os.environ.setdefault(name, value)
+    torch.use_deterministic_algorithms(True)
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        if session.device.startswith("cuda"):
+            _check_cublas(session.device, workspace)
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = convolutions
+        torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)
+        if workspace is None:
+            os.environ.pop(name, None)
+
+
+def _check_cublas(device: str, workspace: str | None) -> None:
+    """Raise BackendError where cuBLAS has begun with another setting."""
+    name, value = _CUBLAS
+    try:
+        _multiply(device)
+    except RuntimeError as error:
+        if name not in str(error):
+            raise
+        begun = (
+            "the GPU has computed in this process before"
+            if workspace is None
+            else f"{name} is {workspace!r}"
+        )
+        raise BackendError(
+            f"{option('deterministic', True)} is too late, as {begun}; set "
+            f"{name}={value} before Python starts."
+        ) from error
+
+
+def _multiply(device: str) -> None:
+    import torch
+
+    one = torch.ones(1, 1, dtype=torch.float32, device=device)
+    torch.mm(one, one)
+
+
+def _elsewhere(backend: str) -> str:
+    variable = {
+        "jax": "XLA_FLAGS=--xla_gpu_deterministic_ops=true",
+        "tensorflow": "TF_DETERMINISTIC_OPS=1",
+    }[backend]
+    return (
+        f"{option('deterministic', True)} sets up PyTorch; {backend} reads {variable} "
+        "from the environment when it starts."
+    )

@@ -1,0 +1,342 @@
+"""The one place that asks which backend runs, and on what device.
+
+The rest of the code enters `session(...)` and uses Keras.
+"""
+
+import contextlib
+import os
+import platform
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from kerasnets.compute import process_settings
+from kerasnets.console import printable
+from kerasnets.errors import BackendError, shown, unknown
+from kerasnets.storage.folders import user_cache
+
+BACKENDS = ("torch", "jax", "tensorflow")
+
+
+@dataclass(frozen=True)
+class Session:
+    """Where a run computes.
+
+    Attributes:
+        backend: "torch", "jax" or "tensorflow".
+        device: "cpu", "cuda:0", ...
+        device_name: the processor's or accelerator's own name.
+        threads: CPU threads that one operation may use, None where unknown.
+        left: settings of the process that it does not fix, as they were when it began;
+            as they are unless given.
+    """
+
+    backend: str
+    device: str
+    device_name: str
+    threads: int | None
+    left: Mapping[str, str] | None = None
+
+    def environment(self) -> dict[str, Any]:
+        """What environment.json records of the machine and the software."""
+        return {
+            "backend": self.backend,
+            "device": self.device,
+            "device_name": self.device_name,
+            "threads": self.threads,
+            "platform": shown(platform.platform()),
+            "python": platform.python_version(),
+            "packages": {
+                package: _version(package)
+                for package in ("kerasnets", "keras", self.backend, "numpy", "Pillow")
+            },
+            "settings": {
+                name: shown(value)
+                for name, value in (
+                    process_settings.left(self.backend)
+                    if self.left is None
+                    else self.left
+                ).items()
+            },
+        }
+
+
+def backend() -> str:
+    """The backend that Keras uses, or will use, after checking that it can be. Nothing
+    is imported for it.
+
+    Raises:
+        BackendError: KERAS_BACKEND names none that can train, it isn't installed, or
+            Keras is imported already with another.
+    """
+    if "keras" in sys.modules:
+        name = import_module("keras").backend.backend()
+        if name not in BACKENDS:
+            raise BackendError(
+                f"Keras is imported already, with the backend {name!r}, which cannot "
+                f"train; kerasnets needs {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}: "
+                "set KERAS_BACKEND before Python starts, or import kerasnets before "
+                "keras."
+            )
+        return name
+    name = os.environ.get("KERAS_BACKEND", "torch")
+    if name not in BACKENDS:
+        raise BackendError(unknown("KERAS_BACKEND", name, BACKENDS))
+    if find_spec(name) is None:
+        raise BackendError(
+            f"KERAS_BACKEND is {name!r}, which is not installed; "
+            + (
+                f"'pip install kerasnets[{name}]' adds it."
+                if name != "torch"
+                else "'pip install torch' adds it."
+            )
+        )
+    return name
+
+
+@contextlib.contextmanager
+def session(device: str = "auto", precision: str = "float32") -> Iterator[Session]:
+    """Run Keras on a device with a dtype policy and the settings of
+    `kerasnets.compute.process_settings`, and put all back afterwards.
+
+    They are the whole process's: one thread at a time has a session.
+
+    Args:
+        device: "auto" (the first accelerator, else the CPU), "cpu", "cuda" or
+            "cuda:N".
+        precision: a Keras dtype policy, such as "mixed_bfloat16".
+
+    Raises:
+        BackendError: the backend or the device is not available, or another thread has
+            a session.
+    """
+    name = backend()
+    with _alone(), printable():
+        chosen = _choose_device(name, device)
+        import keras
+
+        with (
+            # Before the settings: where none is set, Keras takes it from floatx.
+            _dtype_policy(precision),
+            process_settings.fixed(name),
+            keras.device(_keras_device(name, chosen)),
+            _fast_settings(name, chosen),
+        ):
+            device_name = shown(_device_name(name, chosen))
+            left = process_settings.left(name)
+            yield Session(name, chosen, device_name, _threads(name), left)
+
+
+_in_session = threading.RLock()  # entered again by a callback that evaluates, say
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    if not _in_session.acquire(blocking=False):
+        raise BackendError(
+            "another thread of this process is training or evaluating, and Keras has "
+            "one device and one precision a process; wait for it, or start a process "
+            "for each."
+        )
+    try:
+        yield
+    finally:
+        _in_session.release()
+
+
+@contextlib.contextmanager
+def _dtype_policy(precision: str) -> Iterator[None]:
+    from keras import config
+
+    before = config.dtype_policy()
+    config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        config.set_dtype_policy(before)
+
+
+def _fast_settings(name: str, device: str) -> contextlib.AbstractContextManager:
+    """What the backend computes faster with on a device."""
+    if name == "torch" and device.startswith("cuda"):
+        from kerasnets.compute.torch_settings import fast_math
+
+        return fast_math()
+    if name == "torch":
+        from kerasnets.compute.torch_settings import keep_freed_memory
+
+        keep_freed_memory()
+    if name == "jax":
+        return _kept_compilations()
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _kept_compilations() -> Iterator[None]:
+    """Let JAX keep what it compiles in the user's cache folder, unless the user has
+    named a folder; a second run of the same network starts without compiling."""
+    import jax
+
+    before = jax.config.jax_compilation_cache_dir
+    own = user_cache()
+    if before is None and own:
+        jax.config.update("jax_compilation_cache_dir", str(own / "jax"))
+    try:
+        yield
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+
+
+def jit_compile() -> bool | str:
+    """Whether XLA compiles a model's steps, as `keras.Model.compile` takes it: what
+    Keras chooses, but not for TensorFlow on a CPU, where it made a step of ResNet-18
+    seven times slower (docs/performance.md)."""
+    if backend() == "tensorflow" and not _cuda_devices("tensorflow"):
+        return False
+    return "auto"
+
+
+def training_step(model: Any, images: Any, labels: Any) -> Callable[[], Any]:
+    """What `fit` does for one batch, as a function that returns the loss.
+
+    `train_on_batch` would also prepare a PyTorch model anew at every call.
+    """
+    if backend() != "torch":
+        return lambda: model.train_on_batch(images, labels)[0]
+    from keras import ops
+
+    batch = (ops.convert_to_tensor(images), ops.convert_to_tensor(labels))
+    model.train_on_batch(images, labels)
+    return lambda: model.train_function([batch])["loss"]
+
+
+def peak_memory_bytes(backend: str, device: str) -> int | None:
+    """Most memory held so far: of the accelerator if one is used, else of the process.
+
+    None where the platform does not say.
+
+    Args:
+        backend, device: as a `Session` has them.
+    """
+    if device.startswith("cuda"):
+        index = int(device.partition(":")[2])
+        if backend == "torch":
+            import torch
+
+            return torch.cuda.max_memory_allocated(index)
+        if backend == "jax":
+            import jax
+
+            return (jax.devices("gpu")[index].memory_stats() or {}).get(
+                "peak_bytes_in_use"
+            )
+        import tensorflow
+
+        return tensorflow.config.experimental.get_memory_info(f"GPU:{index}")["peak"]
+    with contextlib.suppress(OSError):
+        # Unlike getrusage, which starts from the memory of the parent process.
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    if find_spec("resource") is None:  # Windows
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _choose_device(name: str, device: str) -> str:
+    kind, colon, number = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (
+        colon and not (kind == "cuda" and number.isdecimal())
+    ):
+        raise BackendError(unknown("device", device, ("auto", "cpu", "cuda", "cuda:N")))
+    if kind == "cpu":
+        return "cpu"
+    count = _cuda_devices(name)
+    if kind == "auto":
+        return "cuda:0" if count else _without_cuda(name)
+    index = int(number or 0)
+    if count == 0:
+        raise BackendError(
+            f"device {device!r} was asked for, but {name} sees no CUDA device; "
+            "use 'cpu' or 'auto'."
+        )
+    if index >= count:
+        raise BackendError(
+            f"device {device!r} was asked for, but {name} sees {count} CUDA "
+            f"device{'s' * (count > 1)}: cuda:0 to cuda:{count - 1}."
+        )
+    return f"cuda:{index}"
+
+
+def _cuda_devices(name: str) -> int:
+    if name == "torch":
+        import torch
+
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "jax":
+        import jax
+
+        return sum(device.platform in ("gpu", "cuda") for device in jax.devices())
+    import tensorflow
+
+    return len(tensorflow.config.list_physical_devices("GPU"))
+
+
+def _without_cuda(name: str) -> str:
+    if name == "torch":
+        import torch
+
+        if torch.backends.mps.is_available():
+            return "mps"
+    return "cpu"
+
+
+def _keras_device(name: str, device: str) -> str:
+    if name == "torch":
+        return device
+    return {"cpu": "cpu:0"}.get(device, device.replace("cuda", "gpu"))
+
+
+def _device_name(name: str, device: str) -> str:
+    if name == "torch" and device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    if name == "jax" and device.startswith("cuda"):
+        import jax
+
+        return jax.devices("gpu")[int(device.partition(":")[2])].device_kind
+    return f"{_cpu_name()}, {os.cpu_count()} cores" if device == "cpu" else device
+
+
+def _cpu_name() -> str:
+    # platform.processor() is empty on most Linux systems.
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _threads(name: str) -> int | None:
+    if name == "torch":
+        import torch
+
+        return torch.get_num_threads()
+    return os.cpu_count()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,210 @@
+"""First-time preparation: download, check, and write as a TFDS folder."""
+
+import contextlib
+import io
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import filelock
+
+from kerasnets.catalog.datasets import DATASETS
+from kerasnets.catalog.locations import data_folder, prepared_folder, prepared_names
+from kerasnets.datasets.download.package import tfds
+from kerasnets.errors import DatasetError, first_line, raise_unless_data, unknown
+from kerasnets.storage.folders import why_not_writable
+
+if TYPE_CHECKING:
+    from kerasnets.datasets.download.builders import Mirror
+
+_TIMEOUT_S = (4, 10)  # to connect to one address, and between two packets
+
+
+def prepare(
+    name: str, *, data_dir: Path | str | None = None, mirror: "Mirror | None" = None
+) -> Path:
+    """Prepare a dataset unless it is, and return its version folder.
+
+    Archives that an earlier attempt finished are not downloaded again; what it left
+    unfinished is removed. Two processes preparing one dataset take turns.
+
+    Args:
+        name: one of those listed by `kerasnets datasets`; any other TFDS dataset
+            where TensorFlow is installed.
+        data_dir: TFDS_DATA_DIR unless given.
+        mirror: where the archives are, instead of their publisher.
+
+    Raises:
+        DatasetError: the name is unknown, or the download, the check or the writing
+            failed.
+    """
+    data = data_folder(data_dir)
+    if name == "digits":
+        raise DatasetError("digits comes with scikit-learn and needs no preparation.")
+    ready = prepared_folder(name, data)
+    if ready:
+        return ready
+    others = [other for other in prepared_names(data) if other not in DATASETS]
+    if name not in DATASETS and find_spec("tensorflow") is None:
+        raise DatasetError(
+            unknown("dataset", name, [*DATASETS, *others])
+            + f" Any image-classification dataset that TFDS has prepared in {data} "
+            "works too; without TensorFlow, only the named ones can be downloaded."
+        )
+    obstacle = why_not_writable(data)
+    if obstacle:
+        raise DatasetError(
+            f"{name} is not prepared in {data}, which cannot be written ({obstacle}); "
+            "name another folder with TFDS_DATA_DIR."
+        )
+    builder, source = _builder(name, data, mirror)
+    with _turn(name, data):
+        ready = prepared_folder(name, data)
+        if ready:
+            return ready
+        _remove_unfinished(name, data)
+        _download_and_prepare(name, data, builder, source)
+    ready = prepared_folder(name, data)
+    if ready is None:
+        raise DatasetError(f"preparing {name} left nothing in {data}.")
+    return ready
+
+
+@contextlib.contextmanager
+def _turn(name: str, data: Path) -> Iterator[None]:
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(data / f".{name.replace('/', '-')}.lock")
+        lock.acquire()
+    except OSError as error:
+        raise DatasetError(
+            f"{name} is not prepared in {data}, which cannot be written "
+            f"({error.strerror}); name another folder with TFDS_DATA_DIR."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _remove_unfinished(name: str, data: Path) -> None:
+    for pattern in (f"{name}/*incomplete*", f"downloads/{name}/*.tmp.*"):
+        for left in data.glob(pattern):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _builder(name: str, data: Path, mirror: "Mirror | None") -> tuple[Any, str]:
+    """The TFDS builder, and where it downloads from. Nothing is written yet."""
+    package = tfds()
+    from kerasnets.datasets.download import builders
+
+    if name in builders.NAMES:
+        builder = builders.builder(name, data, mirror)
+        urls = builders.urls(builder)
+        for url in urls:
+            _check_reachable(url, name)
+        return builder, urls[0].rpartition("/")[0]
+    try:
+        builder = package.builder(name, data_dir=data, file_format="array_record")
+    except Exception as error:  # TFDS raises many kinds
+        raise_unless_data(error)
+        raise DatasetError(f"TFDS cannot make {name}: {_reason(error)}.") from error
+    return builder, "its publisher"
+
+
+def _download_and_prepare(name: str, data: Path, builder: Any, source: str) -> None:
+    from kerasnets.datasets.download import builders
+
+    ours = name in builders.NAMES
+    try:
+        text = f"downloading {name} from {source} and preparing it in {data}"
+        with _quiet(text), _time_limits():
+            builder.download_and_prepare(
+                download_config=tfds().download.DownloadConfig(
+                    # Ready-made copies are not what the checksums are of.
+                    try_download_gcs=not ours,
+                    force_checksums_validation=ours,
+                )
+            )
+    except Exception as error:  # TFDS, requests and the archives raise many kinds
+        raise_unless_data(error)
+        raise DatasetError(
+            f"preparing {name} from {source} failed: {_reason(error)}. Nothing "
+            f"unfinished was kept; 'kerasnets prepare {name}' tries again."
+        ) from error
+    finally:
+        _remove_unfinished(name, data)  # also when it is interrupted
+
+
+@contextlib.contextmanager
+def _quiet(text: str) -> Iterator[None]:
+    """Say one line on standard error. TFDS's progress bars follow it on a terminal;
+    what it prints on standard output does not."""
+    print(text, file=sys.stderr, flush=True)
+    tfds().display_progress_bar(sys.stderr.isatty())
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        tfds().enable_progress_bar()
+
+
+@contextlib.contextmanager
+def _time_limits() -> Iterator[None]:
+    """Give up on a server that has stopped sending; TFDS would wait for ever, and has
+    no setting for it."""
+    from requests.adapters import HTTPAdapter
+
+    send = HTTPAdapter.send
+
+    def send_in_time(adapter: HTTPAdapter, *arguments: Any, **named: Any) -> Any:
+        named["timeout"] = named.get("timeout") or _TIMEOUT_S
+        return send(adapter, *arguments, **named)
+
+    HTTPAdapter.send = send_in_time  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        HTTPAdapter.send = send  # type: ignore[method-assign]
+
+
+def _check_reachable(url: str, name: str) -> None:
+    """One quick try, as TFDS itself would retry for minutes where there is no
+    network."""
+    import requests
+
+    advice = (
+        f"run 'kerasnets prepare {name}' where there is a network, or name a folder "
+        "that has it prepared with TFDS_DATA_DIR"
+    )
+    try:
+        with requests.get(url, stream=True, timeout=_TIMEOUT_S) as response:
+            if response.status_code != 200:
+                raise DatasetError(
+                    f"{name} is not prepared, and {url} answered "
+                    f"{response.status_code}; {advice}."
+                )
+    except requests.RequestException as error:
+        raise DatasetError(
+            f"{name} is not prepared, and {url} cannot be reached; {advice}."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    import requests
+    from tensorflow_datasets.core.download.download_manager import (
+        NonMatchingChecksumError,
+    )
+
+    if isinstance(error, requests.RequestException):
+        stalled = "timed out" in str(error)
+        return "the server stopped sending" if stalled else "the connection broke off"
+    if isinstance(error, NonMatchingChecksumError):
+        # "Artifact URL, downloaded to PATH, has wrong checksum:" and details.
+        return first_line(error).partition(", downloaded to ")[0] + (
+            " has a wrong checksum"
+        )
+    return first_line(error)

@@ -1,0 +1,218 @@
+"""Batches for Keras: shuffled, augmented and normalized by seed, epoch and number.
+
+What is random in batch k of epoch e depends on (seed, e, k) alone, so that a run can
+go on from anywhere and any worker can make any batch.
+"""
+
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasnets.datasets.dataset import Dataset, Subset
+from kerasnets.datasets.pipeline.augment import draw
+from kerasnets.datasets.pipeline.host_pixels import HostPixels, Place
+from kerasnets.datasets.pipeline.prefetch import Ahead
+from kerasnets.datasets.preprocessing import normalization
+from kerasnets.errors import RecipeError
+from kerasnets.recipe import Recipe
+
+_EVALUATION_BATCH = 256
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of (float32 images, int64 labels).
+
+    Images are [B, H, W, C], or [B, C, H, W] where Keras is set to channels first. The
+    last batch may be smaller; with `drop_single`, it is left out when it would hold one
+    image alone, whose variance batch normalization cannot take. Shuffled, that is
+    another image every epoch.
+
+    Args:
+        subset: the images.
+        batch_size: images in a batch.
+        scale, offset: float32 [C]; pixels become value * scale + offset.
+        augmentation: one of `kerasnets.recipe.AUGMENTATIONS`.
+        shuffle: whether each epoch has its own order.
+        seed: with `epoch` and the batch's number, decides order and augmentation.
+        epoch: the epoch that comes next, from 0; counted on when one ends of which
+            every batch was asked for.
+        drop_single: see above.
+        place: makes the pixels where the network computes.
+        fill: fill the last batch up with blank images, and give each batch weights as a
+            third array, float32 [B]: 0 for those, and B divided by the number of the
+            others for each of them. For pixels that are NumPy arrays.
+
+    Attributes:
+        waited_s: seconds that have passed while a batch was asked for.
+    """
+
+    def __init__(
+        self,
+        subset: Subset,
+        *,
+        batch_size: int,
+        scale: np.ndarray,
+        offset: np.ndarray,
+        augmentation: str = "none",
+        shuffle: bool = False,
+        seed: int = 0,
+        epoch: int = 0,
+        drop_single: bool = False,
+        place: Place = HostPixels,
+        fill: bool = False,
+    ) -> None:
+        super().__init__()
+        self.subset = subset
+        self.batch_size = batch_size
+        split = subset.split
+        self._pixels = place(split.images, split.labels, subset.indices, scale, offset)
+        self._ahead = Ahead(self._make) if self._pixels.ahead else None
+        self.fill = fill
+        self.waited_s = 0.0
+        self.augmentation = augmentation
+        self.shuffle = shuffle
+        self.seed = seed
+        self.epoch = epoch
+        self.first = 0
+        self._served: set[int] = set()
+        self._batches = -(-len(subset) // batch_size)
+        if drop_single and self._batches > 1 and len(subset) % batch_size == 1:
+            self._batches -= 1
+        self._order: tuple[int, np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return self._batches - self.first
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        if not 0 <= index < len(self):
+            raise IndexError(f"batch {index} of {len(self)}")
+        began = time.perf_counter()
+        index += self.first
+        self._served.add(index)
+        if self._ahead:
+            batch = self._ahead(self.epoch, index, last=index + 1 == self._batches)
+        else:
+            batch = self._make(self.epoch, index)
+        self.waited_s += time.perf_counter() - began
+        return batch
+
+    def begin(self, epoch: int, first: int = 0) -> None:
+        """Stand at batch `first` of epoch `epoch` (both from 0): this epoch has the
+        batches from there on, the epochs after it have all of theirs."""
+        self.epoch = epoch
+        self.first = first
+        self._served.clear()
+
+    def on_epoch_end(self) -> None:
+        # Before the first epoch of a fit, Keras looks at one batch and ends an epoch.
+        if len(self._served) == len(self):
+            self.begin(self.epoch + 1)
+
+    def _make(self, epoch: int, index: int) -> tuple[Any, ...]:
+        rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        positions = self._positions(epoch)[rows]
+        rng = np.random.default_rng([self.seed, 2, epoch, index])
+        batch = self._pixels(positions, draw(self.augmentation, len(positions), rng))
+        return _filled(*batch, self.batch_size) if self.fill else batch
+
+    def _positions(self, epoch: int) -> np.ndarray:
+        """The order of an epoch, int64 [images]: rows of the subset's indices."""
+        order = self._order
+        if order is None or (self.shuffle and order[0] != epoch):
+            positions = np.arange(len(self.subset))
+            if self.shuffle:
+                rng = np.random.default_rng([self.seed, 1, epoch])
+                positions = rng.permutation(positions)
+            self._order = order = (epoch, positions)
+        return order[1]
+
+
+def _filled(
+    images: np.ndarray, labels: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    count = len(labels)
+    weights = np.zeros(size, "float32")
+    weights[:count] = size / count
+    blank = size - count
+    if blank:
+        images = np.pad(images, ((0, blank), (0, 0), (0, 0), (0, 0)))
+        labels = np.pad(labels, (0, blank))
+    return images, labels, weights
+
+
+def training_batches(
+    recipe: Recipe,
+    dataset: Dataset,
+    subset: Subset,
+    *,
+    epoch: int = 0,
+    place: Place = HostPixels,
+    fill: bool = False,
+) -> Batches:
+    """Shuffled and augmented as the recipe says.
+
+    Args:
+        epoch: the one that comes next, from 0.
+        place, fill: as `Batches` takes them.
+
+    Raises:
+        RecipeError: a batch is larger than the subset.
+    """
+    if recipe.batch_size > len(subset):
+        raise RecipeError(
+            f"batch_size {recipe.batch_size} is more than the {len(subset)} training "
+            "images."
+        )
+    scale, offset = _normalization(recipe, dataset)
+    return Batches(
+        subset,
+        batch_size=recipe.batch_size,
+        scale=scale,
+        offset=offset,
+        augmentation=recipe.augment,
+        shuffle=True,
+        seed=recipe.seed,
+        epoch=epoch,
+        drop_single=recipe.batch_size > 1,
+        place=place,
+        fill=fill,
+    )
+
+
+def evaluation_batches(
+    recipe: Recipe,
+    dataset: Dataset,
+    subset: Subset,
+    *,
+    batch_size: int | None = None,
+    place: Place = HostPixels,
+    fill: bool = False,
+) -> Batches:
+    """In order and as they are, but for the recipe's normalization.
+
+    Args:
+        batch_size: most images in a batch. Somewhat fewer where all batches are then of
+            one size, which backends that compile for a size compile but once.
+        place, fill: as `Batches` takes them.
+    """
+    scale, offset = _normalization(recipe, dataset)
+    size = _even_size(len(subset), batch_size or _EVALUATION_BATCH)
+    return Batches(
+        subset, batch_size=size, scale=scale, offset=offset, place=place, fill=fill
+    )
+
+
+def _even_size(count: int, most: int) -> int:
+    """The largest size from half of `most` to `most` that divides `count`, or `most`
+    where none does; `count` where that is less."""
+    most = min(most, count)
+    sizes = range(most, most // 2, -1)
+    return next((size for size in sizes if count % size == 0), most)
+
+
+def _normalization(recipe: Recipe, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """The factor and summand of a pixel's value, float64 [C]."""
+    mean, std = normalization(recipe, dataset)
+    return 1 / (255 * std), -mean / std

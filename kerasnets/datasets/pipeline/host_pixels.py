@@ -1,0 +1,88 @@
+"""Images and labels of a batch as a network takes them: picked out, changed and
+normalized."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+from kerasnets.compute.runtime import Session
+from kerasnets.datasets.pipeline.augment import Changes, change
+
+
+class Pixels(Protocol):
+    """Makes batches of a subset.
+
+    Attributes:
+        ahead: whether the next batch should be made while the network works on the
+            present one.
+    """
+
+    ahead: bool
+
+    def __call__(self, positions: np.ndarray, changes: Changes) -> tuple[Any, Any]:
+        """Images and labels at int64 [B] positions of the subset, changed."""
+
+
+# Makes `Pixels` of: the images and labels of a split, the subset's rows in it, and the
+# factors and summands [C] that normalize a pixel. The engines have others than
+# `HostPixels`, which give the same values on an accelerator.
+Place = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], Pixels]
+
+
+class HostPixels:
+    """`Pixels` as NumPy arrays: float32 [B, H, W, C], or [B, C, H, W] where Keras is
+    set to channels first, and int64 [B].
+
+    Args:
+        images: uint8 [N, H, W, C], perhaps memory-mapped.
+        labels: int64 [N].
+        indices: int64 [n], the rows that positions 0 ... n - 1 mean.
+        scale, offset: float32 [C]; pixels become value * scale + offset.
+    """
+
+    # The network takes every core: a thread beside it only takes one away.
+    ahead = False
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        indices: np.ndarray,
+        scale: np.ndarray,
+        offset: np.ndarray,
+    ) -> None:
+        self._images, self._labels, self._indices = images, labels, indices
+        # One factor for each value of an image: numpy is slow over a last axis of 3.
+        pixels = int(np.prod(images.shape[1:3]))
+        self._scale = np.tile(np.asarray(scale, "float32"), pixels)
+        self._offset = np.tile(np.asarray(offset, "float32"), pixels)
+        self._channels_first = keras.config.image_data_format() == "channels_first"
+
+    def __call__(
+        self, positions: np.ndarray, changes: Changes
+    ) -> tuple[np.ndarray, np.ndarray]:
+        rows = self._indices[positions]
+        images = change(self._images[rows], changes)
+        values = images.reshape(len(images), -1).astype("float32")
+        values *= self._scale
+        values += self._offset
+        pixels = values.reshape(images.shape)
+        if self._channels_first:
+            pixels = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+        return pixels, self._labels[rows]
+
+
+def place(session: Session, otherwise: Callable[..., Any]) -> Callable[..., Any]:
+    """What makes a session's batches, as `kerasnets.datasets.pipeline.host_pixels.Place` says.
+
+    Args:
+        otherwise: for a CPU, and for the backends that copy a batch ahead themselves.
+    """
+    if session.backend == "torch" and session.device.startswith("cuda"):
+        from kerasnets.datasets.pipeline.torch_pixels import TorchPixels
+
+        return partial(TorchPixels, device=session.device)
+    return otherwise

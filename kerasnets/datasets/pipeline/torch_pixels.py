@@ -1,0 +1,103 @@
+"""Batches on a device of PyTorch: only bytes are copied to it, and no pixel where the
+images fit.
+
+The values are those of `kerasnets.datasets.pipeline.host_pixels.HostPixels`, to the bit where the
+device rounds as the standard says.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+# Of the memory that is free at the start: the network needs the rest.
+_SHARE_OF_FREE = 0.25
+
+
+class TorchPixels:
+    """Images and labels at positions of a subset, changed and normalized on a device.
+
+    The images stay on the device as uint8 where they take up at most a quarter of its
+    free memory. Else each batch's are copied from page-locked memory, which the host
+    does not wait for.
+
+    Args:
+        images: uint8 [N, H, W, C], perhaps memory-mapped.
+        labels: int64 [N].
+        indices: int64 [n], the rows that positions 0 ... n - 1 mean.
+        scale, offset: float32 [C]; pixels become value * scale + offset.
+        device: "cuda:0", ...; "cpu" does the same.
+        free_bytes: the device's free memory; it is asked unless this is given.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        indices: np.ndarray,
+        scale: np.ndarray,
+        offset: np.ndarray,
+        *,
+        device: str,
+        free_bytes: int | None = None,
+    ) -> None:
+        self.device = torch.device(device)
+        if free_bytes is None:
+            free_bytes, _ = torch.cuda.mem_get_info(self.device)
+        image_bytes = int(np.prod(images.shape[1:]))
+        self.resident = len(indices) * image_bytes <= free_bytes * _SHARE_OF_FREE
+        self.ahead = not self.resident
+        self._images, self._indices = images, indices
+        if self.resident:
+            self._on_device = self._moved(images[indices])
+        self._labels = self._moved(labels[indices])
+        self._scale = self._moved(np.asarray(scale, "float32"))
+        self._offset = self._moved(np.asarray(offset, "float32"))
+        self._channels_first = keras.config.image_data_format() == "channels_first"
+
+    def __call__(
+        self, positions: np.ndarray, changes: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Float32 [B, H, W, C], or [B, C, H, W] where Keras is set to channels first,
+        and int64 [B].
+
+        Args:
+            positions: int64 [B].
+            changes: a `kerasnets.datasets.pipeline.augment.Changes`.
+        """
+        chosen = self._moved(positions)
+        if self.resident:
+            images = self._on_device[chosen]
+        else:
+            images = self._moved(self._images[self._indices[positions]])
+        values = self._changed(images, changes).float()
+        values.mul_(self._scale).add_(self._offset)
+        if self._channels_first:
+            values = values.permute(0, 3, 1, 2).contiguous()
+        return values, self._labels[chosen]
+
+    def _moved(self, array: np.ndarray) -> torch.Tensor:
+        tensor = torch.from_numpy(array)
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self.device, non_blocking=True)
+
+    def _changed(self, images: torch.Tensor, changes: Any) -> torch.Tensor:
+        """One gather for the crop and the flip."""
+        if changes.offsets is None and changes.flipped is None:
+            return images
+        count, height, width, _ = images.shape
+        rows = torch.arange(height, device=self.device).expand(count, -1)
+        columns = torch.arange(width, device=self.device).expand(count, -1)
+        if changes.flipped is not None:
+            flipped = self._moved(changes.flipped)[:, None]
+            columns = torch.where(flipped, width - 1 - columns, columns)
+        if changes.offsets is not None:
+            offsets = self._moved(changes.offsets)
+            images = F.pad(images, (0, 0, *(changes.padding,) * 4))
+            rows = rows + offsets[:, :1]
+            columns = columns + offsets[:, 1:]
+        each = torch.arange(count, device=self.device)
+        return images[each[:, None, None], rows[:, :, None], columns[:, None, :]]

@@ -1,0 +1,274 @@
+"""Prepared TFDS datasets as arrays, read without TensorFlow."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasnets.catalog.datasets import DATASETS
+from kerasnets.catalog.locations import cache_name
+from kerasnets.console import console
+from kerasnets.datasets.dataset import Dataset, Split, fingerprint, statistics
+from kerasnets.datasets.download.package import tfds
+from kerasnets.datasets.images import decode, empty_images
+from kerasnets.datasets.sources.tfds_records import READERS
+from kerasnets.errors import DatasetError, first_line, raise_unless_data, shown
+
+_CHUNK = 1000
+_TEST_SPLITS = ("test", "validation")
+# A format that TFDS knows, named to it in the place of one that it does not.
+_STAND_IN = "array_record"
+_RE_ENCODED = "the images were re-encoded as JPEG and are not the original pixels"
+
+
+def key(name: str, folder: Path, image_size: int, channels: int | None) -> str:
+    """Name of the decoded cache: changes when the prepared files do, or what is made
+    of them."""
+    digest = hashlib.sha256(f"2 {image_size} {channels}".encode())
+    for path in sorted(folder.iterdir()):
+        if not path.is_file():
+            continue
+        state = path.stat()
+        digest.update(f"{path.name} {state.st_size} {state.st_mtime_ns}".encode())
+        if path.suffix in (".json", ".txt"):
+            digest.update(path.read_bytes())
+    return cache_name(name, folder) + digest.hexdigest()[:16]
+
+
+def read(name: str, folder: Path, image_size: int, channels: int | None) -> Dataset:
+    """Decode and resize every image of a prepared dataset.
+
+    The test split is the one called test or, where that is missing or without labels,
+    the one called validation. Without either, it is left empty.
+
+    Args:
+        folder: the version folder, with dataset_info.json.
+        channels: None for as many as the dataset declares.
+
+    Raises:
+        DatasetError: it is damaged, or is not an image-classification dataset.
+        InstallationError: a package that reads it cannot be imported.
+    """
+    info, file_format = _info(folder)
+    image_key, label_key = _keys(name, info)
+    image, label = info.features[image_key], info.features[label_key]
+    filled = [split for split in info.splits if info.splits[split].num_examples]
+    if "train" not in filled:
+        raise DatasetError(
+            f"{name} has the splits {', '.join(filled) or '(none)'}; 'train' is needed."
+        )
+
+    def examples(split: str) -> Iterator[tuple[bytes, int]]:
+        return _examples(info, folder, file_format, split, image_key, label_key)
+
+    candidates = [split for split in _TEST_SPLITS if split in filled]
+    unlabelled = []
+    while candidates and all(label < 0 for _, label in examples(candidates[0])):
+        unlabelled.append(candidates.pop(0))
+    test_name = candidates[0] if candidates else None
+    channels = channels or (1 if image.shape[-1] in (1, 2) else 3)
+    formats: set[str] = set()
+
+    def decoded(split: str) -> Split:
+        count = info.splits[split].num_examples
+        return _decode(
+            name, split, count, examples(split), image_size, channels, formats
+        )
+
+    train = decoded("train")
+    test = (
+        decoded(test_name) if test_name else Split(train.images[:0], train.labels[:0])
+    )
+    names = tuple(str(one) for one in label.names)
+    for split in (train, test):
+        if not np.all((split.labels >= 0) & (split.labels < len(names))):
+            raise DatasetError(
+                f"{name} has images of none of its {len(names)} classes."
+            )
+    notes = [_RE_ENCODED] if name in DATASETS and "JPEG" in formats else []
+    if unlabelled:
+        notes.append(
+            f"its split {' and '.join(unlabelled)} has no labels"
+            + (f": the split {test_name} is tested on" if test_name else "")
+        )
+    mean, std = statistics(train.images)
+    return Dataset(
+        name,
+        train,
+        test,
+        names,
+        mean,
+        std,
+        fingerprint(names, train, test),
+        "; ".join(notes),
+    )
+
+
+def _info(folder: Path) -> tuple[Any, str]:
+    """TFDS's facts about a prepared dataset, and what its examples are stored as."""
+    path = folder / "dataset_info.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        file_format = record.get("fileFormat") or "tfrecord"
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path} is missing.") from error
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise DatasetError(f"{path} is damaged.") from error
+    if file_format not in READERS:
+        raise DatasetError(
+            f"{folder} is stored as {shown(file_format)}; {', '.join(READERS)} can be "
+            "read."
+        )
+    package = tfds()
+    try:
+        with _as_known(folder, record, file_format, package) as readable:
+            return package.builder_from_directory(readable).info, file_format
+    except Exception as error:  # TFDS raises many kinds for many kinds of damage
+        raise_unless_data(error)
+        raise DatasetError(
+            f"dataset_info.json or features.json in {folder} is damaged: "
+            f"{first_line(error)}."
+        ) from error
+
+
+@contextlib.contextmanager
+def _as_known(
+    folder: Path, record: dict[str, Any], file_format: str, package: Any
+) -> Iterator[Path]:
+    """A folder with the dataset's facts that TFDS can read: the same one, or a copy
+    with another format's name where TFDS does not know the files' own."""
+    if file_format in {known.value for known in package.core.FileFormat}:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="kerasnets-") as copy:
+        for file in (*folder.glob("*.json"), *folder.glob("*.txt")):
+            shutil.copyfile(file, Path(copy, file.name))
+        text = json.dumps({**record, "fileFormat": _STAND_IN})
+        Path(copy, "dataset_info.json").write_text(text, encoding="utf-8")
+        yield Path(copy)
+
+
+def _keys(name: str, info: Any) -> tuple[str, str]:
+    """The features that hold the image and its class: those that TFDS calls input and
+    target, or else the only ones of their kind."""
+    kinds = tfds().features
+    features = info.features
+    if isinstance(features, kinds.FeaturesDict):
+        images, labels = (
+            [key for key in features if isinstance(features[key], kind)]
+            for kind in (kinds.Image, kinds.ClassLabel)
+        )
+        named = info.supervised_keys
+        if not (named and len(named) == 2) and len(images) == len(labels) == 1:
+            named = (images[0], labels[0])
+        if named and len(named) == 2:
+            image, label = named
+            known = image in images and label in labels
+            if known and features[image].np_dtype in (np.uint8, np.uint16):
+                return image, label
+    raise DatasetError(
+        f"{name} is not an image-classification dataset: one image of whole numbers "
+        "and one class label an example are needed."
+    )
+
+
+def _examples(
+    info: Any,
+    folder: Path,
+    file_format: str,
+    split: str,
+    image_key: str,
+    label_key: str,
+) -> Iterator[tuple[bytes, int]]:
+    """Encoded images with their labels.
+
+    TFDS's own readers need TensorFlow for the older of the two formats, and check
+    neither that every file is there nor that it is whole.
+    """
+    package = tfds()
+    skip = package.decode.SkipDecoding()
+    decoders = {
+        key: skip
+        for key in info.features
+        if isinstance(info.features[key], package.features.Image)
+    }
+    stored = info.splits[split]
+    shards = zip(stored.filepaths, stored.shard_lengths, strict=True)
+    known = info.file_format.value
+    for listed, length in shards:
+        path = folder / Path(listed).relative_to(info.data_dir)
+        path = path.with_name(path.name.replace(f".{known}", f".{file_format}"))
+        found = 0
+        try:
+            for record in READERS[file_format](path):
+                example = info.features.deserialize_example_np(
+                    record, decoders=decoders
+                )
+                found += 1
+                if found <= length:
+                    yield example[image_key], int(example[label_key])
+        except Exception as error:  # bare RuntimeError and many others
+            raise_unless_data(error)
+            reason = "is missing"
+            if path.exists():
+                reason = "is damaged" if os.access(path, os.R_OK) else "is not readable"
+            raise DatasetError(f"{path} {reason}: {first_line(error)}.") from error
+        if found != length:
+            raise DatasetError(f"{path} has {found:,} of {length:,} images.")
+
+
+def _decode(
+    name: str,
+    split: str,
+    count: int,
+    examples: Iterator[tuple[bytes, int]],
+    image_size: int,
+    channels: int,
+    formats: set[str],
+) -> Split:
+    images = empty_images(count, image_size, channels)
+    labels = np.empty(count, np.int64)
+    for row, (data, label) in enumerate(_reported(name, split, count, examples)):
+        try:
+            images[row], form = decode(data, image_size, channels)
+        except ValueError as error:
+            raise DatasetError(
+                f"image {row} of the {split} split of {name} cannot be decoded: "
+                f"{error}."
+            ) from error
+        formats.add(form)
+        labels[row] = label
+    return Split(images, labels)
+
+
+def _reported(name: str, split: str, count: int, examples: Iterator) -> Iterator:
+    """Pass examples on, showing progress on standard error after the first second."""
+    from rich.progress import Progress
+
+    screen = console(stderr=True)
+    progress = Progress(console=screen, transient=True, disable=True)
+    task = progress.add_task(f"decoding {name} {split}", total=count)
+    began = time.perf_counter()
+    said = False
+    with progress:
+        for done, example in enumerate(examples):
+            if not said and time.perf_counter() - began > 1:
+                said = True
+                if screen.is_terminal:
+                    progress.disable = False
+                    progress.start()
+                else:
+                    screen.print(f"decoding {name} {split}: {count:,} images, once")
+            if done % _CHUNK == 0:
+                progress.update(task, completed=done)
+            yield example

@@ -1,0 +1,150 @@
+"""Why a network fails: its variants measured layer by layer, and trained for a few
+steps with one thing switched at a time."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from kerasnets import datasets, runs
+from kerasnets.catalog.networks import check_size
+from kerasnets.compute import runtime
+from kerasnets.datasets.pipeline.batches import training_batches
+from kerasnets.diagnosis.record import Diagnosis, check_free, clear, write_tables
+from kerasnets.diagnosis.summary import markdown, verdict
+from kerasnets.diagnosis.trial import run_trial
+from kerasnets.diagnosis.variants import Variant, named_variants, to_try
+from kerasnets.engines import choice
+from kerasnets.errors import RecipeError
+from kerasnets.figures import draw_diagnosis
+from kerasnets.recipe import Recipe
+from kerasnets.training.effects import check_schedule
+
+DEFAULT_ROOT = Path("artifacts/diagnoses")
+STEPS = 100  # of each trial
+
+
+def diagnose(
+    recipe: Recipe,
+    folder: Path | str | None = None,
+    *,
+    steps: int = STEPS,
+    ablate: bool = False,
+    learning_rates: Iterable[float] = (),
+    overwrite: bool = False,
+    device: str = "auto",
+    engine: str = "auto",
+    data_dir: Path | str | None = None,
+    say: Callable[[str], None] = print,
+) -> Diagnosis:
+    """Measure signals and gradients of a network's variants, and train each a little.
+
+    The variants are the original, the modified (batch norm and Glorot) and the recipe's
+    own; all have the recipe's seed, and so the same batches. What is in `folder` is
+    written anew after every trial: layers.csv and ablation.csv from the first on, the
+    verdict and the figures as soon as these variants are through.
+
+    Args:
+        recipe: what is asked about; its epochs count for its schedule only.
+        folder: where to write; artifacts/diagnoses/<recipe.name> unless given.
+        steps: optimizer steps of every trial, at least 1.
+        ablate: switch batch norm, Glorot and momentum one at a time.
+        learning_rates: with `ablate`, others to try.
+        overwrite: replace the diagnosis in `folder`.
+        device, engine, data_dir: as in `kerasnets.training.fit.fit`.
+        say: takes lines of progress.
+
+    Raises:
+        KerasnetsError: see its kinds in kerasnets.errors.
+    """
+    _check(recipe, steps)
+    plan = to_try(recipe, ablate=ablate, learning_rates=learning_rates)
+    folder = Path(folder or DEFAULT_ROOT / recipe.name)
+    check_free(folder, overwrite=overwrite)
+    with runtime.session(device) as session:
+        engine = choice.check(engine, session.device)
+        dataset = datasets.load_for(recipe, data_dir)
+        parts = datasets.partition(dataset, recipe)
+        epoch = len(training_batches(recipe, dataset, parts.train))
+        check_schedule(recipe, epoch, trained=steps)
+        shares = np.bincount(parts.validation.labels) / len(parts.validation)
+        shares = shares[shares > 0]
+        diagnosis = Diagnosis(
+            recipe=recipe,
+            steps=steps,
+            monitored="test" if recipe.validation == "test" else "validation",
+            images=len(parts.validation),
+            guess_loss=float(-(shares * np.log(shares)).sum()),
+            guess_accuracy=float(shares.max()),
+            planned=len(plan),
+            layers=(),
+            ablation=(),
+            environment={**session.environment(), "engine": engine},
+        )
+        for number, tried in enumerate(plan, start=1):
+            name = f"{number} of {len(plan)}, {_name(tried)}"
+            trial, layers = run_trial(
+                tried,
+                dataset,
+                parts,
+                steps=steps,
+                engine=engine,
+                measured=_settings(tried) == _settings(recipe),
+                say=lambda line, name=name: say(f"{name}: {line}"),  # type: ignore[misc]
+            )
+            if number == 1:
+                clear(folder)
+            diagnosis = dataclasses.replace(
+                diagnosis,
+                layers=(*diagnosis.layers, *layers),
+                ablation=(*diagnosis.ablation, trial),
+            )
+            write_tables(folder, diagnosis)
+            if diagnosis.own.keys() >= named_variants(recipe).keys():
+                diagnosis = dataclasses.replace(diagnosis, verdict=verdict(diagnosis))
+                _conclude(folder, diagnosis)
+    return diagnosis
+
+
+def _conclude(folder: Path, diagnosis: Diagnosis) -> None:
+    """Everything that needs the original and the modified network both."""
+    recipe = diagnosis.recipe
+    layers = {
+        name: (
+            diagnosis.signals(variant, 0),
+            diagnosis.signals(variant, diagnosis.steps),
+        )
+        for variant, name in named_variants(recipe).items()
+    }
+    for suffix in (".png", ".svg"):
+        path = folder / f"signal{suffix}"
+        draw_diagnosis(recipe, diagnosis.steps, layers, path)
+    runs.write_text(folder / "diagnosis.md", markdown(diagnosis))
+    runs.write_json(folder / "diagnosis.json", diagnosis.to_json())
+
+
+def _check(recipe: Recipe, steps: int) -> None:
+    check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
+    if recipe.precision != "float32":
+        raise RecipeError(
+            f"diagnose measures in precision 'float32', not in {recipe.precision!r}."
+        )
+    if recipe.batch_size < 2:
+        raise RecipeError(
+            "diagnose compares the images of a batch: batch_size must be at least 2, "
+            f"not {recipe.batch_size}."
+        )
+    if steps < 1:
+        raise RecipeError(f"steps must be at least 1, not {steps}.")
+
+
+def _settings(recipe: Recipe) -> tuple[float, float]:
+    return recipe.learning_rate, recipe.momentum
+
+
+def _name(recipe: Recipe) -> str:
+    name = f"{Variant.of(recipe).label}, learning rate {recipe.learning_rate:g}"
+    if recipe.without_effect:
+        return name
+    return f"{name}, momentum {recipe.momentum:g}"

@@ -1,0 +1,142 @@
+"""What a diagnosis found, and its tables as files."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerasnets import runs
+from kerasnets.diagnosis.trial import LayerRow, Trial
+from kerasnets.diagnosis.variants import Variant
+from kerasnets.errors import RunError, option
+from kerasnets.evaluation.layer_signals import LayerSignal
+from kerasnets.recipe import Recipe
+from kerasnets.storage import folders
+
+FILES = (
+    "diagnosis.json",
+    "diagnosis.md",
+    "layers.csv",
+    "ablation.csv",
+    "signal.png",
+    "signal.svg",
+)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Why a network trains, or does not, in its first steps.
+
+    Attributes:
+        recipe: what was asked about.
+        steps: optimizer steps of every trial.
+        monitored: "validation" or "test": the images that trials were tried on.
+        images: how many these are.
+        guess_loss: the lowest loss that one answer for all of these images can have:
+            the entropy of their classes' shares, in nats.
+        guess_accuracy: share of the commonest class among them.
+        planned: how many trials there are to be.
+        layers: signals and gradients before the first step and after the last, of each
+            variant at the recipe's own learning rate and momentum.
+        ablation: the finished trials; those at the recipe's own settings come first.
+        environment: machine and software, as in environment.json.
+        verdict: a paragraph computed from these numbers.
+    """
+
+    recipe: Recipe
+    steps: int
+    monitored: str
+    images: int
+    guess_loss: float
+    guess_accuracy: float
+    planned: int
+    layers: tuple[LayerRow, ...]
+    ablation: tuple[Trial, ...]
+    environment: dict[str, Any]
+    verdict: str = ""
+
+    @property
+    def own(self) -> dict[Variant, Trial]:
+        """The trials at the recipe's own learning rate and momentum."""
+        own = (self.recipe.learning_rate, self.recipe.momentum)
+        return {
+            trial.variant: trial
+            for trial in self.ablation
+            if (trial.learning_rate, trial.momentum) == own
+        }
+
+    def signals(self, variant: Variant, step: int) -> tuple[LayerSignal, ...]:
+        """A variant's layers, from the images on; empty where not measured."""
+        return tuple(
+            row.signal
+            for row in self.layers
+            if (row.variant, row.step) == (variant, step)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, the tables' rows as in the CSV files."""
+        values = {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
+        }
+        return {
+            **values,
+            "recipe": dataclasses.asdict(self.recipe),
+            "layers": [_layer(row) for row in self.layers],
+            "ablation": [_trial(trial) for trial in self.ablation],
+        }
+
+
+def check_free(folder: Path, *, overwrite: bool) -> None:
+    """Check that a diagnosis may be written to `folder`, and change nothing.
+
+    Raises:
+        RunError: there is one already, or the folder cannot be written.
+    """
+    if not overwrite and any((folder / name).exists() for name in FILES):
+        raise RunError(
+            f"the diagnosis {folder} exists; {option('overwrite', True)} replaces "
+            f"it, {option('folder')} chooses another folder."
+        )
+    obstacle = folders.why_not_writable(folder)
+    if obstacle:
+        raise RunError(f"{obstacle}; choose another {option('folder')}.")
+
+
+def clear(folder: Path) -> None:
+    """Make the folder of a diagnosis, and drop the files of an older one.
+
+    Raises:
+        RunError: the disk refuses it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write {folder}: {error.strerror}.") from error
+
+
+def write_tables(folder: Path, diagnosis: Diagnosis) -> None:
+    """Write layers.csv and ablation.csv as far as the diagnosis has come."""
+    for name, rows in (
+        ("layers.csv", [_layer(row) for row in diagnosis.layers]),
+        ("ablation.csv", [_trial(trial) for trial in diagnosis.ablation]),
+    ):
+        cells = ([_cell(value) for value in row.values()] for row in rows)
+        runs.write_csv(folder / name, list(rows[0]), cells)
+
+
+def _layer(row: LayerRow) -> dict[str, Any]:
+    return {
+        "variant": row.variant.label,
+        "step": row.step,
+        **dataclasses.asdict(row.signal),
+    }
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {**dataclasses.asdict(trial), "variant": trial.variant.label}
+
+
+def _cell(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value

@@ -1,0 +1,291 @@
+"""What a diagnosis says in words, every number computed."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from kerasnets.catalog.titles import dataset_title, network_title
+from kerasnets.diagnosis.record import Diagnosis
+from kerasnets.diagnosis.trial import STATISTICS_BATCHES, Trial
+from kerasnets.diagnosis.variants import MODIFIED, Variant, named_variants
+from kerasnets.evaluation.layer_signals import LayerSignal
+from kerasnets.text import TextTable
+
+TRIAL_COLUMNS = (
+    "variant",
+    "lr",
+    "momentum",
+    "loss",
+    "accuracy",
+    "top class",
+    "entropy",
+    "outcome",
+)
+
+# A training loss above this share of a constant guess's has learnt next to nothing.
+_UNFITTED = 0.9
+
+
+def verdict(diagnosis: Diagnosis) -> str:
+    """One paragraph: what became of the original and the modified network, what its
+    signals and gradients were before the first step, and, where the original does not
+    learn, which explanations the trials leave."""
+    original = Variant.original(diagnosis.recipe.network)
+    sentences = [_outcomes(diagnosis), _before_training(diagnosis)]
+    if diagnosis.own[original].outcome != "learning":
+        sentences += [
+            _overfitting(diagnosis),
+            _alone(diagnosis),
+            _all_settings(diagnosis),
+        ]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def markdown(diagnosis: Diagnosis) -> str:
+    """diagnosis.md: the verdict, the trials, the figure, and how it was measured."""
+    recipe = diagnosis.recipe
+    return "\n".join(
+        [
+            f"# {network_title(recipe.network)} on {dataset_title(recipe.dataset)}: "
+            f"its first {diagnosis.steps} steps",
+            "",
+            diagnosis.verdict,
+            "",
+            *_switched(diagnosis.ablation),
+            *_trials_table(diagnosis),
+            "",
+            f"{len(diagnosis.ablation)} of {diagnosis.planned} trials are finished. "
+            f"Batches of {recipe.batch_size}, {recipe.optimizer}, seed {recipe.seed}; "
+            f"loss and accuracy on {diagnosis.images:,} {diagnosis.monitored} images, "
+            "with batch norm's statistics averaged anew over "
+            f"{STATISTICS_BATCHES} batches at most. "
+            "Top class: that predicted most often. Entropy: of the predicted "
+            "probabilities, mean, in nats. Collapsed: it takes more than 99 % "
+            "of the predictions. Stuck: an accuracy less than a tenth of the way from "
+            "one answer for all "
+            f"({diagnosis.guess_accuracy:.2%}) to 100 %.",
+            "",
+            "![Signal and gradient by depth](signal.png)",
+            "",
+            "All layers are in layers.csv.",
+            "",
+        ]
+    )
+
+
+def _outcomes(diagnosis: Diagnosis) -> str:
+    recipe = diagnosis.recipe
+    found = "; ".join(
+        f"{name} {_became(diagnosis.own[variant])}"
+        for variant, name in named_variants(recipe).items()
+    )
+    return (
+        f"After {diagnosis.steps} steps of {recipe.batch_size} images, "
+        f"{network_title(recipe.network)} {found} "
+        f"({diagnosis.images:,} {diagnosis.monitored} images, for which one answer for "
+        f"all has at best accuracy {diagnosis.guess_accuracy:.2%} and loss "
+        f"{diagnosis.guess_loss:.4f})."
+    )
+
+
+def _became(trial: Trial) -> str:
+    if trial.accuracy is None:
+        return "has diverged: its loss is no longer a number"
+    score = f"accuracy {trial.accuracy:.2%}, loss {trial.loss:.4f}"
+    if trial.outcome == "collapsed":
+        return (
+            f"has collapsed: {trial.most_predicted_share:.1%} of its predictions are "
+            f"class {trial.most_predicted!r}, {score}"
+        )
+    if trial.outcome == "stuck":
+        return f"has learnt next to nothing: {score}"
+    return f"learns: {score}"
+
+
+def _before_training(diagnosis: Diagnosis) -> str:
+    """Signal and gradient of the original and, in brackets, the modified network."""
+    recipe = diagnosis.recipe
+    original, modified = (
+        diagnosis.signals(variant, 0)
+        for variant in (Variant.original(recipe.network), MODIFIED)
+    )
+    first, last = original[0], original[-1]
+    other_first, other_last = modified[0], modified[-1]
+    clauses = [
+        f"the signal goes from {first.signal_rms:.2g} after {first.layer} to "
+        f"{last.signal_rms:.2g} at the logits ({other_first.signal_rms:.2g} to "
+        f"{other_last.signal_rms:.2g})",
+        f"of that, {first.telling_share:.0%} and {last.telling_share:.0%} differ "
+        f"between images ({other_first.telling_share:.0%} and "
+        f"{other_last.telling_share:.0%}), so that the logits tell images apart by "
+        f"{last.deviation_rms:.1g} ({other_last.deviation_rms:.1g})",
+        f"{_dead(original)} of the ReLU channels are dead ({_dead(modified)})",
+        f"the gradient that reaches {first.layer} is "
+        f"{_power(first.gradient_rms, last.gradient_rms)} of the logits' "
+        f"({_power(other_first.gradient_rms, other_last.gradient_rms)})",
+    ]
+    if recipe.optimizer == "sgd":
+        clauses.append(
+            f"at learning rate {recipe.learning_rate:g} the first step moves the "
+            "median kernel by "
+            f"{_power(recipe.learning_rate * _median_step(original))} of its own size "
+            f"({_power(recipe.learning_rate * _median_step(modified))})"
+        )
+    text = "Before the first step (the modified one in brackets) "
+    return text + "; ".join(clauses) + "."
+
+
+def _dead(signals: Sequence[LayerSignal]) -> str:
+    """The mean over the layers of their shares."""
+    shares = [s.dead_relus for s in signals if s.dead_relus is not None]
+    return f"{float(np.mean(shares)):.1%}"
+
+
+def _median_step(signals: Sequence[LayerSignal]) -> float:
+    """By what share of its size a kernel moves at learning rate 1."""
+    return float(np.median([s.kernel_gradient_rms / s.kernel_rms for s in signals]))
+
+
+def _power(value: float, unit: float = 1.0) -> str:
+    """ "10^-4.5"."""
+    return f"10^{math.log10(value / unit):.1f}" if value and unit else "nothing"
+
+
+def _overfitting(diagnosis: Diagnosis) -> str:
+    trial = diagnosis.own[Variant.original(diagnosis.recipe.network)]
+    if trial.train_loss is None or trial.loss is None:
+        return ""
+    if trial.train_loss > _UNFITTED * diagnosis.guess_loss:
+        return (
+            "The original does not overfit: its training loss, "
+            f"{trial.train_loss:.4f}, is no better."
+        )
+    return (
+        f"The original's training loss is {trial.train_loss:.4f}, that on the "
+        f"{diagnosis.monitored} images {trial.loss:.4f}."
+    )
+
+
+def _alone(diagnosis: Diagnosis) -> str:
+    """Which switch helps by itself, where the original has neither."""
+    norm = diagnosis.own.get(Variant(batch_norm=True, glorot=False))
+    glorot = diagnosis.own.get(Variant(batch_norm=False, glorot=True))
+    if Variant.original(diagnosis.recipe.network) != Variant(False, False) or not (
+        norm and glorot
+    ):
+        return ""
+    conclusion = {
+        (True, False): "what it lacks is batch norm, not another initialization",
+        (False, True): "what it lacks is another initialization, not batch norm",
+        (True, True): "either is enough",
+        (False, False): "it takes both"
+        if diagnosis.own[MODIFIED].outcome == "learning"
+        else "neither is enough",
+    }[norm.outcome == "learning", glorot.outcome == "learning"]
+    return (
+        f"With batch norm alone it is {_short(norm)}, with Glorot initialization "
+        f"alone {_short(glorot)}: in these steps, {conclusion}."
+    )
+
+
+def _all_settings(diagnosis: Diagnosis) -> str:
+    """How often each switch was followed by learning, where others were tried."""
+    trials = diagnosis.ablation
+    if not len(diagnosis.own) < len(trials) == diagnosis.planned:
+        return ""
+    rates, momenta = (
+        " and ".join(f"{value:g}" for value in dict.fromkeys(values))
+        for values in (
+            [trial.learning_rate for trial in trials],
+            [trial.momentum for trial in trials],
+        )
+    )
+    counts = {
+        (switch, on): [
+            trial.outcome == "learning"
+            for trial in trials
+            if getattr(trial.variant, switch) == on
+        ]
+        for switch in ("batch_norm", "glorot")
+        for on in (True, False)
+    }
+    learn = {key: f"{sum(found)} of {len(found)}" for key, found in counts.items()}
+    original = Variant.original(diagnosis.recipe.network)
+    saved = sum(t.variant == original and t.outcome == "learning" for t in trials)
+    return (
+        f"Over all trials (learning rate {rates}, momentum {momenta}) "
+        f"{learn['batch_norm', True]} with batch norm learn and "
+        f"{learn['batch_norm', False]} without, {learn['glorot', True]} with Glorot "
+        f"and {learn['glorot', False]} without; the original learns in {saved} of "
+        f"{sum(t.variant == original for t in trials)}."
+    )
+
+
+def _short(trial: Trial) -> str:
+    score = "" if trial.loss is None else f" (loss {trial.loss:.2f})"
+    return f"{trial.outcome}{score}"
+
+
+def switches_table(trials: Sequence[Trial]) -> TextTable | None:
+    """Batch norm × initialization, for each learning rate and momentum: accuracy and
+    outcome. None where no more than two of the four were tried."""
+    found = {(t.variant, t.learning_rate, t.momentum): t for t in trials}
+    if len({trial.variant for trial in trials}) <= 2:
+        return None
+
+    def cell(batch_norm: bool, glorot: bool, rate: float, momentum: float) -> str:
+        trial = found.get((Variant(batch_norm, glorot), rate, momentum))
+        if trial is None or trial.accuracy is None:
+            return trial.outcome if trial else ""
+        return f"{trial.accuracy:.2%}, {trial.outcome}"
+
+    return TextTable(
+        ("", "lr", "momentum", "without batch norm", "with batch norm"),
+        tuple(
+            (
+                f"{'Glorot' if glorot else 'its own'} initialization",
+                f"{rate:g}",
+                f"{momentum:g}",
+                cell(False, glorot, rate, momentum),
+                cell(True, glorot, rate, momentum),
+            )
+            for rate, momentum in dict.fromkeys(
+                (trial.learning_rate, trial.momentum) for trial in trials
+            )
+            for glorot in (False, True)
+        ),
+        words=("without batch norm", "with batch norm"),
+    )
+
+
+def _switched(trials: Sequence[Trial]) -> list[str]:
+    table = switches_table(trials)
+    return [table.markdown(), ""] if table else []
+
+
+def _trials_table(diagnosis: Diagnosis) -> list[str]:
+    lines = [f"| {' | '.join(TRIAL_COLUMNS)} |", "|---" * len(TRIAL_COLUMNS) + "|"]
+    for trial in diagnosis.ablation:
+        cells = trial_cells(trial)
+        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    return lines
+
+
+def trial_cells(trial: Trial) -> list[str]:
+    """A trial as a row of the table: the columns of `TRIAL_COLUMNS`."""
+    settings = [
+        trial.variant.label,
+        f"{trial.learning_rate:g}",
+        f"{trial.momentum:g}",
+    ]
+    if trial.accuracy is None:
+        return [*settings, "", "", "", "", trial.outcome]
+    return [
+        *settings,
+        f"{trial.loss:.4f}",
+        f"{trial.accuracy:.2%}",
+        f"{trial.most_predicted_share:.1%} {trial.most_predicted}",
+        f"{trial.prediction_entropy:.3f}",
+        trial.outcome,
+    ]

@@ -1,0 +1,69 @@
+"""How long a diagnosis takes, from a few of its steps."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from kerasnets import datasets
+from kerasnets.compute import runtime
+from kerasnets.compute.freed_models import frees_models
+from kerasnets.datasets.pipeline.batches import evaluation_batches, training_batches
+from kerasnets.diagnosis.diagnose import STEPS
+from kerasnets.diagnosis.trial import STATISTICS_BATCHES, ready_model
+from kerasnets.diagnosis.variants import MODIFIED, to_try
+from kerasnets.engines import choice
+from kerasnets.recipe import Recipe
+
+_WARM_UP, _TIMED = 1, 2  # steps
+
+
+@frees_models
+def expected_s(
+    recipe: Recipe,
+    *,
+    steps: int = STEPS,
+    ablate: bool = False,
+    device: str = "auto",
+    engine: str = "auto",
+    data_dir: Path | None = None,
+) -> float:
+    """Seconds that `kerasnets.diagnosis.diagnose.diagnose` takes about, as of the variant
+    with batch norm, the slower one; drawing and measuring layers is not counted.
+
+    Raises:
+        KerasnetsError: the device, the engine or the data is not there.
+    """
+    trials = len(to_try(recipe, ablate=ablate))
+    modified = dataclasses.replace(
+        recipe, batch_norm=MODIFIED.batch_norm, glorot=MODIFIED.glorot
+    )
+    with runtime.session(device) as session:
+        dataset = datasets.load(
+            recipe.dataset,
+            image_size=recipe.image_size,
+            channels=recipe.channels,
+            data_dir=data_dir,
+        )
+        parts = datasets.partition(dataset, recipe)
+        train = training_batches(modified, dataset, parts.train)
+        monitored = evaluation_batches(modified, dataset, parts.validation)
+        began = time.perf_counter()
+        model = ready_model(
+            modified, dataset, len(train), choice.check(engine, session.device)
+        )
+        built_s = time.perf_counter() - began
+        step_s = _seconds(lambda: model.train_on_batch(*train[0]))
+        batch_s = _seconds(lambda: model.predict_on_batch(monitored[0][0]))
+    return trials * (
+        built_s + (steps + STATISTICS_BATCHES) * step_s + len(monitored) * batch_s
+    )
+
+
+def _seconds(step: Callable[[], object]) -> float:
+    for _ in range(_WARM_UP):
+        step()
+    began = time.perf_counter()
+    for _ in range(_TIMED):
+        step()
+    return (time.perf_counter() - began) / _TIMED

@@ -1,0 +1,81 @@
+"""The variants of a network that a diagnosis tries."""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+
+from kerasnets.catalog.networks import NETWORKS
+from kerasnets.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A network with the two things switched that the paper switched in VGG-19."""
+
+    batch_norm: bool
+    glorot: bool
+
+    @property
+    def label(self) -> str:
+        """ "neither", "batch norm", "Glorot" or "batch norm + Glorot"."""
+        parts = ["batch norm"] * self.batch_norm + ["Glorot"] * self.glorot
+        return " + ".join(parts) or "neither"
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> "Variant":
+        return cls(recipe.batch_norm, bool(recipe.glorot))
+
+    @classmethod
+    def original(cls, network: str) -> "Variant":
+        """As the network's authors built it."""
+        return cls(NETWORKS[network].batch_norm, False)
+
+
+MODIFIED = Variant(batch_norm=True, glorot=True)
+
+
+def named_variants(recipe: Recipe) -> dict[Variant, str]:
+    """The variants that every diagnosis compares: the original, the modified, and the
+    recipe's own where it is a third; with names for a figure."""
+    original, own = Variant.original(recipe.network), Variant.of(recipe)
+    names = {
+        original: f"original ({original.label})",
+        MODIFIED: f"modified ({MODIFIED.label})",
+    }
+    return {**names, own: names.get(own, own.label)}
+
+
+def to_try(
+    recipe: Recipe, *, ablate: bool = False, learning_rates: Iterable[float] = ()
+) -> list[Recipe]:
+    """The recipes that a diagnosis of `recipe` trains.
+
+    The original, the modified and the recipe's own variant come first. With `ablate`
+    all four variants are there, at the recipe's momentum and at another (0, or 0.9 if
+    it is 0; none for optimizers without), and all that at `learning_rates` too.
+
+    Raises:
+        RecipeError: a learning rate is out of range.
+    """
+    variants = list(named_variants(recipe))
+    rates, momenta = [recipe.learning_rate], [recipe.momentum]
+    if ablate:
+        variants += [
+            Variant(*switches) for switches in product((False, True), repeat=2)
+        ]
+        rates += learning_rates
+        if recipe.optimizer in ("sgd", "rmsprop"):
+            momenta.append(0.0 if recipe.momentum else 0.9)
+    return [
+        dataclasses.replace(
+            recipe,
+            batch_norm=variant.batch_norm,
+            glorot=variant.glorot and (recipe.glorot or True),
+            learning_rate=rate,
+            momentum=momentum,
+        )
+        for rate in dict.fromkeys(rates)
+        for momentum in momenta
+        for variant in dict.fromkeys(variants)
+    ]

@@ -1,0 +1,135 @@
+"""Put the lowered graph in the place of a model's own call, and take it out again.
+
+`fit`, `evaluate`, `predict`, callbacks, metrics and saving stay Keras's: only what
+happens between the images and the logits changes.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import torch
+
+from kerasnets.engines.torch_graph.captured_step import CapturedStep
+from kerasnets.engines.torch_graph.graph import TorchGraph
+from kerasnets.engines.torch_graph.kept_gradients import KeptGradients
+from kerasnets.engines.torch_graph.update import fused_sgd
+from kerasnets.engines.torch_graph.update.train_step import adds_no_loss, training_step
+from kerasnets.engines.torch_graph.values import parameter
+
+
+def install(
+    model: keras.Model, *, compiled: bool = False, captured: bool = False
+) -> TorchGraph:
+    """Run `model` through `TorchGraph` from now on, and give that.
+
+    Args:
+        compiled: whether torch.compile compiles it, once for training and once for
+            inference, for the first batch's shape; batches of another shape, such as an
+            epoch's last, run as they are.
+        captured: whether a compiled model's training step becomes a CUDA graph.
+
+    Raises:
+        ValueError: the model is not functional with one input and one output.
+    """
+    original = model.call
+    # torch.compile sees more in a block's single operations.
+    graph = TorchGraph(model, blocks=not compiled)
+    run = _compiled(graph) if compiled else graph
+
+    def call(inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        symbolic = isinstance(inputs, keras.KerasTensor)
+        if not symbolic:
+            inputs = keras.ops.convert_to_tensor(inputs)
+        # Keras traces shapes alone with symbolic and "meta" tensors.
+        if symbolic or inputs.device.type == "meta":
+            return original(inputs, training=training, mask=mask)
+        if replayed is not None and not training:
+            replayed.note_writes()
+        return run(inputs, training=bool(training))
+
+    replayed: CapturedStep | None = None
+    call.original = original  # type: ignore[attr-defined]
+    model.call = call
+    if model.compiled and model.optimizer.built:
+        _store_alike(model)
+        if fused_sgd.fits(model.optimizer) and _each_layer_once(model):
+            _fuse_steps(model, graph, keep=not compiled)
+    if model.compiled and captured:
+        replayed = CapturedStep(model, model.train_step, graph.dropouts)
+        model.train_step = replayed
+    return graph
+
+
+def uninstall(model: keras.Model) -> None:
+    """Give `model` its own call back."""
+    model.call = model.call.original
+    if "train_step" in vars(model):
+        del model.train_step
+    optimizer = getattr(model, "optimizer", None)  # None before it is compiled
+    if optimizer is not None and "apply" in vars(optimizer):
+        del optimizer.apply
+
+
+def _fuse_steps(model: keras.Model, graph: TorchGraph, *, keep: bool) -> None:
+    """Within the model's training steps, and nowhere else, update all weights in one
+    pass, and `keep` gradients out of `.grad` where that saves memory traffic."""
+    kept = KeptGradients()
+    own = type(model).train_step is not keras.Model.train_step
+    keep = keep and not own  # it may look at the gradients
+    # A GPU has no cache to keep a gradient in until its weights are updated, and
+    # prefers one large update.
+    early = adds_no_loss(model) and parameter(model.weights[0]).device.type == "cpu"
+    fused = fused_sgd.FusedSGD(model.optimizer, kept, early=early)
+    step = model.train_step if own else training_step(model)
+    apply = model.optimizer.apply
+
+    inside = False
+
+    def fused_train_step(data: Any) -> Any:
+        nonlocal inside
+        inside, graph.kept = True, kept if keep else None
+        fused.begin()
+        try:
+            return step(data)
+        finally:
+            inside, graph.kept = False, None
+
+    def fused_apply(grads: Any, trainable_variables: Any = None) -> None:
+        (fused.apply if inside else apply)(grads, trainable_variables)
+
+    model.train_step = fused_train_step
+    model.optimizer.apply = fused_apply
+
+
+def _each_layer_once(model: keras.Model) -> bool:
+    """A layer used twice has two gradients to add up."""
+    layers = [
+        node.operation for nodes in model._nodes_by_depth.values() for node in nodes
+    ]
+    return len({id(layer) for layer in layers}) == len(layers)
+
+
+def _compiled(graph: TorchGraph) -> Callable[..., torch.Tensor]:
+    first: dict[bool, torch.Size] = {}
+    faster = torch.compile(graph, dynamic=False)
+
+    def run(images: torch.Tensor, *, training: bool) -> torch.Tensor:
+        usual = first.setdefault(training, images.shape) == images.shape
+        return (faster if usual else graph)(images, training=training)
+
+    return run
+
+
+def _store_alike(model: keras.Model) -> None:
+    """Keep the optimizer's momenta in the memory order of their weights, so that an
+    update reads and writes straight through. Shapes and values stay."""
+    weights = [weight.value for weight in model.trainable_weights]
+    # Step count and learning rate come first, then one slot a weight, kind by kind.
+    slots = [v.value for v in model.optimizer.variables if v.shape != ()]
+    for first in range(0, len(slots), len(weights)):
+        group = slots[first : first + len(weights)]
+        if [slot.shape for slot in group] != [weight.shape for weight in weights]:
+            return
+        for slot, weight in zip(group, weights, strict=True):
+            slot.data = torch.empty_like(weight).copy_(slot)

@@ -1,0 +1,199 @@
+"""A dense block as one operation on the CPU.
+
+In training it is `dense_training.TrainedBlock`; in inference its norms are folded into
+the 1x1 convolutions after them. Parameters, results, gradients and moving statistics
+are those of the block's layers.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+from kerasnets.engines.torch_graph.convolution import batch_norm, scale_and_shift
+from kerasnets.engines.torch_graph.dense_block.convolution import same_convolution
+from kerasnets.engines.torch_graph.dense_block.memory import BlockMemory
+from kerasnets.engines.torch_graph.dense_block.training import TrainedBlock
+from kerasnets.engines.torch_graph.kept_gradients import KeptGradient, KeptGradients
+from kerasnets.engines.torch_graph.matrix_product import biased_relu
+from kerasnets.engines.torch_graph.values import (
+    Context,
+    images_of,
+    parameter,
+    pixel_rows,
+    store,
+)
+from kerasnets.engines.torch_graph.weight_cache import Derived
+
+# A norm with a smaller scale gives the same for every x.
+_NO_SCALE = 1e-20
+
+
+@dataclass(frozen=True)
+class DenseLayer:
+    """Keras's layers of one layer of the block: batch norm, ReLU, 1x1 convolution,
+    batch norm, ReLU, 3x3 convolution; its output is appended to its input."""
+
+    norm1: Any
+    conv1: Any
+    norm2: Any
+    conv2: Any
+
+    def parameters(self) -> list[torch.Tensor]:
+        """Scale [C], shift [C], kernel [1, 1, C, B], scale [B], shift [B], kernel
+        [3, 3, B, G]."""
+        return [
+            parameter(self.norm1.gamma),
+            parameter(self.norm1.beta),
+            parameter(self.conv1.kernel),
+            parameter(self.norm2.gamma),
+            parameter(self.norm2.beta),
+            parameter(self.conv2.kernel),
+        ]
+
+
+class DenseBlock:
+    """The layers of a block, and the batch norm and ReLU after their concatenation.
+
+    Called with images [N, C, H, W] in channels-last memory, it gives [N, C + L * G, H,
+    W], of L layers that add G maps each.
+
+    Args:
+        layers: the layers; their convolutions have no bias, and their first norms one
+            epsilon, which `norm` has too.
+        norm: the batch norm at the end.
+        height, width: of the maps.
+    """
+
+    def __init__(
+        self, layers: Sequence[DenseLayer], norm: Any, height: int, width: int
+    ) -> None:
+        self.layers = list(layers)
+        self.norm = norm
+        self.epsilon = norm.epsilon
+        self.growth = self.layers[0].conv2.filters
+        self.parameters = [p for layer in self.layers for p in layer.parameters()]
+        self.parameters += [parameter(norm.gamma), parameter(norm.beta)]
+        self.convolution = same_convolution(1, height, width)
+        for layer in self.layers:
+            store(parameter(layer.conv1.kernel), (0, 1, 3, 2))  # as its gradient comes
+            self.convolution.store(parameter(layer.conv2.kernel))
+        # Views of each layer's kernels: [C, B], [B, C], and as the convolution reads.
+        self.weights = [
+            parameter(layer.conv1.kernel).detach()[0, 0] for layer in self.layers
+        ]
+        self.transposed = [weight.t() for weight in self.weights]
+        self.kernels = [
+            self.convolution.read(parameter(layer.conv2.kernel).detach())
+            for layer in self.layers
+        ]
+        self._training_memory = BlockMemory(self.layers)
+        self._keeper: KeptGradients | None = None
+        self._kept: list[KeptGradient] = []
+        self._folded = [Derived(*_folding(layer)) for layer in self.layers]
+        self._scaled = Derived(
+            lambda: scale_and_shift(norm), *map(parameter, norm.variables)
+        )
+
+    def __call__(self, context: Context, x: torch.Tensor) -> torch.Tensor:
+        if context.training and all(p.requires_grad for p in self.parameters):
+            return self._train(context, x)
+        if context.training or torch.is_grad_enabled():
+            return self._layer_by_layer(context, x)
+        return self._infer(x)
+
+    def _train(self, context: Context, x: torch.Tensor) -> torch.Tensor:
+        for folded in self._folded:
+            folded.forget()
+        self._scaled.forget()
+        statistics: list[tuple[torch.Tensor, torch.Tensor]] = []
+        # Within fit's steps the memory is used again: one backward pass follows.
+        kept: list[KeptGradient] | None
+        if context.kept is None:
+            memory, kept = BlockMemory(self.layers), None
+        else:
+            memory, kept = self._training_memory, self._kept_by(context.kept)
+        out = TrainedBlock.apply(self, memory, kept, statistics, x, *self.parameters)
+        mean, inverse_std = statistics.pop()
+        for layer, own in zip(self.layers, statistics, strict=True):
+            width = len(parameter(layer.norm1.gamma))
+            context.gather(layer.norm1, mean[:width], inverse_std[:width])
+            context.gather(layer.norm2, *own)
+        context.gather(self.norm, mean, inverse_std)
+        return out
+
+    def _kept_by(self, kept: KeptGradients) -> list[KeptGradient]:
+        """What `kept` keeps of each parameter."""
+        if kept is not self._keeper:
+            self._keeper = kept
+            self._kept = [
+                kept.keep(tensor, lambda whole: [self.gradient_view(whole)])
+                for tensor in self.parameters
+            ]
+        return self._kept
+
+    def gradient_view(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The part of a tensor shaped as a parameter that its gradient fills, as the
+        backward pass gives it: contiguous for a kernel that is stored as here."""
+        if tensor.dim() == 1:
+            return tensor
+        if len(tensor) == 1:
+            return tensor[0, 0].t()
+        return self.convolution.used(tensor)
+
+    def _layer_by_layer(self, context: Context, x: torch.Tensor) -> torch.Tensor:
+        """For frozen layers, and for gradients of inference."""
+        for layer in self.layers:
+            new = torch.relu_(batch_norm(context, layer.norm1, x))
+            new = F.conv2d(new, parameter(layer.conv1.kernel).permute(3, 2, 0, 1))
+            new = torch.relu_(batch_norm(context, layer.norm2, new))
+            kernel = parameter(layer.conv2.kernel).permute(3, 2, 0, 1)
+            x = torch.cat([x, F.conv2d(new, kernel, padding=1)], 1)
+        return torch.relu_(batch_norm(context, self.norm, x))
+
+    def _infer(self, x: torch.Tensor) -> torch.Tensor:
+        """With the moving statistics, folded into what follows where that can be."""
+        convolution = same_convolution(*x.shape[:1], *x.shape[2:])
+        maps = pixel_rows(x)
+        width = maps.shape[1]
+        rows = maps.new_empty(len(maps), width + len(self.layers) * self.growth)
+        rows[:, :width] = maps
+        widest = rows.new_empty(rows.numel())
+        for folded, kernel in zip(self._folded, self.kernels, strict=True):
+            low, high, weight, bias = folded()
+            read = widest[: len(rows) * width].view(len(rows), width)
+            torch.clamp(rows[:, :width], low, high, out=read)
+            inner = biased_relu(read, weight, bias)
+            new = convolution(inner, kernel)
+            rows[:, width : width + self.growth] = new
+            width += self.growth
+        scale, shift = self._scaled()
+        return images_of(torch.addcmul(shift, rows, scale).relu_(), x.shape)
+
+
+def _folding(layer: DenseLayer) -> Iterator[Any]:
+    """Arguments of `Derived`: bounds [C], matrix [C, B] and bias [B] such that
+
+        norm2(conv1(relu(norm1(x)))) = clamp(x, low, high) @ matrix + bias
+
+    with moving statistics. A norm and ReLU, max(s x + t, 0), are s * max(x, -t / s) + t
+    for s > 0, and s * min(x, -t / s) + t for s < 0; s goes into the matrix and t into
+    the bias, which leaves one pass over x.
+    """
+
+    def fold():
+        scale, shift = scale_and_shift(layer.norm1)
+        scale2, shift2 = scale_and_shift(layer.norm2)
+        matrix = parameter(layer.conv1.kernel)[0, 0] * scale2
+        constant = scale.abs() < _NO_SCALE
+        bound = torch.where(constant, 0, -shift / torch.where(constant, 1, scale))
+        low = torch.where((scale > 0) | constant, bound, -torch.inf)
+        high = torch.where((scale < 0) | constant, bound, torch.inf)
+        bias = shift2 + torch.where(constant, shift.relu(), shift) @ matrix
+        return low, high, scale[:, None] * matrix, bias
+
+    yield fold
+    norms = [*layer.norm1.variables, *layer.norm2.variables]
+    yield from map(parameter, [*norms, layer.conv1.kernel])

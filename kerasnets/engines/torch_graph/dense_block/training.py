@@ -1,0 +1,223 @@
+"""A training pass through a dense block as one operation, with its gradients.
+
+Every layer of a dense block begins with the batch norm of all maps before it (Huang et
+al. 2017, section 3). Their batch statistics are the same for each of these layers, so
+the maps are normalized once, into one matrix with a row for each pixel, and a layer
+only scales and shifts the columns that it reads. Backwards, the gradients of all
+layers are added up in front of the normalization, which they pass once; the sums that
+this takes are those that the layers' own scales and shifts need. What a layer reads is
+computed again instead of kept (Pleiss et al. 2017, "Memory-Efficient Implementation of
+DenseNets").
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from kerasnets.engines.torch_graph.dense_block.convolution import same_convolution
+from kerasnets.engines.torch_graph.kept_gradients import KeptGradient
+from kerasnets.engines.torch_graph.matrix_product import outer_products, product
+from kerasnets.engines.torch_graph.values import images_of, pixel_rows
+
+# Named once: looking them up takes as long as a small one of them.
+_NORM_OUT = torch.ops.aten.native_batch_norm.out
+_NORM_BACKWARD = torch.ops.aten.native_batch_norm_backward.default
+_THRESHOLD = torch.ops.aten.threshold_backward.grad_input
+
+
+class TrainedBlock(torch.autograd.Function):
+    """A training pass through a `DenseBlock`.
+
+    Inputs:
+        block, memory, kept, statistics: the block, where its intermediate results
+            live, what takes the parameters' gradients (or None), and a list that
+            takes the batch's mean and inverse standard deviation: [B] of each
+            layer's inner norm, and at last those of all maps, [C + L * G].
+        x: [N, C, H, W] in channels-last memory.
+        parameters: the block's.
+    """
+
+    @staticmethod
+    def forward(ctx, block, memory, kept, statistics, x, *parameters):
+        convolution = same_convolution(*x.shape[:1], *x.shape[2:])
+        maps = pixel_rows(x)
+        memory.fit(maps)
+        inners: list[torch.Tensor] = []
+        found = [_normalize(maps, block.epsilon, memory.columns[0])]
+        for index, layer in enumerate(block.layers):
+            scale, shift, _, scale2, shift2, _ = _of(parameters, index)
+            read, active = memory.read[index], memory.active[index]
+            torch.addcmul(shift, memory.columns[index], scale, out=read).relu_()
+            inner = _as_one_image(product(read, block.weights[index]))
+            mean, inverse_std = (
+                memory.inner_means[index],
+                memory.inner_inverse_stds[index],
+            )
+            _NORM_OUT(
+                inner,
+                scale2,
+                shift2,
+                None,
+                None,
+                True,
+                0.0,
+                layer.norm2.epsilon,
+                out=_as_one_image(active),
+                save_mean=mean,
+                save_invstd=inverse_std,
+            )
+            active.relu_()
+            inners.append(inner)
+            statistics.append((mean, inverse_std))
+            new = convolution(active, block.kernels[index])
+            found.append(_normalize(new, block.epsilon, memory.new[index]))
+        mean, inverse_std = (torch.cat(parts) for parts in zip(*found, strict=True))
+        out = torch.addcmul(parameters[-1], memory.normal, parameters[-2]).relu_()
+        ctx.save_for_backward(out, *parameters)
+        ctx.block, ctx.memory, ctx.kept, ctx.convolution = (
+            *(block, memory, kept, convolution),
+        )
+        ctx.shape, ctx.inners, ctx.inner_statistics = x.shape, inners, list(statistics)
+        ctx.inverse_stds = [one[1] for one in found]
+        statistics.append((mean, inverse_std))
+        return images_of(out, x.shape)
+
+    @staticmethod
+    def backward(ctx, grad):
+        out, *parameters = ctx.saved_tensors
+        block, memory, convolution = ctx.block, ctx.memory, ctx.convolution
+        gradients: list[torch.Tensor | None] = [None] * len(parameters)
+        # The gradient of the normalized maps; and for each of them two sums over the
+        # pixels, of that gradient and of its product with the map.
+        to_normal = memory.to_normal
+        _threshold(pixel_rows(grad), out, to_normal)
+        to_shift = to_normal.sum(0)
+        to_scale = torch.mul(to_normal, memory.normal, out=memory.read[-1]).sum(0)
+        gradients[-2:] = to_scale, to_shift
+        scale = parameters[-2]
+        to_normal.mul_(scale)
+        torch.mul(scale, to_shift, out=memory.sums)
+        torch.mul(scale, to_scale, out=memory.products)
+        for index in range(len(block.layers) - 1, -1, -1):
+            scale, shift, _, scale2, _, _ = _of(parameters, index)
+            active, read = memory.active[index], memory.read[index]
+            to_new = _before_normalization(
+                memory.to_new[index],
+                memory.new[index],
+                memory.new_sums[index],
+                memory.new_products[index],
+                ctx.inverse_stds[index + 1],
+            )
+            to_active, to_kernel2 = convolution.gradients(
+                to_new, active, block.kernels[index]
+            )
+            _threshold(to_active, active, to_active)
+            to_inner, to_scale2, to_shift2 = _NORM_BACKWARD(
+                _as_one_image(to_active),
+                ctx.inners[index],
+                scale2,
+                None,
+                None,
+                *ctx.inner_statistics[index],
+                True,
+                block.layers[index].norm2.epsilon,
+                [True, True, True],
+            )
+            to_inner = to_inner.as_strided(active.shape, active.stride())
+            columns = memory.columns[index]
+            torch.addcmul(shift, columns, scale, out=read).relu_()
+            to_kernel1 = outer_products(to_inner, read)
+            to_read = product(to_inner, block.transposed[index])
+            _threshold(to_read, read, to_read)
+            to_shift = to_read.sum(0)
+            to_scale = torch.mul(to_read, columns, out=read).sum(0)
+            memory.to_columns[index].addcmul_(to_read, scale)
+            memory.sums_of_columns[index].addcmul_(scale, to_shift)
+            memory.products_of_columns[index].addcmul_(scale, to_scale)
+            first = 6 * index
+            gradients[first : first + 6] = (
+                *(to_scale, to_shift, to_kernel1, to_scale2, to_shift2, to_kernel2),
+            )
+            _hand_over(ctx.kept, gradients, first, first + 6)
+        to_x = _before_normalization(
+            memory.to_columns[0],
+            memory.columns[0],
+            memory.sums_of_columns[0],
+            memory.products_of_columns[0],
+            ctx.inverse_stds[0],
+        )
+        _hand_over(ctx.kept, gradients, len(gradients) - 2, len(gradients))
+        whole = _in_whole_shapes(gradients, parameters, block.gradient_view)
+        return None, None, None, None, images_of(to_x, ctx.shape), *whole
+
+
+def _before_normalization(
+    to_normal: torch.Tensor,
+    normal: torch.Tensor,
+    sums: torch.Tensor,
+    products: torch.Tensor,
+    inverse_std: torch.Tensor,
+) -> torch.Tensor:
+    """The gradient of maps [pixels, C] from that of their normal form, and its sums
+    [C] over the pixels, alone and times the normal form."""
+    share = 1 / len(normal)
+    through = torch.addcmul(to_normal, normal, products, value=-share)
+    return through.sub_(sums, alpha=share).mul_(inverse_std)
+
+
+def _hand_over(
+    kept: list[KeptGradient] | None,
+    gradients: list[torch.Tensor | None],
+    first: int,
+    end: int,
+) -> None:
+    """Give the gradients of these parameters, which nothing reads any more, to what
+    keeps them, if anything does."""
+    if kept is None:
+        return
+    for position in range(first, end):
+        gradient, gradients[position] = gradients[position], None
+        assert gradient is not None
+        kept[position].take([gradient])
+
+
+def _in_whole_shapes(
+    gradients: list[torch.Tensor | None],
+    parameters: Sequence[torch.Tensor],
+    view: Callable[[torch.Tensor], torch.Tensor],
+) -> list[torch.Tensor | None]:
+    """The gradients that were not handed over, in the shapes of their parameters, of
+    which each fills a `view`."""
+    for position, tensor in enumerate(parameters):
+        gradient = gradients[position]
+        if gradient is not None and tensor.dim() > 1:
+            gradients[position] = whole = torch.zeros_like(tensor)
+            view(whole).copy_(gradient)
+    return gradients
+
+
+def _of(tensors: Sequence[torch.Tensor], layer: int) -> Sequence[torch.Tensor]:
+    return tensors[6 * layer : 6 * layer + 6]
+
+
+def _as_one_image(rows: torch.Tensor) -> torch.Tensor:
+    """[pixels, C] as [1, C, pixels, 1]: channels-last memory whatever the map's size,
+    which the library is fast on."""
+    pixels, maps = rows.shape
+    return rows.as_strided((1, maps, pixels, 1), (pixels * maps, 1, maps, maps))
+
+
+def _normalize(
+    maps: torch.Tensor, epsilon: float, out: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Write maps [pixels, C] normalized to `out`; give mean and inverse deviation."""
+    normal, mean, inverse_std = torch.native_batch_norm(
+        _as_one_image(maps), None, None, None, None, True, 0.0, epsilon
+    )
+    out.copy_(normal.as_strided(out.shape, (out.shape[1], 1)))
+    return mean, inverse_std
+
+
+def _threshold(grad: torch.Tensor, value: torch.Tensor, out: torch.Tensor) -> None:
+    """out = grad where value > 0, else 0."""
+    _THRESHOLD(grad, value, 0, grad_input=out)

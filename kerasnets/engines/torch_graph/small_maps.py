@@ -1,0 +1,116 @@
+"""Convolutions on maps of a few pixels, as matrix products.
+
+On a 1x1 map eight of the nine taps of a padded 3x3 kernel only ever meet padding; on
+2x2 and 3x3 maps many do. A convolution library computes them all the same. Here each
+tap is one matrix product with just those pixels, of all maps, that it meets; an output
+pixel is the sum of its taps' products. Results and gradients are the convolution's.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from kerasnets.engines.torch_graph.matrix_product import outer_products, product
+
+
+@dataclass(frozen=True)
+class Tap:
+    """One tap of a kernel, and the pixels that it brings together.
+
+    Attributes:
+        place: in the kernel, (row, column).
+        inputs, outputs: rows and columns of the input's pixels, and of those that the
+            output has of them.
+    """
+
+    place: tuple[int, int]
+    inputs: tuple[slice, slice]
+    outputs: tuple[slice, slice]
+
+
+class SmallMapConv(torch.autograd.Function):
+    """Square convolution with odd kernel k, padding k // 2 and any stride.
+
+    Inputs:
+        x: [N, H, W, I].
+        kernel: [k, k, I, O], contiguous, as Keras stores it, of any floating type.
+        stride: same for both directions.
+        keep: None, or a `KeptGradient` with a part [I, O] for each of `taps`, that
+            takes the gradient in place of the kernel's own.
+    Output: [N, ceil(H / stride), ceil(W / stride), O], contiguous, of x's type.
+    """
+
+    @staticmethod
+    def forward(ctx, x, kernel, stride, keep):
+        count, height, width, _ = x.shape
+        ctx.save_for_backward(x, kernel)
+        ctx.taps = taps(height, width, kernel.shape[0], stride)
+        ctx.keep = keep
+        kernel = kernel.to(x.dtype)
+        size = (count, -(-height // stride), -(-width // stride), kernel.shape[3])
+        # The first tap meets every output pixel.
+        first, *others = ctx.taps
+        out = product(_rows(x, first.inputs), kernel[first.place]).view(size)
+        for tap in others:
+            part = product(_rows(x, tap.inputs), kernel[tap.place])
+            place = out[:, *tap.outputs]
+            place.add_(part.view(place.shape))
+        return out
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, kernel = ctx.saved_tensors
+        want_x, want_kernel = ctx.needs_input_grad[:2]
+        weights = kernel.to(x.dtype)
+        grad_x = torch.zeros_like(x) if want_x else None
+        grad_kernel, kept = None, []
+        if want_kernel and ctx.keep is None:
+            grad_kernel = torch.zeros_like(kernel)
+        for tap in ctx.taps:
+            to_output = _rows(grad, tap.outputs)
+            if grad_x is not None:
+                place = grad_x[:, *tap.inputs]
+                part = product(to_output, weights[tap.place].t())
+                place.add_(part.view(place.shape))
+            if want_kernel:
+                to_tap = outer_products(_rows(x, tap.inputs), to_output)
+                if grad_kernel is None:
+                    kept.append(to_tap.to(kernel.dtype))
+                else:
+                    grad_kernel[tap.place] = to_tap
+        if kept:
+            ctx.keep.take(kept)
+        return grad_x, grad_kernel, None, None
+
+
+@lru_cache(maxsize=256)
+def taps(height: int, width: int, size: int, stride: int) -> tuple[Tap, ...]:
+    """The taps that ever meet a pixel of a map, the central one first."""
+    center = size // 2
+    found = []
+    for place in sorted(
+        ((row, column) for row in range(size) for column in range(size)),
+        key=lambda place: place != (center, center),
+    ):
+        rows = _met(height, place[0] - center, stride)
+        columns = _met(width, place[1] - center, stride)
+        if rows and columns:
+            found.append(Tap(place, (rows[0], columns[0]), (rows[1], columns[1])))
+    return tuple(found)
+
+
+def _met(extent: int, shift: int, stride: int) -> tuple[slice, slice] | None:
+    """Along one axis, the input pixels that a tap meets, and their output pixels."""
+    outputs = range(-(-extent // stride))
+    inside = [one for one in outputs if 0 <= one * stride + shift < extent]
+    if not inside:
+        return None
+    first, last = inside[0], inside[-1]
+    inputs = slice(first * stride + shift, last * stride + shift + 1, stride)
+    return inputs, slice(first, last + 1)
+
+
+def _rows(maps: torch.Tensor, pixels: tuple[slice, slice]) -> torch.Tensor:
+    """These pixels of maps [N, H, W, C] as [N * pixels, C]."""
+    return maps[:, *pixels].reshape(-1, maps.shape[-1])

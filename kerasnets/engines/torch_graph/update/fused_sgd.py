@@ -1,0 +1,243 @@
+"""Keras's SGD as one pass over the weights on PyTorch.
+
+Keras multiplies the momenta, adds the gradients, and adds the result to the weights,
+each a pass through memory; for a large network and a small batch that is most of a
+step. PyTorch has all of it as one operation, whose momenta are defined otherwise
+(without the learning rate); scaling the gradients by minus the learning rate, and
+giving it a rate of minus one, makes it Keras's rule:
+
+    m = momentum * m - rate * g;  w = w + m
+
+Kernels take their steps within the backward pass, soon after their gradients are known:
+these are in the processor's cache then, and never all held at once.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import torch
+
+from kerasnets.engines.torch_graph.kept_gradients import KeptGradient, KeptGradients
+from kerasnets.engines.torch_graph.values import parameter
+
+# Kernels of so many values take their step together: a call takes some microseconds,
+# and the cache still holds their gradients.
+_TOGETHER = 1 << 18
+
+# Weight, gradient and momentum, vectors alike in length; no momentum where the rule has
+# none.
+Piece = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
+
+
+@dataclass
+class _Target:
+    """A weight, or a part of one, that has a gradient of its own.
+
+    Attributes:
+        order: of its dimensions in memory, None where it is the usual one.
+        weight, momentum: vectors in the order of memory; PyTorch's operation copies
+            what is in another order.
+        like: the weight in its own shape.
+    """
+
+    order: list[int] | None
+    weight: torch.Tensor
+    momentum: torch.Tensor | None
+    like: torch.Tensor
+
+    @classmethod
+    def of(cls, weight: torch.Tensor, momentum: torch.Tensor | None) -> "_Target":
+        order = sorted(range(weight.dim()), key=weight.stride, reverse=True)
+        straight = weight.permute(order).view(-1)
+        if momentum is not None:
+            momentum = momentum.permute(order).view(-1)
+        usual = order == list(range(weight.dim()))
+        return cls(None if usual else order, straight, momentum, weight)
+
+    def piece(self, gradient: torch.Tensor) -> Piece:
+        straight = self._in_order(gradient)
+        if not straight.is_contiguous():
+            straight = self._in_order(torch.empty_like(self.like).copy_(gradient))
+        if straight.dim() > 1:
+            straight = straight.view(-1)
+        return self.weight, straight, self.momentum
+
+    def _in_order(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor if self.order is None else tensor.permute(self.order)
+
+
+@dataclass
+class _Parts:
+    """What a kept gradient is a step of.
+
+    Attributes:
+        targets: the parts of the kernel that have a gradient.
+        alone: the others need no step, having no momentum either.
+    """
+
+    targets: list[_Target]
+    alone: bool
+
+
+def fits(optimizer: Any) -> bool:
+    """Whether `FusedSGD` does what the optimizer would: a built plain SGD of float32
+    weights, without clipping, averaging, accumulation, constraints or loss scale."""
+    return (
+        isinstance(optimizer, keras.optimizers.SGD)
+        and optimizer.built
+        and type(optimizer).__module__.startswith("keras.")
+        and not optimizer.nesterov
+        and not optimizer.use_ema
+        and not any(
+            (optimizer.clipnorm, optimizer.global_clipnorm, optimizer.clipvalue)
+        )
+        and not optimizer.gradient_accumulation_steps
+        and optimizer.loss_scale_factor is None
+        and all(
+            weight.constraint is None
+            and not weight.overwrite_with_gradient
+            and weight.dtype == "float32"
+            for weight in optimizer._trainable_variables
+        )
+    )
+
+
+class FusedSGD:
+    """Takes the place of `optimizer.apply`, on the optimizer's own variables.
+
+    Args:
+        optimizer: one that `fits`.
+        kept: gradients that are not in the weights' `.grad`.
+        early: whether kernels take their steps within the backward pass. No other
+            gradient may reach them then.
+
+    `begin` comes before each backward pass, `apply` after it.
+    """
+
+    def __init__(
+        self, optimizer: keras.optimizers.SGD, kept: KeptGradients, *, early: bool
+    ) -> None:
+        self.optimizer = optimizer
+        self.kept = kept
+        if early and not optimizer.weight_decay:
+            kept.use = self._step_soon
+        self._variables = {
+            id(parameter(variable)): variable
+            for variable in optimizer._trainable_variables
+        }
+        self._waiting: list[KeptGradient] = []
+        self._values = 0  # of the kernels that wait
+        self._whole: dict[int, _Target] = {}
+        self._parts: dict[int, _Parts] = {}
+
+    def begin(self) -> None:
+        """A step begins, which may have another learning rate."""
+        # A tensor: a number would have to be read from the device. Here, because a
+        # backward pass on CUDA has a thread of its own, where Keras knows no device.
+        rate = keras.ops.convert_to_tensor(self.optimizer.learning_rate).detach()
+        self._minus_rate = -rate
+        self._divisor = torch.reciprocal(-rate)
+        self._waiting.clear()  # those of a step that failed
+        self._values = 0
+
+    def apply(self, gradients: list[torch.Tensor | None], variables: list) -> None:
+        """One step; a variable whose gradient is None must have a kept one, or is
+        left as it is."""
+        self._step_of_waiting()
+        self.optimizer._apply_weight_decay(variables)
+        pieces: list[Piece] = []
+        for variable, gradient in zip(variables, gradients, strict=True):
+            whole = self._whole.get(id(variable)) or self._find(variable)
+            kept = self.kept.of(whole.like)
+            if gradient is not None:
+                if kept is not None:  # a regularizer's comes besides
+                    gradient = gradient + kept.whole()
+                pieces.append(whole.piece(gradient))
+            elif kept is not None and kept.parts:
+                pieces += self._pieces(variable, kept)
+            if kept is not None:
+                kept.parts = []
+        self._update(pieces)
+        parameter(self.optimizer._iterations).add_(1)
+
+    def _step_soon(self, kept: KeptGradient) -> None:
+        self._waiting.append(kept)
+        self._values += kept.parameter.numel()
+        if self._values >= _TOGETHER:
+            self._step_of_waiting()
+
+    def _step_of_waiting(self) -> None:
+        pieces: list[Piece] = []
+        for kept in self._waiting:
+            pieces += self._pieces(self._variables[id(kept.parameter)], kept)
+            kept.parts = []
+        self._update(pieces)
+        self._waiting.clear()
+        self._values = 0
+
+    def _pieces(self, variable: Any, kept: KeptGradient) -> list[Piece]:
+        """What is left to update after the copies of a shared gradient."""
+        parts = self._parts.get(id(variable)) or self._find_parts(variable, kept)
+        if kept.shared:
+            # Scaled once for all: scaling within the update would overwrite it.
+            scaled = kept.parts[0] * self._minus_rate
+            self._update([part.piece(scaled) for part in parts.targets], scaled=True)
+            return []
+        if parts.alone:
+            return [
+                part.piece(gradient)
+                for part, gradient in zip(parts.targets, kept.parts, strict=True)
+            ]
+        whole = self._whole.get(id(variable)) or self._find(variable)
+        return [whole.piece(kept.whole())]
+
+    def _momentum(self, variable: Any) -> torch.Tensor | None:
+        if self.optimizer.momentum == 0:
+            return None
+        index = self.optimizer._get_variable_index(variable)
+        return parameter(self.optimizer.momentums[index])
+
+    def _find(self, variable: Any) -> _Target:
+        weight = parameter(variable).detach()
+        whole = _Target.of(weight, self._momentum(variable))
+        whole.like = parameter(variable)
+        self._whole[id(variable)] = whole
+        return whole
+
+    def _find_parts(self, variable: Any, kept: KeptGradient) -> _Parts:
+        weights = kept.views(parameter(variable).detach())
+        momentum = self._momentum(variable)
+        momenta = [None] * len(weights) if momentum is None else kept.views(momentum)
+        targets = [_Target.of(*one) for one in zip(weights, momenta, strict=True)]
+        alone = True
+        covered = sum(weight.numel() for weight in weights)
+        if momentum is not None and covered < momentum.numel():
+            rest = momentum.clone()
+            for view in kept.views(rest):
+                view.zero_()
+            alone = not bool(rest.any())  # looked at once: it stays so
+        parts = self._parts[id(variable)] = _Parts(targets, alone)
+        return parts
+
+    def _update(self, pieces: list[Piece], *, scaled: bool = False) -> None:
+        """m = momentum * m - rate * g; w = w + m. The gradients are overwritten, but
+        for those that are `scaled`, by minus the rate, already."""
+        if not pieces:
+            return
+        weights, gradients, momenta = (
+            list(tensors) for tensors in zip(*pieces, strict=True)
+        )
+        torch._fused_sgd_(
+            weights,
+            gradients,
+            [] if self.optimizer.momentum == 0 else momenta,
+            weight_decay=0.0,
+            momentum=self.optimizer.momentum,
+            lr=-1.0,
+            dampening=0.0,
+            nesterov=False,
+            maximize=False,
+            is_first_step=False,
+            grad_scale=None if scaled else self._divisor,
+        )

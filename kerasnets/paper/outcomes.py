@@ -1,0 +1,350 @@
+"""What came of one run of a study, read from its folder."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kerasnets import runs
+from kerasnets.catalog.datasets import DATASETS
+from kerasnets.catalog.titles import dataset_title, measured_name
+from kerasnets.errors import RunError
+from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
+from kerasnets.paper.verdict import (
+    Interval,
+    Verdict,
+    interval,
+    judge,
+    scaled_down,
+    wilson,
+)
+from kerasnets.recipe import PAPER, Recipe
+from kerasnets.runs import Run
+from kerasnets.runs.results import BEST_EPOCH_FOLDER
+from kerasnets.runs.status import progress
+from kerasnets.storage.schema import METRICS, Field
+
+FINISHED, FAILED, BEGUN, NOT_BEGUN = "finished", "failed", "begun", "not begun"
+
+# examples.png is drawn when all else is there. The network itself is not asked for: a
+# published study comes without weights.
+_LAST_FILES = ("metrics.json", "examples.png")
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """Accuracy by epoch on the images that were monitored while training.
+
+    Attributes:
+        split: "validation", or "test" where the recipe monitors the test split.
+        best_epoch: the first with the highest accuracy, from 1.
+        first, best, last: percent, of the first epoch, that epoch and the last. On
+            "test", `best` is chosen on the images that it is measured on, and so
+            optimistic.
+    """
+
+    split: str
+    best_epoch: int
+    first: float
+    best: float
+    last: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run: how far it came, and what was found.
+
+    Attributes:
+        row, seed: of the plan.
+        state: `FINISHED`, `FAILED`, `BEGUN` or `NOT_BEGUN`.
+        epochs: whole epochs trained.
+        failure: why it failed, or "".
+        metrics: what metrics.json holds, once finished.
+        environment: what environment.json holds, once begun.
+        monitored: None before the first epoch ends.
+        best_epoch_accuracy: on the test split, of the best epoch's network, in percent;
+            None where that epoch is the last, or its network was not kept.
+        train_s: wall seconds of training and validation in these epochs.
+        stopped: why a callback stopped its training early, else "".
+    """
+
+    row: str
+    seed: int
+    state: str
+    epochs: int = 0
+    failure: str = ""
+    metrics: dict[str, Any] | None = None
+    environment: dict[str, Any] | None = None
+    monitored: Monitored | None = None
+    best_epoch_accuracy: float | None = None
+    train_s: float = 0.0
+    stopped: str = ""
+
+    @property
+    def accuracy(self) -> float | None:
+        """Of the last epoch's network on the test split, in percent."""
+        return None if self.metrics is None else 100 * self.metrics["accuracy"]
+
+    @property
+    def accuracy_at_best_validation(self) -> float | None:
+        """On the test split, of the epoch that was best on held-out images, in percent;
+        None where there are none, or its network was not kept."""
+        monitored = self.monitored
+        if monitored is None or monitored.split == "test":
+            return None
+        if monitored.best_epoch == self.epochs:
+            return self.accuracy
+        return self.best_epoch_accuracy
+
+    @property
+    def best_on_test(self) -> float | None:
+        """The highest accuracy on the test split after any epoch, in percent: chosen
+        on what it is measured on, and so optimistic. Known where it was monitored."""
+        monitored = self.monitored
+        return monitored.best if monitored and monitored.split == "test" else None
+
+
+def is_finished(path: Path) -> bool:
+    """Whether a run folder holds a whole training and its test results, drawn.
+
+    Raises:
+        RunError: a file of the run is damaged.
+    """
+    drawn = all((path / name).is_file() for name in _LAST_FILES)
+    return drawn and progress(runs.load(path)).finished
+
+
+def record_failure(
+    place: RunsFolder, planned: PlannedRun, message: str, *, diverged: bool = False
+) -> None:
+    """Keep why a run has no result.
+
+    Args:
+        diverged: whether it would fail again, and is not to be repeated.
+    """
+    runs.write_json(
+        place.failure_file(planned),
+        {
+            "error": message,
+            "diverged": diverged,
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        },
+    )
+
+
+def outcome(place: RunsFolder, planned: PlannedRun) -> Outcome:
+    """Read a run's folder, at whatever point it is.
+
+    Raises:
+        RunError: a file in it is damaged.
+    """
+    path = place.run_folder(planned)
+    state, failure = NOT_BEGUN, ""
+    if is_finished(path):
+        state = FINISHED
+    elif place.failure_file(planned).exists():
+        state = FAILED
+        failure = str(runs.read_json(place.failure_file(planned)).get("error", ""))
+    elif runs.is_run(path):
+        state = BEGUN
+    history = Run(path, planned.recipe).history
+    stopped = progress(runs.load(path)).reason if runs.is_run(path) else ""
+    return Outcome(
+        planned.row,
+        planned.seed,
+        state,
+        len(history),
+        failure,
+        runs.read_json(path / "metrics.json") if state == FINISHED else None,
+        _read_if_there(path / "environment.json"),
+        _monitored(planned, history) if history else None,
+        _best_epoch_accuracy(path),
+        _seconds(path / "epoch_times.csv"),
+        stopped,
+    )
+
+
+def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
+    """The first of the epochs with the highest validation accuracy, from 1.
+
+    Args:
+        history: rows of history.csv, one at least.
+    """
+    return int(max(history, key=lambda row: row["val_accuracy"])["epoch"])
+
+
+def _monitored(planned: PlannedRun, history: list[dict[str, float]]) -> Monitored:
+    best = best_epoch(history)
+    return Monitored(
+        "test" if planned.recipe.validation == "test" else "validation",
+        best,
+        100 * history[0]["val_accuracy"],
+        100 * history[best - 1]["val_accuracy"],
+        100 * history[-1]["val_accuracy"],
+    )
+
+
+def _best_epoch_accuracy(path: Path) -> float | None:
+    metrics = _read_if_there(path / BEST_EPOCH_FOLDER / "metrics.json", METRICS)
+    return None if metrics is None else 100 * metrics["accuracy"]
+
+
+def _seconds(path: Path) -> float:
+    if not path.exists():
+        return 0.0
+    try:
+        return sum(
+            float(row["train_s"]) + float(row["validation_s"])
+            for row in runs.read_csv(path)
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path} holds something other than numbers.") from error
+
+
+def _read_if_there(
+    path: Path, fields: Mapping[str, Field] | None = None
+) -> dict[str, Any] | None:
+    return runs.read_json(path, fields) if path.exists() else None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of the paper's Table 1 or 2, and ours beside it.
+
+    Attributes:
+        row: a name of `kerasnets.recipe.PAPER`.
+        label: the row's name in the paper.
+        table: 1 or 2: the paper's, of MNIST or CIFAR-10.
+        recipe: ours, of seed 0.
+        paper_accuracy: percent.
+        paper_interval: what the paper's number of test images leaves open.
+        paper_minutes: training time there, on its GPU, or None.
+        outcomes: one a seed.
+        accuracy: percent, of the last epoch's network; mean over finished seeds; None
+            without one.
+        interval: its 95 % interval.
+        difference: ours minus the paper's, in points.
+        verdict: by the rule of `kerasnets.paper.verdict`.
+    """
+
+    row: str
+    label: str
+    table: int
+    recipe: Recipe
+    paper_accuracy: float
+    paper_interval: Interval
+    paper_minutes: float | None
+    outcomes: tuple[Outcome, ...]
+    accuracy: float | None
+    interval: Interval | None
+    difference: float | None
+    verdict: Verdict
+
+    @property
+    def name(self) -> str:
+        """The row's, with the dataset where that is not the paper's."""
+        return measured_name(self.row, self.recipe.dataset)
+
+    @property
+    def finished(self) -> tuple[Outcome, ...]:
+        return tuple(one for one in self.outcomes if one.state == FINISHED)
+
+    @property
+    def minutes(self) -> float | None:
+        """Training time of one run here, validation included; mean over seeds."""
+        times = [one.train_s / 60 for one in self.finished]
+        return math.fsum(times) / len(times) if times else None
+
+    @property
+    def collapsed(self) -> str:
+        """The class that a finished run predicts for (almost) all images, or ""."""
+        for one in self.finished:
+            found = (one.metrics or {}).get("collapsed")
+            if found:
+                return str(found["class"])
+        return ""
+
+
+def table_title(number: int, cells: Sequence[Cell]) -> str:
+    """ "Table 1: MNIST"; "Table 1 on Digits instead of MNIST" where a study's scale has
+    replaced the dataset."""
+    alike = [cell for cell in cells if cell.table == number]
+    (paper,) = {PAPER[cell.row].recipe.dataset for cell in alike}
+    (dataset,) = {cell.recipe.dataset for cell in alike}
+    if dataset == paper:
+        return f"Table {number}: {dataset_title(dataset)}"
+    return (
+        f"Table {number} on {dataset_title(dataset)} instead of {dataset_title(paper)}"
+    )
+
+
+def elsewhere(cells: Sequence[Cell]) -> str:
+    """ " on Digits" where these rows were trained on other data than the paper's, for
+    what is said of their results; else ""."""
+    others = {
+        cell.recipe.dataset
+        for cell in cells
+        if cell.recipe.dataset != PAPER[cell.row].recipe.dataset
+    }
+    return f" on {' and '.join(map(dataset_title, sorted(others)))}" if others else ""
+
+
+def cell(study: Study, row: str, outcomes: Sequence[Outcome]) -> Cell:
+    """One row's cell from the outcomes of its seeds."""
+    paper = PAPER[row]
+    recipe = study.recipe(row)
+    facts = DATASETS[paper.recipe.dataset]
+    known = wilson(paper.test_accuracy, facts.test)
+    done = [one for one in outcomes if one.state == FINISHED]
+    accuracies = [one.accuracy for one in done if one.accuracy is not None]
+    metrics = (done[0].metrics if done else None) or {}
+    mean = math.fsum(accuracies) / len(accuracies) if accuracies else None
+    found = interval(accuracies, metrics["images"]) if accuracies else None
+    return Cell(
+        row=row,
+        label=paper.label,
+        table=1 if paper.recipe.dataset == "mnist" else 2,
+        recipe=recipe,
+        paper_accuracy=paper.test_accuracy,
+        paper_interval=known,
+        paper_minutes=paper.minutes,
+        outcomes=tuple(outcomes),
+        accuracy=mean,
+        interval=found,
+        difference=None if mean is None else mean - paper.test_accuracy,
+        verdict=judge(
+            known,
+            found,
+            _obstacle(row, recipe, outcomes),
+            metrics.get("dataset_note", ""),
+        ),
+    )
+
+
+def _obstacle(row: str, recipe: Recipe, outcomes: Sequence[Outcome]) -> str:
+    """Why the row's results cannot be compared with the paper's, or ""."""
+    if not any(one.state == FINISHED for one in outcomes):
+        failures = [one.failure for one in outcomes if one.state == FAILED]
+        if failures:
+            return f"failed: {failures[0]}"
+        return _how_far(recipe, max(outcomes, key=lambda one: one.epochs))
+    for one in outcomes:
+        if one.stopped:
+            return f"stopped early after {one.epochs} of {recipe.epochs} epochs"
+    reason = scaled_down(row, recipe)
+    if reason:
+        return reason
+    if any((one.metrics or {}).get("data_changed") for one in outcomes):
+        return "the data changed between training and evaluation"
+    return ""
+
+
+def _how_far(recipe: Recipe, farthest: Outcome) -> str:
+    """What there is of a row without a result."""
+    if farthest.state == NOT_BEGUN:
+        return "not run"
+    trained = f"not run to its end: {farthest.epochs} of {recipe.epochs} epochs"
+    seen = farthest.monitored
+    return trained if seen is None else f"{trained}, {seen.split} {seen.last:.2f} %"

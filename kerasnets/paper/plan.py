@@ -1,0 +1,279 @@
+"""A study on disk: which rows it runs, at what scale, and where.
+
+<study>/study.json  results.json  results.csv  results.md
+        runs/<row>-seed<N>/        a run folder each
+        failures/<row>-seed<N>.json   why a run has no result
+        locks/                     who works on what; empty files
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from kerasnets import runs
+from kerasnets.errors import RecipeError, RunError, option, unknown
+from kerasnets.paper.scales import ASSUMPTIONS, SCALES, recipe_at
+from kerasnets.recipe import BEFORE_RECORDED, PAPER, Recipe
+from kerasnets.storage import folders
+from kerasnets.version import __version__
+
+DEFAULT_SCALE = "quick"
+DEFAULT_ROOT = Path("artifacts/study")
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One row of the paper under one seed.
+
+    Attributes:
+        row: a name of `kerasnets.recipe.PAPER`.
+        seed: >= 0.
+        recipe: at the study's scale.
+        alternative: what it changes of the row, as a name; "" if nothing.
+    """
+
+    row: str
+    seed: int
+    recipe: Recipe
+    alternative: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.alternative or self.row}-seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class RunsFolder:
+    """A folder of planned runs: where each is, why it failed, and who works on it.
+
+    Attributes:
+        path: where.
+    """
+
+    path: Path
+
+    def run_folder(self, planned: PlannedRun) -> Path:
+        return self.path / "runs" / planned.name
+
+    def failure_file(self, planned: PlannedRun) -> Path:
+        return self.path / "failures" / f"{planned.name}.json"
+
+    @contextlib.contextmanager
+    def lock(self, name: str, *, wait: bool) -> Iterator[bool]:
+        """Hold the folder's lock of that name; gives whether it is held.
+
+        Args:
+            wait: whether to wait until whoever holds it lets go.
+        """
+        folder = self.path / "locks"
+        folder.mkdir(exist_ok=True)
+        lock = filelock.FileLock(folder / f"{name}.lock")
+        try:
+            lock.acquire(timeout=-1 if wait else 0, poll_interval=0.2)
+        except filelock.Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+
+@dataclass(frozen=True)
+class Study(RunsFolder):
+    """What a study runs.
+
+    Attributes:
+        path: its folder.
+        scale: a name of `kerasnets.paper.scales.SCALES`.
+        seeds: runs of each row, with seeds 0 to seeds - 1.
+        created: when, ISO 8601.
+        assumptions: recipe fields changed in every row, by name.
+        rows: names of `kerasnets.recipe.PAPER`, in the paper's order.
+        initial_weights: of every recipe; "backend" in a study begun before recipes
+            recorded it.
+    """
+
+    scale: str
+    seeds: int
+    created: str
+    assumptions: Mapping[str, Any] = field(default_factory=dict)
+    rows: tuple[str, ...] = tuple(PAPER)
+    initial_weights: str = "numpy"
+
+    @property
+    def runs(self) -> tuple[PlannedRun, ...]:
+        """Every run, a whole table of one seed after another."""
+        return tuple(
+            PlannedRun(row, seed, self.recipe(row, seed))
+            for seed in range(self.seeds)
+            for row in self.rows
+        )
+
+    def recipe(self, row: str, seed: int = 0) -> Recipe:
+        recipe = recipe_at(self.scale, row, seed, **self.assumptions)
+        return dataclasses.replace(recipe, initial_weights=self.initial_weights)
+
+
+def plan(
+    path: Path | str | None = None,
+    *,
+    scale: str | None = None,
+    seeds: int | None = None,
+    assumptions: Mapping[str, Any] | None = None,
+) -> Study:
+    """The study in a folder, or the one to be made there; nothing is written.
+
+    What is not named is as in the folder's study.json, or else `DEFAULT_SCALE` and one
+    seed. More seeds than the study has are added to it.
+
+    Args:
+        path: the study's folder; artifacts/study/<scale> unless given.
+        assumptions: recipe fields of `ASSUMPTIONS` to change in every row.
+
+    Raises:
+        RunError: the folder holds a study that disagrees, or other files.
+        RecipeError: a scale is unknown, or a value is out of its range.
+    """
+    if scale is not None and scale not in SCALES:
+        raise RecipeError(unknown("scale", scale, SCALES))
+    for name in assumptions or {}:
+        if name not in ASSUMPTIONS:
+            raise RecipeError(unknown("assumption", name, ASSUMPTIONS))
+    if seeds is not None and seeds < 1:
+        raise RecipeError(f"seeds must be at least 1, not {seeds}.")
+    path = Path(DEFAULT_ROOT / (scale or DEFAULT_SCALE) if path is None else path)
+    if (path / "study.json").exists():
+        found = load(path)
+        _check_agrees(found, scale, seeds, assumptions)
+        return dataclasses.replace(found, seeds=max(found.seeds, seeds or 1))
+    if path.exists() and not (path.is_dir() and _is_empty(path)):
+        raise RunError(
+            f"{path} exists and holds no study; choose another {option('path')}."
+        )
+    obstacle = folders.why_not_writable(path)
+    if obstacle:
+        raise RunError(f"{obstacle}; choose another {option('path')}.")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    study = Study(
+        path, scale or DEFAULT_SCALE, seeds or 1, now, dict(assumptions or {})
+    )
+    study.recipe(study.rows[0])  # an assumption may be out of its range
+    return study
+
+
+def begin(study: Study) -> None:
+    """Write study.json, unless it says so already, and the folders inside.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    try:
+        study.path.mkdir(parents=True, exist_ok=True)
+        if not (study.path / "study.json").exists() or load(study.path) != study:
+            _write(study)
+        for folder in ("runs", "failures", "locks"):
+            (study.path / folder).mkdir(exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write {study.path}: {error.strerror}.") from error
+
+
+def _write(study: Study) -> None:
+    runs.write_json(
+        study.path / "study.json",
+        {
+            "scale": study.scale,
+            "seeds": study.seeds,
+            "assumptions": dict(study.assumptions),
+            "created": study.created,
+            "kerasnets": __version__,
+            "rows": {row: dataclasses.asdict(study.recipe(row)) for row in study.rows},
+        },
+    )
+
+
+def _is_empty(folder: Path) -> bool:
+    # A process killed at its first write leaves a hidden temporary file.
+    return all(file.name.startswith(".") for file in folder.iterdir())
+
+
+def load(path: Path | str) -> Study:
+    """The study of a folder.
+
+    Raises:
+        RunError: there is none, it is damaged, or its recipes are no longer those
+            that this version of kerasnets would run.
+    """
+    path = Path(path)
+    file = path / "study.json"
+    try:
+        record = runs.read_json(file)
+    except OSError as error:
+        raise RunError(f"{path} holds no study: it has no study.json.") from error
+    try:
+        study = Study(
+            path,
+            record["scale"],
+            int(record["seeds"]),
+            str(record["created"]),
+            dict(record["assumptions"]),
+            tuple(record["rows"]),
+            _initial_weights(record["rows"]),
+        )
+        now = {row: dataclasses.asdict(study.recipe(row)) for row in study.rows}
+        before = {row: dict(recipe) for row, recipe in record["rows"].items()}
+    except (AttributeError, KeyError, TypeError, ValueError, RecipeError) as error:
+        raise RunError(f"{file} does not describe a study.") from error
+    for row, recipe in now.items():
+        for name, value in recipe.items():
+            if before[row].get(name, value) != value:
+                raise RunError(
+                    f"{path} was made with {name} {before[row][name]!r} for {row}, "
+                    f"where kerasnets {__version__} has {value!r}; choose another "
+                    f"{option('path')}."
+                )
+    return study
+
+
+def _initial_weights(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    recipe = next(iter(rows.values()), {})
+    return recipe.get("initial_weights", BEFORE_RECORDED["initial_weights"])
+
+
+def chosen_rows(study: Study, names: Sequence[str]) -> tuple[str, ...]:
+    """The rows to work on: those named, or all.
+
+    Raises:
+        RecipeError: a name is not of a row.
+    """
+    for name in names:
+        if name not in study.rows:
+            raise RecipeError(unknown("row", name, study.rows))
+    return tuple(row for row in study.rows if not names or row in names)
+
+
+def _check_agrees(
+    found: Study,
+    scale: str | None,
+    seeds: int | None,
+    assumptions: Mapping[str, Any] | None,
+) -> None:
+    asked: dict[str, tuple[Any, Any]] = {"scale": (found.scale, scale or found.scale)}
+    for name, value in (assumptions or {}).items():
+        present = getattr(found.recipe(found.rows[0]), name)
+        asked[name] = (present, value)
+    if seeds is not None and seeds < found.seeds:
+        asked["seeds"] = (found.seeds, seeds)
+    for name, (present, value) in asked.items():
+        if present != value:
+            raise RunError(
+                f"{found.path} is a study with {name} {present}, not {value}; leave "
+                f"{option(name)} out to go on with it, or choose another "
+                f"{option('path')}."
+            )

@@ -1,0 +1,95 @@
+"""reconcile.json and reconcile.md of a row."""
+
+import dataclasses
+from typing import Any
+
+from kerasnets import runs
+from kerasnets.paper.reconciliation.alternatives import Reconciliation
+from kerasnets.paper.reconciliation.table import (
+    Finding,
+    Reconciled,
+    findings_table,
+    gather,
+)
+from kerasnets.paper.scales import SCALES
+from kerasnets.text import markdown_page, markdown_text
+
+QUESTION = (
+    "Each result changes one thing that the paper leaves unsaid, and nothing else, in "
+    "the study's recipe of this row. Is the paper's number inside the 95 % interval? "
+    "It is Wilson's for one run (sampling of the test images), t over seeds for "
+    "several. A number inside shows that the assumption is enough, not that the paper "
+    "made it."
+)
+
+
+def write(reconciliation: Reconciliation) -> Reconciled:
+    """Write both files from what the run folders hold now.
+
+    One process at a time: whoever writes last has read last.
+    """
+    with reconciliation.lock("results", wait=True):
+        reconciled = gather(reconciliation)
+        runs.write_json(reconciliation.path / "reconcile.json", as_json(reconciled))
+        runs.write_text(reconciliation.path / "reconcile.md", markdown(reconciled))
+    return reconciled
+
+
+def as_json(reconciled: Reconciled) -> dict[str, Any]:
+    """What reconcile.json holds; accuracies in percent."""
+    planned = reconciled.reconciliation
+    changes = {one.name: dict(one.changes) for one in planned.alternatives}
+    return {
+        "row": planned.row,
+        "scale": planned.study.scale,
+        "seeds": planned.study.seeds,
+        "assumptions": dict(planned.study.assumptions),
+        "paper_accuracy": reconciled.paper_accuracy,
+        "not_comparable": reconciled.obstacle,
+        "machines": list(reconciled.machines),
+        "data_notes": list(reconciled.data_notes),
+        "recipe": dataclasses.asdict(planned.recipe),
+        "findings": [
+            _finding(one, changes.get(one.name.removesuffix("-best"), {}))
+            for one in reconciled.findings
+        ],
+        "not_tried": reconciled.not_tried,
+        "conclusion": reconciled.conclusion,
+    }
+
+
+def _finding(one: Finding, changes: dict[str, Any]) -> dict[str, Any]:
+    known = one.interval
+    return {
+        "name": one.name,
+        "assumed": one.assumed,
+        "changes": changes,
+        "accuracy": None if one.accuracy is None else round(one.accuracy, 3),
+        "low": None if known is None else round(known.low, 3),
+        "high": None if known is None else round(known.high, 3),
+        "interval": None if known is None else known.kind,
+        "seeds_finished": one.finished,
+        "paper_inside": one.inside,
+        "remark": one.remark,
+        "runs": list(one.folders),
+    }
+
+
+def markdown(reconciled: Reconciled) -> str:
+    """The whole page."""
+    study = reconciled.reconciliation.study
+    changed = ", ".join(f"{name} {value}" for name, value in study.assumptions.items())
+    return markdown_page(
+        [
+            f"# What would have to be true: {markdown_text(reconciled.title)}",
+            f"- The paper reports {reconciled.paper_accuracy:.2f} %.",
+            f"- Scale `{study.scale}`: {SCALES[study.scale].summary}.",
+            f"- Seeds: {study.seeds}.",
+            *([f"- Assumptions changed in the study: {changed}."] if changed else []),
+            *(f"- Machine: {name}." for name in reconciled.machines),
+            *(f"- Data: {note}." for note in reconciled.data_notes),
+            QUESTION,
+            findings_table(reconciled).markdown(),
+            markdown_text(reconciled.conclusion),
+        ]
+    )

@@ -1,0 +1,254 @@
+"""What came of a row under other assumptions: does one bring the paper's number inside
+the interval?"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from kerasnets.catalog.titles import dataset_title
+from kerasnets.paper.outcomes import FAILED, FINISHED, NOT_BEGUN, Outcome, outcome
+from kerasnets.paper.reconciliation.alternatives import Reconciliation, not_tried
+from kerasnets.paper.results import machines
+from kerasnets.paper.verdict import Interval, interval, scaled_down
+from kerasnets.recipe import PAPER
+from kerasnets.text import TextTable
+
+UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One assumption and its result.
+
+    Attributes:
+        name: of the alternative, `UNCHANGED`, or either with "-best" after it.
+        assumed: in words.
+        folders: of its runs, from the study's folder.
+        accuracy: mean over finished seeds on the test split, in percent, or None.
+        interval: its 95 % interval, or None.
+        finished: how many seeds are.
+        inside: whether the paper's number is in the interval; None where there is no
+            interval or the two cannot be compared.
+        remark: why there is no result, or what a reader should know of it.
+    """
+
+    name: str
+    assumed: str
+    folders: tuple[str, ...]
+    accuracy: float | None
+    interval: Interval | None
+    finished: int
+    inside: bool | None
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """A row under each assumption.
+
+    Attributes:
+        reconciliation: what was planned.
+        findings: the study's own assumptions first.
+        not_tried: other assumptions, and why no run tries them.
+        obstacle: why the study's results cannot be compared with the paper's, or "".
+        outcomes: of every run.
+    """
+
+    reconciliation: Reconciliation
+    findings: tuple[Finding, ...]
+    not_tried: dict[str, str]
+    obstacle: str
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def paper_accuracy(self) -> float:
+        """Percent."""
+        return PAPER[self.reconciliation.row].test_accuracy
+
+    @property
+    def title(self) -> str:
+        """The row, as the paper's table names it, and the data of the study."""
+        dataset = self.reconciliation.recipe.dataset
+        return f"{dataset_title(dataset)}, {PAPER[self.reconciliation.row].label}"
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """What the runs were begun on, the commonest first."""
+        return machines(self.outcomes)
+
+    @property
+    def data_notes(self) -> tuple[str, ...]:
+        """What a reader should know of the images."""
+        notes = [(one.environment or {}).get("dataset_note") for one in self.outcomes]
+        return tuple(sorted({str(note) for note in notes if note}))
+
+    @property
+    def conclusion(self) -> str:
+        """One or two sentences, every number computed."""
+        done = sum(one.state == FINISHED for one in self.outcomes)
+        runs = f"{done} of {len(self.outcomes)} runs are finished."
+        if self.obstacle:
+            return f"No assumption can be judged: {self.obstacle}. {runs}"
+        judged = [one for one in self.findings if one.inside is not None]
+        inside = [one for one in judged if one.inside]
+        if not judged:
+            return runs
+        number = f"{self.paper_accuracy:.2f} %"
+        if not inside:
+            best = max(judged, key=lambda one: one.accuracy or 0)
+            return (
+                f"None of the {len(judged)} results so far has the paper's {number} "
+                f"inside its interval; the highest is {best.accuracy:.2f} % "
+                f"({best.assumed}). {runs}"
+            )
+        names = "; ".join(one.assumed for one in inside)
+        return (
+            f"{len(inside)} of {len(judged)} results have the paper's {number} inside "
+            f"their interval: {names}. {runs}"
+        )
+
+
+def gather(reconciliation: Reconciliation) -> Reconciled:
+    """Read the run folders of a reconciliation.
+
+    Raises:
+        RunError: a file in one is damaged.
+    """
+    study, recipe = reconciliation.study, reconciliation.recipe
+    obstacle = scaled_down(reconciliation.row, recipe)
+    paper = PAPER[reconciliation.row].test_accuracy
+    own = [outcome(study, one) for one in reconciliation.unchanged]
+    every = list(own)
+
+    def finding(
+        name: str,
+        assumed: str,
+        folders: Sequence[str],
+        outcomes: Sequence[Outcome],
+        accuracy: Callable[[Outcome], float | None] = lambda one: one.accuracy,
+        remark: str = "",
+    ) -> Finding:
+        done = [one for one in outcomes if one.state == FINISHED]
+        found = [value for one in done if (value := accuracy(one)) is not None]
+        if not done:
+            remark = _without_result(outcomes, recipe.epochs)
+        elif len(found) < len(done):
+            # Of some seeds alone it would be another mean than the rows beside it.
+            found, remark = [], "unknown: that epoch's network was not kept"
+        changed = any((one.metrics or {}).get("data_changed") for one in done)
+        if changed:
+            remark = "the data changed between training and evaluation"
+        mean = math.fsum(found) / len(found) if found else None
+        images = (done[0].metrics or {})["images"] if done else 0
+        known = interval(found, images) if found else None
+        judged = known and not obstacle and not changed
+        return Finding(
+            name,
+            assumed,
+            tuple(folders),
+            mean,
+            known,
+            len(found),
+            known.low <= paper <= known.high if known and judged else None,
+            remark,
+        )
+
+    folders = [f"runs/{one.name}" for one in reconciliation.unchanged]
+    findings = [finding(UNCHANGED, "Nothing: as in the study", folders, own)]
+    if recipe.validation == "test":
+        findings.append(_best_on_test(finding, UNCHANGED, folders, own))
+    else:
+        findings.append(
+            finding(
+                f"{UNCHANGED}-best",
+                "The best epoch on the held-out images is tested, not the last",
+                folders,
+                own,
+                lambda one: one.accuracy_at_best_validation,
+            )
+        )
+    for one in reconciliation.alternatives:
+        planned = reconciliation.runs_of(one)
+        place = reconciliation.path.relative_to(study.path).as_posix()
+        folders = [f"{place}/runs/{run.name}" for run in planned]
+        outcomes = [outcome(reconciliation, run) for run in planned]
+        every += outcomes
+        findings.append(finding(one.name, one.assumed, folders, outcomes))
+        if one.changes.get("validation") == "test":
+            findings.append(_best_on_test(finding, one.name, folders, outcomes))
+    return Reconciled(
+        reconciliation, tuple(findings), not_tried(recipe), obstacle, tuple(every)
+    )
+
+
+def _best_on_test(
+    finding: Callable[..., Finding],
+    name: str,
+    folders: Sequence[str],
+    outcomes: Sequence[Outcome],
+) -> Finding:
+    return finding(
+        f"{name}-best",
+        "Validation = test: trained on all training images, and the best epoch on the "
+        "test images is reported",
+        folders,
+        outcomes,
+        lambda one: one.best_on_test,
+        "optimistic: chosen on the images that it is measured on",
+    )
+
+
+def _without_result(outcomes: Sequence[Outcome], epochs: int) -> str:
+    for one in outcomes:
+        if one.state == FAILED:
+            return f"failed: {one.failure}"
+    farthest = max(outcomes, key=lambda one: one.epochs)
+    if farthest.state == NOT_BEGUN:
+        return "not run"
+    return f"not run to its end: {farthest.epochs} of {epochs} epochs"
+
+
+def findings_table(reconciled: Reconciled) -> TextTable:
+    """What was assumed, the result, the paper's, and whether it is inside."""
+    paper = f"{reconciled.paper_accuracy:.2f} %"
+    rows = [
+        (
+            one.assumed,
+            _accuracy(one),
+            paper,
+            _inside(one, reconciled.obstacle),
+            one.remark,
+        )
+        for one in reconciled.findings
+    ]
+    rows += [
+        (assumed, "", paper, "", f"not tried: {reason}")
+        for assumed, reason in reconciled.not_tried.items()
+    ]
+    return TextTable(
+        (
+            "What was assumed",
+            "Ours (95 % interval)",
+            "Paper",
+            "Paper inside the interval",
+            "Remark",
+        ),
+        tuple(rows),
+        words=("Paper inside the interval", "Remark"),
+    )
+
+
+def _accuracy(one: Finding) -> str:
+    if one.accuracy is None or one.interval is None:
+        return ""
+    seeds = f", {one.finished} seeds" if one.finished > 1 else ""
+    return (
+        f"{one.accuracy:.2f} % ({one.interval.low:.2f} to {one.interval.high:.2f}"
+        f"{seeds})"
+    )
+
+
+def _inside(one: Finding, obstacle: str) -> str:
+    if one.inside is None:
+        return "not comparable" if obstacle and one.accuracy is not None else ""
+    return "yes" if one.inside else "no"

@@ -1,0 +1,91 @@
+"""One run of a study in a process that `kerasnets.paper.reproduction.side_by_side` starts.
+
+The job is a line of JSON on standard input. The input then stays open for as long as
+the process that asked for the run is there.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from kerasnets.errors import Interrupted, command_line
+
+
+def main() -> int:
+    """Bring the run to its end; 0, `HELD`, or 128 and the signal that stopped it."""
+    try:
+        signal.signal(signal.SIGTERM, _stop)
+        job = json.loads(sys.stdin.readline())
+        threading.Thread(target=_end_with_the_parent, daemon=True).start()
+        # Its messages are recorded, and read where this process was asked for.
+        with command_line() if job["command_line"] else contextlib.nullcontext():
+            return _work_on(job)
+    except KeyboardInterrupt as error:
+        stopped = error if isinstance(error, Interrupted) else None
+        return (stopped or Interrupted(signal.SIGINT)).exit_status
+
+
+def _work_on(job: dict[str, Any]) -> int:
+    from kerasnets.paper.plan import PlannedRun, RunsFolder
+    from kerasnets.paper.reproduction.reproduce import Means, bring_to_end, is_settled
+    from kerasnets.paper.reproduction.side_by_side import HELD
+    from kerasnets.recipe import Recipe
+
+    place = RunsFolder(Path(job["place"]))
+    planned = PlannedRun(
+        job["row"], job["seed"], Recipe(**job["recipe"]), job["alternative"]
+    )
+    data_dir = job["data_dir"] and Path(job["data_dir"])
+    with place.lock(planned.name, wait=job["wait"]) as held:
+        if not held:
+            return HELD
+        # Whoever held it may have finished it since.
+        if not is_settled(place, planned):
+            bring_to_end(
+                place,
+                planned,
+                Means(job["device"], job["engine"], data_dir, job["keep_checkpoints"]),
+                verbosity=0,
+                callbacks=[_epoch_lines(planned.recipe)] if job["verbosity"] else [],
+            )
+    return 0
+
+
+def _epoch_lines(recipe: Any) -> Any:
+    """A Keras callback that prints a line an epoch, much shorter than run.log's."""
+    import keras
+
+    def tell(epoch: int, logs: dict[str, float]) -> None:
+        print(
+            f"epoch {epoch + 1}/{recipe.epochs}: accuracy {logs['accuracy']:.2%}, "
+            f"validation accuracy {logs['val_accuracy']:.2%}",
+            flush=True,
+        )
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=tell)
+
+
+def _stop(number: int, frame: object) -> None:
+    raise Interrupted(number)
+
+
+def _end_with_the_parent() -> None:
+    """Stop as SIGTERM does, with a checkpoint, once the parent is gone."""
+    # Not through Python's stream, whose lock would be held when the process ends.
+    with contextlib.suppress(OSError):
+        while os.read(0, 1024):
+            pass
+    # Nobody reads what is printed now, and a broken pipe would be an error.
+    with Path(os.devnull).open("w") as nowhere:
+        for stream in (1, 2):
+            os.dup2(nowhere.fileno(), stream)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,275 @@
+"""Runs of a study side by side: each in a process of its own, on one device.
+
+A process writes its own run folder and failure file alone. What runs share (results,
+report) is written by the process that started them, after each run.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from kerasnets.errors import is_command_line
+from kerasnets.paper.outcomes import FAILED, FINISHED, outcome, record_failure
+from kerasnets.paper.plan import PlannedRun, RunsFolder
+from kerasnets.paper.reproduction.longest_first import longest_first
+from kerasnets.runs import NONE
+from kerasnets.text import duration
+
+_COMMAND = "kerasnets.paper.reproduction.run_process"
+HELD = 75  # exit status: another process works on the run
+_LAST_WORDS = 200  # letters of a crashed process's last line
+_PATIENCE_S = 10  # with processes that were asked to end at once
+
+
+def side_by_side(
+    unsettled: Sequence[tuple[RunsFolder, PlannedRun]],
+    *,
+    device: str,
+    engine: str,
+    data_dir: Path | str | None,
+    computes_on: str,
+    jobs: int,
+    wait: bool,
+    verbosity: int,
+    say: Callable[[str], None],
+    ended: Callable[[], None],
+    keep_checkpoints: str = NONE,
+) -> None:
+    """Bring runs to their end, `jobs` at a time, the longest first.
+
+    A run that fails, or whose process ends before its time, is recorded, and the
+    others go on. Ctrl-C and SIGTERM are passed on to the processes, which end with a
+    checkpoint.
+
+    Args:
+        device, engine, data_dir: as for `kerasnets.training.fit.fit`.
+        computes_on: the device's name, as `kerasnets.compute.runtime.Session` has it.
+        jobs: >= 1.
+        wait: whether to wait for runs that other processes hold.
+        verbosity: 0: a line when a run begins and ends; more: one each epoch too.
+        say: takes lines for the person.
+        ended: called after each run, in this process.
+        keep_checkpoints: of `kerasnets.runs.KEEP`.
+    """
+    places = {planned.name: place for place, planned in unsettled}
+    order = longest_first([planned for _, planned in unsettled], computes_on)
+    jobs = min(jobs, len(order))
+    environment = _environment(jobs)
+
+    def job(planned: PlannedRun, *, wait: bool) -> dict[str, Any]:
+        return {
+            "place": str(places[planned.name].path),
+            "row": planned.row,
+            "seed": planned.seed,
+            "alternative": planned.alternative,
+            "recipe": dataclasses.asdict(planned.recipe),
+            "device": device,
+            "engine": engine,
+            "data_dir": None if data_dir is None else str(data_dir),
+            "keep_checkpoints": keep_checkpoints,
+            "wait": wait,
+            "verbosity": verbosity,
+            "command_line": is_command_line(),
+        }
+
+    def work_through(waiting: deque[PlannedRun], *, wait: bool) -> list[PlannedRun]:
+        """Gives those that another process held."""
+        held = []
+        with _processes(say) as running:
+            while waiting or running.count:
+                while waiting and running.count < jobs:
+                    planned = waiting.popleft()
+                    say(f"{planned.name}: begins or goes on")
+                    running.start(planned, job(planned, wait=wait), environment)
+                process, line = running.next()
+                if line is not None:
+                    say(f"{process.planned.name}: {line}")
+                elif process.status == HELD:
+                    held.append(process.planned)
+                else:
+                    _tell_end(places[process.planned.name], process, say)
+                    ended()
+        return held
+
+    for planned in (held := work_through(deque(order), wait=False)):
+        doing = "waiting for the" if wait else "another"
+        does = "that works" if wait else "works"
+        say(f"{planned.name}: {doing} process {does} on it")
+    if wait and held:
+        work_through(deque(held), wait=True)
+
+
+class _Process:
+    """A run's process, as the one that started it sees it.
+
+    Attributes:
+        planned: what it works on.
+        last_line: that it has printed.
+        status: what it ended with; None before.
+    """
+
+    def __init__(
+        self,
+        planned: PlannedRun,
+        job: dict[str, Any],
+        environment: dict[str, str],
+        events: "queue.Queue[tuple[_Process, str | None]]",
+    ) -> None:
+        self.planned = planned
+        self.last_line = ""
+        self.status: int | None = None
+        self.began = time.monotonic()
+        self._events = events
+        # In a process group of its own, Ctrl-C reaches it through us alone. Its
+        # standard input ends when we do, however that happens: then it ends, too.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", _COMMAND, planned.name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+            process_group=0 if os.name == "posix" else None,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        assert self._process.stdin
+        with contextlib.suppress(OSError):  # it has ended; its status tells
+            self._process.stdin.write(json.dumps(job) + "\n")
+            self._process.stdin.flush()
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        for text in self._process.stdout:
+            if line := text.strip():
+                self.last_line = line
+                self._events.put((self, line))
+        self._process.wait()
+        self._events.put((self, None))
+
+    def end(self) -> None:
+        self.status = self._process.wait()
+        assert self._process.stdin and self._process.stdout
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        self._process.stdout.close()
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)  # nothing where it has ended
+
+    @property
+    def how_it_ended(self) -> str:
+        assert self.status is not None
+        if self.status < 0:
+            return f"its process was ended by {_signal_name(-self.status)}"
+        if self.status - 128 in (signal.SIGINT, signal.SIGTERM):
+            name = _signal_name(self.status - 128)
+            return f"its process was stopped by {name}"
+        said = f" ({self.last_line[:_LAST_WORDS]})" if self.last_line else ""
+        return f"its process ended with status {self.status}{said}"
+
+
+class _Processes:
+    """Those that run."""
+
+    def __init__(self) -> None:
+        self._events: queue.Queue[tuple[_Process, str | None]] = queue.Queue()
+        self._running: list[_Process] = []
+
+    @property
+    def count(self) -> int:
+        return len(self._running)
+
+    def start(
+        self, planned: PlannedRun, job: dict[str, Any], environment: dict[str, str]
+    ) -> None:
+        self._running.append(_Process(planned, job, environment, self._events))
+
+    def next(self, timeout: float | None = None) -> tuple[_Process, str | None]:
+        """A process and its next line, or None once it has ended."""
+        process, line = self._events.get(timeout=timeout)
+        if line is None:
+            process.end()
+            self._running.remove(process)
+        return process, line
+
+    def stop(self, number: int, timeout: float | None = None) -> None:
+        """Signal all, and wait until they have ended, or for so many seconds."""
+        for process in self._running:
+            process.signal(number)
+        until = None if timeout is None else time.monotonic() + timeout
+        with contextlib.suppress(queue.Empty):
+            while self._running:
+                self.next(None if until is None else max(0, until - time.monotonic()))
+
+
+@contextlib.contextmanager
+def _processes(say: Callable[[str], None]) -> Iterator[_Processes]:
+    """Processes that do not outlive the block: an error or a signal lets them make
+    their checkpoints, a second signal ends them at once."""
+    running = _Processes()
+    try:
+        yield running
+    except KeyboardInterrupt:
+        if running.count:
+            say(f"stopping: {running.count} runs make a checkpoint at their next step")
+        raise
+    finally:
+        try:
+            running.stop(signal.SIGTERM)
+        except KeyboardInterrupt:
+            running.stop(signal.SIGTERM, _PATIENCE_S)
+            raise
+        finally:
+            running.stop(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+
+
+def _tell_end(place: RunsFolder, process: _Process, say: Callable[[str], None]) -> None:
+    """Say how a run ended, and record a failure that its process could not."""
+    planned = process.planned
+    found = outcome(place, planned)
+    if process.status != 0 and found.state != FINISHED:
+        record_failure(place, planned, process.how_it_ended)
+        found = outcome(place, planned)
+    if found.state == FAILED:
+        say(f"{planned.name}: failed: {found.failure}")
+    elif found.state == FINISHED:
+        took = duration(time.monotonic() - process.began)
+        say(f"{planned.name}: finished, test accuracy {found.accuracy:.2f} %, {took}")
+
+
+def _environment(jobs: int) -> dict[str, str]:
+    """Of each process: the same packages, its share of the cores, and no more of an
+    accelerator's memory than it needs."""
+    return {
+        "OMP_NUM_THREADS": str(max(1, _cores() // jobs)),
+        # By default the first process takes most of an accelerator's memory.
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "PYTHONUNBUFFERED": "1",
+        **os.environ,
+        # Where this process finds its packages, installed or not, so does that one.
+        "PYTHONPATH": os.pathsep.join(str(Path(one).absolute()) for one in sys.path),
+    }
+
+
+def _cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _signal_name(number: int) -> str:
+    return "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name

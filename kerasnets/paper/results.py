@@ -1,0 +1,78 @@
+"""A study's results, gathered from its run folders."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kerasnets.paper.claims import Claim, claims
+from kerasnets.paper.outcomes import FAILED, FINISHED, Cell, Outcome, cell, outcome
+from kerasnets.paper.plan import Study
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that is known of a study so far.
+
+    Attributes:
+        study: what was planned.
+        cells: one a row, in the paper's order.
+        claims: the paper's text, checked.
+    """
+
+    study: Study
+    cells: tuple[Cell, ...]
+    claims: tuple[Claim, ...]
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        return tuple(one for cell in self.cells for one in cell.outcomes)
+
+    @property
+    def finished(self) -> int:
+        return sum(one.state == FINISHED for one in self.outcomes)
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        return tuple(one for one in self.outcomes if one.state == FAILED)
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """What the runs were begun on, the commonest first."""
+        return machines(self.outcomes)
+
+    @property
+    def data_notes(self) -> tuple[str, ...]:
+        """What a reader should know of the images, by dataset."""
+        notes = {
+            f"{cell.recipe.dataset}: {one.environment['dataset_note']}"
+            for cell in self.cells
+            for one in cell.outcomes
+            if one.environment and one.environment.get("dataset_note")
+        }
+        return tuple(sorted(notes))
+
+
+def machines(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
+    """What runs were begun on, the commonest first."""
+    named = Counter(
+        f"{e['device_name']}, {e['threads']} thread{'s' * (e['threads'] != 1)}, "
+        f"{e['backend']} "
+        f"{e['packages'][e['backend']]}, engine {e['engine']}"
+        for e in (one.environment for one in outcomes)
+        if e
+    )
+    return tuple(name for name, _ in named.most_common())
+
+
+def gather(study: Study) -> Results:
+    """Read every run folder of a study.
+
+    Raises:
+        RunError: a file of a run is damaged.
+    """
+    outcomes = [outcome(study, planned) for planned in study.runs]
+    cells = tuple(
+        cell(study, row, [one for one in outcomes if one.row == row])
+        for row in study.rows
+    )
+    return Results(study, cells, claims(cells))

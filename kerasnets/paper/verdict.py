@@ -1,0 +1,143 @@
+"""Whether a result agrees with the paper's, by one rule.
+
+The paper's accuracy is one run's on `n` test images: with its 95 % Wilson interval it
+is known to about ±0.2 points at 99 % and ±0.6 at 90 %. Ours has the 95 % t-interval of
+its mean over seeds, or the Wilson interval of a single run. Then
+
+    not comparable   the run is not the paper's protocol (another dataset, fewer images
+                     or epochs: a scaled-down run is never called a reproduction), its
+                     data changed since, or there is no result;
+    agrees           the two intervals overlap;
+    differs          they do not.
+
+Overlap is slow to say "differs": two equally wide intervals part only where the
+difference is 2.8 of its standard errors. With two or three seeds the t-interval is
+wide, and agreeing says little. How much the paper's own number varies from seed to seed
+is not known.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kerasnets.catalog.datasets import DATASETS
+from kerasnets.catalog.titles import dataset_title
+from kerasnets.paper.scales import ASSUMPTIONS
+from kerasnets.recipe import PAPER, Recipe
+
+AGREES, DIFFERS, NOT_COMPARABLE = "agrees", "differs", "not comparable"
+
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval of an accuracy.
+
+    Attributes:
+        low, high: percent, 0 <= low <= high <= 100.
+        kind: "Wilson" (sampling of the test images) or "t" (over seeds).
+    """
+
+    low: float
+    high: float
+    kind: str
+
+    def overlaps(self, other: "Interval") -> bool:
+        return self.low <= other.high and other.low <= self.high
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of one number beside the paper's.
+
+    Attributes:
+        outcome: `AGREES`, `DIFFERS` or `NOT_COMPARABLE`.
+        reason: why, in a few words.
+    """
+
+    outcome: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.outcome}: {self.reason}"
+
+
+def wilson(accuracy: float, images: int) -> Interval:
+    """The Wilson score interval of a share of `images` test images.
+
+    Args:
+        accuracy: percent, 0 to 100; rounded to a whole number of images.
+        images: >= 1.
+    """
+    from scipy.stats import binomtest
+
+    right = round(accuracy / 100 * images)
+    found = binomtest(right, images).proportion_ci(_CONFIDENCE, method="wilson")
+    return Interval(100 * float(found.low), 100 * float(found.high), "Wilson")
+
+
+def over_seeds(accuracies: Sequence[float]) -> Interval:
+    """The t-interval of the mean of two accuracies or more, in percent.
+
+    It tells how the mean varies with the seed, not with the choice of test images.
+    """
+    from scipy.stats import t
+
+    n = len(accuracies)
+    mean = math.fsum(accuracies) / n
+    variance = math.fsum((value - mean) ** 2 for value in accuracies) / (n - 1)
+    half = float(t.ppf((1 + _CONFIDENCE) / 2, n - 1)) * math.sqrt(variance / n)
+    return Interval(max(0.0, mean - half), min(100.0, mean + half), "t")
+
+
+def interval(accuracies: Sequence[float], images: int) -> Interval:
+    """Wilson for one run's accuracy in percent, t for those of several."""
+    if len(accuracies) == 1:
+        return wilson(accuracies[0], images)
+    return over_seeds(accuracies)
+
+
+def judge(
+    paper: Interval, ours: Interval | None, obstacle: str = "", note: str = ""
+) -> Verdict:
+    """The rule of this module.
+
+    Args:
+        ours: None where there is no result.
+        obstacle: why the two cannot be compared, or "".
+        note: what else may explain a difference, or "".
+    """
+    also = f"; {note}" if note else ""
+    if obstacle:
+        return Verdict(NOT_COMPARABLE, obstacle)
+    if ours is None:
+        return Verdict(NOT_COMPARABLE, "no result")
+    if ours.overlaps(paper):
+        return Verdict(AGREES, f"the 95 % intervals overlap{also}")
+    return Verdict(DIFFERS, f"the 95 % intervals do not overlap{also}")
+
+
+def scaled_down(row: str, recipe: Recipe) -> str:
+    """What of the paper's protocol a recipe leaves out, or "".
+
+    The seed, the generator of the first weights and what the paper leaves unsaid
+    (`ASSUMPTIONS`) may differ.
+    """
+    paper = PAPER[row].recipe
+    parts = []
+    if recipe.dataset != paper.dataset:
+        parts.append(
+            f"{dataset_title(recipe.dataset)} instead of {dataset_title(paper.dataset)}"
+        )
+    if recipe.limit is not None:
+        available = DATASETS[recipe.dataset].train
+        parts.append(f"{recipe.limit:,} of {available:,} training images")
+    if recipe.epochs != paper.epochs:
+        parts.append(f"{recipe.epochs} of {paper.epochs} epochs")
+    said = {"dataset", "limit", "epochs", "seed", "initial_weights", *ASSUMPTIONS}
+    for name, value in dataclasses.asdict(recipe).items():
+        if name not in said and value != getattr(paper, name):
+            parts.append(f"{name.replace('_', ' ')} {value}")
+    return "scaled down: " + ", ".join(parts) if parts else ""

@@ -1,0 +1,52 @@
+"""Diagnose the networks that collapsed, before a report tells of them."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kerasnets.diagnosis import diagnose as study
+from kerasnets.diagnosis.trial_time import expected_s
+from kerasnets.report.sections.failure import FOLDER, named_collapsed, to_diagnose
+from kerasnets.report.sources import Sources
+from kerasnets.text import duration
+
+
+def diagnose_collapsed(
+    sources: Sources,
+    *,
+    data_dir: Path | str | None = None,
+    say: Callable[[str], None],
+    **options: Any,
+) -> None:
+    """Diagnose one run of each collapsed network that has no whole diagnosis yet, after
+    saying how long that takes. Missing data is downloaded.
+
+    Args:
+        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+        say: takes a line of progress.
+        options: device and engine, as for `kerasnets.diagnosis.diagnose.diagnose`.
+
+    Raises:
+        KerasnetsError: a diagnosis cannot be made.
+    """
+    left = to_diagnose(sources)
+    if not left:
+        return
+    means = {"data_dir": data_dir, **options}
+    seconds = sum(
+        expected_s(record.run.recipe, ablate=True, **means) for record in left
+    )
+    say(
+        f"{named_collapsed(left)}: switching one thing at a time to see why takes "
+        f"about {duration(seconds)}"
+    )
+    for record in left:
+        study.diagnose(
+            record.run.recipe,
+            sources.folder / FOLDER / re.sub(r"[^\w.-]+", "-", record.label).strip("-"),
+            ablate=True,
+            overwrite=True,  # what an interrupted one has left
+            say=lambda line, label=record.label: say(f"{label}: {line}"),  # type: ignore[misc]
+            **means,
+        )

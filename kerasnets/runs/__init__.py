@@ -1,0 +1,271 @@
+"""The run folder: the only hand-over between training and everything after it.
+
+Layout (docs/run-folder.md has every file and column with its unit):
+
+    recipe.json  environment.json  history.csv  epoch_times.csv  model.keras
+    checkpoint/  metrics.json  confusion_matrix.csv  per_class.csv  predictions.csv
+    *.png  run.log
+
+How files are written is in kerasnets.storage.files, their digests in kerasnets.storage.digests, and
+who may write in kerasnets.storage.lock.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from kerasnets.errors import RecipeError, RunError, nearest, option, shown
+from kerasnets.recipe import Recipe
+from kerasnets.storage import digests, lock
+from kerasnets.storage.files import (
+    atomic_file,
+    atomic_path,
+    read_csv,
+    read_json,
+    read_text,
+    remove,
+    write_csv,
+    write_json,
+    write_text,
+)
+from kerasnets.storage.folders import why_not_writable
+
+__all__ = [
+    "Run",
+    "atomic_file",
+    "atomic_path",
+    "check_free",
+    "create",
+    "is_run",
+    "load",
+    "locate",
+    "newest",
+    "read_csv",
+    "read_json",
+    "remove",
+    "why_not_writable",
+    "write_csv",
+    "write_json",
+    "write_text",
+]
+
+DEFAULT_ROOT = Path("artifacts/runs")
+
+HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
+
+
+class Run:
+    """A run folder on disk.
+
+    Attributes:
+        path: the folder.
+        recipe: what it trains or has trained.
+    """
+
+    CHECKPOINTS = "checkpoint"  # the folder's name
+
+    def __init__(self, path: Path | str, recipe: Recipe) -> None:
+        self.path = Path(path)
+        self.recipe = recipe
+
+    @property
+    def model_file(self) -> Path:
+        return self.path / "model.keras"
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        return self.path / self.CHECKPOINTS
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """Rows of history.csv as numbers; empty before the first epoch ends.
+
+        Raises:
+            RunError: it does not hold the epochs 1, 2, ... in order.
+        """
+        path = self.path / "history.csv"
+        if not path.exists():
+            return []
+        try:
+            rows = [
+                {name: float(value) for name, value in row.items()}
+                for row in read_csv(path, HISTORY_COLUMNS)
+            ]
+        except ValueError as error:
+            raise RunError(f"{path} holds something other than numbers.") from error
+        if not all(0 <= row["val_accuracy"] <= 1 for row in rows):
+            raise RunError(f"{path} has accuracies that are not from 0 to 1.")
+        epochs = [row["epoch"] for row in rows]
+        if epochs != list(range(1, len(rows) + 1)):
+            raise RunError(f"{path} does not hold the epochs 1, 2, ... in order.")
+        return rows
+
+    @property
+    def loss_is_smoothed(self) -> bool:
+        """Whether the losses of `history` have the label smoothing of training in
+        them, as those of runs have that were begun before they were told apart."""
+        rows = self.history if self.recipe.label_smoothing else []
+        return bool(rows) and "objective" not in rows[0]
+
+    def results_folder(self, split: str) -> Path:
+        """Where `evaluate` writes: the run folder itself for the test split, a folder
+        named after the split otherwise, so that no split overwrites another's."""
+        return self.path if split == "test" else self.path / split
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run folder while writing to it.
+
+        Raises:
+            RunError: another process holds it, or it cannot be written.
+        """
+        with lock.hold(self.path):
+            yield
+
+    def clear_temporary_files(self) -> None:
+        """Remove what a killed process left half-written; needs the lock."""
+        for file in self.path.rglob(f"{digests.TEMPORARY}*"):
+            file.unlink(missing_ok=True)
+
+
+def is_run(path: Path | str) -> bool:
+    return (Path(path) / "recipe.json").is_file()
+
+
+def check_free(path: Path | str, *, overwrite: bool = False) -> None:
+    """Check that a new run may be written to `path`, and change nothing.
+
+    Raises:
+        RunError: it is occupied, not a folder, or cannot be written.
+    """
+    path = Path(path)
+    if path.exists():
+        if not path.is_dir():
+            raise RunError(f"{path} is a file; {option('path')} needs a folder.")
+        occupied = any(path.iterdir())
+        if occupied and not is_run(path):
+            raise RunError(
+                f"{path} holds files that are not a run's; choose another "
+                f"{option('path')}."
+            )
+        if occupied and not overwrite:
+            raise RunError(
+                f"the run {path} exists; {option('resume', True)} continues it, "
+                f"{option('overwrite', True)} replaces it, {option('path')} chooses "
+                "another folder."
+            )
+    obstacle = why_not_writable(path)
+    if obstacle:
+        raise RunError(f"{obstacle}; choose another {option('path')}.")
+
+
+def create(path: Path | str, recipe: Recipe, *, overwrite: bool = False) -> Run:
+    """Make a run folder with its recipe; it appears whole.
+
+    An old run gives way only once the new folder is on disk, and not while another
+    process holds it.
+
+    Raises:
+        RunError: as `check_free`, another process holds the old run, or the disk
+            refuses the write.
+    """
+    path = Path(path)
+    check_free(path, overwrite=overwrite)
+    home = path.absolute().parent
+    name = path.absolute().name
+    new, old = (home / f".{name}.{uuid.uuid4().hex}.{what}" for what in ("new", "old"))
+    try:
+        new.mkdir(parents=True)
+        digests.begin(new)
+        write_text(new / "recipe.json", recipe.to_json())
+        if is_run(path):
+            with lock.hold(path):
+                path.rename(old)
+        elif path.exists():
+            path.rmdir()  # empty, or check_free would have refused it
+        new.rename(path)
+        digests.sync_folder(home)
+    except OSError as error:
+        if old.exists():
+            old.rename(path)
+        raise RunError(
+            f"cannot write the run folder {path}: {error.strerror}."
+        ) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    # The old run, and what processes that were killed in here left.
+    aside = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{32}}\.(new|old)")
+    for entry in home.iterdir():
+        if aside.fullmatch(entry.name):
+            shutil.rmtree(entry, ignore_errors=True)
+    return Run(path, recipe)
+
+
+def locate(name: Path | str) -> Path:
+    """The path of what exists, or of the run of that name in artifacts/runs.
+
+    Raises:
+        RunError: there is neither.
+    """
+    path = Path(name)
+    if path.exists():
+        return path
+    named = DEFAULT_ROOT / path
+    if named.is_dir():
+        return named
+    known = sorted(entry.parent.name for entry in DEFAULT_ROOT.glob("*/recipe.json"))
+    like = nearest(path.name, known)
+    hint = f" Did you mean {like!r}?" if like else ""
+    raise RunError(f"there is no run folder {shown(name)}.{hint}")
+
+
+def load(path: Path | str) -> Run:
+    """Open an existing run: its folder, or the name of one in artifacts/runs.
+
+    Raises:
+        RunError: there is no run at `path`, or it has links or devices in it: what is
+            written to a run must not end up elsewhere.
+        RecipeError: its recipe.json is damaged.
+    """
+    path = locate(path)
+    try:
+        text = read_text(path / "recipe.json")
+        for entry in digests.contents(path):
+            if not entry.is_file(follow_symlinks=False):
+                raise RunError(f"{entry.path} is a link or a device.")
+    except RunError as error:
+        raise RunError(f"{path} is not a run folder: {error}") from error
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}.") from error
+    try:
+        return Run(path, Recipe.from_json(text))
+    except RecipeError as error:
+        raise RecipeError(f"{path / 'recipe.json'}: {error}") from error
+
+
+def newest(root: Path | str = DEFAULT_ROOT) -> Run:
+    """The run anywhere under `root` whose model was written last.
+
+    Raises:
+        RunError: none of the runs there has a trained model.
+    """
+    root = Path(root)
+    models = [
+        model
+        for model in (root.rglob("model.keras") if root.is_dir() else ())
+        # Hidden folders are runs that are being replaced.
+        if not any(part.startswith(".") for part in model.relative_to(root).parts)
+    ]
+    if not models:
+        raise RunError(
+            f"no trained run under {root}; name one, or make one with 'kerasnets fit'."
+        )
+    return load(max(models, key=lambda file: file.stat().st_mtime_ns).parent)
+
+
+# One for each epoch; the last, from which training goes on to more epochs; or none.
+KEEP = ALL, LAST, NONE = "all", "last", "none"

@@ -1,0 +1,102 @@
+"""Which runs are meant: folders of runs, patterns and names, and a label for each."""
+
+import glob
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from kerasnets import runs
+from kerasnets.catalog.titles import measured_name
+from kerasnets.errors import RunError, shown, unknown
+from kerasnets.runs import Run
+
+
+def find_runs(names: Iterable[str]) -> list[Run]:
+    """The runs that are meant, each once, in the order named.
+
+    Args:
+        names: a run folder, a folder with runs anywhere below it (taken in order of
+            their paths), a pattern such as "runs/mnist-*" of either, or the name of a
+            run in artifacts/runs.
+
+    Raises:
+        RunError: there is no run of such a name, or none in such a folder.
+        RecipeError: the recipe of a run is damaged.
+    """
+    found: dict[Path, Path] = {}
+    for name in names:
+        for path in _paths(name):
+            found.setdefault(path.resolve(), path)
+    return [runs.load(path) for path in found.values()]
+
+
+def _paths(name: str) -> list[Path]:
+    path = Path(name)
+    if not path.exists() and runs.is_run(runs.DEFAULT_ROOT / path):
+        return [runs.DEFAULT_ROOT / path]
+    matches = [path] if path.exists() else _matches(name)
+    if not matches:
+        raise RunError(_no_such(name))
+    below = [run for match in matches for run in _runs_below(match)]
+    if not below:
+        raise RunError(
+            f"{shown(name)} is not a run folder, and there is none below it."
+        )
+    return below
+
+
+def _matches(pattern: str) -> list[Path]:
+    # Path.glob takes no absolute patterns.
+    found = glob.glob(pattern, recursive=True)  # noqa: PTH207
+    return [Path(name) for name in sorted(found)]
+
+
+def _runs_below(path: Path) -> list[Path]:
+    if runs.is_run(path):
+        return [path]
+    recipes = path.rglob("recipe.json") if path.is_dir() else ()
+    # Hidden folders are runs that are being replaced.
+    return sorted(
+        recipe.parent
+        for recipe in recipes
+        if not any(
+            part.startswith(".") for part in recipe.relative_to(path).parent.parts
+        )
+    )
+
+
+def _no_such(name: str) -> str:
+    root = runs.DEFAULT_ROOT
+    known = sorted(path.parent.name for path in root.glob("*/recipe.json"))
+    if known:
+        return unknown("run", name, known)
+    return f"there is no run folder {shown(name)}."
+
+
+_SEED = re.compile(r"[^/](-seed\d+)$")
+
+
+def labels(chosen: Sequence[Run]) -> list[str]:
+    """The shortest ends of the runs' paths that tell them apart, in the same order.
+
+    A seed that all their names end with is left out, and the dataset added where a
+    name begins with another one's.
+    """
+    paths = [run.path.resolve() for run in chosen]
+    found = []
+    for path in paths:
+        length = 1
+        while (
+            length < len(path.parts)
+            and sum(other.parts[-length:] == path.parts[-length:] for other in paths)
+            > 1
+        ):
+            length += 1
+        found.append("/".join(path.parts[-length:]))
+    seeds = {m[1] if (m := _SEED.search(label)) else "" for label in found}
+    if len(seeds) == 1:
+        found = [label.removesuffix(*seeds) for label in found]
+    return [
+        measured_name(label, run.recipe.dataset)
+        for label, run in zip(found, chosen, strict=True)
+    ]

@@ -1,0 +1,116 @@
+"""What training left in a run folder for those who come after it."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kerasnets.errors import RunError, command, shown, spelled
+from kerasnets.runs import Run
+from kerasnets.runs.status import progress
+from kerasnets.storage.files import check_digest
+
+if TYPE_CHECKING:
+    import keras
+
+
+def check_trained(run: Run) -> None:
+    """Check that training has written its model.
+
+    Raises:
+        RunError: it has not, or the records were published without it.
+    """
+    if run.model_file.is_file():
+        return
+    reached = progress(run)
+    if reached.finished:
+        raise RunError(
+            f"{run.path} has no model.keras: its records are there without weights."
+        )
+    how = spelled(
+        command=f"'kerasnets fit ... {command('--out', run.path, '--resume')}'",
+        python=f"fit(..., {str(run.path)!r}, resume=True)",
+    )
+    raise RunError(
+        f"{run.path} has no model.keras: its training has not finished ({reached}); "
+        f"continue it with {how}."
+    )
+
+
+# Every class that the networks of kerasnets are made of. Keras's safe mode refuses
+# lambdas; this also refuses layers that read files or run what they are given.
+_CLASSES = {
+    *("Functional", "InputLayer", "__keras_tensor__", "DTypePolicy"),
+    *("Conv2D", "Dense", "BatchNormalization", "ReLU", "Dropout", "Flatten"),
+    *("Add", "Concatenate", "ZeroPadding2D", "Cropping2D", "MaxPooling2D"),
+    *("AveragePooling2D", "AdaptiveAveragePooling2D", "GlobalAveragePooling2D"),
+    *("GlorotUniform", "VarianceScaling", "RandomNormal", "RandomUniform"),
+    *("Zeros", "Ones"),
+}
+_LARGEST_CONFIG = 64_000_000  # bytes
+
+
+def load_model(run: Run) -> "keras.Model":
+    """The trained network: a functional Keras model giving logits, not compiled.
+
+    The file may come from elsewhere: it can run no code.
+
+    Raises:
+        RunError: training has not finished, or model.keras is damaged or holds other
+            layers than the networks of kerasnets.
+    """
+    check_trained(run)
+    check_digest(run.model_file)
+    # Keras reads weights with h5py, and imports it when it does: told apart from what
+    # a file that comes from elsewhere names.
+    import h5py  # noqa: F401
+    import keras
+
+    try:
+        foreign = _classes(run.model_file) - _CLASSES
+        if not foreign:
+            return keras.saving.load_model(
+                run.model_file, compile=False, safe_mode=True
+            )
+    except MemoryError:
+        raise
+    except Exception as error:
+        # A damaged archive fails in the zip, JSON, HDF5 or Keras reader, each with
+        # errors of its own.
+        raise RunError(
+            f"{run.model_file} cannot be read as a Keras model: it is damaged, or was "
+            "not written by kerasnets."
+        ) from error
+    raise RunError(
+        f"{run.model_file} is refused: it has {shown(min(foreign))}, which no network "
+        "of kerasnets has."
+    )
+
+
+def follow_layout(model: "keras.Model") -> None:
+    """Lay images out as a trained network takes them, until the session ends, which
+    begins with channels last: a run may have been trained with channels first."""
+    from keras import config
+
+    for layer in model.layers:
+        layout = getattr(layer, "data_format", None)
+        if layout:
+            config.set_image_data_format(layout)
+            return
+
+
+def _classes(model_file: Path) -> set[str]:
+    """The names of all classes that loading a .keras file would make objects of."""
+    with zipfile.ZipFile(model_file) as archive:
+        if archive.getinfo("config.json").file_size > _LARGEST_CONFIG:
+            raise ValueError("config.json is too large")
+        found, left = set(), [json.loads(archive.read("config.json"))]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            if "class_name" in value:
+                found.add(str(value["class_name"]))
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
+    return found

@@ -1,0 +1,98 @@
+"""The user's own folders, where there are any."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from kerasnets.errors import (
+    KerasnetsError,
+    RunError,
+    option,
+)
+
+
+def user_cache() -> Path | None:
+    """The user's cache folder, for what can be made again: KERASNETS_CACHE, else
+    XDG_CACHE_HOME/kerasnets, else ~/.cache/kerasnets. It need not exist.
+
+    None where none is named and the user has no home folder, as in a container that
+    runs under a number alone.
+
+    Raises:
+        KerasnetsError: the variable names the home folder of an unknown user.
+    """
+    named = os.environ.get("KERASNETS_CACHE")
+    if named:
+        return expanded(named)
+    base = os.environ.get("XDG_CACHE_HOME")
+    folder = expanded(base) if base else in_home(".cache")
+    return folder and folder / "kerasnets"
+
+
+def in_home(name: str) -> Path | None:
+    """A folder of the user's home folder; None where there is no home folder."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    return home / name if home.is_absolute() else None  # HOME may be empty
+
+
+def expanded(path: str | Path) -> Path:
+    """A path with "~" and "~name" replaced by the home folders.
+
+    Raises:
+        KerasnetsError: there is no such home folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise KerasnetsError(
+            f"{str(path)!r} names the home folder of a user who has none here; write "
+            "the path without '~'."
+        ) from error
+
+
+def why_not_writable(path: Path) -> str | None:
+    """What keeps the folder `path` from being made or written, or None."""
+    nearest = next(
+        folder for folder in (path, *path.absolute().parents) if folder.exists()
+    )
+    if not nearest.is_dir():
+        return f"{nearest} is a file, not a folder"
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return f"{nearest} is not writable"
+    return None
+
+
+_LONGEST = 80  # letters of a name made up from labels
+
+
+def folder_name(labels: Iterable[str], joint: str) -> str:
+    """Labels as one name for a folder: "resnet34-vs-vgg19", never too long."""
+    words = [label.replace("/", "-") for label in labels]
+    name = joint.join(words)
+    if len(name) <= _LONGEST:
+        return name
+    return f"{words[0][:_LONGEST]}-and-{len(words) - 1}-more"
+
+
+def prepare_folder(folder: Path, files: Iterable[str], marker: str) -> None:
+    """Make the folder, or check that what is in it may be replaced.
+
+    Args:
+        files: names that will be written there.
+        marker: the one of them that shows that the folder is one of this kind.
+
+    Raises:
+        RunError: it holds other things, or cannot be written.
+    """
+    obstacle = why_not_writable(folder)
+    if not obstacle and folder.is_dir() and not (folder / marker).exists():
+        present = {path.name for path in folder.iterdir()}
+        others = {name for name in present if not name.startswith(".")} - set(files)
+        if others:
+            obstacle = f"{folder} holds other files ({min(others)}, for one)"
+    if obstacle:
+        raise RunError(f"{obstacle}; choose another {option('folder')}.")
+    folder.mkdir(parents=True, exist_ok=True)

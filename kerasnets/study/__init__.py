@@ -1,1 +1,0 @@
-"""Questions that one run cannot answer: comparisons, reproductions, diagnoses."""

@@ -1,0 +1,285 @@
+"""What callbacks know of a run so far, for its checkpoints.
+
+Of Keras's own callbacks it is what is listed here. A callback of a user's has
+`get_state()`, which gives it as None, numbers, text, NumPy arrays, and lists and
+dictionaries (with text as keys) of these, and `set_state(state)`, which is called with
+as much when the run goes on, after `on_train_begin`.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasnets.errors import RecipeError, RunError, shown
+from kerasnets.storage import schema
+
+_OWN = keras.callbacks
+_BEST = schema.or_null(schema.NUMBER)
+
+
+def _are_arrays(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, np.ndarray) for one in value)
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(schema.COUNT.check, value))
+
+
+def _are_columns(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(column, list) and all(map(schema.NUMBER.check, column))
+        for column in value.values()
+    )
+
+
+# Attributes by class; what sets the optimizer's learning rate has it there.
+_ATTRIBUTES: dict[type, dict[str, schema.Field]] = {
+    _OWN.EarlyStopping: {
+        "wait": schema.COUNT,
+        "stopped_epoch": schema.COUNT,
+        "best": _BEST,
+        "best_epoch": schema.COUNT,
+        "best_weights": schema.or_null(schema.Field("arrays", _are_arrays)),
+    },
+    _OWN.ReduceLROnPlateau: {
+        "wait": schema.COUNT,
+        "cooldown_counter": schema.COUNT,
+        "best": _BEST,
+    },
+    _OWN.ModelCheckpoint: {
+        "best": _BEST,
+        "_batches_seen_since_last_saving": schema.COUNT,
+        "_last_batch_seen": schema.or_null(schema.COUNT),
+    },
+    _OWN.History: {
+        "epoch": schema.Field("epochs", _are_counts),
+        "history": schema.Field("columns", _are_columns),
+    },
+    _OWN.TensorBoard: {
+        "_global_train_batch": schema.COUNT,
+        "_global_test_batch": schema.COUNT,
+    },
+    _OWN.CSVLogger: {},
+    _OWN.LearningRateScheduler: {},
+}
+
+
+@dataclass(frozen=True, eq=False)
+class CallbackState:
+    """One callback's.
+
+    Attributes:
+        callback: its class, and what it monitors.
+        values: by name; NumPy arrays may be anywhere in it.
+    """
+
+    callback: str
+    values: dict[str, Any]
+
+
+def name_of(callback: keras.callbacks.Callback) -> str:
+    """Its class, and what it monitors, for a person; tells it from its neighbours."""
+    monitor = getattr(callback, "monitor", None)
+    name = type(callback).__name__
+    return shown(f"{name}({monitor})" if isinstance(monitor, str) else name)
+
+
+def states_of(callbacks: Sequence[keras.callbacks.Callback]) -> list[CallbackState]:
+    """Of each callback that has one, in their order.
+
+    Raises:
+        RecipeError: a callback's own state holds what a checkpoint cannot keep.
+    """
+    return [
+        CallbackState(name_of(one), _values(one))
+        for one in callbacks
+        if _has_state(one)
+    ]
+
+
+def put_back(
+    callbacks: Sequence[keras.callbacks.Callback], states: Sequence[CallbackState]
+) -> None:
+    """Give callbacks the states that they had.
+
+    Raises:
+        RunError: a state is not one of such a callback.
+    """
+    for callback, state in _pairs(callbacks, states):
+        _put_back(callback, state.values)
+
+
+def differences(
+    callbacks: Sequence[keras.callbacks.Callback],
+    states: Sequence[CallbackState],
+    where: str,
+) -> list[str]:
+    """What is to be said of a run that goes on with other callbacks.
+
+    Args:
+        where: in the training it goes on.
+    """
+    pairs = _pairs(callbacks, states)
+    missing = [one.callback for one in states if not any(one is s for _, s in pairs)]
+    new = [
+        name_of(one)
+        for one in callbacks
+        if _has_state(one) and not any(one is c for c, _ in pairs)
+    ]
+    lines = []
+    if missing:
+        lines.append(
+            f"going on without {', '.join(missing)}, with which it was trained so far: "
+            "the result may differ from that of an uninterrupted run."
+        )
+    if new:
+        lines.append(
+            f"{', '.join(new)} came after {where}, and knows nothing of what was "
+            "before."
+        )
+    return lines
+
+
+def why_stopped(callback: keras.callbacks.Callback) -> str:
+    """Why a callback has set model.stop_training."""
+    name = name_of(callback)
+    if isinstance(callback, _OWN.EarlyStopping) and callback.best is not None:
+        best = f"{float(callback.best):.4g} after epoch {callback.best_epoch + 1}"
+        return f"{name}: the best was {best}"
+    return name
+
+
+def packed(value: Any, keep: Callable[[np.ndarray], str]) -> Any:
+    """A state's values as JSON has them; arrays are handed to `keep`, which names them.
+
+    Raises:
+        TypeError: something in it is none of what a state may hold.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        return {_ARRAY: keep(value)}
+    if isinstance(value, list | tuple):
+        return [packed(one, keep) for one in value]
+    if isinstance(value, Mapping) and all(
+        isinstance(key, str) and key != _ARRAY for key in value
+    ):
+        return {key: packed(one, keep) for key, one in value.items()}
+    raise TypeError(type(value).__name__)
+
+
+def unpacked(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    """What `packed` was given.
+
+    Raises:
+        KeyError: an array is missing.
+    """
+    if isinstance(value, list):
+        return [unpacked(one, arrays) for one in value]
+    if isinstance(value, dict):
+        if _ARRAY in value:
+            return arrays[value[_ARRAY]]
+        return {key: unpacked(one, arrays) for key, one in value.items()}
+    return value
+
+
+_ARRAY = "__array__"
+_AS_IT_IS = "utf-8", "surrogateescape"
+
+
+def _attributes(callback: keras.callbacks.Callback) -> dict[str, schema.Field] | None:
+    for kind, fields in _ATTRIBUTES.items():
+        if isinstance(callback, kind):
+            return fields
+    return None
+
+
+def _has_own(callback: keras.callbacks.Callback) -> bool:
+    return hasattr(callback, "get_state") and hasattr(callback, "set_state")
+
+
+def _has_state(callback: keras.callbacks.Callback) -> bool:
+    return _attributes(callback) is not None or _has_own(callback)
+
+
+def _values(callback: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        name: getattr(callback, name) for name in _attributes(callback) or ()
+    }
+    if isinstance(callback, _OWN.ModelCheckpoint):
+        values["monitors"] = callback.monitor_op is not None
+    if isinstance(callback, _OWN.CSVLogger):
+        text = Path(callback.filename).read_bytes().decode(*_AS_IT_IS)
+        values.update(text=text, keys=callback.keys)
+    if _has_own(callback):
+        own = callback.get_state()
+        try:
+            packed(own, lambda array: "")
+        except TypeError as error:
+            raise RecipeError(
+                f"get_state of the callback {name_of(callback)} has a {error}; a "
+                "checkpoint keeps None, numbers, text, NumPy arrays, and lists and "
+                "dictionaries of these."
+            ) from error
+        values["own"] = own
+    return values
+
+
+def _put_back(callback: Any, values: dict[str, Any]) -> None:
+    refusal = RunError(f"the checkpoint does not fit the callback {name_of(callback)}.")
+    for name, field in (_attributes(callback) or {}).items():
+        if name not in values or not field.check(values[name]):
+            raise refusal
+        value = values[name]
+        setattr(callback, name, list(value) if isinstance(value, list) else value)
+    weights = values.get("best_weights")
+    if weights and isinstance(callback, _OWN.EarlyStopping):
+        shapes = [tuple(weight.shape) for weight in callback.model.weights]
+        if shapes != [weight.shape for weight in weights]:
+            raise refusal
+    asked = isinstance(callback, _OWN.ModelCheckpoint) and values.get("monitors")
+    if asked and callback.monitor_op is None:
+        # At a step, before an epoch's end has set it up. Keras cannot do so before the
+        # metrics are built, when no step follows either.
+        with contextlib.suppress(ValueError):
+            callback._set_monitor_op()
+    if isinstance(callback, _OWN.CSVLogger):
+        text, keys = values.get("text"), values.get("keys")
+        known = isinstance(keys, list) and all(isinstance(one, str) for one in keys)
+        if not isinstance(text, str) or not (keys is None or known):
+            raise refusal
+        _write_again(callback, text, keys)
+    if _has_own(callback) and "own" in values:
+        callback.set_state(values["own"])
+
+
+def _write_again(callback: Any, text: str, keys: list[str] | None) -> None:
+    """The lines of a CSVLogger up to the checkpoint, and no others."""
+    callback.csv_file.close()
+    file = Path(callback.filename)
+    file.write_bytes(text.encode(*_AS_IT_IS))
+    callback.csv_file = file.open("a")
+    callback.writer, callback.keys = None, keys
+    callback.append_header = not text
+
+
+def _pairs(
+    callbacks: Sequence[keras.callbacks.Callback], states: Sequence[CallbackState]
+) -> list[tuple[keras.callbacks.Callback, CallbackState]]:
+    """Callbacks with the states of those of the same name, first with first."""
+    left = list(states)
+    pairs = []
+    for callback in callbacks:
+        for state in left if _has_state(callback) else ():
+            if state.callback == name_of(callback):
+                pairs.append((callback, state))
+                left.remove(state)
+                break
+    return pairs

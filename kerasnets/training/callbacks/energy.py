@@ -1,0 +1,65 @@
+"""energy.csv: what each epoch took of the energy that the device counts."""
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from kerasnets.compute.energy import Counter, energy_counter
+from kerasnets.training.callbacks.recorders import TableKeeper
+from kerasnets.training.epoch_table import EpochTable
+
+_LOOK_S = 60  # counters of processors begin anew about every hour
+
+
+class EnergyLogger(TableKeeper):
+    """energy.csv: joules of each epoch, training and validation.
+
+    The joules of an epoch that was interrupted are those up to the checkpoint from
+    which it went on, and those after. An epoch for which the device ceases to say has
+    no row.
+    """
+
+    COLUMNS = ("epoch", "energy_j")
+
+    def __init__(self, folder: Path, counter: Counter) -> None:
+        super().__init__()
+        self.table = EpochTable(folder / "energy.csv", self.COLUMNS)
+        self.counter = counter
+        self._earlier = 0.0
+
+    def part(self) -> dict[str, float]:
+        used = self._used()
+        return {"energy_j": used} if math.isfinite(used) else {}
+
+    def go_on_from(self, part: Mapping[str, float]) -> None:
+        self._earlier = part.get("energy_j", 0.0)
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._began = self._joules() - self._earlier
+        self._earlier = 0.0
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if time.monotonic() - self._looked_s > _LOOK_S:
+            self._joules()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        used = self._used()
+        if math.isfinite(used):
+            self.table.add([[epoch + 1, round(used, 3)]])
+
+    def _used(self) -> float:
+        return self._joules() - self._began
+
+    def _joules(self) -> float:
+        self._looked_s = time.monotonic()
+        try:
+            return self.counter()
+        except (OSError, ValueError):
+            return math.nan
+
+
+def energy_loggers(folder: Path, device: str) -> list[EnergyLogger]:
+    """One, where the device ("cpu", "cuda:N") counts its energy."""
+    counter = energy_counter(device)
+    return [EnergyLogger(folder, counter)] if counter else []

@@ -1,0 +1,155 @@
+"""Callbacks that a user gives to `fit`: which work as in plain Keras, and why the
+others do not."""
+
+import importlib.util
+import inspect
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import keras
+
+from kerasnets.errors import RecipeError, unknown
+from kerasnets.recipe import Recipe
+
+Callbacks: TypeAlias = (
+    Iterable[keras.callbacks.Callback] | keras.callbacks.Callback | None
+)
+
+_OWN = keras.callbacks
+
+# What kerasnets does itself, or no recipe has.
+_REFUSED = {
+    _OWN.BackupAndRestore: "a run keeps checkpoints of its own; resume=True goes on "
+    "from the last one",
+    _OWN.OrbaxCheckpoint: "a run keeps checkpoints of its own, and ModelCheckpoint "
+    "keeps networks beside them",
+    _OWN.SwapEMAWeights: "it needs an optimizer with use_ema=True, which no recipe has",
+}
+_SET_THE_RATE = (_OWN.LearningRateScheduler, _OWN.ReduceLROnPlateau)
+_MONITOR = (_OWN.EarlyStopping, _OWN.ReduceLROnPlateau, _OWN.ModelCheckpoint)
+_HOOKS_OF_STEPS = (
+    *("on_train_batch_begin", "on_train_batch_end"),
+    *("on_batch_begin", "on_batch_end"),
+)
+
+
+def as_list(callbacks: Callbacks) -> list[keras.callbacks.Callback]:
+    """The callbacks one by one, from one, from a `CallbackList` or from (nested)
+    iterables of them.
+
+    Raises:
+        RecipeError: one is something else.
+    """
+    if callbacks is None:
+        return []
+    if isinstance(callbacks, _OWN.CallbackList):
+        return list(callbacks.callbacks)
+    if isinstance(callbacks, _OWN.Callback):
+        return [callbacks]
+    if inspect.isclass(callbacks) and issubclass(callbacks, _OWN.Callback):
+        raise RecipeError(
+            f"callbacks has the class {callbacks.__name__}, not an object of it: "
+            f"{callbacks.__name__}(...)."
+        )
+    if isinstance(callbacks, str | dict) or not isinstance(callbacks, Iterable):
+        raise RecipeError(
+            "callbacks must be keras.callbacks.Callback objects, not "
+            f"{type(callbacks).__name__}."
+        )
+    return [one for entry in callbacks for one in as_list(entry)]
+
+
+def check(callbacks: Sequence[keras.callbacks.Callback], recipe: Recipe) -> None:
+    """Check that callbacks can do in a run what they are made for.
+
+    Raises:
+        RecipeError: one cannot; the message says why.
+    """
+    for callback in callbacks:
+        name = type(callback).__name__
+        for refused, why in _REFUSED.items():
+            if isinstance(callback, refused):
+                raise RecipeError(f"{name} cannot be used: {why}.")
+        if isinstance(callback, _SET_THE_RATE):
+            _check_rate_is_free(name, recipe)
+        if isinstance(callback, _OWN.TensorBoard) and not _is_installed("tensorflow"):
+            raise RecipeError(
+                f"{name} cannot be used: it writes with TensorFlow, which is not "
+                "installed."
+            )
+        if isinstance(callback, _OWN.CSVLogger) and "://" in callback.filename:
+            raise RecipeError(f"{name} cannot be used: {callback.filename} is no file.")
+        if isinstance(callback, _OWN.RemoteMonitor) and not _is_installed("requests"):
+            raise RecipeError(
+                f"{name} cannot be used: it sends with the package requests, which is "
+                "not installed."
+            )
+    if all(map(_is_keras, callbacks)):
+        # One of a user's could put anything into the logs.
+        for callback in callbacks:
+            _check_logged(callback, _logged(callbacks, recipe))
+
+
+def may_set_rate_between_steps(callbacks: Iterable[keras.callbacks.Callback]) -> bool:
+    """Whether one of them is told of steps, and not known to leave the learning rate
+    as it is."""
+    return any(
+        not getattr(getattr(one, hook), "_is_default", False)
+        for one in callbacks
+        if not _is_keras(one) or isinstance(one, _OWN.LambdaCallback)
+        for hook in _HOOKS_OF_STEPS
+    )
+
+
+def _is_keras(callback: keras.callbacks.Callback) -> bool:
+    return type(callback).__module__.startswith("keras.")
+
+
+def _check_rate_is_free(name: str, recipe: Recipe) -> None:
+    if recipe.schedule != "constant" or recipe.warmup:
+        raise RecipeError(
+            f"{name} sets the learning rate, as the recipe's schedule "
+            f"{recipe.schedule!r} with warmup {recipe.warmup:g} does; it needs "
+            "schedule='constant' and warmup=0."
+        )
+
+
+def _logged(
+    callbacks: Sequence[keras.callbacks.Callback], recipe: Recipe
+) -> tuple[str, ...]:
+    """What callbacks find in the logs at the end of an epoch."""
+    names = ["loss", "accuracy", *(["objective"] if recipe.label_smoothing else [])]
+    names += [f"val_{name}" for name in names]
+    if any(isinstance(one, _SET_THE_RATE) for one in callbacks):
+        names.append("learning_rate")
+    return tuple(names)
+
+
+def _check_logged(callback: Any, logged: tuple[str, ...]) -> None:
+    name = type(callback).__name__
+    at_steps = getattr(callback, "save_freq", "epoch") != "epoch"
+    if at_steps:  # before validation
+        logged = tuple(one for one in logged if not one.startswith("val_"))
+    watches = not isinstance(callback, _OWN.ModelCheckpoint) or callback.save_best_only
+    if isinstance(callback, _MONITOR) and watches:
+        if callback.monitor not in logged:
+            raise RecipeError(unknown(f"{name} monitor", callback.monitor, logged))
+        if callback.mode == "auto" and "objective" in callback.monitor:
+            raise RecipeError(
+                f"{name} needs mode='min' to monitor {callback.monitor!r}."
+            )
+    if isinstance(callback, _OWN.ModelCheckpoint):
+        known = {"epoch": 1, **dict.fromkeys(logged, 0.0)}
+        if at_steps:
+            known["batch"] = 1
+        try:
+            callback.filepath.format(**known)
+        except (KeyError, IndexError, ValueError) as error:
+            raise RecipeError(
+                f"{name} cannot make a file name of {callback.filepath!r}: it may have "
+                f"{', '.join(f'{{{one}}}' for one in known)}."
+            ) from error
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None

@@ -1,0 +1,219 @@
+"""Callbacks that write a run's tables, an epoch a row."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kerasnets.compute.runtime import Session, peak_memory_bytes
+from kerasnets.training.callbacks.watchers import objective
+from kerasnets.training.compile import LearningRate
+from kerasnets.training.epoch_table import EpochTable
+from kerasnets.training.metrics import confusion_metric
+
+
+class TableKeeper(keras.callbacks.Callback):
+    """A callback whose record is one `table`, which checkpoints keep."""
+
+    table: EpochTable
+
+    def part(self) -> dict[str, float]:
+        """What it has of the epoch under way, for a checkpoint inside the epoch."""
+        return {}
+
+    def go_on_from(self, part: Mapping[str, float]) -> None:
+        """Begin the next epoch with what an earlier process had of it."""
+
+    def is_last(self, epoch: int) -> None:
+        """The epoch whose end was told has turned out to be the last one."""
+
+
+class HistoryLogger(TableKeeper):
+    """history.csv: loss (cross-entropy, nats an image), accuracy (share in [0, 1]),
+    both also on the monitored images (val_), the learning rate that the epoch's last
+    step used, and the mean of what training minimizes.
+
+    Args:
+        schedule: of the learning rate; None where callbacks may set it.
+        every_step: whether a callback may set it between two steps.
+        objective: False for runs begun before there was this column: their losses are
+            what training minimizes.
+    """
+
+    COLUMNS = (
+        "epoch",
+        "loss",
+        "accuracy",
+        "val_loss",
+        "val_accuracy",
+        "learning_rate",
+        "objective",
+    )
+
+    def __init__(
+        self,
+        folder: Path,
+        schedule: LearningRate | None = None,
+        *,
+        every_step: bool = False,
+        objective: bool = True,
+    ) -> None:
+        super().__init__()
+        columns = self.COLUMNS if objective else self.COLUMNS[:-1]
+        self.table = EpochTable(folder / "history.csv", columns, self._completed)
+        self.schedule = schedule
+        self.every_step = every_step
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._rate: Any = None
+
+    # The optimizer's rate after a step is the next step's, and a callback after this
+    # one may set another. What is kept is read once the epoch has ended, as reading
+    # makes an accelerator wait.
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        if self.schedule is not None and batch + 1 == self.params["steps"]:
+            self._rate = self.schedule(self.model.optimizer.iterations)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        last = batch + 1 == self.params["steps"]
+        if self.schedule is None and (last or self.every_step):
+            rate = self.model.optimizer.learning_rate
+            self._rate = keras.ops.copy(keras.ops.convert_to_tensor(rate))
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        logs = logs or {}
+        values = [float(logs[name]) for name in self.COLUMNS[1:-2]]
+        rate = float(keras.ops.convert_to_numpy(self._last_rate()))
+        row = [epoch + 1, *values, rate, objective(logs)]
+        self.table.add([row[: len(self.table.columns)]])
+
+    def _last_rate(self) -> Any:
+        if self._rate is not None:
+            return self._rate
+        # A callback has ended the epoch before its last step.
+        optimizer = self.model.optimizer
+        if self.schedule is not None:
+            return self.schedule(optimizer.iterations - 1)
+        return optimizer.learning_rate
+
+    def _completed(self, row: list[Any]) -> list[Any]:
+        """A row from before there was an objective, which was the loss then."""
+        missing = len(row) == len(self.table.columns) - 1
+        return [*row, row[1]] if missing else row
+
+
+class EpochTimer(TableKeeper):
+    """epoch_times.csv: seconds and images per second of training and validation,
+    seconds spent waiting for batches, and peak memory in megabytes (10^6 bytes).
+
+    The seconds of an epoch that was interrupted are those up to the checkpoint from
+    which it went on, and those after.
+
+    Args:
+        train_images, validation_images: in an epoch.
+        batch_size: training images in a step, but for the epoch's last one.
+        waited_s: seconds that have passed since the start while batches were made or
+            waited for.
+    """
+
+    COLUMNS = (
+        "epoch",
+        "train_s",
+        "validation_s",
+        "train_images_per_s",
+        "validation_images_per_s",
+        "data_wait_s",
+        "peak_memory_mb",
+    )
+
+    def __init__(
+        self,
+        folder: Path,
+        session: Session,
+        *,
+        train_images: int,
+        validation_images: int,
+        batch_size: int,
+        waited_s: Callable[[], float],
+    ) -> None:
+        super().__init__()
+        self.table = EpochTable(folder / "epoch_times.csv", self.COLUMNS)
+        self.session = session
+        self.train_images = train_images
+        self.validation_images = validation_images
+        self.batch_size = batch_size
+        self.waited_s = waited_s
+        self._earlier: Mapping[str, float] = {}
+
+    def part(self) -> dict[str, float]:
+        return {
+            "train_s": time.perf_counter() - self._began,
+            "data_wait_s": self.waited_s() - self._not_waited,
+        }
+
+    def go_on_from(self, part: Mapping[str, float]) -> None:
+        self._earlier = part
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._began = time.perf_counter() - self._earlier.get("train_s", 0.0)
+        # What the clock of waiting says where this epoch's waiting begins.
+        self._not_waited = self.waited_s() - self._earlier.get("data_wait_s", 0.0)
+        self._earlier = {}
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._images = min((batch + 1) * self.batch_size, self.train_images)
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        self._validation_began = time.perf_counter()
+        self._waited_s = self.waited_s() - self._not_waited
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        train = self._validation_began - self._began
+        validation = time.perf_counter() - self._validation_began
+        peak = peak_memory_bytes(self.session.backend, self.session.device)
+        row = [
+            epoch + 1,
+            round(train, 4),
+            round(validation, 4),
+            round(self._images / train, 2),
+            round(self.validation_images / validation, 2),
+            round(self._waited_s, 4),
+            "" if peak is None else round(peak / 1e6, 1),
+        ]
+        self.table.add([row])
+
+
+class ConfusionMatrixLogger(TableKeeper):
+    """validation_confusion.csv: counts of (label, prediction) pairs among the
+    monitored images, every `every` epochs and in the last; pairs without images are
+    left out."""
+
+    COLUMNS = ("epoch", "label", "prediction", "count")
+
+    def __init__(self, folder: Path, *, every: int = 1) -> None:
+        super().__init__()
+        self.table = EpochTable(folder / "validation_confusion.csv", self.COLUMNS)
+        self.every = every
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        # After validation the metric holds the counts of the validation pass.
+        self._counts = confusion_metric(self.model).counts()
+        self._added = False
+        last = epoch + 1 == self.params["epochs"]
+        if last or (epoch + 1) % self.every == 0:
+            self._add(epoch)
+
+    def is_last(self, epoch: int) -> None:
+        if not self._added:
+            self._add(epoch)
+
+    def _add(self, epoch: int) -> None:
+        counts = self._counts
+        self.table.add(
+            [epoch + 1, int(label), int(prediction), int(counts[label, prediction])]
+            for label, prediction in zip(*counts.nonzero(), strict=True)
+        )
+        self._added = True

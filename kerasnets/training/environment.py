@@ -1,0 +1,189 @@
+"""What a run is, said twice: to the person before the first step, and to
+environment.json for whoever reads the run later."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import keras
+
+from kerasnets import runs
+from kerasnets.catalog.titles import dataset_title, network_title
+from kerasnets.compute import determinism
+from kerasnets.compute.runtime import Session
+from kerasnets.datasets import Dataset, Partition
+from kerasnets.errors import RunError, shown
+from kerasnets.recipe import Recipe
+from kerasnets.runs import Run
+from kerasnets.storage.schema import ENVIRONMENT
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that is known of a run before it trains.
+
+    Attributes:
+        engine: what runs the network, as `kerasnets.engines.choice.check` gives it.
+        deterministic: whether only deterministic algorithms run it.
+        steps: optimizer steps an epoch.
+        began: `time.perf_counter()` when the start of the run began.
+        dataset_load_s: seconds that loading the dataset took.
+    """
+
+    recipe: Recipe
+    session: Session
+    engine: str
+    deterministic: bool
+    dataset: Dataset
+    parts: Partition
+    model: keras.Model
+    steps: int
+    began: float
+    dataset_load_s: float
+
+    @property
+    def trainable_parameters(self) -> int:
+        return sum(math.prod(weight.shape) for weight in self.model.trainable_weights)
+
+    @property
+    def title(self) -> str:
+        recipe = self.recipe
+        return (
+            f"{network_title(recipe.network, batch_norm=recipe.batch_norm)} on "
+            f"{dataset_title(recipe.dataset)}"
+        )
+
+    def screen(self) -> dict[str, str]:
+        """Names and values of the screen that precedes training."""
+        recipe, session, packages = (
+            self.recipe,
+            self.session,
+            self.session.environment()["packages"],
+        )
+        height, width, channels = self.dataset.train.images.shape[1:]
+        monitored = (
+            "test split monitored, never selected on"
+            if recipe.validation == "test"
+            else f"{len(self.parts.validation):,} validation"
+        )
+        departures = ", ".join(f"{k} {v}" for k, v in recipe.departures().items())
+        return {
+            "backend": f"Keras {packages['keras']} on {session.backend} "
+            f"{packages[session.backend]}, engine {self.engine}",
+            "device": f"{session.device} ({session.device_name}), {recipe.precision}"
+            + (f"; {determinism.COST}" if self.deterministic else ""),
+            "data": f"{len(self.parts.train):,} training images, {monitored}, "
+            f"{len(self.parts.test):,} test; {height}×{width}×{channels}"
+            + (f"; {self.dataset.note}" if self.dataset.note else ""),
+            "parameters": f"{self.trainable_parameters:,} trainable",
+            "network": f"batch norm {_on(recipe.batch_norm)}, dropout "
+            f"{recipe.dropout:g}, Glorot {_on(bool(recipe.glorot))}, "
+            f"head {recipe.head}, stem {recipe.stem}"
+            + (f", growth rate {recipe.growth_rate}" if recipe.growth_rate else ""),
+            "training": f"{recipe.epochs} epochs of {self.steps} steps, batch "
+            f"{recipe.batch_size}, {recipe.optimizer}, learning rate "
+            f"{recipe.learning_rate:g} ({recipe.schedule}), "
+            + ("" if recipe.without_effect else f"momentum {recipe.momentum:g}, ")
+            + f"weight decay {recipe.weight_decay:g}",
+            "images": f"augment {recipe.augment}, normalize {recipe.normalize}",
+            "seed": str(recipe.seed),
+            "named": departures or "nothing: the paper's recipe",
+        }
+
+    def changed(self, run: Run) -> str | None:
+        """What is no longer as it was when `run` was begun and decides the last bits
+        of its result, for a person; None where nothing is."""
+        path = run.path / "environment.json"
+        if not path.exists():
+            return None
+        before, now = runs.read_json(path, ENVIRONMENT), self._environment()
+        # Of runs that were begun before settings were recorded, none is known.
+        before.setdefault("settings", now["settings"])
+        changes = [
+            f"{name} {now[name]} (begun with {before.get(name)})"
+            for name in _DECIDE_BITS
+            if before.get(name) != now[name]
+        ]
+        if not changes:
+            return None
+        return (
+            f"going on with {', '.join(changes)}: the result may differ in its last "
+            "bits from that of an uninterrupted run."
+        )
+
+    def record(self, run: Run, history_columns: Sequence[str]) -> None:
+        """Write environment.json, or add this resumption to it.
+
+        Args:
+            history_columns: what a run that begins writes to history.csv.
+
+        Raises:
+            RunError: the run was begun on other data.
+        """
+        path = run.path / "environment.json"
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        if path.exists():
+            environment = runs.read_json(path, ENVIRONMENT)
+            if environment.get("dataset_fingerprint") != self.dataset.fingerprint:
+                raise RunError(
+                    f"the dataset {self.recipe.dataset} is not the one {run.path} was "
+                    "begun on: its fingerprint changed."
+                )
+            resumption = {
+                "at": now,
+                **self.session.environment(),
+                "engine": self.engine,
+                "deterministic": self.deterministic,
+                "dataset_load_s": round(self.dataset_load_s, 3),
+            }
+            environment.setdefault("resumed", []).append(resumption)
+            environment.pop("stopped_early", None)  # it goes on
+        else:
+            environment = {
+                "started": now,
+                **self._environment(),
+                "history_columns": list(history_columns),
+            }
+        runs.write_json(path, environment)
+
+    def record_stop(self, run: Run, reason: str) -> None:
+        """Add to environment.json that a callback has ended training, and why."""
+        path = run.path / "environment.json"
+        environment = runs.read_json(path, ENVIRONMENT)
+        stopped = {"epochs": len(run.history), "reason": shown(reason)}
+        runs.write_json(path, {**environment, "stopped_early": stopped})
+
+    def record_start(self, run: Run) -> float:
+        """Add to environment.json the seconds that the start took, which ends now with
+        the first training step, and return them."""
+        path = run.path / "environment.json"
+        environment = runs.read_json(path, ENVIRONMENT)
+        start = environment.get("resumed", [environment])[-1]
+        start["start_s"] = round(time.perf_counter() - self.began, 3)
+        runs.write_json(path, environment)
+        return start["start_s"]
+
+    def _environment(self) -> dict[str, Any]:
+        return {
+            **self.session.environment(),
+            "engine": self.engine,
+            "deterministic": self.deterministic,
+            "dataset_fingerprint": self.dataset.fingerprint,
+            "dataset_note": self.dataset.note,
+            "class_names": list(self.dataset.class_names),
+            "train_images": len(self.parts.train),
+            "validation_images": len(self.parts.validation),
+            "test_images": len(self.parts.test),
+            "trainable_parameters": self.trainable_parameters,
+            "dataset_load_s": round(self.dataset_load_s, 3),
+        }
+
+
+_DECIDE_BITS = ("backend", "device_name", "threads", "engine", "packages", "settings")
+
+
+def _on(value: bool) -> str:
+    return "on" if value else "off"

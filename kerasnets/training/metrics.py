@@ -1,0 +1,110 @@
+"""Cross-entropy of logits and integer labels: what is reported, and what label
+smoothing makes of it for training."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("kerasnets")
+class CrossEntropy(keras.metrics.Mean):
+    """Mean cross-entropy in nats an image, as `evaluate` reports it.
+
+    Images of weight 0 are not counted; other weights make no difference.
+    """
+
+    def __init__(self, name: str = "cross_entropy", dtype="float32") -> None:
+        super().__init__(name=name, dtype=dtype)
+        self._direction = "down"
+
+    def update_state(self, y_true, y_pred, sample_weight=None) -> None:
+        labels = ops.reshape(y_true, (-1,))
+        losses = keras.losses.sparse_categorical_crossentropy(
+            labels, ops.cast(y_pred, self.dtype), from_logits=True
+        )
+        if sample_weight is not None:
+            counted = ops.cast(ops.greater(sample_weight, 0), self.dtype)
+            sample_weight = ops.reshape(counted, (-1,))
+        super().update_state(losses, sample_weight=sample_weight)
+
+
+@keras.saving.register_keras_serializable("kerasnets")
+class SmoothedCrossEntropy(keras.losses.Loss):
+    """Cross-entropy against labels of which a share is spread over all classes.
+
+    Args:
+        num_classes: how many logits there are.
+        label_smoothing: the share, in [0, 1).
+    """
+
+    def __init__(self, num_classes: int, label_smoothing: float, **named) -> None:
+        super().__init__(**named)
+        self.num_classes = num_classes
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
+        return keras.losses.categorical_crossentropy(
+            ops.one_hot(labels, self.num_classes),
+            y_pred,
+            from_logits=True,
+            label_smoothing=self.label_smoothing,
+        )
+
+    def get_config(self) -> dict[str, object]:
+        own = {
+            "num_classes": self.num_classes,
+            "label_smoothing": self.label_smoothing,
+        }
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("kerasnets")
+class ConfusionAccuracy(keras.metrics.Metric):
+    """Share of images whose highest logit is their label, in [0, 1].
+
+    The state is the matrix of counts [classes, classes] (row: label, column:
+    prediction) since the last reset, so that callbacks read confusion and collapse
+    without a second pass over the images. Counts are exact up to 2^24 a cell. Images of
+    weight 0 are not counted; other weights make no difference.
+    """
+
+    def __init__(self, num_classes: int, name: str = "accuracy") -> None:
+        super().__init__(name=name, dtype="float32")
+        self._direction = "up"  # for callbacks that monitor it
+        self.num_classes = num_classes
+        self.matrix = self.add_weight(
+            shape=(num_classes, num_classes), initializer="zeros", name="matrix"
+        )
+
+    def update_state(self, y_true, y_pred, sample_weight=None) -> None:
+        labels = ops.one_hot(
+            ops.cast(ops.reshape(y_true, (-1,)), "int32"), self.num_classes
+        )
+        if sample_weight is not None:
+            counted = ops.cast(ops.greater(sample_weight, 0), "float32")
+            labels = labels * ops.reshape(counted, (-1, 1))
+        predictions = ops.one_hot(ops.argmax(y_pred, axis=-1), self.num_classes)
+        self.matrix.assign_add(ops.matmul(ops.transpose(labels), predictions))
+
+    def result(self):
+        total = ops.sum(self.matrix)
+        return ops.divide_no_nan(ops.trace(self.matrix), total)
+
+    def counts(self) -> np.ndarray:
+        """The matrix as int64 [classes, classes]."""
+        return np.rint(ops.convert_to_numpy(self.matrix)).astype(np.int64)
+
+    def get_config(self) -> dict[str, object]:
+        return {"num_classes": self.num_classes, "name": self.name}
+
+
+def confusion_metric(model: keras.Model) -> ConfusionAccuracy:
+    """The model's compiled `ConfusionAccuracy`."""
+    metrics = [model.metrics]
+    while metrics:
+        for metric in metrics.pop():
+            if isinstance(metric, ConfusionAccuracy):
+                return metric
+            metrics.append(getattr(metric, "metrics", []))
+    raise ValueError("the model was not compiled by kerasnets.training.compile")

@@ -1,0 +1,68 @@
+"""What is read is what was written."""
+
+import subprocess
+import sys
+
+import pytest
+
+from kerasnets.errors import RunError
+from kerasnets.storage import digests
+from kerasnets.storage.files import (
+    check_digest,
+    read_csv,
+    read_json,
+    read_text,
+    write_text,
+)
+
+READERS = {
+    "text": read_text,
+    "json": read_json,
+    "csv": read_csv,
+    "digest": check_digest,
+}
+
+
+@pytest.fixture
+def file(tmp_path):
+    digests.begin(tmp_path)
+    write_text(tmp_path / "file", '{"a": 1}\n')
+    return tmp_path / "file"
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_flipped_bit_is_never_read(file, reader):
+    whole = file.read_bytes()
+    for place in range(8 * len(whole)):
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << place % 8
+        file.write_bytes(flipped)
+        with pytest.raises(RunError, match="file is damaged: its SHA-256 is not"):
+            READERS[reader](file)
+    file.write_bytes(whole)
+    READERS[reader](file)
+
+
+def test_files_of_others_are_read(file):
+    (file.parent / "another").write_text("anything")
+    assert read_text(file.parent / "another") == "anything"
+
+
+def test_where_the_digests_are_damaged_files_are_read(file):
+    (file.parent / digests.NAME).write_text("{}")
+    assert read_json(file) == {"a": 1}
+
+
+def test_a_file_that_is_being_replaced_is_not_called_damaged(file):
+    code = (
+        "import sys; from pathlib import Path; from kerasnets import files\n"
+        "for n in range(300):\n"
+        "    files.write_text(Path(sys.argv[1]), str(n))\n"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", code, str(file)])
+    seen = set()
+    while writer.poll() is None:
+        seen.add(read_text(file))
+    assert writer.returncode == 0
+    assert read_text(file) == "299"
+    assert len(seen) > 3
