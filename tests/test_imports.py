@@ -1,6 +1,8 @@
 """Imports go one way, and nothing heavy is imported before it is needed."""
 
 import ast
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,47 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-
-# A module may import from rooms of a lower rank and from its own room.
-RANKS = {
-    "version": 0,
-    "errors": 0,
-    "collapse": 0,
-    "energy": 0,
-    "printing": 0,
-    "user_cache": 0.5,
-    "schema": 1,
-    "manifest": 1,
-    "specs": 1,
-    "folders": 1,
-    "names": 2,
-    "recipes": 2,
-    "files": 2,
-    "lock": 2.5,
-    "runs": 3,
-    "run_results": 3.5,
-    "run_states": 4,
-    "networks": 4,
-    "datasets": 4,
-    "engines": 4,
-    "training": 5,
-    "evaluation": 6,
-    "figures": 7,
-    "study": 8,
-    "benchmark": 8.5,
-    "drill": 8,
-    "parity": 8.7,
-    "report": 9,
-    "cli": 10,
-}
-
-
-def room(module: str) -> str:
-    parts = module.split(".")
-    if len(parts) == 1:
-        return "version"  # `kerasnets` itself: light, and imported by everything
-    # Facts and small files, which the recipe looks at.
-    return parts[-1] if parts[-1] in ("specs", "folders") else parts[1]
+LINT = "from importlinter.cli import lint_imports_command as lint; lint()"
 
 
 def imported_modules(path: Path):
@@ -72,17 +34,57 @@ def modules():
             yield ".".join((prefix, *(p for p in parts if p != "__init__"))), path
 
 
-@pytest.mark.parametrize(("module", "path"), list(modules()), ids=str)
-def test_imports_go_left_to_right(module, path):
-    if module == "kerasnets":
-        pytest.skip("the package itself imports its rooms lazily, by name")
-    here = room(module)
-    for other in imported_modules(path):
-        if other.partition(".")[0] != "kerasnets":
-            continue
-        there = room(other)
-        if there != here:
-            assert RANKS[there] < RANKS[here], f"{module} imports {other}"
+def lint_imports(folder: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-c", LINT, "--no-cache"],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+    )
+
+
+def test_imports_go_one_way():
+    result = lint_imports(ROOT)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "broken"),
+    [
+        ("kerasnets/storage/files.py", "from kerasnets.runs import load", "below them"),
+        ("kerasnets/runs/find.py", "from kerasnets.networks import cost", "below them"),
+        ("kerasnets/paper/scales.py", "from kerasnets.paper import plan", "No circles"),
+    ],
+)
+def test_a_forbidden_import_is_found(tmp_path, file, line, broken):
+    for name in ("kerasnets", "cli"):
+        leave = shutil.ignore_patterns("__pycache__", "cli")
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=leave)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    planted = tmp_path / file
+    planted.write_text(f"{planted.read_text(encoding='utf-8')}\n{line}\n")
+    result = lint_imports(tmp_path)
+    assert result.returncode == 1
+    assert any(
+        broken in text and text.endswith("BROKEN") for text in result.stdout.split("\n")
+    )
+
+
+def test_only_commands_import_commands():
+    # The linter takes kerasnets.cli, which lies in cli/, for another package.
+    for module, path in modules():
+        if not module.startswith("kerasnets.cli"):
+            found = imported_modules(path)
+            assert not any(name.startswith("kerasnets.cli") for name in found), module
+
+
+@pytest.mark.parametrize("top", ["kerasnets", "cli"])
+def test_rooms_are_small(top):
+    for folder, _, names in os.walk(ROOT / top):
+        files = [name for name in names if name.endswith(".py")]
+        assert len(files) <= 14, folder
+    loose = {path.stem for path in (ROOT / "kerasnets").glob("*.py")} - {"__init__"}
+    assert len(loose) <= 7
 
 
 def run_python(code: str) -> str:
@@ -94,7 +96,7 @@ def run_python(code: str) -> str:
 
 def test_only_figures_import_matplotlib():
     for module, path in modules():
-        if room(module) != "figures":
+        if not module.startswith("kerasnets.figures"):
             roots = {name.partition(".")[0] for name in imported_modules(path)}
             assert "matplotlib" not in roots, module
 

@@ -17,8 +17,8 @@ class Work:
     """What is timed.
 
     Attributes:
-        network: a name of `kerasnets.catalog.networks.NETWORKS`; batch norm on, head and
-            stem "imagenet".
+        network: a name of `kerasnets.catalog.networks.NETWORKS`; batch norm on, head
+            and stem "imagenet".
         what: "train" or "inference".
         batch_size: images in a step.
         image_size: height and width in pixels.

@@ -1,12 +1,11 @@
 """Several runs beside each other: accuracy, cost, speed, and whether they differ."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
 from kerasnets.catalog.titles import dataset_title
-from kerasnets.comparison.compare_page import page
 from kerasnets.comparison.evaluated import Evaluated, read_evaluated, why_other_images
 from kerasnets.comparison.row import Row, make_row
 from kerasnets.errors import RunError
@@ -194,14 +193,6 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         """The same as JSON values; the shares' intervals have `confidence`."""
         return {"confidence": CONFIDENCE, **asdict(self)}
-
-    def to_markdown(self, figures: Collection[str] = ()) -> str:
-        """The same as a page of tables and notes, with the rules they follow.
-
-        Args:
-            figures: names of those that lie beside the page.
-        """
-        return page(self, figures)
 
 
 def compare(chosen: Sequence[Run]) -> Comparison:

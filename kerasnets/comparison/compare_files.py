@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from kerasnets.comparison.compare import Comparison
+from kerasnets.comparison.compare_page import page
 from kerasnets.comparison.row import Row
 from kerasnets.figures import draw_overlay, draw_pareto
 from kerasnets.runs import write_csv, write_json, write_text
@@ -52,7 +53,7 @@ def write_comparison(comparison: Comparison, folder: Path | str) -> None:
     figures = {path.name for path in drawn}
     for name in set(FIGURES) - figures:  # of an earlier comparison
         (folder / name).unlink(missing_ok=True)
-    write_text(folder / "comparison.md", comparison.to_markdown(figures))
+    write_text(folder / "comparison.md", page(comparison, figures))
     write_json(folder / "comparison.json", report)
 
 

@@ -1,9 +1,9 @@
 """A comparison as tables of text, and as a Markdown page."""
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 from kerasnets.catalog.titles import dataset_title
+from kerasnets.comparison.compare import Comparison
 from kerasnets.text import (
     TextTable,
     giga,
@@ -15,9 +15,6 @@ from kerasnets.text import (
     points,
 )
 from kerasnets.training.callbacks.progress import duration
-
-if TYPE_CHECKING:
-    from kerasnets.comparison.compare import Comparison
 
 SIGNIFICANCE = 0.05
 
@@ -45,7 +42,7 @@ RULES = (
 )
 
 
-def page(comparison: "Comparison", figures: Collection[str] = ()) -> str:
+def page(comparison: Comparison, figures: Collection[str] = ()) -> str:
     """The whole comparison in Markdown.
 
     Args:
@@ -77,7 +74,7 @@ def page(comparison: "Comparison", figures: Collection[str] = ()) -> str:
     return markdown_page(parts)
 
 
-def accuracy_table(comparison: "Comparison") -> TextTable:
+def accuracy_table(comparison: Comparison) -> TextTable:
     """What each run reached."""
     several = len({row.dataset for row in comparison.rows}) > 1
     return TextTable(
@@ -110,7 +107,7 @@ def accuracy_table(comparison: "Comparison") -> TextTable:
     )
 
 
-def cost_table(comparison: "Comparison") -> TextTable:
+def cost_table(comparison: Comparison) -> TextTable:
     """What each run costs."""
     counted = any(row.energy_j is not None for row in comparison.rows)
     return TextTable(
@@ -142,7 +139,7 @@ def _kilojoules(joules: float | None) -> str:
     return "" if joules is None else f"{joules / 1000:,.1f}"
 
 
-def pairs_table(comparison: "Comparison") -> TextTable:
+def pairs_table(comparison: Comparison) -> TextTable:
     """One line a pair."""
     return TextTable(
         (
@@ -173,7 +170,7 @@ def pairs_table(comparison: "Comparison") -> TextTable:
     )
 
 
-def agreement_table(comparison: "Comparison") -> TextTable:
+def agreement_table(comparison: Comparison) -> TextTable:
     """A line and a column for each run."""
     names = tuple(row.label for row in comparison.rows)
     return TextTable(
@@ -185,7 +182,7 @@ def agreement_table(comparison: "Comparison") -> TextTable:
     )
 
 
-def front_lines(comparison: "Comparison") -> list[str]:
+def front_lines(comparison: Comparison) -> list[str]:
     """One line for each cost and set of comparable runs."""
     several = len({front.among for front in comparison.pareto}) > 1
     return [

@@ -1,13 +1,12 @@
 """Two runs held against each other: settings, machine, data, predictions, speed."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from kerasnets.comparison.diff_page import page
 from kerasnets.comparison.evaluated import Evaluated, read_evaluated, why_other_images
 from kerasnets.errors import RunError
 from kerasnets.recipe import Recipe
@@ -141,14 +140,6 @@ class Difference:
     def to_json(self) -> dict[str, Any]:
         """The same as JSON values."""
         return asdict(self)
-
-    def to_markdown(self, figures: Collection[str] = ()) -> str:
-        """The same as a page of tables and notes.
-
-        Args:
-            figures: names of those that lie beside the page.
-        """
-        return page(self, figures)
 
 
 def diff(first: Run, second: Run) -> Difference:

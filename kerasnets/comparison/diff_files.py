@@ -7,6 +7,7 @@ import numpy as np
 
 from kerasnets import runs
 from kerasnets.comparison.diff import Difference
+from kerasnets.comparison.diff_page import page
 from kerasnets.errors import DatasetError, InstallationError, RunError
 from kerasnets.evaluation.results import read_predictions, write_confusion
 from kerasnets.figures import draw_confusion_change, draw_disagreements
@@ -64,8 +65,8 @@ def write_difference(
         except (DatasetError, InstallationError, RunError) as error:
             note = f"Images are not drawn: {error}"
             difference = replace(difference, notes=(*difference.notes, note))
-    page = difference.to_markdown([path.name for path in figures])
-    write_text(folder / "difference.md", page)
+    text = page(difference, [path.name for path in figures])
+    write_text(folder / "difference.md", text)
     write_json(folder / "difference.json", difference.to_json())
     return difference
 

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from kerasnets.comparison.diff import Change, Difference, Outcomes
 from kerasnets.text import (
     TextTable,
     markdown_page,
@@ -14,9 +15,6 @@ from kerasnets.text import (
 )
 from kerasnets.training.callbacks.progress import duration
 
-if TYPE_CHECKING:
-    from kerasnets.comparison.diff import Change, Difference, Outcomes
-
 FIGURES = {
     "confusion_difference.png": "How much more often the second predicts each class",
     "disagreements.png": "Images that one of the two classifies correctly",
@@ -25,7 +23,7 @@ FIGURES = {
 _TURNED_SHOWN = 8
 
 
-def page(difference: "Difference", figures: Collection[str] = ()) -> str:
+def page(difference: Difference, figures: Collection[str] = ()) -> str:
     """The whole difference in Markdown.
 
     Args:
@@ -55,13 +53,13 @@ def page(difference: "Difference", figures: Collection[str] = ()) -> str:
     return markdown_page(parts)
 
 
-def _changes_or_none(difference: "Difference", changes: Sequence["Change"]) -> str:
+def _changes_or_none(difference: Difference, changes: Sequence["Change"]) -> str:
     if not changes:
         return "Nothing differs."
     return changes_table(difference, changes).markdown()
 
 
-def changes_table(difference: "Difference", changes: Sequence["Change"]) -> TextTable:
+def changes_table(difference: Difference, changes: Sequence["Change"]) -> TextTable:
     """One line for each setting or fact that differs."""
     first, second = difference.first, difference.second
     return TextTable(
@@ -80,7 +78,7 @@ def _value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def data_line(difference: "Difference") -> str:
+def data_line(difference: Difference) -> str:
     """Whether both were trained on the same data, in a sentence."""
     return {
         True: "Both have data with the same fingerprint.",
@@ -89,7 +87,7 @@ def data_line(difference: "Difference") -> str:
     }[difference.same_data]
 
 
-def reached_table(difference: "Difference") -> TextTable:
+def reached_table(difference: Difference) -> TextTable:
     """Epoch and time at which each run came to an accuracy."""
     first, second = difference.first, difference.second
     return TextTable(
@@ -122,7 +120,7 @@ def _time(seconds: float | None) -> str:
     return "–" if seconds is None else duration(seconds)
 
 
-def outcomes_table(difference: "Difference", found: "Outcomes") -> TextTable:
+def outcomes_table(difference: Difference, found: "Outcomes") -> TextTable:
     """How many test images come to which outcome."""
     counts = {
         "both right": found.both_right,
@@ -141,7 +139,7 @@ def outcomes_table(difference: "Difference", found: "Outcomes") -> TextTable:
     )
 
 
-def verdict_line(difference: "Difference", found: "Outcomes") -> str:
+def verdict_line(difference: Difference, found: "Outcomes") -> str:
     """The difference of the accuracies with its interval and p, in a sentence."""
     test, p = found.test, p_value(found.test.p)
     return (
@@ -152,7 +150,7 @@ def verdict_line(difference: "Difference", found: "Outcomes") -> str:
     )
 
 
-def turned_table(difference: "Difference", found: "Outcomes") -> TextTable:
+def turned_table(difference: Difference, found: "Outcomes") -> TextTable:
     """The cells of the confusion matrix that changed most."""
     names = found.class_names
     cells = [

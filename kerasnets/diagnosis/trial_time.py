@@ -28,8 +28,8 @@ def expected_s(
     engine: str = "auto",
     data_dir: Path | None = None,
 ) -> float:
-    """Seconds that `kerasnets.diagnosis.diagnose.diagnose` takes about, as of the variant
-    with batch norm, the slower one; drawing and measuring layers is not counted.
+    """About how many seconds `diagnose.diagnose` takes, as of the variant with batch
+    norm, the slower one; drawing and measuring layers is not counted.
 
     Raises:
         KerasnetsError: the device, the engine or the data is not there.

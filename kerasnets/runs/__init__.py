@@ -6,12 +6,10 @@ Layout (docs/run-folder.md has every file and column with its unit):
     checkpoint/  metrics.json  confusion_matrix.csv  per_class.csv  predictions.csv
     *.png  run.log
 
-How files are written is in kerasnets.storage.files, their digests in kerasnets.storage.digests, and
-who may write in kerasnets.storage.lock.
+kerasnets.storage writes the files, keeps their digests, and locks the folder.
 """
 
 import contextlib
-import os
 import re
 import shutil
 import uuid

@@ -1,9 +1,9 @@
 """digests.json: the SHA-256 digest of every file of a folder.
 
-A folder that has a digests.json has the digest of everything that kerasnets.storage.files
-writes into it or its subfolders. The digest is noted as pending before the file takes
-its name, and as the file's own afterwards: whenever a process dies, what is on disk is
-one of the two contents that the manifest knows. run.log, which only grows, is left out.
+A folder with a digests.json has the digest of every file that `storage.files` writes
+into it or its subfolders. The digest is noted as pending before the file takes its
+name, and as the file's own afterwards: whenever a process dies, what is on disk is one
+of the two contents that digests.json knows. run.log, which only grows, is left out.
 """
 
 import contextlib

@@ -64,9 +64,7 @@ def test_an_unknown_field_is_named(name):
         schema.check({**ENVIRONMENT, "resumed": [{name: 1}]}, schema.ENVIRONMENT)
 
 
-PUBLISHED = sorted(
-    (Path(__file__).parent.parent / "artifacts").glob("*-*/*/recipe.json")
-)
+PUBLISHED = sorted((Path(__file__).parents[2] / "artifacts").glob("*-*/*/recipe.json"))
 
 
 @pytest.mark.parametrize("recipe", PUBLISHED, ids=lambda path: path.parent.name)

@@ -76,7 +76,7 @@ class HostPixels:
 
 
 def place(session: Session, otherwise: Callable[..., Any]) -> Callable[..., Any]:
-    """What makes a session's batches, as `kerasnets.datasets.pipeline.host_pixels.Place` says.
+    """What makes a session's batches, as `Place` says.
 
     Args:
         otherwise: for a CPU, and for the backends that copy a batch ahead themselves.

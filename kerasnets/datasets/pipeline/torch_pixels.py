@@ -1,8 +1,8 @@
 """Batches on a device of PyTorch: only bytes are copied to it, and no pixel where the
 images fit.
 
-The values are those of `kerasnets.datasets.pipeline.host_pixels.HostPixels`, to the bit where the
-device rounds as the standard says.
+The values are those of `host_pixels.HostPixels`, to the bit where the device rounds as
+the standard says.
 """
 
 from typing import Any

@@ -34,11 +34,11 @@ def reconcile(
     """Bring the row's own runs and those of every alternative to their end, and write
     reconcile.json and reconcile.md after each.
 
-    Call it again after an interruption, as `kerasnets.paper.reproduction.reproduce.reproduce`,
-    whose arguments and errors it has.
+    Call it again after an interruption, as
+    `reproduce.reproduce`, whose arguments and errors it has.
 
     Args:
-        reconciliation: as `kerasnets.paper.reconciliation.alternatives.reconciliation` gives it.
+        reconciliation: as `alternatives.reconciliation` gives it.
     """
     means = Means(device, engine, data_dir, keep_checkpoints)
     unsettled = [one for one in reconciliation.all_runs if not is_settled(*one)]

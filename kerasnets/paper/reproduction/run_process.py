@@ -1,4 +1,4 @@
-"""One run of a study in a process that `kerasnets.paper.reproduction.side_by_side` starts.
+"""One run of a study in a process that `side_by_side` starts.
 
 The job is a line of JSON on standard input. The input then stays open for as long as
 the process that asked for the run is there.

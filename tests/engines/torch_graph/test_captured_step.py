@@ -16,9 +16,9 @@ torch = pytest.importorskip("torch")
 from torch.overrides import TorchFunctionMode  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
-from kerasnets.compute import runtime
+from kerasnets.compute import runtime  # noqa: E402
 from kerasnets.engines import install  # noqa: E402
-from kerasnets.engines.torch_graph import captured_step
+from kerasnets.engines.torch_graph import captured_step  # noqa: E402
 from kerasnets.engines.torch_graph.captured_step import Constants  # noqa: E402
 from kerasnets.networks import build_model  # noqa: E402
 from kerasnets.recipe import Recipe  # noqa: E402
