@@ -21,7 +21,7 @@ test: $(VENV)/.tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 cuda: $(VENV)/.tested
 	$(BIN)/python tests/cuda/run.py $(CUDA)

@@ -1,10 +1,15 @@
 """Settings every test runs under, made before anything imports Keras."""
 
+import gc
 import os
 
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
+# Workers of pytest-xdist share the cores: threads that wait for each other are slow.
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    threads = max(1, (os.cpu_count() or 1) // int(workers))
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
 
 # Machines that share their cores are no reason to fail.
 settings.register_profile(
@@ -18,3 +23,9 @@ settings.register_profile(
     "thorough", settings.get_profile("kerasnets"), max_examples=2000
 )
 settings.load_profile("kerasnets")
+
+
+def pytest_collection_finish():
+    # Each fit collects garbage, which takes long with all that the tests import.
+    gc.collect()
+    gc.freeze()

@@ -172,7 +172,7 @@ def test_what_a_killed_process_left_is_removed(mnist, tmp_path):
 def test_a_killed_preparation_is_never_read_as_whole(mnist, tmp_path):
     code = (
         "import os, sys; from pathlib import Path\n"
-        "from kerasnets.datasets import archives\n"
+        "from kerasnets.datasets.download import archives\n"
         "from kerasnets.datasets.download.builders import Mirror\n"
         "from kerasnets.datasets.download.prepare import prepare\n"
         "def read(*paths):\n"

@@ -186,19 +186,22 @@ def whole(tmp_path_factory):
 STEPS = small_run.STEPS
 
 
-@pytest.mark.parametrize("name", MADE)
+WITHIN, BETWEEN = [(Interrupt, STEPS + 3)], [(InterruptAfter, 2)]  # epochs
+SERIES = [
+    [(Interrupt, 2), (Interrupt, 4), (InterruptAfter, 1), (Interrupt, 9)],
+    *([(Interrupt, step)] for step in range(1, EPOCHS * STEPS)),
+]
+
+
 @pytest.mark.parametrize(
-    "interrupts",
+    ("name", "interrupts"),
     [
-        [(Interrupt, STEPS + 3)],
-        [(InterruptAfter, 2)],
-        pytest.param(
-            [(Interrupt, 2), (Interrupt, 4), (InterruptAfter, 1), (Interrupt, 9)],
-            marks=pytest.mark.slow,
-        ),
+        *((name, WITHIN) for name in MADE),
+        *((name, BETWEEN) for name in ("several", "EarlyStopping", "ModelCheckpoint")),
         *(
-            pytest.param([(Interrupt, step)], marks=pytest.mark.slow)
-            for step in range(1, EPOCHS * STEPS)
+            pytest.param(name, series, marks=pytest.mark.slow)
+            for name in MADE
+            for series in (BETWEEN, *SERIES)
         ),
     ],
 )

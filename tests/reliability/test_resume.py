@@ -56,7 +56,9 @@ def whole(request, tmp_path_factory):
 @pytest.mark.parametrize("every", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_interrupted_at_any_step_equals_uninterrupted(tmp_path, whole, every):
     engine, expected = whole
-    for step in range(1, 3 * small_run.STEPS + 1):
+    # Keras's own training loop is at each place of an epoch once.
+    stride = 1 if engine == "torch_graph" else small_run.STEPS - 1
+    for step in range(1, 3 * small_run.STEPS + 1, stride):
         path = tmp_path / str(step)
         interrupted_fit(
             path, step, engine=engine, checkpoint_every=Interval(steps=every)
@@ -337,7 +339,7 @@ JAX = """
 import sys
 import keras, small_run
 from kerasnets.training.drill import fingerprint
-from kerasnets.training.interval import Interval
+from kerasnets.training.checkpointing import Interval
 from test_resume import Interrupt, interrupted_fit
 whole = fingerprint(small_run.fit(sys.argv[1] + "/whole"))
 for steps in (3, 8):

@@ -166,7 +166,7 @@ def test_a_failed_renaming_leaves_the_old_file(folder, monkeypatch):
 
 def test_processes_that_write_at_once_lose_no_digest(folder):
     code = (
-        "import sys; from pathlib import Path; from kerasnets import files\n"
+        "import sys; from pathlib import Path; from kerasnets.storage import files\n"
         "for n in range(20):\n"
         "    files.write_text(Path(sys.argv[1]) / f'{sys.argv[2]}-{n % 3}', str(n))\n"
     )

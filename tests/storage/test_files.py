@@ -55,7 +55,7 @@ def test_where_the_digests_are_damaged_files_are_read(file):
 
 def test_a_file_that_is_being_replaced_is_not_called_damaged(file):
     code = (
-        "import sys; from pathlib import Path; from kerasnets import files\n"
+        "import sys; from pathlib import Path; from kerasnets.storage import files\n"
         "for n in range(300):\n"
         "    files.write_text(Path(sys.argv[1]), str(n))\n"
     )

@@ -13,7 +13,7 @@ from kerasnets.errors import RunError
 from kerasnets.storage import lock
 
 HOLD = (
-    "import sys, time; from pathlib import Path; from kerasnets import lock\n"
+    "import sys, time; from pathlib import Path; from kerasnets.storage import lock\n"
     "with lock.hold(Path(sys.argv[1])):\n"
     "    print('held', flush=True)\n"
     "    time.sleep(60)\n"

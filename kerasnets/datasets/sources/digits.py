@@ -1,5 +1,7 @@
 """scikit-learn's 1,797 handwritten digits: real data that needs no network."""
 
+from functools import lru_cache
+
 import numpy as np
 from PIL import Image
 
@@ -9,6 +11,7 @@ from kerasnets.datasets.images import as_array, empty_images
 TEST_IMAGES = 360
 
 
+@lru_cache(maxsize=4)
 def load_digits(image_size: int, channels: int | None) -> Dataset:
     """1,437 training and 360 test images, stratified, the same on every machine."""
     from sklearn.datasets import load_digits as load
