@@ -26,7 +26,8 @@ value in brackets.
 def commands_page() -> str:
     """The page, in Markdown."""
     parts = [_INTRODUCTION]
-    with click.Context(kerasnets, info_name="kerasnets") as parent:
+    settings = kerasnets.context_settings
+    with click.Context(kerasnets, info_name="kerasnets", **settings) as parent:
         for name in kerasnets.list_commands(parent):
             command = kerasnets.get_command(parent, name)
             assert command is not None
