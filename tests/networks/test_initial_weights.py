@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -30,8 +31,11 @@ def every_kind_of_layer(seed: int) -> keras.Model:
 
 
 def values(model: keras.Model) -> dict[str, np.ndarray]:
+    # Keras numbers the seeds of a process.
     return {
-        variable.path: keras.ops.convert_to_numpy(variable).copy()
+        re.sub(
+            r"seed_generator_\d+", "seed_generator", variable.path
+        ): keras.ops.convert_to_numpy(variable).copy()
         for variable in model.variables
     }
 
