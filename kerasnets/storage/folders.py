@@ -4,16 +4,15 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from kerasnets.errors import (
-    KerasnetsError,
-    RunError,
-    option,
-)
+from platformdirs import user_cache_path
+
+from kerasnets.errors import KerasnetsError, RunError, option
 
 
 def user_cache() -> Path | None:
     """The user's cache folder, for what can be made again: KERASNETS_CACHE, else
-    XDG_CACHE_HOME/kerasnets, else ~/.cache/kerasnets. It need not exist.
+    XDG_CACHE_HOME/kerasnets, else the system's own place for such folders, which is
+    ~/.cache/kerasnets on Linux. It need not exist.
 
     None where none is named and the user has no home folder, as in a container that
     runs under a number alone.
@@ -25,8 +24,9 @@ def user_cache() -> Path | None:
     if named:
         return expanded(named)
     base = os.environ.get("XDG_CACHE_HOME")
-    folder = expanded(base) if base else in_home(".cache")
-    return folder and folder / "kerasnets"
+    if base:
+        return expanded(base) / "kerasnets"
+    return user_cache_path("kerasnets", appauthor=False) if in_home("") else None
 
 
 def in_home(name: str) -> Path | None:
