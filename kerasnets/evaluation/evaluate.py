@@ -18,13 +18,11 @@ from kerasnets.engines import choice
 from kerasnets.errors import RunError, option, unknown
 from kerasnets.evaluation.metrics import Metrics, measure, predict_logits, softmax
 from kerasnets.evaluation.results import Predictions, write_results
-from kerasnets.runs import Run
+from kerasnets.runs import SPLITS, Run
 from kerasnets.runs.records import environment
 from kerasnets.runs.status import progress
 from kerasnets.runs.trained import check_trained, follow_layout, load_model
 from kerasnets.statistics import collapsed_class
-
-SPLITS = ("test", "validation", "train")
 
 _logger = logging.getLogger(__name__)
 
@@ -71,8 +69,7 @@ def evaluate(
         BackendError: the device is not available.
         DatasetError: the dataset is.
     """
-    if not isinstance(run, Run):
-        run = runs.load(run)
+    run = runs.opened(run)
     _check_asked(run, split, batch_size)
     check_trained(run)
     _tell_unfinished(run)
@@ -205,8 +202,10 @@ def _check_asked(run: Run, split: str, batch_size: int) -> None:
             f"{run.path} has no validation split of its own (it monitored the test "
             f"split); use {option('split', 'test')}."
         )
-    if batch_size < 1:
-        raise RunError(f"batch_size must be at least 1, not {batch_size}.")
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise RunError(
+            f"batch_size must be a whole number, at least 1, not {batch_size!r}."
+        )
 
 
 def _check_fits(run: Run, model: Any, expected: tuple[int, ...]) -> None:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.ticker import PercentFormatter
 
+from kerasnets import runs
 from kerasnets.errors import RunError
 from kerasnets.figures.style import (
     INK,
@@ -80,7 +81,9 @@ def draw_confusion(
     return path
 
 
-def draw_validation_confusion(run: Run, class_names: Sequence[str]) -> Path:
+def draw_validation_confusion(
+    run: Run | Path | str, class_names: Sequence[str]
+) -> Path:
     """Draw the confusion of the last epoch recorded in validation_confusion.csv.
 
     Returns:
@@ -89,6 +92,7 @@ def draw_validation_confusion(run: Run, class_names: Sequence[str]) -> Path:
     Raises:
         RunError: no epoch is recorded, or the folder is damaged or not writable.
     """
+    run = runs.opened(run)
     source = run.path / "validation_confusion.csv"
     counts = np.zeros((len(class_names), len(class_names)), np.int64)
     try:

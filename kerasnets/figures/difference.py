@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.colors import FuncNorm
 
-from kerasnets import datasets
+from kerasnets import datasets, runs
 from kerasnets.catalog.titles import dataset_title
 from kerasnets.evaluation.results import Predictions, read_predictions
 from kerasnets.figures.confusion import (
@@ -96,8 +96,8 @@ def _square(values: np.ndarray) -> np.ndarray:
 
 
 def draw_disagreements(
-    first: Run,
-    second: Run,
+    first: Run | Path | str,
+    second: Run | Path | str,
     labels: Sequence[str],
     path: Path,
     data_dir: Path | str | None = None,
@@ -121,6 +121,7 @@ def draw_disagreements(
             written.
         DatasetError: the dataset is missing or damaged.
     """
+    first, second = runs.opened(first), runs.opened(second)
     recipe = first.recipe
     dataset = datasets.load_for(recipe, data_dir)
     both = []

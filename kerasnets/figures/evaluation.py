@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kerasnets import runs
 from kerasnets.evaluation.results import read_confusion
 from kerasnets.figures.confusion import draw_confusion
 from kerasnets.figures.curves import draw_curves
@@ -11,7 +12,7 @@ from kerasnets.runs import Run
 
 
 def draw_evaluation(
-    run: Run, split: str = "test", data_dir: Path | str | None = None
+    run: Run | Path | str, split: str = "test", data_dir: Path | str | None = None
 ) -> list[Path]:
     """Draw what `evaluate` found on a split, and the curves of the training.
 
@@ -26,6 +27,7 @@ def draw_evaluation(
         RunError: the split is not evaluated, or the folder is damaged or not writable.
         DatasetError: the dataset is missing or damaged.
     """
+    run = runs.opened(run)
     folder = run.results_folder(split)
     written = []
     for source, images in (

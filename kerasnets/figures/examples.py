@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasnets import datasets
+from kerasnets import datasets, runs
 from kerasnets.errors import RunError
 from kerasnets.evaluation.results import Predictions, read_predictions
 from kerasnets.figures.gallery import Picture, Section, draw_gallery, evenly_chosen
@@ -15,7 +15,7 @@ NAME_LENGTH = 13  # letters of a class name that fit below an image
 
 
 def draw_examples(
-    run: Run, split: str = "test", data_dir: Path | str | None = None
+    run: Run | Path | str, split: str = "test", data_dir: Path | str | None = None
 ) -> Path:
     """Draw images of a split with prediction, label and confidence.
 
@@ -36,6 +36,7 @@ def draw_examples(
             or the folder is not writable.
         DatasetError: the dataset is missing or damaged.
     """
+    run = runs.opened(run)
     folder = run.results_folder(split)
     predictions = read_predictions(folder / "predictions.csv")
     dataset = datasets.load_for(run.recipe, data_dir)

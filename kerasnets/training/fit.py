@@ -26,8 +26,9 @@ from kerasnets.networks import build_model
 from kerasnets.recipe import Recipe, protocol_of
 from kerasnets.runs import KEEP, LAST, Run, results, status
 from kerasnets.storage.files import check_digest
+from kerasnets.storage.folders import as_path
 from kerasnets.storage.schema import ENVIRONMENT
-from kerasnets.training import checkpoint, checkpointing, fixed_batch_size
+from kerasnets.training import checkpoint, checkpointing, effects, fixed_batch_size
 from kerasnets.training.callbacks import callback_state, of_keras, recorders
 from kerasnets.training.callbacks import watchers as watch
 from kerasnets.training.callbacks.early_stop import EarlyStop
@@ -38,7 +39,6 @@ from kerasnets.training.callbacks.stop_requests import StopRequest, stop_request
 from kerasnets.training.checkpoint import Checkpoint
 from kerasnets.training.checkpointing import Checkpointer, Interval
 from kerasnets.training.compile import LearningRate, compile_model, learning_rate
-from kerasnets.training.effects import check_schedule
 from kerasnets.training.environment import Facts
 from kerasnets.training.loop import run_epochs
 
@@ -105,11 +105,11 @@ def fit(
         )
     if keep_checkpoints not in (None, *KEEP):
         raise RunError(unknown("keep_checkpoints", keep_checkpoints, KEEP))
-    path = Path(path) if path is not None else runs.DEFAULT_ROOT / recipe.name
-    data_dir = None if data_dir is None else Path(data_dir)
+    path = runs.DEFAULT_ROOT / recipe.name if path is None else as_path(path, "path")
+    data_dir = None if data_dir is None else as_path(data_dir, "data_dir")
     checkpoint_every = Interval.of(checkpoint_every)
     users = of_keras.as_list(callbacks)
-    of_keras.check(users, recipe)
+    of_keras.check(users, recipe, path)
     if not isinstance(confusion_every, int) or confusion_every < 1:
         raise RecipeError(
             "confusion_every must be a whole number of epochs, at least 1, not "
@@ -142,7 +142,7 @@ def fit(
             recipe, dataset, parts.validation, place=placed, fill=whole
         )
         if not resuming:
-            check_schedule(recipe, len(train))
+            effects.check_schedule(recipe, len(train))
         stack.enter_context(
             out_of_memory.explained(recipe.batch_size, _another_batch_size())
         )
@@ -181,6 +181,10 @@ def fit(
                 "made where it could not be seen, with the defaults for "
                 f"{recipe.paper_protocol}."
             )
+        for remark in effects.remarks(
+            recipe, len(train), confusion_every, checkpoint_every
+        ):
+            reporter.say(remark)
         if resuming:
             run = Run(path, recipe)
         else:
