@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kerasnets.paper.plan import Study
     from kerasnets.paper.reproduction.estimate import Estimate
     from kerasnets.paper.results import Results
-    from kerasnets.parity import Parity
+    from kerasnets.parity import Row
 
 _COLORS = {
     RUNNING: "cyan",
@@ -314,34 +314,24 @@ def study_table(results: "Results") -> Table:
     return table
 
 
-def parity_table(result: "Parity") -> TextTable:
-    """Networks and backends, with their largest differences from the first backend."""
-    from kerasnets.parity import STEPS
+_PARITY = ("network", "backend", "weights", "logits", "loss", "evaluation", "verdict")
+_PARITY_WIDTHS = (14, 10, 9, 7, 7, 10, 9)
 
-    return TextTable(
-        (
-            "network",
-            "backend",
-            "first weights",
-            "logits",
-            f"loss of {STEPS} steps",
-            "evaluation",
-            "verdict",
-        ),
-        tuple(
-            (
-                network_title(row.network),
-                row.backend,
-                "same bits" if row.weights else "DIFFER",
-                f"{row.logits:.1e}",
-                f"{row.loss:.1e}",
-                f"{row.evaluation:.1e}",
-                "agrees" if row.agrees else "DISAGREES",
-            )
-            for row in result.rows
-        ),
-        words=("network", "backend", "first weights", "verdict"),
-    )
+
+def parity_line(row: "Row | None" = None) -> str:
+    """A network under a backend, with its largest differences from the first backend;
+    the names of the columns without one. Not part of a table, whose widths are only
+    known at the end."""
+    cells = _PARITY
+    if row:
+        cells = (
+            network_title(row.network),
+            row.backend,
+            "same bits" if row.weights else "DIFFER",
+            *(f"{one:.1e}" for one in (row.logits, row.loss, row.evaluation)),
+            "agrees" if row.agrees else "DISAGREES",
+        )
+    return "  ".join(map(str.ljust, cells, _PARITY_WIDTHS)).rstrip()
 
 
 def _short(contender: str) -> str:

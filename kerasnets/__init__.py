@@ -59,7 +59,11 @@ def __getattr__(name: str) -> Any:
     if name in _WITH_KERAS:
         import_module("kerasnets.compute.runtime").backend()
     module, attribute = _PUBLIC[name]
-    return getattr(import_module(module), attribute)
+    try:
+        return getattr(import_module(module), attribute)
+    except Exception as error:
+        import_module("kerasnets.errors").raise_unless_data(error)
+        raise
 
 
 def __dir__() -> list[str]:

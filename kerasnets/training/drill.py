@@ -21,6 +21,7 @@ from typing import Any
 
 from kerasnets import runs
 from kerasnets.compute import runtime
+from kerasnets.compute.child_processes import without_main
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.errors import KerasnetsError, RunError
 from kerasnets.recipe import Recipe
@@ -227,7 +228,8 @@ def run_child(
         RunError: it failed.
     """
     process = context.Process(target=target, args=arguments)  # type: ignore[attr-defined]
-    process.start()
+    with without_main():
+        process.start()
     try:
         process.join(kill_after)
         ended = process.exitcode is not None

@@ -34,7 +34,12 @@ from kerasnets.training.callbacks import watchers as watch
 from kerasnets.training.callbacks.early_stop import EarlyStop
 from kerasnets.training.callbacks.energy import energy_loggers
 from kerasnets.training.callbacks.of_keras import Callbacks
-from kerasnets.training.callbacks.progress import NORMAL, ProgressReporter
+from kerasnets.training.callbacks.progress import (
+    NORMAL,
+    QUIET,
+    VERBOSE,
+    ProgressReporter,
+)
 from kerasnets.training.callbacks.stop_requests import StopRequest, stop_requests
 from kerasnets.training.checkpoint import Checkpoint
 from kerasnets.training.checkpointing import Checkpointer, Interval
@@ -102,6 +107,11 @@ def fit(
         raise RecipeError(
             "recipe must be a Recipe, as Recipe.for_paper(network, dataset) makes one, "
             f"not {shown(recipe)!r}."
+        )
+    if verbosity not in (QUIET, NORMAL, VERBOSE):
+        raise RecipeError(
+            f"verbosity must be {QUIET}, {NORMAL} or {VERBOSE}, not "
+            f"{shown(repr(verbosity))}."
         )
     if keep_checkpoints not in (None, *KEEP):
         raise RunError(unknown("keep_checkpoints", keep_checkpoints, KEEP))
