@@ -6,6 +6,7 @@ Only click and light modules are imported here, so that `kerasnets --help` is in
 import contextlib
 import errno
 import functools
+import logging
 import os
 import signal
 import sys
@@ -149,6 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Commands write figures and show none. Keras imports matplotlib, and a notebook
     # passes a backend on that only its own installation has.
     os.environ["MPLBACKEND"] = "agg"
+    # It tells at length that a user without a home folder has none for its cache.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     with printable():
         status = _run(arguments)
     sys.exit(status)
