@@ -322,7 +322,7 @@ def parity_line(row: "Row | None" = None) -> str:
     """A network under a backend, with its largest differences from the first backend;
     the names of the columns without one. Not part of a table, whose widths are only
     known at the end."""
-    cells = _PARITY
+    cells: tuple[str, ...] = _PARITY
     if row:
         cells = (
             network_title(row.network),
