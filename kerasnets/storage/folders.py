@@ -28,7 +28,11 @@ def user_cache() -> Path | None:
     base = os.environ.get("XDG_CACHE_HOME")
     if base:
         return expanded(base) / "kerasnets"
-    return user_cache_path("kerasnets", appauthor=False) if in_home("") else None
+    try:
+        folder = user_cache_path("kerasnets", appauthor=False)
+    except RuntimeError:
+        return None
+    return folder if folder.is_absolute() else None
 
 
 def in_home(name: str) -> Path | None:
