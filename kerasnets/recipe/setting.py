@@ -25,7 +25,7 @@ PROTOCOLS = ("mnist", "cifar10")
 NETWORK, DATA, TRAINING = GROUPS = ("network", "data", "training")
 
 _LARGEST = 2**63  # beyond, a whole number is none to NumPy and the backends
-_KINDS = {
+KINDS = {
     int: "a whole number",
     float: "a number",
     str: "text",
@@ -154,7 +154,7 @@ class Setting:
         kinds = (int, *self.kinds) if float in self.kinds else self.kinds
         flag = isinstance(value, bool) and bool not in kinds
         if flag or not isinstance(value, kinds):
-            wanted = " or ".join(_KINDS[kind] for kind in self.kinds)
+            wanted = " or ".join(KINDS[kind] for kind in self.kinds)
             raise RecipeError(f"{self.name} must be {wanted}, not {value!r}.")
         if isinstance(value, int) and abs(value) >= _LARGEST:
             raise RecipeError(f"{self.name} must be smaller than 2^63.")
