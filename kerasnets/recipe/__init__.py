@@ -264,8 +264,6 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name, one in SETTINGS.items():
-            one.check_type(getattr(self, name))
-        for name, one in SETTINGS.items():
             one.check(getattr(self, name))
         _check_dataset_name(self.dataset)
         spec = NETWORKS[self.network]

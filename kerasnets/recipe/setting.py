@@ -130,25 +130,10 @@ class Setting:
     kinds: tuple[type, ...] = ()
 
     def check(self, value: object) -> None:
-        """Check a value by itself.
+        """Check a value by itself; a whole number is a number too.
 
         Raises:
             RecipeError: it is of another type, or out of its range or choices.
-        """
-        self.check_type(value)
-        if isinstance(value, str):
-            if self.choices and value not in self.choices:
-                raise RecipeError(unknown(self.name, value, self.choices))
-        elif self.within and not isinstance(value, bool | NoneType):
-            assert isinstance(value, int | float)
-            if not self.within.holds(value):
-                raise RecipeError(f"{self.name} must be {self.limits}, not {value}.")
-
-    def check_type(self, value: object) -> None:
-        """Check that a value is of the field's type; a whole number is a number too.
-
-        Raises:
-            RecipeError: it is not.
         """
         # bool is an int to Python, never to a reader of a recipe.
         kinds = (int, *self.kinds) if float in self.kinds else self.kinds
@@ -158,6 +143,15 @@ class Setting:
             raise RecipeError(f"{self.name} must be {wanted}, not {value!r}.")
         if isinstance(value, int) and abs(value) >= _LARGEST:
             raise RecipeError(f"{self.name} must be smaller than 2^63.")
+        if isinstance(value, str):
+            if self.choices and value not in self.choices:
+                raise RecipeError(unknown(self.name, value, self.choices))
+        elif (
+            self.within
+            and isinstance(value, int | float)
+            and not self.within.holds(value)
+        ):
+            raise RecipeError(f"{self.name} must be {self.limits}, not {value}.")
 
     def applies_to(self, network: NetworkSpec) -> bool:
         return not self.families or network.family in self.families
