@@ -14,6 +14,8 @@ from kerasnets.catalog.titles import dataset_title, measured_name, network_title
 from kerasnets.console import console, line
 from kerasnets.datasets import listing
 from kerasnets.errors import shown
+from kerasnets.recipe import SETTINGS
+from kerasnets.recipe.setting import NETWORK
 from kerasnets.runs import Run, read_csv
 from kerasnets.runs.status import (
     COMPLETE,
@@ -48,14 +50,16 @@ def networks_table() -> Table:
         ("name", "depth", "parameters without bn", "with bn", "own options"),
         right=(1, 2, 3),
     )
+    options = [one for one in SETTINGS.values() if one.group == NETWORK and one.paper]
     for name, spec in NETWORKS.items():
         counts = [Text(f"{count:,}") for count in spec.parameters]
         counts[spec.batch_norm].stylize("bold")
-        own = {"vgg": "--head", "resnet": "--stem", "densenet": "--stem --growth-rate"}
-        table.add_row(name, str(spec.depth), *counts, own[spec.family])
+        own = " ".join(one.flag for one in options if spec.family in one.families)
+        table.add_row(name, str(spec.depth), *counts, own)
+    *some, last = (one.flags for one in options if not one.families)
     table.caption = (
         "Trainable parameters for 10 classes and 3 channels; bold: the original "
-        "network. All take --bn/--no-bn, --dropout and --glorot."
+        f"network. All take {', '.join(some)} and {last}."
     )
     return table
 

@@ -188,14 +188,8 @@ def nearest(name: str, allowed: Iterable[str]) -> str | None:
 
 _ON_COMMAND_LINE = ContextVar("on_command_line", default=False)
 
-# Parameters of Python whose options have other names.
-_OPTIONS = {
-    "batch_norm": "bn",
-    "folder": "out",
-    "learning_rate": "lr",
-    "path": "out",
-    "profiled": "profile",
-}
+# Parameters of Python whose options have other names; a recipe adds its fields.
+OPTION_NAMES = {"folder": "out", "path": "out", "profiled": "profile"}
 
 
 @contextlib.contextmanager
@@ -228,7 +222,7 @@ def option(name: str, value: object = None) -> str:
     """
     if not _ON_COMMAND_LINE.get():
         return name if value is None else f"{name}={value!r}"
-    flag = f"--{_OPTIONS.get(name, name).replace('_', '-')}"
+    flag = f"--{OPTION_NAMES.get(name, name).replace('_', '-')}"
     return flag if value is None or value is True else f"{flag} {value}"
 
 

@@ -7,15 +7,15 @@ import click
 
 from kerasnets.cli.options import (
     Name,
-    Validation,
     data_dir_option,
     device_option,
     engine_option,
+    recipe_options,
 )
 from kerasnets.console import line
 from kerasnets.errors import shown
-from kerasnets.paper.scales import SCALES
-from kerasnets.recipe import PAPER, SCHEDULES
+from kerasnets.paper.rows import PAPER
+from kerasnets.paper.scales import ASSUMPTIONS, SCALES
 from kerasnets.runs import KEEP, NONE
 
 if TYPE_CHECKING:
@@ -41,22 +41,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="The study's folder.  [default: artifacts/study/SCALE]",
 )
-@click.option(
-    "--momentum",
-    type=float,
-    help="The paper does not say; so for the next three.  [default: 0.9]",
-)
-@click.option("--weight-decay", type=float, help="Decoupled.  [default: 0]")
-@click.option(
-    "--schedule", type=Name("schedule", SCHEDULES), help="[default: constant]"
-)
-@click.option(
-    "--validation",
-    type=Validation(),
-    metavar="FRACTION|test",
-    help="Fraction of the training images held out, or 'test' to train on all and "
-    "record the test accuracy after every epoch.  [default: 0.1]",
-)
+@recipe_options(*ASSUMPTIONS)
 @click.option(
     "--reconcile",
     "reconciled_row",
@@ -117,6 +102,8 @@ def reproduce(
     report.html with the paper's numbers beside ours. Interrupted, it goes on when the
     command is repeated. Processes and machines that share the folder share the rows.
     Exit status 1 says that a row failed.
+
+    Options of the recipe (--momentum, ...) are those that the paper leaves unsaid.
 
     \b
     Examples:

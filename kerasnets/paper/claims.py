@@ -7,8 +7,8 @@ from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.catalog.titles import dataset_title, network_title
 from kerasnets.paper.outcomes import Cell, elsewhere
+from kerasnets.paper.rows import PAPER
 from kerasnets.paper.verdict import Interval, scaled_down, wilson
-from kerasnets.recipe import PAPER
 
 CONFIRMED = "confirmed"
 CONTRADICTED = "contradicted"

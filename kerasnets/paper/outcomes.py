@@ -12,6 +12,7 @@ from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.titles import dataset_title, measured_name
 from kerasnets.errors import RunError
 from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
+from kerasnets.paper.rows import PAPER
 from kerasnets.paper.verdict import (
     Interval,
     Verdict,
@@ -20,7 +21,7 @@ from kerasnets.paper.verdict import (
     scaled_down,
     wilson,
 )
-from kerasnets.recipe import PAPER, Recipe
+from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
 from kerasnets.runs.results import BEST_EPOCH_FOLDER
 from kerasnets.runs.status import progress
@@ -214,7 +215,7 @@ class Cell:
     """One row of the paper's Table 1 or 2, and ours beside it.
 
     Attributes:
-        row: a name of `kerasnets.recipe.PAPER`.
+        row: a name of `kerasnets.paper.rows.PAPER`.
         label: the row's name in the paper.
         table: 1 or 2: the paper's, of MNIST or CIFAR-10.
         recipe: ours, of seed 0.

@@ -23,8 +23,9 @@ from dataclasses import dataclass
 
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.titles import dataset_title
+from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import ASSUMPTIONS
-from kerasnets.recipe import PAPER, Recipe
+from kerasnets.recipe import Recipe
 
 AGREES, DIFFERS, NOT_COMPARABLE = "agrees", "differs", "not comparable"
 

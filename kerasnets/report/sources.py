@@ -15,7 +15,7 @@ from kerasnets.paper.reconciliation import alternatives
 from kerasnets.paper.reconciliation.table import Reconciled
 from kerasnets.paper.reconciliation.table import gather as reconcile
 from kerasnets.paper.results import Results, gather
-from kerasnets.recipe import PAPER
+from kerasnets.paper.rows import PAPER
 from kerasnets.runs import Run
 from kerasnets.runs.find import find_runs, labels
 from kerasnets.runs.records import LearningCurve, environment, learning_curve

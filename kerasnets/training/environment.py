@@ -17,6 +17,7 @@ from kerasnets.compute.runtime import Session
 from kerasnets.datasets import Dataset, Partition
 from kerasnets.errors import RunError, shown
 from kerasnets.recipe import Recipe
+from kerasnets.recipe.setting import DATA, NETWORK, TRAINING
 from kerasnets.runs import Run
 from kerasnets.storage.schema import ENVIRONMENT
 
@@ -73,23 +74,15 @@ class Facts:
         return {
             "backend": f"Keras {packages['keras']} on {session.backend} "
             f"{packages[session.backend]}, engine {self.engine}",
-            "device": f"{session.device} ({session.device_name}), {recipe.precision}"
+            "device": f"{session.device} ({session.device_name})"
             + (f"; {determinism.COST}" if self.deterministic else ""),
             "data": f"{len(self.parts.train):,} training images, {monitored}, "
             f"{len(self.parts.test):,} test; {height}×{width}×{channels}"
             + (f"; {self.dataset.note}" if self.dataset.note else ""),
             "parameters": f"{self.trainable_parameters:,} trainable",
-            "network": f"batch norm {_on(recipe.batch_norm)}, dropout "
-            f"{recipe.dropout:g}, Glorot {_on(bool(recipe.glorot))}, "
-            f"head {recipe.head}, stem {recipe.stem}"
-            + (f", growth rate {recipe.growth_rate}" if recipe.growth_rate else ""),
-            "training": f"{recipe.epochs} epochs of {self.steps} steps, batch "
-            f"{recipe.batch_size}, {recipe.optimizer}, learning rate "
-            f"{recipe.learning_rate:g} ({recipe.schedule}), "
-            + ("" if recipe.without_effect else f"momentum {recipe.momentum:g}, ")
-            + f"weight decay {recipe.weight_decay:g}",
-            "images": f"augment {recipe.augment}, normalize {recipe.normalize}",
-            "seed": str(recipe.seed),
+            "network": recipe.described(NETWORK),
+            "images": recipe.described(DATA),
+            "training": f"{self.steps} steps an epoch, {recipe.described(TRAINING)}",
             "named": departures or "nothing: the paper's recipe",
         }
 
@@ -183,7 +176,3 @@ class Facts:
 
 
 _DECIDE_BITS = ("backend", "device_name", "threads", "engine", "packages", "settings")
-
-
-def _on(value: bool) -> str:
-    return "on" if value else "off"

@@ -17,7 +17,7 @@ from kerasnets.paper.reconciliation.alternatives import (
 )
 from kerasnets.paper.reconciliation.reconcile import reconcile
 from kerasnets.paper.reproduction import reproduce as reproducing
-from kerasnets.recipe import PAPER
+from kerasnets.paper.rows import PAPER
 from kerasnets.report.page import page
 from kerasnets.report.sources import read_sources
 

@@ -19,8 +19,8 @@ from kerasnets.paper.plan import plan
 from kerasnets.paper.reproduction import reproduce as module
 from kerasnets.paper.reproduction.reproduce import reproduce
 from kerasnets.paper.results import Results, gather
+from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import SCALES
-from kerasnets.recipe import PAPER
 
 ROWS = ("mnist-vgg19-original", "mnist-densenet121")
 RUNS = tuple(f"{row}-seed0" for row in ROWS)

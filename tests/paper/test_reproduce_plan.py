@@ -12,8 +12,8 @@ from kerasnets.errors import RecipeError, RunError
 from kerasnets.paper import plan as plans
 from kerasnets.paper.plan import Study, chosen_rows, load, plan
 from kerasnets.paper.reproduction.estimate import estimate, images
+from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import SCALES, recipe_at
-from kerasnets.recipe import PAPER
 
 ROOT = Path(__file__).parents[2]
 

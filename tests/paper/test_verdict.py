@@ -22,6 +22,7 @@ from kerasnets.paper.outcomes import (
 )
 from kerasnets.paper.plan import Study
 from kerasnets.paper.references import REFERENCES
+from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import SCALES, recipe_at
 from kerasnets.paper.verdict import (
     AGREES,
@@ -33,7 +34,6 @@ from kerasnets.paper.verdict import (
     scaled_down,
     wilson,
 )
-from kerasnets.recipe import PAPER
 
 percent = st.floats(0, 100)
 accuracies = st.lists(percent, min_size=2, max_size=9)

@@ -17,7 +17,8 @@ from kerasnets.networks import cost
 from kerasnets.paper import files
 from kerasnets.paper.assumptions import ASSUMPTIONS
 from kerasnets.paper.plan import begin, plan
-from kerasnets.recipe import PAPER, Recipe
+from kerasnets.paper.rows import PAPER
+from kerasnets.recipe import Recipe
 from kerasnets.report.commands import fit_command, reproduce_command
 from kerasnets.report.page import page
 from kerasnets.report.sections.failure import (

@@ -9,8 +9,8 @@ from kerasnets.catalog.titles import dataset_title
 from kerasnets.paper.outcomes import FAILED, FINISHED, NOT_BEGUN, Outcome, outcome
 from kerasnets.paper.reconciliation.alternatives import Reconciliation, not_tried
 from kerasnets.paper.results import machines
+from kerasnets.paper.rows import PAPER
 from kerasnets.paper.verdict import Interval, interval, scaled_down
-from kerasnets.recipe import PAPER
 from kerasnets.text import TextTable
 
 UNCHANGED = "unchanged"

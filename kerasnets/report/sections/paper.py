@@ -7,6 +7,7 @@ from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.titles import dataset_title
 from kerasnets.paper.claims import Claim, claims
 from kerasnets.paper.outcomes import table_title
+from kerasnets.paper.rows import PAPER
 from kerasnets.paper.tables import (
     RULE,
     WHICH_EPOCH,
@@ -23,7 +24,7 @@ from kerasnets.paper.verdict import (
     scaled_down,
     wilson,
 )
-from kerasnets.recipe import PAPER, Recipe
+from kerasnets.recipe import Recipe
 from kerasnets.report.html import Html, element, folded, paragraph, section, table
 from kerasnets.report.sources import Record, Sources
 from kerasnets.runs.status import STOPPED, progress
