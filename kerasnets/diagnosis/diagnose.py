@@ -89,6 +89,7 @@ def diagnose(
                 dataset,
                 parts,
                 steps=steps,
+                session=session,
                 engine=engine,
                 measured=_settings(tried) == _settings(recipe),
                 say=lambda line, name=name: say(f"{name}: {line}"),  # type: ignore[misc]

@@ -10,10 +10,11 @@ from kerasnets.compute import runtime
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.datasets.pipeline.batches import evaluation_batches, training_batches
 from kerasnets.diagnosis.diagnose import STEPS
-from kerasnets.diagnosis.trial import STATISTICS_BATCHES, ready_model
+from kerasnets.diagnosis.trial import STATISTICS_BATCHES
 from kerasnets.diagnosis.variants import MODIFIED, to_try
 from kerasnets.engines import choice
 from kerasnets.recipe import Recipe
+from kerasnets.training.compile import ready_to_train
 
 _WARM_UP, _TIMED = 1, 2  # steps
 
@@ -49,8 +50,13 @@ def expected_s(
         train = training_batches(modified, dataset, parts.train)
         monitored = evaluation_batches(modified, dataset, parts.validation)
         began = time.perf_counter()
-        model = ready_model(
-            modified, dataset, len(train), choice.check(engine, session.device)
+        model = ready_to_train(
+            modified,
+            dataset.train.images.shape[1:],
+            len(dataset.class_names),
+            len(train),
+            session=session,
+            engine=choice.check(engine, session.device),
         )
         built_s = time.perf_counter() - began
         step_s = _seconds(lambda: model.train_on_batch(*train[0]))

@@ -22,7 +22,6 @@ from kerasnets.datasets.pipeline.host_pixels import HostPixels, place
 from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.engines import choice
 from kerasnets.errors import RecipeError, RunError, option, shown, unknown
-from kerasnets.networks import build_model
 from kerasnets.recipe import Recipe, protocol_of
 from kerasnets.runs import KEEP, LAST, Run, results, status
 from kerasnets.storage.files import check_digest
@@ -37,7 +36,7 @@ from kerasnets.training.callbacks.progress import NORMAL, ProgressReporter
 from kerasnets.training.callbacks.stop_requests import StopRequest, stop_requests
 from kerasnets.training.checkpoint import Checkpoint
 from kerasnets.training.checkpointing import Checkpointer, Interval
-from kerasnets.training.compile import LearningRate, compile_model, learning_rate
+from kerasnets.training.compile import LearningRate, learning_rate, ready_to_train
 from kerasnets.training.effects import check_schedule
 from kerasnets.training.environment import Facts
 from kerasnets.training.loop import run_epochs
@@ -146,19 +145,15 @@ def fit(
         stack.enter_context(
             out_of_memory.explained(recipe.batch_size, _another_batch_size())
         )
-        keras.utils.set_random_seed(recipe.seed)
-        model = network(recipe, dataset)
-        compile_model(
-            model,
+        model = ready_to_train(
             recipe,
-            num_classes=len(dataset.class_names),
-            steps_per_epoch=len(train),
+            dataset.train.images.shape[1:],
+            len(dataset.class_names),
+            len(train),
+            session=session,
+            engine=engine,
             cross_entropy=objective,
         )
-        model.optimizer.build(model.trainable_variables)
-        choice.use(model, engine)
-        if whole:
-            fixed_batch_size.install(model)
         facts = Facts(
             recipe,
             session,
@@ -210,23 +205,6 @@ def fit(
                 resuming=resuming,
             )
     return run
-
-
-def network(recipe: Recipe, dataset: datasets.Dataset) -> keras.Model:
-    """The recipe's network, for images as the dataset has them."""
-    return build_model(
-        recipe.network,
-        input_shape=dataset.train.images.shape[1:],
-        num_classes=len(dataset.class_names),
-        batch_norm=recipe.batch_norm,
-        dropout=recipe.dropout,
-        glorot=recipe.glorot,
-        head=recipe.head,
-        stem=recipe.stem,
-        growth_rate=recipe.growth_rate,
-        seed=recipe.seed if recipe.initial_weights == "numpy" else None,
-        initial_weights=recipe.initial_weights,
-    )
 
 
 def _train(

@@ -10,15 +10,15 @@ from kerasnets.catalog.datasets import DATASETS
 from kerasnets.compute import runtime
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.engines import choice
-from kerasnets.networks import build_model
 from kerasnets.paper.outcomes import FAILED, FINISHED, Outcome, outcome
 from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
 from kerasnets.recipe import Recipe
-from kerasnets.training.compile import compile_model
+from kerasnets.training.compile import ready_to_train
 
 _WARM_UP, _STEPS = 2, 3
 _WARM_UP_ON_CUDA = 5  # the fourth step is recorded
 _EVALUATION_BATCH = 256
+_STEPS_PER_EPOCH = 1000  # of the schedule, whose arithmetic takes the same time
 
 
 @dataclass(frozen=True)
@@ -107,19 +107,14 @@ def measure(recipe: Recipe, *, device: str = "auto", engine: str = "auto") -> Sp
         return rng.random((count, *shape), dtype="float32")
 
     with runtime.session(device, recipe.precision) as session:
-        model = build_model(
-            recipe.network,
+        model = ready_to_train(
+            recipe,
             shape,
             spec.classes,
-            batch_norm=recipe.batch_norm,
-            dropout=recipe.dropout,
-            head=recipe.head,
-            stem=recipe.stem,
-            growth_rate=recipe.growth_rate,
+            _STEPS_PER_EPOCH,
+            session=session,
+            engine=choice.check(engine, session.device),
         )
-        compile_model(model, recipe, num_classes=spec.classes, steps_per_epoch=1000)
-        model.optimizer.build(model.trainable_variables)
-        choice.use(model, choice.check(engine, session.device))
         x = random_images(recipe.batch_size)
         y = rng.integers(spec.classes, size=recipe.batch_size)
         on_cuda = session.device.startswith("cuda")
