@@ -17,9 +17,10 @@ from kerasnets.datasets.pipeline.host_pixels import HostPixels, place
 from kerasnets.engines import choice
 from kerasnets.errors import RunError, option, unknown
 from kerasnets.evaluation.metrics import Metrics, measure, predict_logits, softmax
-from kerasnets.evaluation.results import Predictions, write_results
+from kerasnets.evaluation.results import write_results
 from kerasnets.runs import Run
 from kerasnets.runs.records import environment
+from kerasnets.runs.results import Predictions
 from kerasnets.runs.status import progress
 from kerasnets.runs.trained import check_trained, follow_layout, load_model
 from kerasnets.statistics import collapsed_class

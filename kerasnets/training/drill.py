@@ -25,6 +25,7 @@ from kerasnets.compute.freed_models import frees_models
 from kerasnets.errors import KerasnetsError, RunError
 from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
+from kerasnets.runs.records import VALIDATION_CONFUSION, epoch_times
 from kerasnets.runs.trained import load_model
 from kerasnets.training import checkpoint
 from kerasnets.training.checkpointing import Interval
@@ -163,8 +164,8 @@ def fingerprint(run: Run) -> dict[str, str]:
     weights = hashlib.sha256()
     for weight in load_model(run).get_weights():
         weights.update(weight.tobytes())
-    timed = [row["epoch"] for row in runs.read_csv(run.path / "epoch_times.csv")]
-    files = ("recipe.json", "history.csv", "validation_confusion.csv")
+    timed = [str(time.epoch) for time in epoch_times(run)]
+    files = ("recipe.json", "history.csv", VALIDATION_CONFUSION.file)
     return {
         "weights and optimizer": f"{last.position}: {last.variables_digest}",
         "model.keras": weights.hexdigest(),

@@ -24,8 +24,8 @@ from kerasnets.engines import choice
 from kerasnets.errors import RecipeError, RunError, option, shown, unknown
 from kerasnets.recipe import Recipe, protocol_of
 from kerasnets.runs import KEEP, LAST, Run, results, status
+from kerasnets.runs.records import begun_environment
 from kerasnets.storage.files import check_digest
-from kerasnets.storage.schema import ENVIRONMENT
 from kerasnets.training import checkpoint, checkpointing, fixed_batch_size
 from kerasnets.training.callbacks import callback_state, of_keras, recorders
 from kerasnets.training.callbacks import watchers as watch
@@ -407,11 +407,8 @@ def _check_same(run: Run, recipe: Recipe) -> None:
 def _has_objective(run: Run) -> bool:
     """False for runs begun before history.csv had the objective beside the loss: with
     label smoothing, that is what their losses are to the end."""
-    path = run.path / "environment.json"
-    if not (run.recipe.label_smoothing and path.exists()):
-        return True
-    columns = runs.read_json(path, ENVIRONMENT).get("history_columns", ())
-    return "objective" in columns
+    begun = begun_environment(run) if run.recipe.label_smoothing else None
+    return begun is None or "objective" in begun.get("history_columns", ())
 
 
 def _another_batch_size() -> str:
