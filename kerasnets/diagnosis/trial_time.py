@@ -3,16 +3,14 @@
 import dataclasses
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from kerasnets import datasets
-from kerasnets.compute import runtime
+from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.datasets.pipeline.batches import evaluation_batches, training_batches
 from kerasnets.diagnosis.diagnose import STEPS
 from kerasnets.diagnosis.trial import STATISTICS_BATCHES
 from kerasnets.diagnosis.variants import MODIFIED, to_try
-from kerasnets.engines import choice
 from kerasnets.recipe import Recipe
 from kerasnets.training.compile import ready_to_train
 
@@ -25,9 +23,7 @@ def expected_s(
     *,
     steps: int = STEPS,
     ablate: bool = False,
-    device: str = "auto",
-    engine: str = "auto",
-    data_dir: Path | None = None,
+    execution: Execution = DEFAULT,
 ) -> float:
     """About how many seconds `diagnose.diagnose` takes, as of the variant with batch
     norm, the slower one; drawing and measuring layers is not counted.
@@ -39,12 +35,12 @@ def expected_s(
     modified = dataclasses.replace(
         recipe, batch_norm=MODIFIED.batch_norm, glorot=MODIFIED.glorot
     )
-    with runtime.session(device) as session:
+    with execution.begin() as (session, engine):
         dataset = datasets.load(
             recipe.dataset,
             image_size=recipe.image_size,
             channels=recipe.channels,
-            data_dir=data_dir,
+            data_dir=execution.data_dir,
         )
         parts = datasets.partition(dataset, recipe)
         train = training_batches(modified, dataset, parts.train)
@@ -56,7 +52,7 @@ def expected_s(
             len(dataset.class_names),
             len(train),
             session=session,
-            engine=choice.check(engine, session.device),
+            engine=engine,
         )
         built_s = time.perf_counter() - began
         step_s = _seconds(lambda: model.train_on_batch(*train[0]))

@@ -6,12 +6,14 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Unpack
 
 import keras
 
 from kerasnets import datasets, runs
 from kerasnets.catalog.networks import check_size
-from kerasnets.compute import determinism, out_of_memory, runtime
+from kerasnets.compute import out_of_memory
+from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.datasets.pipeline.batches import (
     Batches,
@@ -20,7 +22,6 @@ from kerasnets.datasets.pipeline.batches import (
 )
 from kerasnets.datasets.pipeline.host_pixels import HostPixels, place
 from kerasnets.datasets.preprocessing import Preprocessing
-from kerasnets.engines import choice
 from kerasnets.errors import RecipeError, RunError, option, shown, unknown
 from kerasnets.recipe import Recipe, protocol_of
 from kerasnets.runs import KEEP, LAST, Run, results, status
@@ -49,16 +50,14 @@ def fit(
     *,
     resume: bool = False,
     overwrite: bool = False,
-    device: str = "auto",
-    engine: str = "auto",
-    deterministic: bool = False,
-    data_dir: Path | str | None = None,
+    execution: Execution = DEFAULT,
     confusion_every: int = 1,
     checkpoint_every: Interval | int | str = checkpointing.DEFAULT,
     keep_checkpoints: str | None = None,
     callbacks: Callbacks = (),
     verbosity: int = NORMAL,
     began: float | None = None,
+    **options: Unpack[ExecutionOptions],
 ) -> Run:
     """Train, recording everything in a run folder.
 
@@ -73,11 +72,7 @@ def fit(
             Only `epochs` may differ from its recipe, and only be raised; how its
             weights were drawn is taken from the run.
         overwrite: replace the run at `path`.
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        engine: what runs the network, one of `kerasnets.engines.choice.ENGINES`.
-        deterministic: use algorithms that give the same bits every time, also on an
-            accelerator, where that costs speed; on a CPU all do.
-        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+        execution: how to compute, and where the data is.
         confusion_every: epochs between two records of the validation confusion.
         checkpoint_every: how often a checkpoint is made inside an epoch, such as 200
             (steps) or "90s"; each epoch ends with one in any case.
@@ -91,12 +86,15 @@ def fit(
         verbosity: 0 quiet, 1 normal, 2 verbose.
         began: `time.perf_counter()` when the command began that trains; the time of
             this call unless given. The record of the start counts from it.
+        options: `device`, `engine`, `data_dir` and `deterministic` in the place of
+            the fields of `execution`.
 
     Raises:
         KerasnetsError: see its kinds in kerasnets.errors.
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint at the next step.
     """
     began = time.perf_counter() if began is None else began
+    execution = dataclasses.replace(execution, **options)
     if not isinstance(recipe, Recipe):
         raise RecipeError(
             "recipe must be a Recipe, as Recipe.for_paper(network, dataset) makes one, "
@@ -105,7 +103,6 @@ def fit(
     if keep_checkpoints not in (None, *KEEP):
         raise RunError(unknown("keep_checkpoints", keep_checkpoints, KEEP))
     path = Path(path) if path is not None else runs.DEFAULT_ROOT / recipe.name
-    data_dir = None if data_dir is None else Path(data_dir)
     checkpoint_every = Interval.of(checkpoint_every)
     users = of_keras.as_list(callbacks)
     of_keras.check(users, recipe)
@@ -126,12 +123,9 @@ def fit(
         runs.check_free(path, overwrite=overwrite)
     objective = not resuming or _has_objective(Run(path, recipe))
     with contextlib.ExitStack() as stack:
-        session = stack.enter_context(runtime.session(device, recipe.precision))
-        if deterministic:
-            stack.enter_context(determinism.deterministic(session))
-        engine = choice.check(engine, session.device)
+        session, engine = stack.enter_context(execution.begin(recipe.precision))
         loading = time.perf_counter()
-        dataset = datasets.load_for(recipe, data_dir)
+        dataset = datasets.load_for(recipe, execution.data_dir)
         loaded_s = time.perf_counter() - loading
         parts = datasets.partition(dataset, recipe)
         whole = fixed_batch_size.are_needed(session)
@@ -158,7 +152,7 @@ def fit(
             recipe,
             session,
             engine,
-            deterministic,
+            execution.deterministic,
             dataset,
             parts,
             model,
@@ -169,7 +163,7 @@ def fit(
         reporter = ProgressReporter(
             verbosity, train_images=len(parts.train), batch_size=recipe.batch_size
         )
-        follows = recipe.protocol or protocol_of(recipe.dataset, data_dir)
+        follows = recipe.protocol or protocol_of(recipe.dataset, execution.data_dir)
         if follows not in (None, recipe.paper_protocol):
             reporter.say(
                 f"{recipe.dataset} is of the kind of {follows}, but its recipe was "

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasnets.catalog.datasets import DATASETS
-from kerasnets.compute import runtime
+from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.compute.freed_models import frees_models
-from kerasnets.engines import choice
 from kerasnets.paper.outcomes import FAILED, FINISHED, Outcome, outcome
 from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
 from kerasnets.recipe import Recipe
@@ -51,8 +50,7 @@ def estimate(
     study: Study,
     rows: Sequence[str],
     *,
-    device: str = "auto",
-    engine: str = "auto",
+    execution: Execution = DEFAULT,
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Estimate, ...]:
     """Time left for each run of some rows, as `estimate_runs` finds it.
@@ -62,8 +60,7 @@ def estimate(
     """
     return estimate_runs(
         [(study, planned) for planned in study.runs if planned.row in rows],
-        device=device,
-        engine=engine,
+        execution=execution,
         say=say,
     )
 
@@ -71,8 +68,7 @@ def estimate(
 def estimate_runs(
     runs: Sequence[tuple[RunsFolder, PlannedRun]],
     *,
-    device: str = "auto",
-    engine: str = "auto",
+    execution: Execution = DEFAULT,
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Estimate, ...]:
     """Time left for each run. Nothing is written, and no data is read.
@@ -90,14 +86,14 @@ def estimate_runs(
         key = _network_key(planned.recipe)
         if key not in speeds and _is_open(outcomes[planned.name]):
             say(f"measuring {planned.alternative or planned.row}")
-            speeds[key] = measure(planned.recipe, device=device, engine=engine)
+            speeds[key] = measure(planned.recipe, execution)
     return tuple(
         _estimate(planned, outcomes[planned.name], speeds) for _, planned in runs
     )
 
 
 @frees_models
-def measure(recipe: Recipe, *, device: str = "auto", engine: str = "auto") -> Speed:
+def measure(recipe: Recipe, execution: Execution = DEFAULT) -> Speed:
     """Time a few steps of a recipe's network on random images."""
     rng = np.random.default_rng(0)
     spec = DATASETS[recipe.dataset]
@@ -106,14 +102,14 @@ def measure(recipe: Recipe, *, device: str = "auto", engine: str = "auto") -> Sp
     def random_images(count: int) -> np.ndarray:
         return rng.random((count, *shape), dtype="float32")
 
-    with runtime.session(device, recipe.precision) as session:
+    with execution.begin(recipe.precision) as (session, engine):
         model = ready_to_train(
             recipe,
             shape,
             spec.classes,
             _STEPS_PER_EPOCH,
             session=session,
-            engine=choice.check(engine, session.device),
+            engine=engine,
         )
         x = random_images(recipe.batch_size)
         y = rng.integers(spec.classes, size=recipe.batch_size)
