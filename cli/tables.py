@@ -16,7 +16,7 @@ from kerasnets.datasets import listing
 from kerasnets.errors import shown
 from kerasnets.recipe import SETTINGS
 from kerasnets.recipe.setting import NETWORK
-from kerasnets.runs import Run, read_csv
+from kerasnets.runs import Run
 from kerasnets.runs.status import (
     COMPLETE,
     CORRUPT,
@@ -153,16 +153,15 @@ def metrics_lines(run: Run, metrics: dict[str, Any]) -> list[str]:
 
 def per_class_table(run: Run, split: str) -> Table:
     """Precision, recall and F1 of each class."""
+    from kerasnets.runs.results import PER_CLASS, read_per_class
+
     table = _table(("class", "precision", "recall", "F1", "images"), right=(1, 2, 3, 4))
-    rows = read_csv(run.results_folder(split) / "per_class.csv")
-    for row in rows[:_CLASSES_SHOWN]:
-        table.add_row(
-            shown(row["class"]),
-            *(f"{float(row[name]):.3f}" for name in ("precision", "recall", "f1")),
-            row["support"],
-        )
+    rows = read_per_class(run.results_folder(split) / PER_CLASS.file)
+    for name, precision, recall, f1, support in rows[:_CLASSES_SHOWN]:
+        shares = (f"{share:.3f}" for share in (precision, recall, f1))
+        table.add_row(shown(name), *shares, str(support))
     if len(rows) > _CLASSES_SHOWN:
-        table.caption = f"{len(rows) - _CLASSES_SHOWN} more classes in per_class.csv"
+        table.caption = f"{len(rows) - _CLASSES_SHOWN} more classes in {PER_CLASS.file}"
     return table
 
 

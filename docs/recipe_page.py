@@ -14,9 +14,9 @@ _INTRODUCTION = """\
 # The recipe
 
 A recipe is everything that decides what a training run computes. Each field has one
-name in Python and in recipe.json, and one option of `kerasnets fit`. A field that you do
-not name has the paper's value for the network and the dataset; "grey" and "RGB" stand
-for the paper's MNIST and CIFAR-10 protocols.
+name in Python and in recipe.json, and one option of `kerasnets fit`. A field that you
+do not name has the paper's value for the network and the dataset; "grey" and "RGB"
+stand for the paper's MNIST and CIFAR-10 protocols.
 
 ```python
 import kerasnets

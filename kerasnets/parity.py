@@ -282,8 +282,7 @@ def _found(recipe: Recipe, trained: Path) -> Found:
     from kerasnets.engines import choice
     from kerasnets.evaluation.metrics import measure, predict_logits
     from kerasnets.training import fixed_batch_size
-    from kerasnets.training.compile import compile_model
-    from kerasnets.training.fit import network
+    from kerasnets.training.compile import ready_to_train
 
     with runtime.session("cpu", recipe.precision) as session:
         dataset = _noise(recipe)
@@ -291,13 +290,15 @@ def _found(recipe: Recipe, trained: Path) -> Found:
         whole = fixed_batch_size.are_needed(session)
         train = training_batches(recipe, dataset, parts.train, fill=whole)
         test = evaluation_batches(recipe, dataset, parts.test)
-        model = network(recipe, dataset)
+        model = ready_to_train(
+            recipe,
+            dataset.train.images.shape[1:],
+            _CLASSES,
+            len(train),
+            session=session,
+            engine=choice.check("auto"),
+        )
         weights = _digest(model)
-        compile_model(model, recipe, num_classes=_CLASSES, steps_per_epoch=len(train))
-        model.optimizer.build(model.trainable_variables)
-        choice.use(model, choice.check("auto"))
-        if whole:
-            fixed_batch_size.install(model)
         logits = predict_logits(model, test)
         losses = []
         for step in range(STEPS):

@@ -96,6 +96,7 @@ def diagnose(
             "another."
         )
 
+    from kerasnets.compute.execution import Execution
     from kerasnets.diagnosis import diagnose as study
 
     folder = out or study.DEFAULT_ROOT / recipe.name
@@ -107,9 +108,7 @@ def diagnose(
             ablate=ablate,
             learning_rates=learning_rates,
             overwrite=overwrite,
-            device=device,
-            engine=engine,
-            data_dir=data_dir,
+            execution=Execution(device, engine, data_dir),
             say=lambda line: click.echo(line, err=True),
         )
     except KeyboardInterrupt:

@@ -62,14 +62,13 @@ def report(
     sources = read_sources(folder)
     check_place(path)
     if diagnose:
+        from kerasnets.compute.execution import Execution
         from kerasnets.report.missing_diagnoses import diagnose_collapsed
 
         try:
             diagnose_collapsed(
                 sources,
-                device=device,
-                engine=engine,
-                data_dir=data_dir,
+                execution=Execution(device, engine, data_dir),
                 say=lambda line: click.echo(line, err=True),
             )
         except KeyboardInterrupt:

@@ -129,9 +129,11 @@ def reproduce(
                 raise click.UsageError(
                     f"{option} has no effect with --dry-run, which trains nothing."
                 )
+    from kerasnets.compute.execution import Execution
     from kerasnets.paper.plan import chosen_rows, plan
     from kerasnets.paper.reconciliation.alternatives import reconciliation
 
+    execution = Execution(device, engine, data_dir)
     named = {name: value for name, value in assumptions.items() if value is not None}
     study = plan(out, scale=scale, seeds=seeds, assumptions=named)
     planned = reconciliation(study, reconciled_row) if reconciled_row else None
@@ -143,8 +145,7 @@ def reproduce(
         from kerasnets.paper.reproduction.estimate import estimate, estimate_runs
 
         measuring: dict[str, Any] = {
-            "device": device,
-            "engine": engine,
+            "execution": execution,
             "say": lambda line: click.echo(line, err=True),
         }
         if planned:
@@ -161,9 +162,7 @@ def reproduce(
         write_study_page(study, data_dir, lambda line: click.echo(line, err=True))
 
     settings: dict[str, Any] = {
-        "device": device,
-        "engine": engine,
-        "data_dir": data_dir,
+        "execution": execution,
         "jobs": jobs,
         "keep_checkpoints": keep_checkpoints,
         "wait": wait,

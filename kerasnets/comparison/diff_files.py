@@ -9,9 +9,10 @@ from kerasnets import runs
 from kerasnets.comparison.diff import Difference
 from kerasnets.comparison.diff_page import page
 from kerasnets.errors import DatasetError, InstallationError, RunError
-from kerasnets.evaluation.results import read_predictions, write_confusion
+from kerasnets.evaluation.results import write_confusion
 from kerasnets.figures import draw_confusion_change, draw_disagreements
 from kerasnets.runs import Run, write_csv, write_json, write_text
+from kerasnets.runs.results import read_predictions
 from kerasnets.storage.folders import prepare_folder
 
 DEFAULT_ROOT = Path("artifacts/differences")

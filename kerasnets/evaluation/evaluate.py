@@ -1,15 +1,17 @@
 """Measure a trained run on one of its splits, and write what was found."""
 
 import contextlib
+import dataclasses
 import logging
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from kerasnets import datasets, runs
-from kerasnets.compute import out_of_memory, runtime
+from kerasnets.compute import out_of_memory
+from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.datasets import preprocessing
 from kerasnets.datasets.pipeline.batches import evaluation_batches
@@ -17,9 +19,10 @@ from kerasnets.datasets.pipeline.host_pixels import HostPixels, place
 from kerasnets.engines import choice
 from kerasnets.errors import RunError, option, unknown
 from kerasnets.evaluation.metrics import Metrics, measure, predict_logits, softmax
-from kerasnets.evaluation.results import Predictions, write_results
+from kerasnets.evaluation.results import write_results
 from kerasnets.runs import SPLITS, Run
 from kerasnets.runs.records import environment
+from kerasnets.runs.results import Predictions
 from kerasnets.runs.status import progress
 from kerasnets.runs.trained import check_trained, follow_layout, load_model
 from kerasnets.statistics import collapsed_class
@@ -34,9 +37,8 @@ def evaluate(
     split: str = "test",
     first_batch: bool = False,
     batch_size: int = 256,
-    device: str = "auto",
-    engine: str = "auto",
-    data_dir: Path | str | None = None,
+    execution: Execution = DEFAULT,
+    **options: Unpack[ExecutionOptions],
 ) -> dict[str, Any]:
     """Measure a trained run and write the results into its folder.
 
@@ -56,9 +58,9 @@ def evaluate(
         first_batch: also count the confusion of the split's first
             `recipe.batch_size` images alone, as the paper's Figure 10 does.
         batch_size: most images a step, >= 1; decides the speed, not the results.
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        engine: what runs the network, one of `kerasnets.engines.choice.ENGINES`.
-        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+        execution: how to compute, and where the data is.
+        options: `device`, `engine`, `data_dir` and `deterministic` in the place of
+            the fields of `execution`.
 
     Returns:
         What metrics.json holds; docs/run-folder.md lists its keys and units.
@@ -69,6 +71,7 @@ def evaluate(
         BackendError: the device is not available.
         DatasetError: the dataset is.
     """
+    execution = dataclasses.replace(execution, **options)
     run = runs.opened(run)
     _check_asked(run, split, batch_size)
     check_trained(run)
@@ -76,11 +79,10 @@ def evaluate(
     with run.lock():  # or minutes of computing would end with nothing written
         recorded = environment(run)
         fed = preprocessing.read(run)
-    with runtime.session(device, run.recipe.precision) as session:
-        engine = choice.check(engine, session.device)
+    with execution.begin(run.recipe.precision) as (session, engine):
         model = load_model(run)
         follow_layout(model)
-        dataset = datasets.load_for(run.recipe, data_dir)
+        dataset = datasets.load_for(run.recipe, execution.data_dir)
         subset = getattr(datasets.partition(dataset, run.recipe), split)
         batches = evaluation_batches(
             run.recipe,

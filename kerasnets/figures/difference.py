@@ -8,7 +8,6 @@ from matplotlib.colors import FuncNorm
 
 from kerasnets import datasets, runs
 from kerasnets.catalog.titles import dataset_title
-from kerasnets.evaluation.results import Predictions, read_predictions
 from kerasnets.figures.confusion import (
     COUNTS_UP_TO,
     NAME_LENGTH,
@@ -21,6 +20,7 @@ from kerasnets.figures.examples import check_same_images
 from kerasnets.figures.gallery import Picture, Section, draw_gallery, evenly_chosen
 from kerasnets.figures.style import BLUE, INK, VERMILION, one_line, sheet
 from kerasnets.runs import Run
+from kerasnets.runs.results import Predictions, read_predictions
 
 _LABEL_LENGTH = 24
 _DARK = 0.55  # of the way to the ends of the colors, from where white text reads better

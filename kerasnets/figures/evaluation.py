@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from kerasnets import runs
-from kerasnets.evaluation.results import read_confusion
 from kerasnets.figures.confusion import draw_confusion
 from kerasnets.figures.curves import draw_curves
 from kerasnets.figures.examples import draw_examples
 from kerasnets.figures.style import run_title
 from kerasnets.runs import Run
+from kerasnets.runs.results import read_confusion
 
 
 def draw_evaluation(

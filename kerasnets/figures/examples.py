@@ -6,10 +6,10 @@ import numpy as np
 
 from kerasnets import datasets, runs
 from kerasnets.errors import RunError
-from kerasnets.evaluation.results import Predictions, read_predictions
 from kerasnets.figures.gallery import Picture, Section, draw_gallery, evenly_chosen
 from kerasnets.figures.style import BLUE, VERMILION, one_line, run_title
 from kerasnets.runs import Run
+from kerasnets.runs.results import Predictions, read_predictions
 
 NAME_LENGTH = 13  # letters of a class name that fit below an image
 

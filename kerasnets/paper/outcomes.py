@@ -10,7 +10,6 @@ from typing import Any
 from kerasnets import runs
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.titles import dataset_title, measured_name
-from kerasnets.errors import RunError
 from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
 from kerasnets.paper.rows import PAPER
 from kerasnets.paper.verdict import (
@@ -23,15 +22,15 @@ from kerasnets.paper.verdict import (
 )
 from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
-from kerasnets.runs.results import BEST_EPOCH_FOLDER
+from kerasnets.runs.records import begun_environment, training_s
+from kerasnets.runs.results import BEST_EPOCH_FOLDER, METRICS_FILE, read_metrics
 from kerasnets.runs.status import progress
-from kerasnets.storage.schema import METRICS, Field
 
 FINISHED, FAILED, BEGUN, NOT_BEGUN = "finished", "failed", "begun", "not begun"
 
 # examples.png is drawn when all else is there. The network itself is not asked for: a
 # published study comes without weights.
-_LAST_FILES = ("metrics.json", "examples.png")
+_LAST_FILES = (METRICS_FILE, "examples.png")
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,8 @@ def outcome(place: RunsFolder, planned: PlannedRun) -> Outcome:
         failure = str(runs.read_json(place.failure_file(planned)).get("error", ""))
     elif runs.is_run(path):
         state = BEGUN
-    history = Run(path, planned.recipe).history
+    run = Run(path, planned.recipe)
+    history = run.history
     stopped = progress(runs.load(path)).reason if runs.is_run(path) else ""
     return Outcome(
         planned.row,
@@ -158,11 +158,11 @@ def outcome(place: RunsFolder, planned: PlannedRun) -> Outcome:
         state,
         len(history),
         failure,
-        runs.read_json(path / "metrics.json") if state == FINISHED else None,
-        _read_if_there(path / "environment.json"),
+        read_metrics(path) if state == FINISHED else None,
+        begun_environment(run),
         _monitored(planned, history) if history else None,
         _best_epoch_accuracy(path),
-        _seconds(path / "epoch_times.csv"),
+        training_s(run),
         stopped,
     )
 
@@ -188,26 +188,10 @@ def _monitored(planned: PlannedRun, history: list[dict[str, float]]) -> Monitore
 
 
 def _best_epoch_accuracy(path: Path) -> float | None:
-    metrics = _read_if_there(path / BEST_EPOCH_FOLDER / "metrics.json", METRICS)
-    return None if metrics is None else 100 * metrics["accuracy"]
-
-
-def _seconds(path: Path) -> float:
-    if not path.exists():
-        return 0.0
-    try:
-        return sum(
-            float(row["train_s"]) + float(row["validation_s"])
-            for row in runs.read_csv(path)
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path} holds something other than numbers.") from error
-
-
-def _read_if_there(
-    path: Path, fields: Mapping[str, Field] | None = None
-) -> dict[str, Any] | None:
-    return runs.read_json(path, fields) if path.exists() else None
+    folder = path / BEST_EPOCH_FOLDER
+    if not (folder / METRICS_FILE).exists():
+        return None
+    return 100 * read_metrics(folder)["accuracy"]
 
 
 @dataclass(frozen=True)

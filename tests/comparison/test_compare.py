@@ -166,7 +166,7 @@ COLUMNS = ",".join(runs.HISTORY_COLUMNS)
         ("history.csv", f"{COLUMNS}\n1,1,0.5,nan,0.5\n", "finite"),
         ("epoch_times.csv", "epoch,train_s\n1,a\n", "does not hold epoch times"),
         ("environment.json", "{}", "lacks the field 'dataset_fingerprint'"),
-        ("metrics.json", "{}", "lacks accuracy"),
+        ("metrics.json", "{}", "lacks the field 'network'"),
         ("metrics.json", "[", "is damaged"),
         ("predictions.csv", "index,label\n", "lacks the column"),
     ],

@@ -143,7 +143,7 @@ def test_the_disk_may_fill_up_at_any_write_of_preparing(tmp_path, monkeypatch, s
 def test_the_command_says_that_the_disk_is_full(tmp_path, monkeypatch, capsys):
     from kerasnets.cli import main as cli
 
-    monkeypatch.setattr("kerasnets.training.fit.network", small_run.network)
+    monkeypatch.setattr("kerasnets.training.compile.from_recipe", small_run.network)
     words = "fit resnet18 --dataset digits --image-size 8 --limit 60 --batch-size 10"
     with failing_disk(tmp_path, 40, stays_full=True):
         assert cli._run([*words.split(), "-q", "--out", str(tmp_path / "run")]) == 1
@@ -216,7 +216,7 @@ def test_out_of_memory_proposes_half_the_batch(tmp_path, error, expected):
 def test_a_network_that_does_not_fit_is_one_line_and_leaves_no_run(
     tmp_path, monkeypatch
 ):
-    def network(recipe, dataset):
+    def network(recipe, image_shape, num_classes):
         return keras.Model(keras.Input((8, 8, 1)), keras.ops.zeros((2**40, 2**10)))
 
     monkeypatch.setattr(small_run, "network", network)

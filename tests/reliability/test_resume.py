@@ -170,8 +170,8 @@ def test_a_run_from_before_it_was_recorded_goes_on_with_its_weights(
     monkeypatch.setattr(
         small_run,
         "network",
-        lambda recipe, dataset: (
-            drawn.append(recipe.initial_weights) or original(recipe, dataset)
+        lambda recipe, *shapes: (
+            drawn.append(recipe.initial_weights) or original(recipe, *shapes)
         ),
     )
     run = small_run.fit(path, resume=True, engine=engine)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kerasnets.evaluation.results import read_confusion
 from kerasnets.report.html import Html, element, paragraph, picture, scrolled, section
 from kerasnets.report.sources import Record
+from kerasnets.runs.results import read_confusion
 
 CELLS_UP_TO = 30  # classes; beyond, a picture is easier to read
 

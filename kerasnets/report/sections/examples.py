@@ -9,7 +9,6 @@ import numpy as np
 from kerasnets import datasets
 from kerasnets.catalog.locations import is_at_hand
 from kerasnets.errors import RunError
-from kerasnets.evaluation.results import Predictions, read_confusion
 from kerasnets.figures.examples import check_same_images
 from kerasnets.report.html import (
     Html,
@@ -22,6 +21,7 @@ from kerasnets.report.html import (
     thumbnail,
 )
 from kerasnets.report.sources import Record
+from kerasnets.runs.results import Predictions, read_confusion
 
 PAIRS = 5  # of classes, for each run
 IMAGES = 6  # for each pair

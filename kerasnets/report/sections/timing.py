@@ -1,19 +1,18 @@
 """How long each epoch took."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from statistics import median
 
-from kerasnets.errors import RunError
 from kerasnets.report.html import Html, folded, paragraph, section, table
 from kerasnets.report.sources import Record
-from kerasnets.runs import read_csv
+from kerasnets.runs.records import EpochTime, epoch_times
 from kerasnets.text import TextTable
 from kerasnets.training.callbacks.progress import duration
 
 
 def timing_section(records: Sequence[Record]) -> Html:
     """Seconds, speed, waiting and memory of each run, and all of its epochs."""
-    times = {record.label: _epochs(record) for record in records}
+    times = {record.label: epoch_times(record.run) for record in records}
     timed = {label: rows for label, rows in times.items() if rows}
     if not timed:
         return Html()
@@ -46,59 +45,34 @@ def timing_section(records: Sequence[Record]) -> Html:
     )
 
 
-def _epochs(record: Record) -> list[dict[str, float | None]]:
-    """Rows of epoch_times.csv as numbers; None where a cell is empty."""
-    path = record.run.path / "epoch_times.csv"
-    if not path.exists():
-        return []
-    needed = {"epoch", "train_s", "validation_s", "train_images_per_s", "data_wait_s"}
-    try:
-        rows = [
-            {name: float(value) if value else None for name, value in row.items()}
-            for row in read_csv(path)
-        ]
-    except (TypeError, ValueError) as error:
-        raise RunError(f"{path} does not hold epoch times.") from error
-    if any(row.get(name) is None for row in rows for name in needed):
-        raise RunError(f"{path} does not hold epoch times.")
-    return rows
-
-
-def _column(rows: Sequence[dict[str, float | None]], name: str) -> Iterator[float]:
-    return (value for row in rows if (value := row.get(name)) is not None)
-
-
-def _run(label: str, rows: Sequence[dict[str, float | None]]) -> tuple[str, ...]:
-    train, validation = (list(_column(rows, n)) for n in ("train_s", "validation_s"))
-    whole = [sum(pair) for pair in zip(train, validation, strict=True)]
-    memory = max(_column(rows, "peak_memory_mb"), default=None)
+def _run(label: str, epochs: Sequence[EpochTime]) -> tuple[str, ...]:
+    whole = [epoch.seconds for epoch in epochs]
+    waited = sum(epoch.data_wait_s for epoch in epochs)
+    memory = [x.peak_memory_mb for x in epochs if x.peak_memory_mb is not None]
     return (
         label,
-        str(len(rows)),
+        str(len(epochs)),
         f"{whole[0]:.1f}",
         f"{median(whole):.1f}",
-        f"{median(validation):.1f}",
-        f"{median(_column(rows, 'train_images_per_s')):,.0f}",
-        f"{sum(_column(rows, 'data_wait_s')) / (sum(train) or 1):.1%}",
-        "" if memory is None else f"{memory:,.0f}",
+        f"{median(epoch.validation_s for epoch in epochs):.1f}",
+        f"{median(epoch.train_images_per_s for epoch in epochs):,.0f}",
+        f"{waited / (sum(epoch.train_s for epoch in epochs) or 1):.1%}",
+        f"{max(memory):,.0f}" if memory else "",
         duration(sum(whole)),
     )
 
 
-def _each(rows: Sequence[dict[str, float | None]]) -> TextTable:
+def _each(epochs: Sequence[EpochTime]) -> TextTable:
     return TextTable(
         ("Epoch", "Training (s)", "Validation (s)", "Images/s", "Waiting for data (s)"),
         tuple(
-            tuple(
-                f"{row[name]:{form}}"
-                for name, form in (
-                    ("epoch", ".0f"),
-                    ("train_s", ".2f"),
-                    ("validation_s", ".2f"),
-                    ("train_images_per_s", ",.0f"),
-                    ("data_wait_s", ".2f"),
-                )
+            (
+                str(one.epoch),
+                f"{one.train_s:.2f}",
+                f"{one.validation_s:.2f}",
+                f"{one.train_images_per_s:,.0f}",
+                f"{one.data_wait_s:.2f}",
             )
-            for row in rows
+            for one in epochs
         ),
     )
