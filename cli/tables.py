@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from kerasnets import text
 from kerasnets.catalog.locations import data_folder_if_any
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.catalog.titles import dataset_title, measured_name, network_title
@@ -23,7 +25,7 @@ from kerasnets.runs.status import (
     STOPPED,
     RunState,
 )
-from kerasnets.text import TextTable, duration, file_size
+from kerasnets.text import duration, file_size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -234,26 +236,41 @@ def _screen() -> "Console":
     return screen
 
 
-def print_tables(*tables: TextTable) -> None:
-    """Print tables of ready cells, each as a list of its rows where the screen is too
+def print_page(page: text.Page) -> None:
+    """Print what a page has for a terminal, its tables as far as they have rows."""
+    after_text = False
+    for part in page.brief:
+        if not isinstance(part, text.Table):
+            bullets = part if isinstance(part, text.Bullets) else text.Bullets([part])
+            for one in bullets.lines:
+                click.echo(f"{bullets.lead}{line(one)}")
+            after_text = True
+        elif part.rows:
+            if after_text:
+                click.echo()
+            print_table(part)
+            after_text = False
+
+
+def print_table(cells: text.Table) -> None:
+    """Print a table of ready cells, as a list of its rows where the screen is too
     narrow for it."""
     screen = _screen()
-    for text in tables:
-        table = Table(box=None, header_style="bold")
-        for index, column in enumerate(text.columns):
-            side: JustifyMethod = "right" if text.is_number(index) else "left"
-            table.add_column(shown(column), justify=side, overflow="fold")
-        for row in text.rows:
-            table.add_row(*map(shown, row))
-        if screen.measure(table).maximum <= screen.width:
-            screen.print(table, "")
-            continue
-        for first, *others in text.rows:
-            screen.print(Text(shown(first), "bold"))
-            for column, cell in zip(text.columns[1:], others, strict=True):
-                if cell:
-                    screen.print(f"  {shown(column)}: {shown(cell)}")
-        screen.print()
+    table = Table(box=None, header_style="bold")
+    for index, column in enumerate(cells.columns):
+        side: JustifyMethod = "right" if cells.is_number(index) else "left"
+        table.add_column(shown(column), justify=side, overflow="fold")
+    for row in cells.rows:
+        table.add_row(*map(shown, row))
+    if screen.measure(table).maximum <= screen.width:
+        screen.print(table, "")
+        return
+    for first, *others in cells.rows:
+        screen.print(Text(shown(first), "bold"))
+        for column, cell in zip(cells.columns[1:], others, strict=True):
+            if cell:
+                screen.print(f"  {shown(column)}: {shown(cell)}")
+    screen.print()
 
 
 def trials_table(trials: Sequence["Trial"]) -> Table:
@@ -314,11 +331,11 @@ def study_table(results: "Results") -> Table:
     return table
 
 
-def parity_table(result: "Parity") -> TextTable:
+def parity_table(result: "Parity") -> text.Table:
     """Networks and backends, with their largest differences from the first backend."""
     from kerasnets.parity import STEPS
 
-    return TextTable(
+    return text.Table(
         (
             "network",
             "backend",

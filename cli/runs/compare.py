@@ -47,7 +47,7 @@ def compare(names: tuple[str, ...], out: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(comparison.to_json(), indent=2))
         return
 
-    from kerasnets.cli.tables import print_tables
+    from kerasnets.cli.tables import print_table
     from kerasnets.comparison.compare_page import (
         accuracy_table,
         cost_table,
@@ -56,7 +56,9 @@ def compare(names: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     )
 
     tables = accuracy_table(comparison), cost_table(comparison), pairs_table(comparison)
-    print_tables(*(table for table in tables if table.rows))
+    for table in tables:
+        if table.rows:
+            print_table(table)
     for note in comparison.notes:
         click.echo(f"note: {line(note)}")
     for front in front_lines(comparison):

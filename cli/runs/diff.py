@@ -56,7 +56,7 @@ def diff(
         click.echo(json.dumps(difference.to_json(), indent=2))
         return
 
-    from kerasnets.cli.tables import print_tables
+    from kerasnets.cli.tables import print_table
     from kerasnets.comparison.diff_page import (
         changes_table,
         data_line,
@@ -67,12 +67,12 @@ def diff(
 
     changes = (*difference.recipe, *difference.environment)
     if changes:
-        print_tables(changes_table(difference, changes))
+        print_table(changes_table(difference, changes))
     click.echo(f"{line(data_line(difference))}\n")
     if difference.reached:
-        print_tables(reached_table(difference))
+        print_table(reached_table(difference))
     if difference.outcomes:
-        print_tables(outcomes_table(difference, difference.outcomes))
+        print_table(outcomes_table(difference, difference.outcomes))
         click.echo(line(verdict_line(difference, difference.outcomes)))
     for note in difference.notes:
         click.echo(f"note: {line(note)}")

@@ -35,9 +35,9 @@ def parity(networks: tuple[str, ...], as_json: bool) -> int:
         click.echo(json.dumps(result.to_json(), indent=2))
         return status
 
-    from kerasnets.cli.tables import parity_table, print_tables
+    from kerasnets.cli.tables import parity_table, print_table
 
-    print_tables(parity_table(result))
+    print_table(parity_table(result))
     named = [f"{name} {version}" for name, version in result.versions.items()]
     click.echo(
         f"largest differences between {named[0]} and {', '.join(named[1:])}; those "

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from kerasnets.catalog.titles import dataset_title
 from kerasnets.comparison.compare import Comparison
 from kerasnets.text import (
-    TextTable,
+    Table,
     giga,
     markdown_page,
     markdown_text,
@@ -74,10 +74,10 @@ def page(comparison: Comparison, figures: Collection[str] = ()) -> str:
     return markdown_page(parts)
 
 
-def accuracy_table(comparison: Comparison) -> TextTable:
+def accuracy_table(comparison: Comparison) -> Table:
     """What each run reached."""
     several = len({row.dataset for row in comparison.rows}) > 1
-    return TextTable(
+    return Table(
         (
             "run",
             "network",
@@ -107,10 +107,10 @@ def accuracy_table(comparison: Comparison) -> TextTable:
     )
 
 
-def cost_table(comparison: Comparison) -> TextTable:
+def cost_table(comparison: Comparison) -> Table:
     """What each run costs."""
     counted = any(row.energy_j is not None for row in comparison.rows)
-    return TextTable(
+    return Table(
         (
             "run",
             "parameters",
@@ -139,9 +139,9 @@ def _kilojoules(joules: float | None) -> str:
     return "" if joules is None else f"{joules / 1000:,.1f}"
 
 
-def pairs_table(comparison: Comparison) -> TextTable:
+def pairs_table(comparison: Comparison) -> Table:
     """One line a pair."""
-    return TextTable(
+    return Table(
         (
             "first",
             "second",
@@ -170,10 +170,10 @@ def pairs_table(comparison: Comparison) -> TextTable:
     )
 
 
-def agreement_table(comparison: Comparison) -> TextTable:
+def agreement_table(comparison: Comparison) -> Table:
     """A line and a column for each run."""
     names = tuple(row.label for row in comparison.rows)
-    return TextTable(
+    return Table(
         ("", *names),
         tuple(
             (name, *map(percent, shares))

@@ -6,7 +6,7 @@ from typing import Any
 
 from kerasnets.comparison.diff import Change, Difference, Outcomes
 from kerasnets.text import (
-    TextTable,
+    Table,
     markdown_page,
     markdown_text,
     p_value,
@@ -59,10 +59,10 @@ def _changes_or_none(difference: Difference, changes: Sequence["Change"]) -> str
     return changes_table(difference, changes).markdown()
 
 
-def changes_table(difference: Difference, changes: Sequence["Change"]) -> TextTable:
+def changes_table(difference: Difference, changes: Sequence["Change"]) -> Table:
     """One line for each setting or fact that differs."""
     first, second = difference.first, difference.second
-    return TextTable(
+    return Table(
         ("", first, second),
         tuple(
             (change.name, _value(change.first), _value(change.second))
@@ -87,10 +87,10 @@ def data_line(difference: Difference) -> str:
     }[difference.same_data]
 
 
-def reached_table(difference: Difference) -> TextTable:
+def reached_table(difference: Difference) -> Table:
     """Epoch and time at which each run came to an accuracy."""
     first, second = difference.first, difference.second
-    return TextTable(
+    return Table(
         (
             "validation accuracy",
             *(
@@ -120,7 +120,7 @@ def _time(seconds: float | None) -> str:
     return "–" if seconds is None else duration(seconds)
 
 
-def outcomes_table(difference: Difference, found: "Outcomes") -> TextTable:
+def outcomes_table(difference: Difference, found: "Outcomes") -> Table:
     """How many test images come to which outcome."""
     counts = {
         "both right": found.both_right,
@@ -130,7 +130,7 @@ def outcomes_table(difference: Difference, found: "Outcomes") -> TextTable:
         "both wrong, different classes": found.both_wrong_apart,
     }
     images = sum(counts.values())
-    return TextTable(
+    return Table(
         ("outcome", "images", "share"),
         tuple(
             (outcome, f"{count:,}", percent(count / images))
@@ -150,7 +150,7 @@ def verdict_line(difference: Difference, found: "Outcomes") -> str:
     )
 
 
-def turned_table(difference: Difference, found: "Outcomes") -> TextTable:
+def turned_table(difference: Difference, found: "Outcomes") -> Table:
     """The cells of the confusion matrix that changed most."""
     names = found.class_names
     cells = [
@@ -160,7 +160,7 @@ def turned_table(difference: Difference, found: "Outcomes") -> TextTable:
         if count
     ]
     cells.sort(key=lambda cell: (-abs(cell[0]), cell[1:]))
-    return TextTable(
+    return Table(
         ("true class", "predicted class", f"{difference.second} − {difference.first}"),
         tuple(
             (names[label], names[prediction], f"{count:+,}")

@@ -10,7 +10,7 @@ from kerasnets.diagnosis.record import Diagnosis
 from kerasnets.diagnosis.trial import STATISTICS_BATCHES, Trial
 from kerasnets.diagnosis.variants import MODIFIED, Variant, named_variants
 from kerasnets.evaluation.layer_signals import LayerSignal
-from kerasnets.text import TextTable
+from kerasnets.text import Table
 
 TRIAL_COLUMNS = (
     "variant",
@@ -227,7 +227,7 @@ def _short(trial: Trial) -> str:
     return f"{trial.outcome}{score}"
 
 
-def switches_table(trials: Sequence[Trial]) -> TextTable | None:
+def switches_table(trials: Sequence[Trial]) -> Table | None:
     """Batch norm × initialization, for each learning rate and momentum: accuracy and
     outcome. None where no more than two of the four were tried."""
     found = {(t.variant, t.learning_rate, t.momentum): t for t in trials}
@@ -240,7 +240,7 @@ def switches_table(trials: Sequence[Trial]) -> TextTable | None:
             return trial.outcome if trial else ""
         return f"{trial.accuracy:.2%}, {trial.outcome}"
 
-    return TextTable(
+    return Table(
         ("", "lr", "momentum", "without batch norm", "with batch norm"),
         tuple(
             (

@@ -20,7 +20,7 @@ from kerasnets.paper.tables import (
     paper_table,
     references_table,
 )
-from kerasnets.text import TextTable
+from kerasnets.text import Table
 
 COLUMNS = (
     "row",
@@ -178,9 +178,9 @@ def _what(results: Results) -> str:
     return "\n".join(f"- {line}" for line in lines if line)
 
 
-def _checked(claims: Sequence[Claim]) -> TextTable:
+def _checked(claims: Sequence[Claim]) -> Table:
     columns = ("Section", "The paper says", "", "What was found")
-    return TextTable(
+    return Table(
         columns,
         tuple((c.section, c.sentence, c.status, c.finding) for c in claims),
         words=columns,

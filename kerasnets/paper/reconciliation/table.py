@@ -11,7 +11,7 @@ from kerasnets.paper.reconciliation.alternatives import Reconciliation, not_trie
 from kerasnets.paper.results import machines
 from kerasnets.paper.verdict import Interval, interval, scaled_down
 from kerasnets.recipe import PAPER
-from kerasnets.text import TextTable
+from kerasnets.text import Table
 
 UNCHANGED = "unchanged"
 
@@ -208,7 +208,7 @@ def _without_result(outcomes: Sequence[Outcome], epochs: int) -> str:
     return f"not run to its end: {farthest.epochs} of {epochs} epochs"
 
 
-def findings_table(reconciled: Reconciled) -> TextTable:
+def findings_table(reconciled: Reconciled) -> Table:
     """What was assumed, the result, the paper's, and whether it is inside."""
     paper = f"{reconciled.paper_accuracy:.2f} %"
     rows = [
@@ -225,7 +225,7 @@ def findings_table(reconciled: Reconciled) -> TextTable:
         (assumed, "", paper, "", f"not tried: {reason}")
         for assumed, reason in reconciled.not_tried.items()
     ]
-    return TextTable(
+    return Table(
         (
             "What was assumed",
             "Ours (95 % interval)",

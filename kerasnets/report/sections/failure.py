@@ -24,7 +24,7 @@ from kerasnets.report.html import (
     table,
 )
 from kerasnets.report.sources import Record, Sources
-from kerasnets.text import TextTable
+from kerasnets.text import Table
 
 FOLDER = "diagnoses"  # in the folder that is reported on
 
@@ -176,7 +176,7 @@ def _diagnosis(found: FoundDiagnosis) -> Html:
         f"{network_title(recipe.network)} on {dataset_title(recipe.dataset)}: its "
         f"first {found.steps} steps"
     )
-    trials = TextTable(
+    trials = Table(
         TRIAL_COLUMNS,
         tuple(tuple(trial_cells(trial)) for trial in found.trials),
         words=("top class", "outcome"),

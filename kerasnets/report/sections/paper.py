@@ -27,7 +27,7 @@ from kerasnets.recipe import PAPER, Recipe
 from kerasnets.report.html import Html, element, folded, paragraph, section, table
 from kerasnets.report.sources import Record, Sources
 from kerasnets.runs.status import STOPPED, progress
-from kerasnets.text import TextTable
+from kerasnets.text import Table
 
 # Fields that tell the paper's rows of one dataset apart.
 _TELLING = ("network", "dataset", "batch_norm", "glorot", "dropout")
@@ -81,7 +81,7 @@ def paper_row(recipe: Recipe) -> str | None:
     return None
 
 
-def runs_table(records: Sequence[Record]) -> TextTable:
+def runs_table(records: Sequence[Record]) -> Table:
     """Runs outside of a study that are one of the paper's rows, and are evaluated."""
     rows = []
     for record in records:
@@ -103,7 +103,7 @@ def runs_table(records: Sequence[Record]) -> TextTable:
                 str(_verdict(record, row)),
             )
         )
-    return TextTable(
+    return Table(
         (
             "Run",
             "The paper's row",

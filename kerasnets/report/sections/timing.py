@@ -7,7 +7,7 @@ from kerasnets.errors import RunError
 from kerasnets.report.html import Html, folded, paragraph, section, table
 from kerasnets.report.sources import Record
 from kerasnets.runs import read_csv
-from kerasnets.text import TextTable
+from kerasnets.text import Table
 from kerasnets.training.callbacks.progress import duration
 
 
@@ -17,7 +17,7 @@ def timing_section(records: Sequence[Record]) -> Html:
     timed = {label: rows for label, rows in times.items() if rows}
     if not timed:
         return Html()
-    whole = TextTable(
+    whole = Table(
         (
             "Run",
             "Epochs",
@@ -85,8 +85,8 @@ def _run(label: str, rows: Sequence[dict[str, float | None]]) -> tuple[str, ...]
     )
 
 
-def _each(rows: Sequence[dict[str, float | None]]) -> TextTable:
-    return TextTable(
+def _each(rows: Sequence[dict[str, float | None]]) -> Table:
+    return Table(
         ("Epoch", "Training (s)", "Validation (s)", "Images/s", "Waiting for data (s)"),
         tuple(
             tuple(
