@@ -312,16 +312,16 @@ def estimates_table(study: "Study", estimates: "Sequence[Estimate]") -> Table:
 
 def study_table(results: "Results") -> Table:
     """The paper's tables with ours and the verdicts."""
-    table = _table(
-        ("row", "paper", "ours", "95 % interval", "verdict"), right=(1, 2, 3)
-    )
+    from kerasnets.statistics import INTERVAL
+
+    table = _table(("row", "paper", "ours", INTERVAL, "verdict"), right=(1, 2, 3))
     for cell in results.cells:
         found = cell.interval
         table.add_row(
             cell.name,
             f"{cell.paper_accuracy:.2f}",
             "" if cell.accuracy is None else f"{cell.accuracy:.2f}",
-            "" if found is None else f"{found.low:.2f}–{found.high:.2f}",
+            "" if found is None else f"{100 * found.low:.2f}–{100 * found.high:.2f}",
             cell.verdict.outcome,
         )
     table.caption = (

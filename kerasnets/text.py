@@ -2,12 +2,9 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TypeVar
-
-Item = TypeVar("Item")
 
 
 class Code(str):
@@ -27,25 +24,18 @@ class Table:
             they are in `words`.
         rows: one cell a column; "" where there is nothing to say.
         words: headings of the columns that are no numbers.
-        title: what the table holds, for readers who do not see it.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     words: tuple[str, ...] = ()
-    title: str = ""
 
     @classmethod
     def of(
-        cls,
-        items: Iterable[Item],
-        columns: Mapping[str, Callable[[Item], str]],
-        words: tuple[str, ...] = (),
-        title: str = "",
+        cls, columns: Mapping[str, Sequence[str]], words: tuple[str, ...] = ()
     ) -> "Table":
-        """One row an item; each column gives its cell from the item."""
-        rows = (tuple(cell(item) for cell in columns.values()) for item in items)
-        return cls(tuple(columns), tuple(rows), words, title)
+        """From each column's cells."""
+        return cls(tuple(columns), tuple(zip(*columns.values(), strict=True)), words)
 
     def is_number(self, column: int) -> bool:
         return column > 0 and self.columns[column] not in self.words
@@ -60,8 +50,8 @@ class Table:
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
     def html(self) -> str:
-        """A table which can be scrolled, and which style sheets can turn into a list
-        of its rows: every cell knows its heading."""
+        """A table that a style sheet can turn into a list of its rows: every cell
+        knows its heading."""
         labels = list(map(escape, self.columns))
         head = "".join(f'<th scope="col">{label}</th>' for label in labels)
         body = ""
@@ -72,9 +62,8 @@ class Table:
                 body += f'<td{kind} data-label="{labels[index]}">{escape(cell)}</td>'
             body += "</tr>"
         return (
-            f'<div class="scroll" role="region" aria-label="{escape(self.title)}" '
-            f'tabindex="0"><table class="listed"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{body}</tbody></table></div>"
+            f'<table class="listed"><thead><tr>{head}</tr></thead>'
+            f"<tbody>{body}</tbody></table>"
         )
 
 

@@ -116,8 +116,7 @@ def _ours(cell: Cell) -> str:
     if cell.accuracy is None or cell.interval is None:
         return ""
     seeds = f", {len(cell.finished)} seeds" if len(cell.finished) > 1 else ""
-    low, high = cell.interval.low, cell.interval.high
-    return f"{cell.accuracy:.2f} % ({low:.2f} to {high:.2f}{seeds})"
+    return f"{cell.accuracy:.2f} % ({cell.interval.percent()}{seeds})"
 
 
 def _verdict(cell: Cell) -> str:
