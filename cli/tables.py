@@ -30,7 +30,6 @@ from kerasnets.text import duration, file_size
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from kerasnets.diagnosis.trial import Trial
     from kerasnets.paper.plan import Study
     from kerasnets.paper.reproduction.estimate import Estimate
     from kerasnets.paper.results import Results
@@ -271,18 +270,6 @@ def print_table(cells: text.Table) -> None:
             if cell:
                 screen.print(f"  {shown(column)}: {shown(cell)}")
     screen.print()
-
-
-def trials_table(trials: Sequence["Trial"]) -> Table:
-    """What became of each variant that a diagnosis trained, 80 columns wide."""
-    from kerasnets.diagnosis.summary import TRIAL_COLUMNS, trial_cells
-
-    columns = [name for name in TRIAL_COLUMNS if name != "entropy"]
-    table = _table(columns, right=(1, 2, 3, 4))
-    for trial in trials:
-        cells = dict(zip(TRIAL_COLUMNS, trial_cells(trial), strict=True))
-        table.add_row(*(cells[name] for name in columns))
-    return table
 
 
 def estimates_table(study: "Study", estimates: "Sequence[Estimate]") -> Table:
