@@ -259,9 +259,8 @@ def test_one_paragraph_whatever_happens():
         text = verdict(diagnosis)
         assert "\n" not in text and "  " not in text and "None" not in text
         # Two initializations and four trials.
-        tables = [
-            x for x in page(diagnosis).markdown().splitlines() if x.startswith("| ")
-        ]
+        lines = page(diagnosis).markdown().splitlines()
+        tables = [x for x in lines if x.startswith("| ")]
         assert len([x for x in tables if "---" not in x]) == 2 + 4 + 2
 
     holds()

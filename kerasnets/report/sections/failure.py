@@ -176,6 +176,7 @@ def _diagnosis(found: FoundDiagnosis) -> Html:
         f"first {found.steps} steps"
     )
     switches = switches_table(found.trials)
+    trials = trials_table(found.trials)
     figure = (
         picture(found.figure, "Signal and gradient by depth")
         if found.figure.exists()
@@ -189,9 +190,7 @@ def _diagnosis(found: FoundDiagnosis) -> Html:
             table(switches, "Batch norm by initialization") if switches else Html(),
             folded(
                 "Every trial",
-                table(
-                    trials_table(found.trials), "Trials, one thing switched at a time"
-                ),
+                table(trials, "Trials, one thing switched at a time"),
             ),
             figure,
         ]
