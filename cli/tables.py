@@ -75,10 +75,10 @@ def datasets_table(data_dir: Path | None) -> Table:
         table.add_row(
             known.name,
             known.state + mb,
-            _count(known.train),
-            _count(known.test),
+            text.number(known.train, ","),
+            text.number(known.test, ","),
             f"{size}×{size} {channels}" if size else "",
-            _count(known.classes),
+            text.number(known.classes, ","),
         )
     folder = data_folder_if_any(data_dir)
     table.caption = (
@@ -103,9 +103,9 @@ def runs_table(root: Path, states: Sequence[RunState]) -> Table:
             shown(one.path.name if name == "." else name),
             Text(one.state, _COLORS[one.state]),
             "" if one.epochs is None else f"{one.epochs_done}/{one.epochs}",
-            _percent(one.best_val_accuracy),
-            _percent(one.last_val_accuracy),
-            _percent(one.test_accuracy),
+            text.percent(one.best_val_accuracy),
+            text.percent(one.last_val_accuracy),
+            text.percent(one.test_accuracy),
             "" if one.seconds is None else duration(one.seconds),
             file_size(one.size),
         )
@@ -188,9 +188,7 @@ def benchmark_table(reports: Sequence[dict[str, Any]]) -> Table:
                         _short(name),
                         f"{numbers['images_per_s']:,.1f}",
                         _times_faster(part["ratios"].get(name)),
-                        f"{numbers['compile_s']:.0f} s"
-                        if "compile_s" in numbers
-                        else "",
+                        _compiled_in(numbers),
                     )
                 for name in part["failed"]:
                     table.add_row(report["network"], label, _short(name), "failed")
@@ -274,8 +272,6 @@ def print_table(cells: text.Table) -> None:
 
 def estimates_table(study: "Study", estimates: "Sequence[Estimate]") -> Table:
     """What a study would run, and for how long."""
-    from kerasnets.training.callbacks.progress import duration
-
     table = _table(
         ("run", "training images", "epochs", "state", "time left"), right=(1, 2, 4)
     )
@@ -364,14 +360,6 @@ def _table(columns: Sequence[str], right: Sequence[int]) -> Table:
             no_wrap=True,
         )
     return table
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.2%}"
-
-
-def _count(number: int | None) -> str:
-    return "" if number is None else f"{number:,}"
 
 
 _CLASSES_SHOWN = 20

@@ -47,20 +47,14 @@ def reached(first: Run, second: Run) -> tuple[Reached, ...]:
         RunError: a run has no finished epoch, or damaged records.
     """
     curves = learning_curve(first), learning_curve(second)
-    found: list[Reached] = []
+    found: dict[tuple[int | None, ...], Reached] = {}
     for level in LEVELS:
         moments = [_moment(curve, level) for curve in curves]
         if moments == [(None, None)] * 2:
             break
-        entry = Reached(level, *moments[0], *moments[1])
-        if found and _epochs(found[-1]) == _epochs(entry):
-            found.pop()
-        found.append(entry)
-    return tuple(found)
-
-
-def _epochs(entry: Reached) -> tuple[int | None, int | None]:
-    return entry.first_epoch, entry.second_epoch
+        epochs = tuple(epoch for epoch, _ in moments)
+        found[epochs] = Reached(level, *moments[0], *moments[1])
+    return tuple(found.values())
 
 
 def _moment(curve: LearningCurve, level: float) -> tuple[int | None, float | None]:
