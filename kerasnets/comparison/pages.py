@@ -142,13 +142,9 @@ def pairs_table(comparison: Comparison) -> Table:
 def agreement_table(comparison: Comparison) -> Table:
     """A line and a column for each run."""
     names = tuple(row.label for row in comparison.rows)
-    return Table(
-        ("", *names),
-        tuple(
-            (name, *map(percent, shares))
-            for name, shares in zip(names, comparison.agreement, strict=True)
-        ),
-    )
+    cells = (tuple(map(percent, shares)) for shares in comparison.agreement)
+    rows = ((name, *line) for name, line in zip(names, cells, strict=True))
+    return Table(("", *names), tuple(rows))
 
 
 def front_lines(comparison: Comparison) -> list[str]:
@@ -220,10 +216,7 @@ def changes_table(difference: Difference, changes: Sequence[Change]) -> Table:
     sides = difference.first, difference.second
     return Table(
         ("", *sides),
-        tuple(
-            (change.name, _value(change.first), _value(change.second))
-            for change in changes
-        ),
+        tuple((one.name, _value(one.first), _value(one.second)) for one in changes),
         words=sides,
     )
 
@@ -262,12 +255,12 @@ def outcomes_table(difference: Difference, found: Outcomes) -> Table:
         "both wrong, different classes": found.both_wrong_apart,
     }
     images = sum(counts.values())
-    return Table(
-        ("outcome", "images", "share"),
-        tuple(
-            (outcome, f"{count:,}", percent(count / images))
-            for outcome, count in counts.items()
-        ),
+    return Table.of(
+        {
+            "outcome": list(counts),
+            "images": [f"{count:,}" for count in counts.values()],
+            "share": [percent(count / images) for count in counts.values()],
+        }
     )
 
 
