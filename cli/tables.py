@@ -240,7 +240,7 @@ def print_page(page: text.Page) -> None:
         if not isinstance(part, text.Table):
             bullets = part if isinstance(part, text.Bullets) else text.Bullets([part])
             for one in bullets.lines:
-                click.echo(f"{bullets.lead}{line(one)}")
+                click.echo(f"{bullets.lead}{line(text.plain(one))}")
             after_text = True
         elif part.rows:
             if after_text:

@@ -98,7 +98,7 @@ class Paragraph:
 class Bullets:
     """A list of lines; `lead` stands before each on a terminal."""
 
-    lines: Sequence[str] | Sequence[Text]
+    lines: Sequence[Text]
     lead: str = ""
 
     def markdown(self) -> str:
@@ -151,6 +151,10 @@ class Page:
     def html(self) -> str:
         """The page's elements, for the body of a document; every text is escaped."""
         return "\n".join(text for part in self._parts() if (text := part.html()))
+
+
+def plain(text: Text) -> str:
+    return text if isinstance(text, str) else "".join(text)
 
 
 def markdown_text(text: Text) -> str:

@@ -192,7 +192,7 @@ def _outcomes(
         return None, why
     class_names = tuple(recorded.get("class_names", ()))
     used = a.predictions.label, a.predictions.prediction, b.predictions.prediction
-    if not class_names or max(map(np.max, used)) >= len(class_names):
+    if not class_names or max(values.max() for values in used) >= len(class_names):
         raise RunError(f"{first.path / 'environment.json'} lacks the class names.")
     wrong = ~a.correct & ~b.correct
     alike = a.predictions.prediction == b.predictions.prediction

@@ -190,7 +190,8 @@ def difference_page(difference: Difference, figures: Collection[str] = ()) -> Pa
         Heading("Time to each validation accuracy"),
         reached,
     ]
-    brief = [changes_table(difference, (*recipe, *machine)), data, reached]
+    changes = changes_table(difference, (*recipe, *machine))
+    brief: list[str | Bullets | Table] = [changes, data, reached]
     if found := difference.outcomes:
         outcomes = outcomes_table(difference, found)
         verdict = verdict_line(difference, found)
