@@ -88,7 +88,7 @@ class Paragraph:
     text: Text
 
     def markdown(self) -> str:
-        return markdown_text(self.text)
+        return markdown_text(self.text, prose=True)
 
     def html(self) -> str:
         return f"<p>{_html_text(self.text)}</p>"
@@ -157,21 +157,25 @@ def plain(text: Text) -> str:
     return text if isinstance(text, str) else "".join(text)
 
 
-def markdown_text(text: Text) -> str:
-    """Text as Markdown shows it: on one line, nothing in it taken for a sign."""
-    return " ".join(_escaped(text).split())
+def markdown_text(text: Text, *, prose: bool = False) -> str:
+    """Text as Markdown shows it: on one line, nothing in it taken for a sign.
+
+    Args:
+        prose: leave underscores inside a word, which are no signs, as they are.
+    """
+    return " ".join(_escaped(text, _PROSE_SIGNS if prose else _SIGNS).split())
 
 
-# An underscore between two letters is none.
-_SIGNS = re.compile(r"[\\|`*\[\]<>#]|(?<![^\W_])_|_(?![^\W_])")
+_SIGNS = re.compile(r"[\\|`*_\[\]<>#]")
+_PROSE_SIGNS = re.compile(r"[\\|`*\[\]<>#]|(?<![^\W_])_|_(?![^\W_])")
 
 
-def _escaped(text: Text) -> str:
+def _escaped(text: Text, signs: re.Pattern[str]) -> str:
     if isinstance(text, tuple):
-        return "".join(map(_escaped, text))
+        return "".join(_escaped(piece, signs) for piece in text)
     if isinstance(text, Code):
         return f"`` {text} ``" if "`" in text else f"`{text}`"
-    return _SIGNS.sub(r"\\\g<0>", text)
+    return signs.sub(r"\\\g<0>", text)
 
 
 def _html_text(text: Text) -> str:

@@ -48,17 +48,18 @@ def test_no_text_is_taken_for_html(text):
     assert reader.text.replace("\n", "") == (8 * text).replace("\n", "")
 
 
-@given(st.text(st.sampled_from("ab_*`<[#\\| "), min_size=1))
-def test_markdown_keeps_every_letter_and_no_sign(text):
-    written = markdown_text(text)
+@given(st.text(st.sampled_from("ab_*`<[#\\| "), min_size=1), st.booleans())
+def test_markdown_keeps_every_letter_and_no_sign(text, prose):
+    written = markdown_text(text, prose=prose)
     assert re.sub(r"\\(.)", r"\1", written) == " ".join(text.split())
     assert not re.search(r"(?<!\\)(\\\\)*[*`<\[#|]", written)
     assert not re.search(r"(?<![\w\\])_|(?<!\\)_(?!\w)", re.sub(r"\\.", "\\.", written))
 
 
 def test_names_with_underscores_stay_legible():
-    assert markdown_text("stage1_conv1 of _x_") == "stage1_conv1 of \\_x\\_"
-    assert markdown_text(Code("a_b")) == "`a_b`"
+    written = Paragraph(("stage1_conv1 of _x_ ", Code("a_b"))).markdown()
+    assert written == "stage1_conv1 of \\_x\\_ `a_b`"
+    assert markdown_text("a_b") == "a\\_b"
 
 
 def test_markdown_has_a_blank_line_between_parts_and_none_for_empty_lists():
