@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from kerasnets import text
 from kerasnets.catalog.locations import data_folder_if_any
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.catalog.titles import dataset_title, measured_name, network_title
@@ -25,12 +27,11 @@ from kerasnets.runs.status import (
     STOPPED,
     RunState,
 )
-from kerasnets.text import TextTable, duration, file_size
+from kerasnets.text import duration, file_size
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from kerasnets.diagnosis.trial import Trial
     from kerasnets.paper.plan import Study
     from kerasnets.paper.reproduction.estimate import Estimate
     from kerasnets.paper.results import Results
@@ -78,10 +79,10 @@ def datasets_table(data_dir: Path | None) -> Table:
         table.add_row(
             known.name,
             known.state + mb,
-            _count(known.train),
-            _count(known.test),
+            text.number(known.train, ","),
+            text.number(known.test, ","),
             f"{size}×{size} {channels}" if size else "",
-            _count(known.classes),
+            text.number(known.classes, ","),
         )
     folder = data_folder_if_any(data_dir)
     table.caption = (
@@ -106,9 +107,9 @@ def runs_table(root: Path, states: Sequence[RunState]) -> Table:
             shown(one.path.name if name == "." else name),
             Text(one.state, _COLORS[one.state]),
             "" if one.epochs is None else f"{one.epochs_done}/{one.epochs}",
-            _percent(one.best_val_accuracy),
-            _percent(one.last_val_accuracy),
-            _percent(one.test_accuracy),
+            text.percent(one.best_val_accuracy),
+            text.percent(one.last_val_accuracy),
+            text.percent(one.test_accuracy),
             "" if one.seconds is None else duration(one.seconds),
             file_size(one.size),
         )
@@ -190,9 +191,7 @@ def benchmark_table(reports: Sequence[dict[str, Any]]) -> Table:
                         _short(name),
                         f"{numbers['images_per_s']:,.1f}",
                         _times_faster(part["ratios"].get(name)),
-                        f"{numbers['compile_s']:.0f} s"
-                        if "compile_s" in numbers
-                        else "",
+                        _compiled_in(numbers),
                     )
                 for name in part["failed"]:
                     table.add_row(report["network"], label, _short(name), "failed")
@@ -237,44 +236,45 @@ def _screen() -> "Console":
     return screen
 
 
-def print_tables(*tables: TextTable) -> None:
-    """Print tables of ready cells, each as a list of its rows where the screen is too
+def print_page(page: text.Page) -> None:
+    """Print what a page has for a terminal, its tables as far as they have rows."""
+    after_text = False
+    for part in page.brief:
+        if not isinstance(part, text.Table):
+            bullets = part if isinstance(part, text.Bullets) else text.Bullets([part])
+            for one in bullets.lines:
+                click.echo(f"{bullets.lead}{line(text.plain(one))}")
+            after_text = True
+        elif part.rows:
+            if after_text:
+                click.echo()
+            print_table(part)
+            after_text = False
+
+
+def print_table(cells: text.Table) -> None:
+    """Print a table of ready cells, as a list of its rows where the screen is too
     narrow for it."""
     screen = _screen()
-    for text in tables:
-        table = Table(box=None, header_style="bold")
-        for index, column in enumerate(text.columns):
-            side: JustifyMethod = "right" if text.is_number(index) else "left"
-            table.add_column(shown(column), justify=side, overflow="fold")
-        for row in text.rows:
-            table.add_row(*map(shown, row))
-        if screen.measure(table).maximum <= screen.width:
-            screen.print(table, "")
-            continue
-        for first, *others in text.rows:
-            screen.print(Text(shown(first), "bold"))
-            for column, cell in zip(text.columns[1:], others, strict=True):
-                if cell:
-                    screen.print(f"  {shown(column)}: {shown(cell)}")
-        screen.print()
-
-
-def trials_table(trials: Sequence["Trial"]) -> Table:
-    """What became of each variant that a diagnosis trained, 80 columns wide."""
-    from kerasnets.diagnosis.summary import TRIAL_COLUMNS, trial_cells
-
-    columns = [name for name in TRIAL_COLUMNS if name != "entropy"]
-    table = _table(columns, right=(1, 2, 3, 4))
-    for trial in trials:
-        cells = dict(zip(TRIAL_COLUMNS, trial_cells(trial), strict=True))
-        table.add_row(*(cells[name] for name in columns))
-    return table
+    table = Table(box=None, header_style="bold")
+    for index, column in enumerate(cells.columns):
+        side: JustifyMethod = "right" if cells.is_number(index) else "left"
+        table.add_column(shown(column), justify=side, overflow="fold")
+    for row in cells.rows:
+        table.add_row(*map(shown, row))
+    if screen.measure(table).maximum <= screen.width:
+        screen.print(table, "")
+        return
+    for first, *others in cells.rows:
+        screen.print(Text(shown(first), "bold"))
+        for column, cell in zip(cells.columns[1:], others, strict=True):
+            if cell:
+                screen.print(f"  {shown(column)}: {shown(cell)}")
+    screen.print()
 
 
 def estimates_table(study: "Study", estimates: "Sequence[Estimate]") -> Table:
     """What a study would run, and for how long."""
-    from kerasnets.training.callbacks.progress import duration
-
     table = _table(
         ("run", "training images", "epochs", "state", "time left"), right=(1, 2, 4)
     )
@@ -298,16 +298,16 @@ def estimates_table(study: "Study", estimates: "Sequence[Estimate]") -> Table:
 
 def study_table(results: "Results") -> Table:
     """The paper's tables with ours and the verdicts."""
-    table = _table(
-        ("row", "paper", "ours", "95 % interval", "verdict"), right=(1, 2, 3)
-    )
+    from kerasnets.statistics import INTERVAL
+
+    table = _table(("row", "paper", "ours", INTERVAL, "verdict"), right=(1, 2, 3))
     for cell in results.cells:
         found = cell.interval
         table.add_row(
             cell.name,
             f"{cell.paper_accuracy:.2f}",
             "" if cell.accuracy is None else f"{cell.accuracy:.2f}",
-            "" if found is None else f"{found.low:.2f}–{found.high:.2f}",
+            "" if found is None else f"{100 * found.low:.2f}–{100 * found.high:.2f}",
             cell.verdict.outcome,
         )
     table.caption = (
@@ -353,14 +353,6 @@ def _table(columns: Sequence[str], right: Sequence[int]) -> Table:
             no_wrap=True,
         )
     return table
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.2%}"
-
-
-def _count(number: int | None) -> str:
-    return "" if number is None else f"{number:,}"
 
 
 _CLASSES_SHOWN = 20

@@ -1,12 +1,22 @@
-"""Text for readers: tables, the same in Markdown and on the screen, and numbers."""
+"""Text for readers: tables and pages, in Markdown and HTML, and numbers."""
 
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
+
+
+class Code(str):
+    """A command or a name, set in a fixed-width font."""
+
+
+Text = str | tuple[str, ...]
+"""Plain text, or pieces of it of which some are `Code`. No sign in it is markup."""
 
 
 @dataclass(frozen=True)
-class TextTable:
+class Table:
     """Cells as they are read.
 
     Attributes:
@@ -20,6 +30,13 @@ class TextTable:
     rows: tuple[tuple[str, ...], ...]
     words: tuple[str, ...] = ()
 
+    @classmethod
+    def of(
+        cls, columns: Mapping[str, Sequence[str]], words: tuple[str, ...] = ()
+    ) -> "Table":
+        """From each column's cells."""
+        return cls(tuple(columns), tuple(zip(*columns.values(), strict=True)), words)
+
     def is_number(self, column: int) -> bool:
         return column > 0 and self.columns[column] not in self.words
 
@@ -28,18 +45,143 @@ class TextTable:
             "---:" if self.is_number(index) else "---"
             for index in range(len(self.columns))
         ]
-        lines = (self.columns, rules, *self.rows)
-        return "\n".join(_markdown_line(line) for line in lines)
+        texts = [map(markdown_text, line) for line in (self.columns, *self.rows)]
+        lines = [texts[0], rules, *texts[1:]]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+    def html(self) -> str:
+        """A table that a style sheet can turn into a list of its rows: every cell
+        knows its heading."""
+        labels = list(map(escape, self.columns))
+        head = "".join(f'<th scope="col">{label}</th>' for label in labels)
+        body = ""
+        for first, *others in self.rows:
+            body += f'<tr><th scope="row">{escape(first)}</th>'
+            for index, cell in enumerate(others, start=1):
+                kind = ' class="n"' if self.is_number(index) else ""
+                body += f'<td{kind} data-label="{labels[index]}">{escape(cell)}</td>'
+            body += "</tr>"
+        return (
+            f'<table class="listed"><thead><tr>{head}</tr></thead>'
+            f"<tbody>{body}</tbody></table>"
+        )
 
 
-def _markdown_line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(markdown_text(cell) for cell in cells)} |"
+@dataclass(frozen=True)
+class Heading:
+    """A heading inside a page: level 2 or deeper."""
+
+    text: str
+    level: int = 2
+
+    def markdown(self) -> str:
+        return f"{'#' * self.level} {markdown_text(self.text)}"
+
+    def html(self) -> str:
+        return f"<h{self.level}>{escape(self.text)}</h{self.level}>"
 
 
-def markdown_text(text: str) -> str:
-    """Text as Markdown shows it: on one line, nothing in it taken for a sign."""
-    escaped = "".join(f"\\{c}" if c in "\\|`*_[]<>#" else c for c in text)
-    return " ".join(escaped.split())
+@dataclass(frozen=True)
+class Paragraph:
+    """A paragraph. In a page's parts plain text is one, too."""
+
+    text: Text
+
+    def markdown(self) -> str:
+        return markdown_text(self.text, prose=True)
+
+    def html(self) -> str:
+        return f"<p>{_html_text(self.text)}</p>"
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A list of lines; `lead` stands before each on a terminal."""
+
+    lines: Sequence[Text]
+    lead: str = ""
+
+    def markdown(self) -> str:
+        return "\n".join(f"- {markdown_text(line)}" for line in self.lines)
+
+    def html(self) -> str:
+        items = "".join(f"<li>{_html_text(line)}</li>" for line in self.lines)
+        return f"<ul>{items}</ul>" if items else ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An image beside the page: the name of its file, and what it shows."""
+
+    name: str
+    caption: str
+
+    def markdown(self) -> str:
+        return f"![{markdown_text(self.caption)}]({self.name})"
+
+    def html(self) -> str:
+        return f'<img src="{escape(self.name)}" alt="{escape(self.caption)}">'
+
+
+Part = str | Paragraph | Heading | Bullets | Table | Figure
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page, of which Markdown, HTML and a terminal are renderings.
+
+    Attributes:
+        title: its first heading.
+        parts: what follows, in order; empty lists are left out.
+        brief: what of it a terminal shows.
+    """
+
+    title: str
+    parts: tuple[Part, ...]
+    brief: tuple[str | Bullets | Table, ...] = ()
+
+    def _parts(self) -> Iterable[Heading | Paragraph | Bullets | Table | Figure]:
+        for part in (Heading(self.title, level=1), *self.parts):
+            yield Paragraph(part) if isinstance(part, str) else part
+
+    def markdown(self) -> str:
+        texts = (part.markdown() for part in self._parts())
+        return "\n\n".join(text for text in texts if text) + "\n"
+
+    def html(self) -> str:
+        """The page's elements, for the body of a document; every text is escaped."""
+        return "\n".join(text for part in self._parts() if (text := part.html()))
+
+
+def plain(text: Text) -> str:
+    return text if isinstance(text, str) else "".join(text)
+
+
+def markdown_text(text: Text, *, prose: bool = False) -> str:
+    """Text as Markdown shows it: on one line, nothing in it taken for a sign.
+
+    Args:
+        prose: leave underscores inside a word, which are no signs, as they are.
+    """
+    return " ".join(_escaped(text, _PROSE_SIGNS if prose else _SIGNS).split())
+
+
+_SIGNS = re.compile(r"[\\|`*_\[\]<>#]")
+_PROSE_SIGNS = re.compile(r"[\\|`*\[\]<>#]|(?<![^\W_])_|_(?![^\W_])")
+
+
+def _escaped(text: Text, signs: re.Pattern[str]) -> str:
+    if isinstance(text, tuple):
+        return "".join(_escaped(piece, signs) for piece in text)
+    if isinstance(text, Code):
+        return f"`` {text} ``" if "`" in text else f"`{text}`"
+    return signs.sub(r"\\\g<0>", text)
+
+
+def _html_text(text: Text) -> str:
+    if isinstance(text, tuple):
+        return "".join(map(_html_text, text))
+    return f"<code>{escape(text)}</code>" if isinstance(text, Code) else escape(text)
 
 
 def markdown_page(parts: Sequence[str]) -> str:
@@ -51,9 +193,14 @@ def markdown_page(parts: Sequence[str]) -> str:
     return text
 
 
+def number(value: float | None, form: str) -> str:
+    """A number in a form of Python's `format`, such as ",.1f"; "" for None."""
+    return "" if value is None else format(value, form)
+
+
 def percent(share: float | None) -> str:
     """0.9292 -> "92.92%"."""
-    return "" if share is None else f"{share:.2%}"
+    return number(share, ".2%")
 
 
 def points(difference: float) -> str:

@@ -120,9 +120,8 @@ def diagnose(
         click.echo(json.dumps(diagnosis.to_json(), indent=2))
         return
 
-    from kerasnets.cli.tables import trials_table
-    from kerasnets.console import console
+    from kerasnets.cli.tables import print_page
+    from kerasnets.diagnosis.summary import page
 
-    console().print(trials_table(diagnosis.ablation))
-    click.echo(diagnosis.verdict)
+    print_page(page(diagnosis))
     click.echo(f"results and figures are in {shown(folder)}")

@@ -190,13 +190,13 @@ def reproduce(
 
 def _reconcile(planned: "Reconciliation", settings: dict[str, Any]) -> int:
     """The exit status."""
-    from kerasnets.cli.tables import print_tables
+    from kerasnets.cli.tables import print_table
     from kerasnets.paper.outcomes import FAILED
     from kerasnets.paper.reconciliation.reconcile import reconcile
     from kerasnets.paper.reconciliation.table import findings_table
 
     found = reconcile(planned, **settings)
-    print_tables(findings_table(found))
+    print_table(findings_table(found))
     click.echo(found.conclusion)
     click.echo(f"results are in {shown(planned.path / 'reconcile.md')}")
     runs = [one.name for _, one in planned.all_runs]

@@ -12,7 +12,7 @@ from kerasnets.catalog.networks import check_size
 from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.datasets.pipeline.batches import training_batches
 from kerasnets.diagnosis.record import Diagnosis, check_free, clear, write_tables
-from kerasnets.diagnosis.summary import markdown, verdict
+from kerasnets.diagnosis.summary import page, verdict
 from kerasnets.diagnosis.trial import run_trial
 from kerasnets.diagnosis.variants import Variant, named_variants, to_try
 from kerasnets.errors import RecipeError
@@ -117,7 +117,7 @@ def _conclude(folder: Path, diagnosis: Diagnosis) -> None:
     for suffix in (".png", ".svg"):
         path = folder / f"signal{suffix}"
         draw_diagnosis(recipe, diagnosis.steps, layers, path)
-    runs.write_text(folder / "diagnosis.md", markdown(diagnosis))
+    runs.write_text(folder / "diagnosis.md", page(diagnosis).markdown())
     runs.write_json(folder / "diagnosis.json", diagnosis.to_json())
 
 

@@ -20,7 +20,7 @@ from kerasnets.paper.tables import (
     paper_table,
     references_table,
 )
-from kerasnets.text import TextTable
+from kerasnets.text import Table
 
 COLUMNS = (
     "row",
@@ -83,8 +83,8 @@ def as_json(results: Results) -> dict[str, Any]:
 def _cell(one: Cell) -> dict[str, Any]:
     return {
         **dict(zip(COLUMNS, _line(one), strict=True)),
-        "paper_low": round(one.paper_interval.low, 3),
-        "paper_high": round(one.paper_interval.high, 3),
+        "paper_low": round(100 * one.paper_interval.low, 3),
+        "paper_high": round(100 * one.paper_interval.high, 3),
         "collapsed": one.collapsed,
         "recipe": dataclasses.asdict(one.recipe),
         "runs": [_outcome(run) for run in one.outcomes],
@@ -119,8 +119,8 @@ def _line(one: Cell) -> list[Any]:
         one.label,
         one.paper_accuracy,
         _rounded(one.accuracy),
-        _rounded(found.low if found else None),
-        _rounded(found.high if found else None),
+        _rounded(100 * found.low if found else None),
+        _rounded(100 * found.high if found else None),
         found.kind if found else None,
         _rounded(one.difference),
         one.verdict.outcome,
@@ -178,9 +178,9 @@ def _what(results: Results) -> str:
     return "\n".join(f"- {line}" for line in lines if line)
 
 
-def _checked(claims: Sequence[Claim]) -> TextTable:
+def _checked(claims: Sequence[Claim]) -> Table:
     columns = ("Section", "The paper says", "", "What was found")
-    return TextTable(
+    return Table(
         columns,
         tuple((c.section, c.sentence, c.status, c.finding) for c in claims),
         words=columns,

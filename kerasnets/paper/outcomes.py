@@ -12,19 +12,13 @@ from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.titles import dataset_title, measured_name
 from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
 from kerasnets.paper.rows import PAPER
-from kerasnets.paper.verdict import (
-    Interval,
-    Verdict,
-    interval,
-    judge,
-    scaled_down,
-    wilson,
-)
+from kerasnets.paper.verdict import Verdict, judge, scaled_down
 from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
 from kerasnets.runs.records import begun_environment, training_s
 from kerasnets.runs.results import BEST_EPOCH_FOLDER, METRICS_FILE, read_metrics
 from kerasnets.runs.status import progress
+from kerasnets.statistics import Interval, accuracy_interval
 
 FINISHED, FAILED, BEGUN, NOT_BEGUN = "finished", "failed", "begun", "not begun"
 
@@ -204,12 +198,12 @@ class Cell:
         table: 1 or 2: the paper's, of MNIST or CIFAR-10.
         recipe: ours, of seed 0.
         paper_accuracy: percent.
-        paper_interval: what the paper's number of test images leaves open.
+        paper_interval: what the paper's number of test images leaves open, in shares.
         paper_minutes: training time there, on its GPU, or None.
         outcomes: one a seed.
         accuracy: percent, of the last epoch's network; mean over finished seeds; None
             without one.
-        interval: its 95 % interval.
+        interval: its 95 % interval, in shares.
         difference: ours minus the paper's, in points.
         verdict: by the rule of `kerasnets.paper.verdict`.
     """
@@ -281,12 +275,12 @@ def cell(study: Study, row: str, outcomes: Sequence[Outcome]) -> Cell:
     paper = PAPER[row]
     recipe = study.recipe(row)
     facts = DATASETS[paper.recipe.dataset]
-    known = wilson(paper.test_accuracy, facts.test)
+    known = accuracy_interval([paper.test_accuracy / 100], facts.test)
     done = [one for one in outcomes if one.state == FINISHED]
-    accuracies = [one.accuracy for one in done if one.accuracy is not None]
+    accuracies = [one.metrics["accuracy"] for one in done if one.metrics]
     metrics = (done[0].metrics if done else None) or {}
-    mean = math.fsum(accuracies) / len(accuracies) if accuracies else None
-    found = interval(accuracies, metrics["images"]) if accuracies else None
+    mean = 100 * math.fsum(accuracies) / len(accuracies) if accuracies else None
+    found = accuracy_interval(accuracies, metrics["images"]) if accuracies else None
     return Cell(
         row=row,
         label=paper.label,

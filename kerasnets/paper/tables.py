@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kerasnets.catalog.titles import network_title
 from kerasnets.paper.outcomes import FAILED, Cell
 from kerasnets.paper.references import REFERENCES
-from kerasnets.text import TextTable
+from kerasnets.text import Table
 
 RULE = (
     "Intervals are 95 %: Wilson for one run (sampling of the test images), t over "
@@ -21,9 +21,9 @@ WHICH_EPOCH = (
 )
 
 
-def paper_table(cells: Sequence[Cell], number: int) -> TextTable:
+def paper_table(cells: Sequence[Cell], number: int) -> Table:
     """Table 1 or 2 of the paper, and ours beside it."""
-    return TextTable(
+    return Table(
         (
             "Network",
             "Paper",
@@ -54,9 +54,9 @@ def paper_table(cells: Sequence[Cell], number: int) -> TextTable:
     )
 
 
-def epochs_table(cells: Sequence[Cell]) -> TextTable:
+def epochs_table(cells: Sequence[Cell]) -> Table:
     """Last, best monitored and best test accuracy of each finished run."""
-    return TextTable(
+    return Table(
         (
             "Row",
             "Seed",
@@ -82,9 +82,9 @@ def epochs_table(cells: Sequence[Cell]) -> TextTable:
     )
 
 
-def references_table() -> TextTable:
+def references_table() -> Table:
     """What others report on CIFAR-10."""
-    return TextTable(
+    return Table(
         (
             "Network",
             "Test accuracy",
@@ -116,8 +116,7 @@ def _ours(cell: Cell) -> str:
     if cell.accuracy is None or cell.interval is None:
         return ""
     seeds = f", {len(cell.finished)} seeds" if len(cell.finished) > 1 else ""
-    low, high = cell.interval.low, cell.interval.high
-    return f"{cell.accuracy:.2f} % ({low:.2f} to {high:.2f}{seeds})"
+    return f"{cell.accuracy:.2f} % ({cell.interval.percent()}{seeds})"
 
 
 def _verdict(cell: Cell) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kerasnets.text import TextTable
+from kerasnets.text import Table
 
 _WITHOUT_END = frozenset({"img", "meta"})
 
@@ -74,7 +74,7 @@ def folded(title: str, *children: str) -> Html:
 
 
 def table(
-    text: TextTable, title: str, mark: Callable[[str], str | None] = lambda cell: None
+    text: Table, title: str, mark: Callable[[str], str | None] = lambda cell: None
 ) -> Html:
     """A table which on a narrow screen becomes a list of its rows.
 

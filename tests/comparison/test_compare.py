@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from kerasnets import runs
 from kerasnets.cli.main import _run
 from kerasnets.comparison.compare import compare, pareto_front
-from kerasnets.comparison.compare_page import cost_table
+from kerasnets.comparison.pages import cost_table
 from kerasnets.errors import RunError
 from kerasnets.figures import draw_pareto
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasnets.report.html import element, joined, table
-from kerasnets.text import TextTable
+from kerasnets.text import Table
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"))
 
@@ -40,6 +40,6 @@ def test_formatted_markup_is_text_again():
 
 def test_tables_escape_their_cells():
     hostile = "<script>alert(1)</script>"
-    found = table(TextTable(("Run", hostile), ((hostile, hostile),)), hostile)
+    found = table(Table(("Run", hostile), ((hostile, hostile),)), hostile)
     assert "<script" not in found
     assert found.count("&lt;script&gt;") == 5

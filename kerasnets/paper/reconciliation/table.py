@@ -10,8 +10,9 @@ from kerasnets.paper.outcomes import FAILED, FINISHED, NOT_BEGUN, Outcome, outco
 from kerasnets.paper.reconciliation.alternatives import Reconciliation, not_tried
 from kerasnets.paper.results import machines
 from kerasnets.paper.rows import PAPER
-from kerasnets.paper.verdict import Interval, interval, scaled_down
-from kerasnets.text import TextTable
+from kerasnets.paper.verdict import scaled_down
+from kerasnets.statistics import Interval, accuracy_interval
+from kerasnets.text import Table
 
 UNCHANGED = "unchanged"
 
@@ -25,7 +26,7 @@ class Finding:
         assumed: in words.
         folders: of its runs, from the study's folder.
         accuracy: mean over finished seeds on the test split, in percent, or None.
-        interval: its 95 % interval, or None.
+        interval: its 95 % interval, in shares, or None.
         finished: how many seeds are.
         inside: whether the paper's number is in the interval; None where there is no
             interval or the two cannot be compared.
@@ -140,7 +141,8 @@ def gather(reconciliation: Reconciliation) -> Reconciled:
             remark = "the data changed between training and evaluation"
         mean = math.fsum(found) / len(found) if found else None
         images = (done[0].metrics or {})["images"] if done else 0
-        known = interval(found, images) if found else None
+        shares = [one / 100 for one in found]
+        known = accuracy_interval(shares, images) if shares else None
         judged = known and not obstacle and not changed
         return Finding(
             name,
@@ -149,7 +151,7 @@ def gather(reconciliation: Reconciliation) -> Reconciled:
             mean,
             known,
             len(found),
-            known.low <= paper <= known.high if known and judged else None,
+            known.low <= paper / 100 <= known.high if known and judged else None,
             remark,
         )
 
@@ -208,7 +210,7 @@ def _without_result(outcomes: Sequence[Outcome], epochs: int) -> str:
     return f"not run to its end: {farthest.epochs} of {epochs} epochs"
 
 
-def findings_table(reconciled: Reconciled) -> TextTable:
+def findings_table(reconciled: Reconciled) -> Table:
     """What was assumed, the result, the paper's, and whether it is inside."""
     paper = f"{reconciled.paper_accuracy:.2f} %"
     rows = [
@@ -225,7 +227,7 @@ def findings_table(reconciled: Reconciled) -> TextTable:
         (assumed, "", paper, "", f"not tried: {reason}")
         for assumed, reason in reconciled.not_tried.items()
     ]
-    return TextTable(
+    return Table(
         (
             "What was assumed",
             "Ours (95 % interval)",
@@ -242,10 +244,7 @@ def _accuracy(one: Finding) -> str:
     if one.accuracy is None or one.interval is None:
         return ""
     seeds = f", {one.finished} seeds" if one.finished > 1 else ""
-    return (
-        f"{one.accuracy:.2f} % ({one.interval.low:.2f} to {one.interval.high:.2f}"
-        f"{seeds})"
-    )
+    return f"{one.accuracy:.2f} % ({one.interval.percent()}{seeds})"
 
 
 def _inside(one: Finding, obstacle: str) -> str:

@@ -2,7 +2,7 @@
 differ."""
 
 from kerasnets.comparison.compare import Comparison
-from kerasnets.comparison.compare_page import (
+from kerasnets.comparison.pages import (
     RULES,
     accuracy_table,
     agreement_table,

@@ -7,7 +7,7 @@ from typing import Any
 
 from kerasnets import runs
 from kerasnets.catalog.titles import dataset_title, network_title
-from kerasnets.diagnosis.summary import TRIAL_COLUMNS, switches_table, trial_cells
+from kerasnets.diagnosis.summary import switches_table, trials_table
 from kerasnets.diagnosis.trial import Trial
 from kerasnets.diagnosis.variants import Variant
 from kerasnets.errors import RecipeError, RunError
@@ -24,7 +24,6 @@ from kerasnets.report.html import (
     table,
 )
 from kerasnets.report.sources import Record, Sources
-from kerasnets.text import TextTable
 
 FOLDER = "diagnoses"  # in the folder that is reported on
 
@@ -176,12 +175,8 @@ def _diagnosis(found: FoundDiagnosis) -> Html:
         f"{network_title(recipe.network)} on {dataset_title(recipe.dataset)}: its "
         f"first {found.steps} steps"
     )
-    trials = TextTable(
-        TRIAL_COLUMNS,
-        tuple(tuple(trial_cells(trial)) for trial in found.trials),
-        words=("top class", "outcome"),
-    )
     switches = switches_table(found.trials)
+    trials = trials_table(found.trials)
     figure = (
         picture(found.figure, "Signal and gradient by depth")
         if found.figure.exists()
@@ -194,7 +189,8 @@ def _diagnosis(found: FoundDiagnosis) -> Html:
             paragraph(f"{len(found.trials)} of {found.planned} trials are finished."),
             table(switches, "Batch norm by initialization") if switches else Html(),
             folded(
-                "Every trial", table(trials, "Trials, one thing switched at a time")
+                "Every trial",
+                table(trials, "Trials, one thing switched at a time"),
             ),
             figure,
         ]

@@ -2,6 +2,7 @@
 what its text says."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.titles import dataset_title
@@ -22,13 +23,13 @@ from kerasnets.paper.verdict import (
     Verdict,
     judge,
     scaled_down,
-    wilson,
 )
 from kerasnets.recipe import Recipe
 from kerasnets.report.html import Html, element, folded, paragraph, section, table
 from kerasnets.report.sources import Record, Sources
 from kerasnets.runs.status import STOPPED, progress
-from kerasnets.text import TextTable
+from kerasnets.statistics import Interval, accuracy_interval
+from kerasnets.text import Table
 
 # Fields that tell the paper's rows of one dataset apart.
 _TELLING = ("network", "dataset", "batch_norm", "glorot", "dropout")
@@ -82,7 +83,7 @@ def paper_row(recipe: Recipe) -> str | None:
     return None
 
 
-def runs_table(records: Sequence[Record]) -> TextTable:
+def runs_table(records: Sequence[Record]) -> Table:
     """Runs outside of a study that are one of the paper's rows, and are evaluated."""
     rows = []
     for record in records:
@@ -90,21 +91,19 @@ def runs_table(records: Sequence[Record]) -> TextTable:
         if row is None or record.evaluated is None:
             continue
         paper = PAPER[row]
-        ours = wilson(
-            accuracy := 100 * record.evaluated.metrics["accuracy"],
-            record.evaluated.metrics["images"],
-        )
+        accuracy = 100 * record.evaluated.metrics["accuracy"]
+        ours = _interval(record.evaluated.metrics)
         rows.append(
             (
                 record.label,
                 f"{paper.label}, {dataset_title(paper.recipe.dataset)}",
                 f"{paper.test_accuracy:.2f} %",
-                f"{accuracy:.2f} % ({ours.low:.2f} to {ours.high:.2f})",
+                f"{accuracy:.2f} % ({ours.percent()})",
                 f"{accuracy - paper.test_accuracy:+.2f}",
                 str(_verdict(record, row)),
             )
         )
-    return TextTable(
+    return Table(
         (
             "Run",
             "The paper's row",
@@ -130,9 +129,14 @@ def _verdict(record: Record, row: str) -> Verdict:
     if not obstacle and metrics["data_changed"]:
         obstacle = "the data changed between training and evaluation"
     paper = PAPER[row]
-    known = wilson(paper.test_accuracy, DATASETS[paper.recipe.dataset].test)
-    ours = wilson(100 * metrics["accuracy"], metrics["images"])
-    return judge(known, ours, obstacle, metrics.get("dataset_note", ""))
+    images = DATASETS[paper.recipe.dataset].test
+    known = accuracy_interval([paper.test_accuracy / 100], images)
+    note = metrics.get("dataset_note", "")
+    return judge(known, _interval(metrics), obstacle, note)
+
+
+def _interval(metrics: dict[str, Any]) -> Interval:
+    return accuracy_interval([metrics["accuracy"]], metrics["images"])
 
 
 def claims_section(sources: Sources) -> Html:

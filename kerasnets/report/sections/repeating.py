@@ -16,7 +16,7 @@ from kerasnets.report.html import (
     table,
 )
 from kerasnets.report.sources import Record, Sources
-from kerasnets.text import TextTable
+from kerasnets.text import Table
 
 # Of environment.json: what differs from run to run on one machine, or is shown
 # elsewhere.
@@ -71,7 +71,7 @@ def commands_section(sources: Sources) -> Html:
 def assumptions_section(sources: Sources) -> Html:
     """What the paper leaves unsaid, and what this study changed of it."""
     changed = sources.results.study.assumptions if sources.results else {}
-    known = TextTable(
+    known = Table(
         ("What", "The paper says", "Chosen", "Why", "Switch"),
         tuple(
             tuple(
@@ -115,7 +115,7 @@ def environment_section(records: Sequence[Record]) -> Html:
     parts = []
     for facts_json, labels in machines.items():
         facts = json.loads(facts_json)
-        known = TextTable(
+        known = Table(
             ("", "Recorded"),
             tuple((name, _written(value)) for name, value in facts.items()),
             words=("Recorded",),

@@ -79,11 +79,7 @@ def _best(sources: Sources) -> Iterator[str]:
     for group, records in groups.items():
         best = max(records, key=_accuracy)
         found = rows[best.label].interval if best.label in rows else None
-        interval = (
-            f" (95 % interval {100 * found.low:.2f} to {100 * found.high:.2f})"
-            if found
-            else ""
-        )
+        interval = f" (95 % interval {found.percent()})" if found else ""
         yield (
             f"Highest test accuracy, {group}: {_accuracy(best):.2%}{interval}, "
             f"{best.label}."

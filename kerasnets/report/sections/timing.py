@@ -6,7 +6,7 @@ from statistics import median
 from kerasnets.report.html import Html, folded, paragraph, section, table
 from kerasnets.report.sources import Record
 from kerasnets.runs.records import EpochTime, epoch_times
-from kerasnets.text import TextTable
+from kerasnets.text import Table
 from kerasnets.training.callbacks.progress import duration
 
 
@@ -16,7 +16,7 @@ def timing_section(records: Sequence[Record]) -> Html:
     timed = {label: rows for label, rows in times.items() if rows}
     if not timed:
         return Html()
-    whole = TextTable(
+    whole = Table(
         (
             "Run",
             "Epochs",
@@ -62,8 +62,8 @@ def _run(label: str, epochs: Sequence[EpochTime]) -> tuple[str, ...]:
     )
 
 
-def _each(epochs: Sequence[EpochTime]) -> TextTable:
-    return TextTable(
+def _each(epochs: Sequence[EpochTime]) -> Table:
+    return Table(
         ("Epoch", "Training (s)", "Validation (s)", "Images/s", "Waiting for data (s)"),
         tuple(
             (
