@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from kerasnets.diagnosis import diagnose as study
@@ -15,7 +14,6 @@ from kerasnets.text import duration
 def diagnose_collapsed(
     sources: Sources,
     *,
-    data_dir: Path | str | None = None,
     say: Callable[[str], None],
     **options: Any,
 ) -> None:
@@ -23,7 +21,6 @@ def diagnose_collapsed(
     saying how long that takes. Missing data is downloaded.
 
     Args:
-        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
         say: takes a line of progress.
         options: device and engine, as for `kerasnets.diagnosis.diagnose.diagnose`.
 
@@ -33,7 +30,7 @@ def diagnose_collapsed(
     left = to_diagnose(sources)
     if not left:
         return
-    means = {"data_dir": data_dir, **options}
+    means = {"data_dir": sources.data_dir, **options}
     seconds = sum(
         expected_s(record.run.recipe, ablate=True, **means) for record in left
     )

@@ -2,48 +2,27 @@
 
 from collections.abc import Iterator, Sequence
 from statistics import median
+from typing import Any
 
 from kerasnets.errors import RunError
-from kerasnets.report.html import Html, folded, paragraph, section, table
-from kerasnets.report.sources import Record
+from kerasnets.paper.tables import table_of
+from kerasnets.report.sources import Record, Sources
 from kerasnets.runs import read_csv
-from kerasnets.text import TextTable
-from kerasnets.training.callbacks.progress import duration
+from kerasnets.text import TextTable, duration
+
+Rows = Sequence[dict[str, float | None]]
 
 
-def timing_section(records: Sequence[Record]) -> Html:
+def timing(sources: Sources) -> dict[str, Any] | None:
     """Seconds, speed, waiting and memory of each run, and all of its epochs."""
-    times = {record.label: _epochs(record) for record in records}
+    times = {record.label: _epochs(record) for record in sources.records}
     timed = {label: rows for label, rows in times.items() if rows}
     if not timed:
-        return Html()
-    whole = TextTable(
-        (
-            "Run",
-            "Epochs",
-            "First epoch (s)",
-            "Median epoch (s)",
-            "Validation of it (s)",
-            "Training images/s",
-            "Waiting for data",
-            "Most memory (MB)",
-            "Training and validation",
-        ),
-        tuple(_run(label, rows) for label, rows in timed.items()),
-    )
-    return section(
-        "timing",
-        "Time",
-        paragraph(
-            "Wall time; images a second are those of the median epoch. Memory is the "
-            "accelerator's where one is used, else the process's."
-        ),
-        table(whole, "Time of each run"),
-        *(
-            folded(f"Every epoch of {label}", table(_each(rows), f"Epochs of {label}"))
-            for label, rows in timed.items()
-        ),
-    )
+        return None
+    return {
+        "whole": _runs(timed),
+        "each": [(label, _each(rows)) for label, rows in timed.items()],
+    }
 
 
 def _epochs(record: Record) -> list[dict[str, float | None]]:
@@ -64,41 +43,50 @@ def _epochs(record: Record) -> list[dict[str, float | None]]:
     return rows
 
 
-def _column(rows: Sequence[dict[str, float | None]], name: str) -> Iterator[float]:
+def _column(rows: Rows, name: str) -> Iterator[float]:
     return (value for row in rows if (value := row.get(name)) is not None)
 
 
-def _run(label: str, rows: Sequence[dict[str, float | None]]) -> tuple[str, ...]:
-    train, validation = (list(_column(rows, n)) for n in ("train_s", "validation_s"))
-    whole = [sum(pair) for pair in zip(train, validation, strict=True)]
-    memory = max(_column(rows, "peak_memory_mb"), default=None)
-    return (
-        label,
-        str(len(rows)),
-        f"{whole[0]:.1f}",
-        f"{median(whole):.1f}",
-        f"{median(validation):.1f}",
-        f"{median(_column(rows, 'train_images_per_s')):,.0f}",
-        f"{sum(_column(rows, 'data_wait_s')) / (sum(train) or 1):.1%}",
-        "" if memory is None else f"{memory:,.0f}",
-        duration(sum(whole)),
+def _runs(timed: dict[str, Rows]) -> TextTable:
+    def seconds(rows: Rows) -> list[float]:
+        both = _column(rows, "train_s"), _column(rows, "validation_s")
+        return [sum(pair) for pair in zip(*both, strict=True)]
+
+    def waiting(rows: Rows) -> float:
+        return sum(_column(rows, "data_wait_s")) / (sum(_column(rows, "train_s")) or 1)
+
+    def memory(rows: Rows) -> str:
+        most = max(_column(rows, "peak_memory_mb"), default=None)
+        return "" if most is None else f"{most:,.0f}"
+
+    return table_of(
+        timed.items(),
+        {
+            "Run": lambda one: one[0],
+            "Epochs": lambda one: str(len(one[1])),
+            "First epoch (s)": lambda one: f"{seconds(one[1])[0]:.1f}",
+            "Median epoch (s)": lambda one: f"{median(seconds(one[1])):.1f}",
+            "Validation of it (s)": lambda one: (
+                f"{median(_column(one[1], 'validation_s')):.1f}"
+            ),
+            "Training images/s": lambda one: (
+                f"{median(_column(one[1], 'train_images_per_s')):,.0f}"
+            ),
+            "Waiting for data": lambda one: f"{waiting(one[1]):.1%}",
+            "Most memory (MB)": lambda one: memory(one[1]),
+            "Training and validation": lambda one: duration(sum(seconds(one[1]))),
+        },
     )
 
 
-def _each(rows: Sequence[dict[str, float | None]]) -> TextTable:
-    return TextTable(
-        ("Epoch", "Training (s)", "Validation (s)", "Images/s", "Waiting for data (s)"),
-        tuple(
-            tuple(
-                f"{row[name]:{form}}"
-                for name, form in (
-                    ("epoch", ".0f"),
-                    ("train_s", ".2f"),
-                    ("validation_s", ".2f"),
-                    ("train_images_per_s", ",.0f"),
-                    ("data_wait_s", ".2f"),
-                )
-            )
-            for row in rows
-        ),
+def _each(rows: Rows) -> TextTable:
+    return table_of(
+        rows,
+        {
+            "Epoch": lambda row: f"{row['epoch']:.0f}",
+            "Training (s)": lambda row: f"{row['train_s']:.2f}",
+            "Validation (s)": lambda row: f"{row['validation_s']:.2f}",
+            "Images/s": lambda row: f"{row['train_images_per_s']:,.0f}",
+            "Waiting for data (s)": lambda row: f"{row['data_wait_s']:.2f}",
+        },
     )
