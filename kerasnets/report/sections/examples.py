@@ -43,7 +43,7 @@ def _run(record: Record, data_dir: Path | str | None) -> dict[str, Any]:
         "limit": IMAGES,
         "pairs": [
             {
-                "true": names[label],
+                "actual": names[label],
                 "predicted": names[prediction],
                 "count": int(counts[label, prediction]),
                 "total": int(counts[label].sum()),
