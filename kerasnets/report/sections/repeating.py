@@ -1,10 +1,11 @@
 """What it takes to do it again: commands, assumptions, machines."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from kerasnets.catalog.titles import dataset_title, measured_name
-from kerasnets.paper.assumptions import ASSUMPTIONS
+from kerasnets.paper.assumptions import ASSUMPTIONS, Assumption
 from kerasnets.paper.tables import table_of
 from kerasnets.report.commands import fit_command, reproduce_command
 from kerasnets.report.sources import Sources
@@ -40,23 +41,16 @@ def commands(sources: Sources) -> list[tuple[str, str]]:
 
 def assumptions(sources: Sources) -> dict[str, Any]:
     """What the paper leaves unsaid, and what this study changed of it."""
-    columns = {
-        "What": "what",
-        "The paper says": "paper",
-        "Chosen": "chosen",
-        "Why": "why",
-        "Switch": "switch",
+    columns: dict[str, Callable[[Assumption], str]] = {
+        "What": lambda one: one.what,
+        "The paper says": lambda one: one.paper,
+        "Chosen": lambda one: one.chosen,
+        "Why": lambda one: one.why.replace("`", ""),
+        "Switch": lambda one: one.switch.replace("`", ""),
     }
     return {
         "changed": sources.results.study.assumptions if sources.results else {},
-        "table": table_of(
-            ASSUMPTIONS,
-            {
-                title: lambda one, name=name: getattr(one, name).replace("`", "")
-                for title, name in columns.items()
-            },
-            words=tuple(columns),
-        ),
+        "table": table_of(ASSUMPTIONS, columns, words=tuple(columns)),
     }
 
 

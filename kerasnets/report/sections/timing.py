@@ -1,6 +1,6 @@
 """How long each epoch took."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -47,7 +47,7 @@ def _column(rows: Rows, name: str) -> Iterator[float]:
     return (value for row in rows if (value := row.get(name)) is not None)
 
 
-def _runs(timed: dict[str, Rows]) -> TextTable:
+def _runs(timed: Mapping[str, Rows]) -> TextTable:
     def seconds(rows: Rows) -> list[float]:
         both = _column(rows, "train_s"), _column(rows, "validation_s")
         return [sum(pair) for pair in zip(*both, strict=True)]
