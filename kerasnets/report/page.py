@@ -50,7 +50,7 @@ def page(sources: Sources) -> str:
     study = "The paper's study, repeated" if sources.results else "Runs"
     script = source("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return render(
+    made = render(
         "page.html.j2",
         title=f"{study}: {sources.folder.resolve().name}",
         # Nothing from elsewhere, and no script but ours.
@@ -66,6 +66,7 @@ def page(sources: Sources) -> str:
         ],
         version=__version__,
     )
+    return str(made)
 
 
 def check_place(path: Path) -> None:
