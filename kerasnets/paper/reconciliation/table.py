@@ -10,6 +10,7 @@ from kerasnets.paper.outcomes import FAILED, FINISHED, NOT_BEGUN, Outcome, outco
 from kerasnets.paper.reconciliation.alternatives import Reconciliation, not_tried
 from kerasnets.paper.results import machines
 from kerasnets.paper.rows import PAPER
+from kerasnets.paper.tables import accuracy_text, table_of
 from kerasnets.paper.verdict import scaled_down
 from kerasnets.statistics import Interval, accuracy_interval
 from kerasnets.text import Table
@@ -213,38 +214,23 @@ def _without_result(outcomes: Sequence[Outcome], epochs: int) -> str:
 def findings_table(reconciled: Reconciled) -> Table:
     """What was assumed, the result, the paper's, and whether it is inside."""
     paper = f"{reconciled.paper_accuracy:.2f} %"
-    rows = [
-        (
-            one.assumed,
-            _accuracy(one),
-            paper,
-            _inside(one, reconciled.obstacle),
-            one.remark,
-        )
-        for one in reconciled.findings
-    ]
-    rows += [
-        (assumed, "", paper, "", f"not tried: {reason}")
+    untried = [
+        Finding(assumed, assumed, (), None, None, 0, None, f"not tried: {reason}")
         for assumed, reason in reconciled.not_tried.items()
     ]
-    return Table(
-        (
-            "What was assumed",
-            "Ours (95 % interval)",
-            "Paper",
-            "Paper inside the interval",
-            "Remark",
-        ),
-        tuple(rows),
+    return table_of(
+        [*reconciled.findings, *untried],
+        {
+            "What was assumed": lambda one: one.assumed,
+            "Ours (95 % interval)": lambda one: accuracy_text(
+                one.accuracy, one.interval, one.finished
+            ),
+            "Paper": lambda one: paper,
+            "Paper inside the interval": lambda one: _inside(one, reconciled.obstacle),
+            "Remark": lambda one: one.remark,
+        },
         words=("Paper inside the interval", "Remark"),
     )
-
-
-def _accuracy(one: Finding) -> str:
-    if one.accuracy is None or one.interval is None:
-        return ""
-    seeds = f", {one.finished} seeds" if one.finished > 1 else ""
-    return f"{one.accuracy:.2f} % ({one.interval.percent()}{seeds})"
 
 
 def _inside(one: Finding, obstacle: str) -> str:
