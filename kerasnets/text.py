@@ -1,10 +1,13 @@
-"""Text for readers: tables and pages, in Markdown and HTML, and numbers."""
+"""Text for readers: tables, pages and numbers.
+
+Here they become Markdown; kerasnets.cli.tables prints them on a terminal, and the
+report's templates set them as HTML.
+"""
 
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 
 class Code(str):
@@ -49,23 +52,6 @@ class Table:
         lines = [texts[0], rules, *texts[1:]]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
-    def html(self) -> str:
-        """A table that a style sheet can turn into a list of its rows: every cell
-        knows its heading."""
-        labels = list(map(escape, self.columns))
-        head = "".join(f'<th scope="col">{label}</th>' for label in labels)
-        body = ""
-        for first, *others in self.rows:
-            body += f'<tr><th scope="row">{escape(first)}</th>'
-            for index, cell in enumerate(others, start=1):
-                kind = ' class="n"' if self.is_number(index) else ""
-                body += f'<td{kind} data-label="{labels[index]}">{escape(cell)}</td>'
-            body += "</tr>"
-        return (
-            f'<table class="listed"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{body}</tbody></table>"
-        )
-
 
 @dataclass(frozen=True)
 class Heading:
@@ -77,9 +63,6 @@ class Heading:
     def markdown(self) -> str:
         return f"{'#' * self.level} {markdown_text(self.text)}"
 
-    def html(self) -> str:
-        return f"<h{self.level}>{escape(self.text)}</h{self.level}>"
-
 
 @dataclass(frozen=True)
 class Paragraph:
@@ -89,9 +72,6 @@ class Paragraph:
 
     def markdown(self) -> str:
         return markdown_text(self.text, prose=True)
-
-    def html(self) -> str:
-        return f"<p>{_html_text(self.text)}</p>"
 
 
 @dataclass(frozen=True)
@@ -104,10 +84,6 @@ class Bullets:
     def markdown(self) -> str:
         return "\n".join(f"- {markdown_text(line)}" for line in self.lines)
 
-    def html(self) -> str:
-        items = "".join(f"<li>{_html_text(line)}</li>" for line in self.lines)
-        return f"<ul>{items}</ul>" if items else ""
-
 
 @dataclass(frozen=True)
 class Figure:
@@ -119,16 +95,13 @@ class Figure:
     def markdown(self) -> str:
         return f"![{markdown_text(self.caption)}]({self.name})"
 
-    def html(self) -> str:
-        return f'<img src="{escape(self.name)}" alt="{escape(self.caption)}">'
-
 
 Part = str | Paragraph | Heading | Bullets | Table | Figure
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page, of which Markdown, HTML and a terminal are renderings.
+    """A page, of which Markdown and what a terminal shows are renderings.
 
     Attributes:
         title: its first heading.
@@ -147,10 +120,6 @@ class Page:
     def markdown(self) -> str:
         texts = (part.markdown() for part in self._parts())
         return "\n\n".join(text for text in texts if text) + "\n"
-
-    def html(self) -> str:
-        """The page's elements, for the body of a document; every text is escaped."""
-        return "\n".join(text for part in self._parts() if (text := part.html()))
 
 
 def plain(text: Text) -> str:
@@ -176,12 +145,6 @@ def _escaped(text: Text, signs: re.Pattern[str]) -> str:
     if isinstance(text, Code):
         return f"`` {text} ``" if "`" in text else f"`{text}`"
     return signs.sub(r"\\\g<0>", text)
-
-
-def _html_text(text: Text) -> str:
-    if isinstance(text, tuple):
-        return "".join(map(_html_text, text))
-    return f"<code>{escape(text)}</code>" if isinstance(text, Code) else escape(text)
 
 
 def markdown_page(parts: Sequence[str]) -> str:

@@ -1,7 +1,6 @@
-"""One page reads alike in Markdown, in HTML and on a terminal."""
+"""One page reads alike in Markdown and on a terminal."""
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
@@ -12,40 +11,13 @@ from kerasnets.text import (
     Bullets,
     Code,
     Figure,
-    Heading,
     Page,
     Paragraph,
     Table,
     markdown_text,
 )
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"))
 TABLE = Table.of({"run": ["a|b", "c"], "epochs": ["1", ""]})
-
-
-class Reader(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.tags, self.text = [], ""
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-
-    def handle_data(self, data):
-        self.text += data
-
-
-@given(TEXTS)
-def test_no_text_is_taken_for_html(text):
-    words = Paragraph((text, Code(text)))
-    table = Table((text,), ((text,),))
-    parts = (text, words, Bullets([text]), Heading(text), table, Figure(text, text))
-    reader = Reader()
-    reader.feed(Page(text, parts).html())
-    reader.close()
-    expected = "h1 p p code ul li h2 table thead tr th tbody tr th img"
-    assert reader.tags == expected.split()
-    assert reader.text.replace("\n", "") == (8 * text).replace("\n", "")
 
 
 @given(st.text(st.sampled_from("ab_*`<[#\\| "), min_size=1), st.booleans())
