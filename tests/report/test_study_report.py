@@ -73,7 +73,7 @@ def test_a_study_on_other_data_is_headed_by_what_was_measured(tmp_path, monkeypa
     text, markdown = page(read_sources(study.path)), (study.path / "results.md")
     for found in (text, markdown.read_text()):
         # What the paper left unsaid is about its datasets.
-        of_ours = re.sub('<section[^>]*id="assumptions".*?</section>', "", found)
+        of_ours = re.sub('(?s)<section[^>]*id="assumptions".*?</section>', "", found)
         named = [a or b for a, b in headings(of_ours)]
         assert any("Table 1 on Digits instead of MNIST" in one for one in named)
         for one in named:
