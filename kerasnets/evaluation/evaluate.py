@@ -206,7 +206,7 @@ def _check_asked(run: Run, split: str, batch_size: int) -> None:
         )
     if not isinstance(batch_size, int) or batch_size < 1:
         raise RunError(
-            f"batch_size must be a whole number, at least 1, not {batch_size!r}."
+            f"batch_size must be at least 1 and a whole number, not {batch_size!r}."
         )
 
 
