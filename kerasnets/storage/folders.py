@@ -87,8 +87,10 @@ def why_not_writable(path: Path) -> str | None:
         if not os.access(nearest, os.W_OK | os.X_OK):
             return f"{nearest} is not writable"
         # /proc and the like refuse an administrator too, without saying so before.
-        with tempfile.TemporaryFile(dir=nearest):
-            return None
+        handle, name = tempfile.mkstemp(dir=nearest, prefix=".tmp-")
+        os.close(handle)
+        os.unlink(name)  # noqa: PTH108
+        return None
     except OSError as error:
         return f"{nearest} is not writable: {error.strerror}"
 
