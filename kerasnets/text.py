@@ -147,15 +147,6 @@ def _escaped(text: Text, signs: re.Pattern[str]) -> str:
     return signs.sub(r"\\\g<0>", text)
 
 
-def markdown_page(parts: Sequence[str]) -> str:
-    """The parts with blank lines between them, but none within a list."""
-    text = ""
-    for before, part in zip(["", *parts], parts, strict=False):
-        in_list = before.startswith("- ") and part.startswith("- ")
-        text += f"{part}\n" if in_list or not before else f"\n{part}\n"
-    return text
-
-
 def number(value: float | None, form: str) -> str:
     """A number in a form of Python's `format`, such as ",.1f"; "" for None."""
     return "" if value is None else format(value, form)
