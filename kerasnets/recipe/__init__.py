@@ -43,8 +43,11 @@ from kerasnets.storage import schema
 AUGMENTATIONS = ("none", "flip", "crop-flip")
 NORMALIZATIONS = ("unit", "standardize")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
-SCHEDULES = ("constant", "cosine", "step")
+SCHEDULES = ("constant", "cosine", "step", "one-cycle")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+DECAYS = L2, DECOUPLED = ("l2", "decoupled")
+KEPT_WEIGHTS = LAST, BEST = ("last", "best")
+CLASS_WEIGHTS = ("none", "balanced")
 WITH_MOMENTUM = ("sgd", "rmsprop")
 
 
@@ -159,17 +162,46 @@ class Recipe:
         paper=0.9,
         within=SHARE,
     )
+    nesterov: bool = setting(
+        "Nesterov momentum",
+        details="For sgd.",
+        paper=False,
+        title="Nesterov",
+        default=False,
+        off=False,
+    )
     weight_decay: float = setting(
-        "Weight decay, decoupled for every optimizer",
+        "Weight decay",
+        details="Its rule is --decay.",
         paper=0.0,
         within=at_least(0),
         tag="wd",
+    )
+    decay: str = setting(
+        "Rule of weight decay: part of the gradient, as in torch.optim.SGD, or apart "
+        "from it, as in AdamW",
+        details="adamw is decoupled in any case. A run that is resumed keeps its own.",
+        paper=L2,
+        choices=DECAYS,
+        title="decay",
+        tag="",
+        default=L2,
+        absent=DECOUPLED,
+    )
+    decay_norms: bool = setting(
+        "Weight decay of biases and normalization layers too",
+        paper=True,
+        title="decay of biases and norms",
+        tag="decay-norms",
+        default=True,
+        off=True,
     )
     optimizer: str = setting("Optimizer", paper="sgd", choices=OPTIMIZERS, tag="")
     schedule: str = setting(
         "Schedule of the learning rate",
         details="cosine goes towards zero; step to a tenth after 1/2 and again after "
-        "3/4 of the steps.",
+        "3/4 of the steps; one-cycle rises from 1/25 for 30 % of the steps, then falls "
+        "to almost zero, as PyTorch's OneCycleLR with constant momentum.",
         paper="constant",
         choices=SCHEDULES,
         tag="",
@@ -184,6 +216,62 @@ class Recipe:
     )
     label_smoothing: float = setting(
         "Label smoothing", paper=0.0, within=SHARE, tag="smooth"
+    )
+    class_weights: str = setting(
+        "Weights of the classes in the loss",
+        details="balanced weighs each by the inverse of its share of the training "
+        "images.",
+        paper="none",
+        choices=CLASS_WEIGHTS,
+        tag="weights-",
+        default="none",
+        off="none",
+    )
+    clip_norm: float | None = setting(
+        "Largest norm of the whole gradient, which is scaled down to it",
+        paper=None,
+        within=POSITIVE,
+        null="none",
+        tag="clip",
+        default=None,
+    )
+    accumulate: int = setting(
+        "Batches whose mean gradient makes one update",
+        paper=1,
+        within=at_least(1),
+        unit="batches",
+        title="accumulation",
+        default=1,
+        off=1,
+    )
+    ema: float | None = setting(
+        "Decay of an exponential moving average of the weights, which is validated and "
+        "saved in their place",
+        details="Shorter in the first updates: (1 + n) / (10 + n).",
+        paper=None,
+        within=FRACTION,
+        null="none",
+        title="EMA",
+        default=None,
+    )
+    early_stopping: int | None = setting(
+        "Epochs without a higher validation accuracy after which training ends",
+        paper=None,
+        within=at_least(1),
+        unit="epochs",
+        null="none",
+        tag="patience",
+        default=None,
+    )
+    keep: str = setting(
+        "Weights that are saved: the last epoch's, or those of the epoch with the "
+        "highest validation accuracy",
+        paper=LAST,
+        choices=KEPT_WEIGHTS,
+        title="weights kept",
+        tag="keep-",
+        default=LAST,
+        off=LAST,
     )
     augment: str = setting(
         "Random changes of training images",
@@ -270,6 +358,7 @@ class Recipe:
         check_options(self.network, self.head, self.stem, self.growth_rate)
         if self.growth_rate is None and spec.growth_rate is not None:
             raise RecipeError(f"{self.network} needs a growth_rate, not null.")
+        self._check_training()
         if self.warmup >= self.epochs:
             raise RecipeError(
                 f"warmup must be shorter than the run's {self.epochs} epochs, "
@@ -280,6 +369,29 @@ class Recipe:
                 f"{self.dataset} has a test split of its own; test_fraction is for "
                 "datasets without."
             )
+
+    def _check_training(self) -> None:
+        """Raise RecipeError where a field is set that another leaves without effect."""
+        if self.nesterov and self.optimizer != "sgd":
+            raise RecipeError(f"nesterov is for sgd, not {self.optimizer}.")
+        if self.nesterov and not self.momentum:
+            raise RecipeError("nesterov needs a momentum > 0.")
+        if self.weight_decay and self.optimizer == "adamw" and self.decay != DECOUPLED:
+            raise RecipeError(
+                f"decay {self.decay!r} is not adamw's, which is {DECOUPLED!r}; adam "
+                "has both."
+            )
+        if not self.decay_norms and not self.weight_decay:
+            raise RecipeError("no decay_norms needs a weight_decay > 0.")
+        if self.schedule == "one-cycle" and self.warmup:
+            raise RecipeError("one-cycle has a warm-up of its own; warmup must be 0.")
+        for name in ("early_stopping", "keep"):
+            asked = getattr(self, name) not in (None, LAST)
+            if asked and self.validation == "test":
+                raise RecipeError(
+                    f"{name} {getattr(self, name)} needs validation images of its own: "
+                    "with validation 'test' it would choose by the test split."
+                )
 
     @classmethod
     def for_paper(
@@ -316,13 +428,21 @@ class Recipe:
         }
         if protocol != _protocol_by_name(dataset):
             defaults["protocol"] = protocol
+        if named.get("optimizer") == "adamw":
+            defaults["decay"] = DECOUPLED
         recipe = cls(network=network, dataset=dataset, **{**defaults, **named})
-        if "momentum" in named and "momentum" in recipe.without_effect:
+        recipe._check_effects(named)
+        return recipe
+
+    def _check_effects(self, named: Iterable[str]) -> None:
+        """Raise RecipeError where a field was named that has no effect."""
+        if "momentum" in named and "momentum" in self.without_effect:
             raise RecipeError(
-                f"momentum is for {' and '.join(WITH_MOMENTUM)}; {recipe.optimizer} "
+                f"momentum is for {' and '.join(WITH_MOMENTUM)}; {self.optimizer} "
                 "has none to set."
             )
-        return recipe
+        if "decay" in named and not self.weight_decay:
+            raise RecipeError("decay needs a weight_decay > 0.")
 
     def replace(self, **named: Any) -> "Recipe":
         """The same recipe, but for what is named.
@@ -331,6 +451,9 @@ class Recipe:
             RecipeError: a name is unknown, or a value is out of its range.
         """
         self._check_names(named)
+        to_adamw = named.get("optimizer", self.optimizer) == "adamw"
+        if to_adamw != (self.optimizer == "adamw"):
+            named = {"decay": DECOUPLED if to_adamw else L2, **named}
         return dataclasses.replace(self, **named)
 
     @classmethod
@@ -349,6 +472,8 @@ class Recipe:
             for name, value in dataclasses.asdict(self).items()
             if name != "protocol" and value != getattr(paper, name)
         }
+        if "decay" in self.without_effect:
+            found.pop("decay", None)
         if by_name and protocol != by_name:
             found["protocol"] = protocol
         return found
@@ -361,8 +486,15 @@ class Recipe:
     @property
     def without_effect(self) -> tuple[str, ...]:
         """The fields that decide nothing, as another field has the value it has."""
-        has_momentum = self.optimizer in WITH_MOMENTUM
-        return () if has_momentum else ("momentum",)
+        found = () if self.optimizer in WITH_MOMENTUM else ("momentum",)
+        # Of adamw there is one rule.
+        ruled = self.weight_decay and self.optimizer != "adamw"
+        return found if ruled else (*found, "decay")
+
+    @property
+    def has_objective(self) -> bool:
+        """Whether training minimizes something else than the cross-entropy."""
+        return bool(self.label_smoothing) or self.class_weights != "none"
 
     @property
     def name(self) -> str:
@@ -384,6 +516,7 @@ class Recipe:
             for name, one in SETTINGS.items()
             if one.group == group and one.paper and one.applies_to(spec)
             if (value := getattr(self, name)) is not None
+            if one.off is None or value != one.off
             if name not in self.without_effect
         )
 

@@ -100,6 +100,7 @@ class Setting:
         within: the numbers that it may be.
         unit: of its numbers.
         null: what None means.
+        off: the value at which it goes unsaid, as nothing happens; None for none.
         families: the only ones of networks that have it; none stands for all.
         title: its name in prose, the field's own unless given.
         option: its option without dashes, the field's own name unless given.
@@ -120,6 +121,7 @@ class Setting:
     within: Range | None = None
     unit: str = ""
     null: str = ""
+    off: Any = None
     families: tuple[str, ...] = ()
     title: str = ""
     option: str = ""

@@ -15,17 +15,23 @@ from kerasnets.training.metrics import (
     CrossEntropy,
     SmoothedCrossEntropy,
 )
+from kerasnets.training.optimizer import optimizer_of
+
+_PI = 3.141592653589793
+ONE_CYCLE_RISE = 0.3  # of the steps
 
 
 @keras.saving.register_keras_serializable("kerasnets")
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up from zero, then constant, cosine or step.
+    """Linear warm-up from zero, then constant, cosine or step; or one cycle.
 
     Args:
         peak: highest learning rate, > 0.
         schedule: "constant"; "cosine", towards zero, which the step after the last one
             would have; "step", a tenth from 1/2 of the steps on and a hundredth from
-            3/4 on (as He et al. 2016, section 4.2, do on CIFAR-10).
+            3/4 on (as He et al. 2016, section 4.2, do on CIFAR-10); "one-cycle", the
+            two cosines of torch.optim.lr_scheduler.OneCycleLR, from 1/25 of the peak
+            up to it in the first 30 % of the steps and down to 1/250,000.
         steps: optimizer steps of the whole run.
         warmup_steps: of these, how many the linear increase takes.
     """
@@ -40,13 +46,15 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step):
         step = ops.cast(step, "float32")
+        if self.schedule == "one-cycle":
+            return self.peak * self._one_cycle(step)
         progress = ops.clip(
             (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps),
             0.0,
             1.0,
         )
         if self.schedule == "cosine":
-            factor = 0.5 * (1.0 + ops.cos(3.141592653589793 * progress))
+            factor = 0.5 * (1.0 + ops.cos(_PI * progress))
         elif self.schedule == "step":
             factor = ops.where(
                 progress < 0.5, 1.0, ops.where(progress < 0.75, 0.1, 0.01)
@@ -57,6 +65,16 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
             # The first step already moves: rates are peak/n, 2 peak/n, ..., peak.
             factor = factor * ops.minimum(1.0, (step + 1.0) / self.warmup_steps)
         return self.peak * factor
+
+    def _one_cycle(self, step):
+        top = ONE_CYCLE_RISE * self.steps - 1
+        rise = 0.5 - 0.5 * ops.cos(_PI * ops.minimum(1.0, step / top))
+        fall = ops.clip((step - top) / (self.steps - 1 - top), 0.0, 1.0)
+        fall = 0.5 + 0.5 * ops.cos(_PI * fall)
+        first, last = 1 / 25, 1 / 25 / 1e4
+        return ops.where(
+            step <= top, first + (1 - first) * rise, last + (1 - last) * fall
+        )
 
     def get_config(self) -> dict[str, float | str]:
         return {
@@ -129,7 +147,9 @@ def compile_model(
     else:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(
-        optimizer=_optimizer(recipe, learning_rate(recipe, steps_per_epoch)),
+        optimizer=optimizer_of(
+            recipe, learning_rate(recipe, steps_per_epoch), model
+        ),
         loss=loss,
         weighted_metrics=metrics,
         jit_compile=runtime.jit_compile(),
@@ -147,22 +167,3 @@ def learning_rate(recipe: Recipe, steps_per_epoch: int) -> float | LearningRate:
         steps=recipe.epochs * steps_per_epoch,
         warmup_steps=round(recipe.warmup * steps_per_epoch),
     )
-
-
-def _optimizer(
-    recipe: Recipe, rate: float | LearningRate
-) -> keras.optimizers.Optimizer:
-    decay = recipe.weight_decay or None
-    if recipe.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(
-            rate, momentum=recipe.momentum, weight_decay=decay
-        )
-    elif recipe.optimizer == "adam":
-        optimizer = keras.optimizers.Adam(rate, weight_decay=decay)
-    elif recipe.optimizer == "adamw":
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
-    else:
-        optimizer = keras.optimizers.RMSprop(
-            rate, momentum=recipe.momentum, weight_decay=decay
-        )
-    return optimizer

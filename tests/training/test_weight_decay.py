@@ -1,0 +1,115 @@
+"""Weight decay, Nesterov momentum and clipping are those of torch.optim."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from kerasnets.engines import choice
+from kerasnets.errors import RecipeError
+from kerasnets.recipe import Recipe
+from kerasnets.training.compile import compile_model
+
+torch = pytest.importorskip("torch")
+
+STEPS, RATE = 20, 0.02
+
+
+def network() -> keras.Model:
+    """Kernels that meet 1x1 and 2x2 maps, copies of a pixel, biases and a norm."""
+    keras.utils.set_random_seed(4)
+    inputs = keras.Input((2, 2, 3))
+    x = keras.layers.Conv2D(16, 3, padding="same", use_bias=False)(inputs)
+    x = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
+    x = keras.layers.ReLU()(x)
+    x = keras.layers.Conv2D(8, 2)(x)
+    x = keras.layers.Conv2D(8, 3, padding="same")(x)
+    x = keras.layers.Dense(12, activation="relu")(keras.layers.Flatten()(x))
+    return keras.Model(inputs, keras.layers.Dense(4)(x))
+
+
+def compiled(engine: str = "keras", **named) -> keras.Model:
+    model = network()
+    fields = {"learning_rate": RATE, **named}
+    recipe = Recipe.for_paper("vgg11", "digits", **fields)
+    compile_model(model, recipe, num_classes=4, steps_per_epoch=STEPS)
+    model.optimizer.build(model.trainable_variables)
+    choice.use(model, engine)
+    return model
+
+
+def batches() -> list[tuple[np.ndarray, np.ndarray]]:
+    rng = np.random.default_rng(0)
+    return [
+        (rng.normal(size=(8, 2, 2, 3)).astype("float32"), rng.integers(0, 4, 8))
+        for _ in range(STEPS)
+    ]
+
+
+def trained(model: keras.Model) -> list[np.ndarray]:
+    for x, y in batches():
+        model.train_on_batch(x, y)
+    return [keras.ops.convert_to_numpy(one) for one in model.trainable_variables]
+
+
+def by_torch(*, clip: float | None = None, norms: bool = True, **named):
+    """The same steps of a PyTorch optimizer, on the gradients of Keras's loss."""
+    model = compiled()
+    weights = [one.value for one in model.trainable_variables]
+    decay = named.pop("weight_decay", 0.0)
+    vectors = [one for one in weights if one.dim() < 2]
+    optimizer = torch.optim.SGD(
+        [
+            {
+                "params": [one for one in weights if one.dim() >= 2],
+                "weight_decay": decay,
+            },
+            {"params": vectors, "weight_decay": decay if norms else 0.0},
+        ],
+        lr=RATE,
+        **named,
+    )
+    for x, y in batches():
+        optimizer.zero_grad()
+        loss = model.compute_loss(
+            y=torch.from_numpy(y), y_pred=model(torch.from_numpy(x), training=True)
+        )
+        loss.backward()
+        if clip:
+            torch.nn.utils.clip_grad_norm_(weights, clip)
+        optimizer.step()
+    return [one.detach().numpy() for one in weights]
+
+
+DECAY = {"weight_decay": 0.1}
+CASES = {
+    "decay": (DECAY, {"momentum": 0.9, **DECAY}),
+    "without momentum": ({"momentum": 0.0, **DECAY}, DECAY),
+    "nesterov": ({"nesterov": True}, {"momentum": 0.9, "nesterov": True}),
+    "nesterov and decay": (
+        {"nesterov": True, **DECAY},
+        {"momentum": 0.9, "nesterov": True, **DECAY},
+    ),
+    "kernels alone": (
+        {"decay_norms": False, **DECAY},
+        {"momentum": 0.9, "norms": False, **DECAY},
+    ),
+    "clipped": (
+        {"clip_norm": 0.2, **DECAY},
+        {"momentum": 0.9, "clip": 0.2, **DECAY},
+    ),
+}
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="PyTorch's optimizer")
+@pytest.mark.parametrize("engine", ["keras", "torch_graph"])
+@pytest.mark.parametrize("case", CASES)
+def test_twenty_steps_are_those_of_torch(case, engine):
+    ours, theirs = CASES[case]
+    found, expected = trained(compiled(engine, **ours)), by_torch(**theirs)
+    start = [keras.ops.convert_to_numpy(one) for one in network().trainable_variables]
+    for mine, other, first in zip(found, expected, start, strict=True):
+        assert np.abs(other - first).max() > 1e-3
+        assert np.abs(mine - other).max() < 2e-5
