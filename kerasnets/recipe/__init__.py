@@ -23,6 +23,7 @@ from kerasnets.catalog.networks import (
     check_options,
 )
 from kerasnets.errors import OPTION_NAMES, RecipeError, unknown
+from kerasnets.recipe import presets
 from kerasnets.recipe.setting import (
     DATA,
     FRACTION,
@@ -227,13 +228,13 @@ class Recipe:
         default="none",
         off="none",
     )
-    clip_norm: float | None = setting(
-        "Largest norm of the whole gradient, which is scaled down to it",
-        paper=None,
-        within=POSITIVE,
-        null="none",
+    clip_norm: float = setting(
+        "Largest norm of the whole gradient, which is scaled down to it; 0 for any",
+        paper=0.0,
+        within=at_least(0),
         tag="clip",
-        default=None,
+        default=0.0,
+        off=0,
     )
     accumulate: int = setting(
         "Batches whose mean gradient makes one update",
@@ -244,24 +245,25 @@ class Recipe:
         default=1,
         off=1,
     )
-    ema: float | None = setting(
+    ema: float = setting(
         "Decay of an exponential moving average of the weights, which is validated and "
-        "saved in their place",
-        details="Shorter in the first updates: (1 + n) / (10 + n).",
-        paper=None,
-        within=FRACTION,
-        null="none",
+        "saved in their place; 0 for none",
+        details="At most (1 + n) / (10 + n) after n updates.",
+        paper=0.0,
+        within=SHARE,
         title="EMA",
-        default=None,
+        default=0.0,
+        off=0,
     )
-    early_stopping: int | None = setting(
-        "Epochs without a higher validation accuracy after which training ends",
-        paper=None,
-        within=at_least(1),
+    early_stopping: int = setting(
+        "Epochs without a higher validation accuracy after which training ends; 0 for "
+        "never",
+        paper=0,
+        within=at_least(0),
         unit="epochs",
-        null="none",
         tag="patience",
-        default=None,
+        default=0,
+        off=0,
     )
     keep: str = setting(
         "Weights that are saved: the last epoch's, or those of the epoch with the "
@@ -340,6 +342,16 @@ class Recipe:
         tag="test",
         default=None,
     )
+    preset: str = setting(
+        "What unnamed fields are: the paper's recipe, or a modern one",
+        details="modern is "
+        f"{presets.SUMMARY} See docs/recipe.md for its sources.",
+        paper=presets.PAPER,
+        choices=presets.PRESETS,
+        tag="",
+        default=presets.PAPER,
+        off=presets.PAPER,
+    )
     protocol: str | None = setting(
         "Whose values unnamed fields have: the paper's for this dataset",
         group=DATA,
@@ -386,7 +398,7 @@ class Recipe:
         if self.schedule == "one-cycle" and self.warmup:
             raise RecipeError("one-cycle has a warm-up of its own; warmup must be 0.")
         for name in ("early_stopping", "keep"):
-            asked = getattr(self, name) not in (None, LAST)
+            asked = getattr(self, name) not in (0, LAST)
             if asked and self.validation == "test":
                 raise RecipeError(
                     f"{name} {getattr(self, name)} needs validation images of its own: "
@@ -422,10 +434,16 @@ class Recipe:
         protocol = named.pop("protocol", None)
         SETTINGS["protocol"].check(protocol)
         protocol = protocol or protocol_of(dataset, data_dir)
-        case = Case(NETWORKS[network], protocol or "cifar10", DATASETS.get(dataset))
+        spec = NETWORKS[network]
+        case = Case(spec, protocol or "cifar10", DATASETS.get(dataset))
         defaults = {
             name: one.paper(case) for name, one in SETTINGS.items() if one.paper
         }
+        preset = named.get("preset", presets.PAPER)
+        SETTINGS["preset"].check(preset)
+        size = named.get("image_size", defaults["image_size"])
+        SETTINGS["image_size"].check(size)
+        defaults |= presets.changes(preset, spec.family, size)
         if protocol != _protocol_by_name(dataset):
             defaults["protocol"] = protocol
         if named.get("optimizer") == "adamw":
@@ -463,7 +481,7 @@ class Recipe:
                 raise RecipeError(unknown("recipe field", name, sorted(SETTINGS)))
 
     def departures(self) -> dict[str, Any]:
-        """The fields that differ from the paper's recipe, with their values."""
+        """The fields that differ from the preset's recipe, with their values."""
         by_name = _protocol_by_name(self.dataset)
         protocol = self.paper_protocol
         paper = Recipe.for_paper(self.network, self.dataset, protocol=protocol)
