@@ -3,6 +3,7 @@
 Zero is the mean of standardized images, and black of others.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,9 @@ def draw_erasing(
     """torchvision's RandomErasing for `count` images: boxes as int64 [count, 4] (top,
     left, bottom, right), empty where nothing is erased."""
     erased = rng.random(count) < probability
-    areas = height * width * rng.uniform(*_SCALE, (count, _TRIES))
-    ratios = np.exp(rng.uniform(*np.log(_RATIO), (count, _TRIES)))
+    tries = count, _TRIES
+    areas = height * width * rng.uniform(*_SCALE, tries)
+    ratios = np.exp(rng.uniform(math.log(_RATIO[0]), math.log(_RATIO[1]), tries))
     heights = np.rint(np.sqrt(areas * ratios)).astype(np.int64)
     widths = np.rint(np.sqrt(areas / ratios)).astype(np.int64)
     fit = (heights < height) & (widths < width)

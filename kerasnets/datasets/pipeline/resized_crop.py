@@ -1,5 +1,7 @@
 """torchvision's RandomResizedCrop: a part of the image, resized to the whole."""
 
+import math
+
 import numpy as np
 from PIL import Image
 
@@ -13,8 +15,9 @@ def draw_boxes(
 ) -> np.ndarray:
     """Parts of `count` images, int64 [count, 4]: top, left, bottom, right. Areas are
     uniform, ratios log-uniform, positions uniform."""
-    areas = height * width * rng.uniform(*SCALE, (count, _TRIES))
-    ratios = np.exp(rng.uniform(*np.log(RATIO), (count, _TRIES)))
+    tries = count, _TRIES
+    areas = height * width * rng.uniform(*SCALE, tries)
+    ratios = np.exp(rng.uniform(math.log(RATIO[0]), math.log(RATIO[1]), tries))
     widths = np.rint(np.sqrt(areas * ratios)).astype(np.int64)
     heights = np.rint(np.sqrt(areas / ratios)).astype(np.int64)
     fit = (widths > 0) & (widths <= width) & (heights > 0) & (heights <= height)
