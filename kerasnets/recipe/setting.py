@@ -53,6 +53,7 @@ def at_least(least: int) -> Range:
 
 SHARE = Range("in [0, 1)", lambda value: 0 <= value < 1)
 FRACTION = Range("a fraction between 0 and 1", lambda value: 0 < value < 1)
+PROBABILITY = Range("from 0 to 1", lambda value: 0 <= value <= 1)
 POSITIVE = Range("a number > 0", lambda value: 0 < value < math.inf)
 
 

@@ -130,7 +130,7 @@ def compile_model(
     steps_per_epoch: int,
     cross_entropy: bool = True,
 ) -> None:
-    """Compile `model` (integer labels in, logits out) as the recipe says.
+    """Compile `model` (labels in, logits out) as the recipe says.
 
     Args:
         steps_per_epoch: optimizer steps in an epoch; the schedule counts in steps.
@@ -140,9 +140,9 @@ def compile_model(
         ConfusionAccuracy(num_classes, name="accuracy")
     ]
     loss: keras.losses.Loss
-    if recipe.label_smoothing:
+    if recipe.label_smoothing or recipe.mixes:
         loss = SmoothedCrossEntropy(num_classes, recipe.label_smoothing)
-        if cross_entropy:
+        if recipe.label_smoothing and cross_entropy:
             metrics.append(CrossEntropy())
     else:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

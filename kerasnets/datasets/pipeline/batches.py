@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from kerasnets.datasets.dataset import Dataset, Subset
-from kerasnets.datasets.pipeline.augment import draw
+from kerasnets.datasets.pipeline.augmentation import Augmentation
 from kerasnets.datasets.pipeline.host_pixels import HostPixels, Place
 from kerasnets.datasets.pipeline.prefetch import Ahead
 from kerasnets.datasets.preprocessing import normalization
@@ -19,12 +19,14 @@ from kerasnets.errors import RecipeError
 from kerasnets.recipe import Recipe
 
 _EVALUATION_BATCH = 256
+_AS_THEY_ARE = Augmentation()
 
 
 class Batches(keras.utils.PyDataset):
     """Batches of (float32 images, int64 labels).
 
-    Images are [B, H, W, C], or [B, C, H, W] where Keras is set to channels first. The
+    Images are [B, H, W, C], or [B, C, H, W] where Keras is set to channels first. Where
+    they are mixed, labels are shares of the classes, float32 [B, classes]. The
     last batch may be smaller; with `drop_single`, it is left out when it would hold one
     image alone, whose variance batch normalization cannot take. Shuffled, that is
     another image every epoch.
@@ -33,7 +35,7 @@ class Batches(keras.utils.PyDataset):
         subset: the images.
         batch_size: images in a batch.
         scale, offset: float32 [C]; pixels become value * scale + offset.
-        augmentation: one of `kerasnets.recipe.AUGMENTATIONS`.
+        augmentation: how the images are changed.
         shuffle: whether each epoch has its own order.
         seed: with `epoch` and the batch's number, decides order and augmentation.
         epoch: the epoch that comes next, from 0; counted on when one ends of which
@@ -55,7 +57,7 @@ class Batches(keras.utils.PyDataset):
         batch_size: int,
         scale: np.ndarray,
         offset: np.ndarray,
-        augmentation: str = "none",
+        augmentation: Augmentation = _AS_THEY_ARE,
         shuffle: bool = False,
         seed: int = 0,
         epoch: int = 0,
@@ -67,7 +69,14 @@ class Batches(keras.utils.PyDataset):
         self.subset = subset
         self.batch_size = batch_size
         split = subset.split
-        self._pixels = place(split.images, split.labels, subset.indices, scale, offset)
+        self._pixels = place(
+            split.images,
+            split.labels,
+            subset.indices,
+            scale,
+            offset,
+            augmentation.needs_host,
+        )
         self._ahead = Ahead(self._make) if self._pixels.ahead else None
         self.fill = fill
         self.waited_s = 0.0
@@ -113,8 +122,9 @@ class Batches(keras.utils.PyDataset):
     def _make(self, epoch: int, index: int) -> tuple[Any, ...]:
         rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
         positions = self._positions(epoch)[rows]
-        rng = np.random.default_rng([self.seed, 2, epoch, index])
-        batch = self._pixels(positions, draw(self.augmentation, len(positions), rng))
+        size = self.subset.split.images.shape[1:3]
+        changes = self.augmentation.draw(len(positions), *size, self.seed, epoch, index)
+        batch = self._pixels(positions, changes)
         return _filled(*batch, self.batch_size) if self.fill else batch
 
     def _positions(self, epoch: int) -> np.ndarray:
@@ -138,7 +148,7 @@ def _filled(
     blank = size - count
     if blank:
         images = np.pad(images, ((0, blank), (0, 0), (0, 0), (0, 0)))
-        labels = np.pad(labels, (0, blank))
+        labels = np.pad(labels, ((0, blank), *((0, 0),) * (labels.ndim - 1)))
     return images, labels, weights
 
 
@@ -171,7 +181,7 @@ def training_batches(
         batch_size=recipe.batch_size,
         scale=scale,
         offset=offset,
-        augmentation=recipe.augment,
+        augmentation=Augmentation.of(recipe, len(dataset.class_names)),
         shuffle=True,
         seed=recipe.seed,
         epoch=epoch,
