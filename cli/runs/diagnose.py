@@ -14,7 +14,7 @@ from kerasnets.cli.options import (
     engine_option,
     network_argument,
     recipe_of,
-    training_options,
+    step_options,
 )
 from kerasnets.errors import shown
 
@@ -23,7 +23,7 @@ from kerasnets.errors import shown
 @network_argument
 @dataset_option
 @architecture_options
-@training_options
+@step_options
 @click.option(
     "--steps",
     type=click.IntRange(min=1),

@@ -10,10 +10,9 @@ from kerasnets.cli.options import (
     Name,
     architecture_options,
     data_dir_option,
-    dataset_option,
+    dataset_or_recipe_options,
     device_option,
     engine_option,
-    network_argument,
     recipe_of,
     training_options,
 )
@@ -21,8 +20,7 @@ from kerasnets.runs import KEEP
 
 
 @click.command()
-@network_argument
-@dataset_option
+@dataset_or_recipe_options
 @architecture_options
 @training_options
 @device_option
@@ -64,8 +62,9 @@ from kerasnets.runs import KEEP
 @click.option("-v", "--verbose", is_flag=True, help="More lines.")
 @click.option("-q", "--quiet", is_flag=True, help="Warnings only.")
 def fit(
-    network: str,
-    dataset: str,
+    network: str | None,
+    dataset: str | None,
+    recipe_file: Path | None,
     device: str,
     engine: str,
     deterministic: bool,
@@ -82,13 +81,16 @@ def fit(
 ) -> None:
     """Train a network.
 
-    Every option that is not named has the paper's value for the network and dataset.
+    Every option that is not named has the paper's value for the network and dataset,
+    or that of --preset or --recipe.
 
     \b
     Examples:
       kerasnets fit vgg19 --bn --glorot --dataset mnist
       kerasnets fit resnet34 --dropout 0.2 --glorot --dataset cifar10 --resume
       kerasnets fit densenet121 --dataset mnist --limit 6000 --epochs 2
+      kerasnets fit resnet18 --dataset cifar10 --preset modern --epochs 10
+      kerasnets fit --recipe artifacts/runs/cifar10-resnet34 --seed 1
     """
     if verbose and quiet:
         raise click.UsageError("--verbose contradicts --quiet.")
@@ -97,7 +99,7 @@ def fit(
     from kerasnets.training.checkpointing import Interval
 
     interval = Interval.parse(checkpoint_every)
-    recipe = recipe_of(network, dataset, options, data_dir)
+    recipe = recipe_of(network, dataset, options, data_dir, recipe_file)
 
     from kerasnets.compute.execution import Execution
     from kerasnets.training.fit import fit as train

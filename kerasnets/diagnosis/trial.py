@@ -111,6 +111,7 @@ def run_trial(
         len(train),
         session=session,
         engine=engine,
+        labels=train.subset.labels,
     )
 
     def layers(step: int) -> list[LayerRow]:

@@ -53,6 +53,7 @@ def expected_s(
             len(train),
             session=session,
             engine=engine,
+            labels=train.subset.labels,
         )
         built_s = time.perf_counter() - began
         step_s = _seconds(lambda: model.train_on_batch(*train[0]))

@@ -47,10 +47,12 @@ NORMALIZATIONS = ("unit", "standardize")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULES = ("constant", "cosine", "step", "one-cycle")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+AUTO = "auto"
 DECAYS = L2, DECOUPLED = ("l2", "decoupled")
 KEPT_WEIGHTS = LAST, BEST = ("last", "best")
 CLASS_WEIGHTS = ("none", "balanced")
 WITH_MOMENTUM = ("sgd", "rmsprop")
+OF_EPOCHS = ("ema", "early_stopping", "keep")  # decide nothing within a step
 
 
 def _epochs(case: Case) -> int:
@@ -394,7 +396,12 @@ class Recipe:
         ),
     )
     precision: str = setting(
-        "Keras's dtype policy", paper="float32", choices=PRECISIONS, tag=""
+        "Keras's dtype policy; auto is mixed_bfloat16 where the device computes it "
+        "natively, else float32",
+        details="A run records what auto was.",
+        paper="float32",
+        choices=(*PRECISIONS, AUTO),
+        tag="",
     )
     initial_weights: str = setting(
         "What draws the first weights: numpy, the same under every backend, or the "
@@ -556,6 +563,17 @@ class Recipe:
             named = {"decay": DECOUPLED if to_adamw else L2, **named}
         return dataclasses.replace(self, **named)
 
+    def with_named(self, **named: Any) -> "Recipe":
+        """The same as `replace`, for a person: what has no effect is refused.
+
+        Raises:
+            RecipeError: a name is unknown, or a value is out of its range or has no
+                effect.
+        """
+        recipe = self.replace(**named)
+        recipe._check_effects(named)
+        return recipe
+
     @classmethod
     def _check_names(cls, named: Iterable[str]) -> None:
         for name in named:
@@ -563,15 +581,25 @@ class Recipe:
                 raise RecipeError(unknown("recipe field", name, sorted(SETTINGS)))
 
     def departures(self) -> dict[str, Any]:
-        """The fields that differ from the preset's recipe, with their values."""
+        """The preset, if it is not the paper's, and the fields that differ from its
+        recipe, with their values."""
         by_name = _protocol_by_name(self.dataset)
         protocol = self.paper_protocol
-        paper = Recipe.for_paper(self.network, self.dataset, protocol=protocol)
-        found = {
-            name: value
-            for name, value in dataclasses.asdict(self).items()
-            if name != "protocol" and value != getattr(paper, name)
-        }
+        usual = Recipe.for_paper(
+            self.network,
+            self.dataset,
+            protocol=protocol,
+            preset=self.preset,
+            image_size=self.image_size,
+        )
+        size = Recipe.for_paper(self.network, self.dataset, protocol=protocol).image_size
+        found: dict[str, Any] = {}
+        if self.preset != presets.PAPER:
+            found["preset"] = self.preset
+        for name, value in dataclasses.asdict(self).items():
+            expected = size if name == "image_size" else getattr(usual, name)
+            if name != "protocol" and value != expected:
+                found[name] = value
         if "decay" in self.without_effect:
             found.pop("decay", None)
         if by_name and protocol != by_name:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 from keras import ops
 
 from kerasnets.compute import runtime
 from kerasnets.engines import choice
+from kerasnets.errors import RecipeError
 from kerasnets.networks.from_recipe import from_recipe
 from kerasnets.recipe import Recipe
 from kerasnets.training import fixed_batch_size
@@ -14,6 +16,7 @@ from kerasnets.training.metrics import (
     ConfusionAccuracy,
     CrossEntropy,
     SmoothedCrossEntropy,
+    balanced_weights,
 )
 from kerasnets.training.optimizer import optimizer_of
 
@@ -94,6 +97,7 @@ def ready_to_train(
     session: runtime.Session,
     engine: str,
     cross_entropy: bool = True,
+    labels: np.ndarray | None = None,
 ) -> keras.Model:
     """A recipe's network, ready for its first step on an engine.
 
@@ -102,7 +106,7 @@ def ready_to_train(
     Args:
         image_shape: (height, width, channels) of the dataset's images.
         num_classes: of the dataset.
-        steps_per_epoch, cross_entropy: as `compile_model` takes them.
+        steps_per_epoch, cross_entropy, labels: as `compile_model` takes them.
         session: where it trains.
         engine: as `kerasnets.engines.choice.check` gives it.
     """
@@ -114,6 +118,7 @@ def ready_to_train(
         num_classes=num_classes,
         steps_per_epoch=steps_per_epoch,
         cross_entropy=cross_entropy,
+        labels=labels,
     )
     model.optimizer.build(model.trainable_variables)
     choice.use(model, engine)
@@ -129,27 +134,36 @@ def compile_model(
     num_classes: int,
     steps_per_epoch: int,
     cross_entropy: bool = True,
+    labels: np.ndarray | None = None,
 ) -> None:
     """Compile `model` (labels in, logits out) as the recipe says.
 
     Args:
         steps_per_epoch: optimizer steps in an epoch; the schedule counts in steps.
-        cross_entropy: whether to measure it beside a loss that has label smoothing.
+        cross_entropy: whether to measure it beside a loss that has label smoothing or
+            class weights.
+        labels: of the training images, which class weights are drawn from.
+
+    Raises:
+        RecipeError: there are class weights, but no labels.
     """
     metrics: list[keras.metrics.Metric] = [
         ConfusionAccuracy(num_classes, name="accuracy")
     ]
+    weights: Sequence[float] = ()
+    if recipe.class_weights == "balanced":
+        if labels is None:
+            raise RecipeError("class_weights need the labels of the training images.")
+        weights = balanced_weights(labels, num_classes).tolist()
     loss: keras.losses.Loss
-    if recipe.label_smoothing or recipe.mixes:
-        loss = SmoothedCrossEntropy(num_classes, recipe.label_smoothing)
-        if recipe.label_smoothing and cross_entropy:
+    if recipe.has_objective or recipe.mixes:
+        loss = SmoothedCrossEntropy(num_classes, recipe.label_smoothing, weights)
+        if recipe.has_objective and cross_entropy:
             metrics.append(CrossEntropy())
     else:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(
-        optimizer=optimizer_of(
-            recipe, learning_rate(recipe, steps_per_epoch), model
-        ),
+        optimizer=optimizer_of(recipe, learning_rate(recipe, steps_per_epoch), model),
         loss=loss,
         weighted_metrics=metrics,
         jit_compile=runtime.jit_compile(),

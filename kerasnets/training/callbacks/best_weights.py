@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasnets.errors import RunError
+
 
 class BestWeights(keras.callbacks.Callback):
     """Keeps the weights of the best epoch so far, the first of those that are alike.
@@ -29,7 +31,15 @@ class BestWeights(keras.callbacks.Callback):
             self._accuracy, self._weights = accuracy, self._weights_now()
 
     def put_into_model(self) -> None:
-        """Give the model the weights that were kept."""
+        """Give the model the weights that were kept.
+
+        Raises:
+            RunError: they came from a checkpoint, and are not of this network.
+        """
+        if [one.shape for one in self._of_model()] != [
+            getattr(one, "shape", None) for one in self._weights
+        ]:
+            raise RunError("the checkpoint does not fit the network of its recipe.")
         floats = [
             one for one in self.model.weights if keras.backend.is_float_dtype(one.dtype)
         ]
