@@ -89,6 +89,7 @@ def dataset_or_recipe_options(command: Callable) -> Callable:
     command = _dataset_option(required=False)(command)
     return _network_argument(required=False)(command)
 
+
 device_option = click.option(
     "--device",
     default="auto",

@@ -424,8 +424,7 @@ class Recipe:
     )
     preset: str = setting(
         "What unnamed fields are: the paper's recipe, or a modern one",
-        details="modern is "
-        f"{presets.SUMMARY} See docs/recipe.md for its sources.",
+        details=f"modern is {presets.SUMMARY} See docs/recipe.md for its sources.",
         paper=presets.PAPER,
         choices=presets.PRESETS,
         tag="",
@@ -592,7 +591,9 @@ class Recipe:
             preset=self.preset,
             image_size=self.image_size,
         )
-        size = Recipe.for_paper(self.network, self.dataset, protocol=protocol).image_size
+        size = Recipe.for_paper(
+            self.network, self.dataset, protocol=protocol
+        ).image_size
         found: dict[str, Any] = {}
         if self.preset != presets.PAPER:
             found["preset"] = self.preset

@@ -1,8 +1,5 @@
 """Weight decay, Nesterov momentum and clipping are those of torch.optim."""
 
-import dataclasses
-import json
-
 import keras
 import numpy as np
 import pytest
@@ -10,7 +7,7 @@ import pytest
 from kerasnets.engines import choice
 from kerasnets.errors import RecipeError
 from kerasnets.recipe import Recipe
-from kerasnets.training.compile import compile_model
+from kerasnets.training.compile import LearningRate, compile_model
 
 torch = pytest.importorskip("torch")
 
@@ -113,3 +110,99 @@ def test_twenty_steps_are_those_of_torch(case, engine):
     for mine, other, first in zip(found, expected, start, strict=True):
         assert np.abs(other - first).max() > 1e-3
         assert np.abs(mine - other).max() < 2e-5
+
+
+@pytest.mark.parametrize(
+    ("named", "says"),
+    [
+        ({"nesterov": True, "optimizer": "adam"}, "nesterov is for sgd, not adam."),
+        ({"nesterov": True, "momentum": 0.0}, "nesterov needs a momentum > 0."),
+        ({"decay": "l2"}, "decay needs a weight_decay > 0."),
+        ({"decay_norms": False}, "no decay_norms needs a weight_decay > 0."),
+        (
+            {"optimizer": "adamw", "decay": "l2", "weight_decay": 0.1},
+            "decay 'l2' is not adamw's, which is 'decoupled'; adam has both.",
+        ),
+        (
+            {"schedule": "one-cycle", "warmup": 1.0},
+            "one-cycle has a warm-up of its own; warmup must be 0.",
+        ),
+    ],
+)
+def test_what_has_no_effect_is_refused(named, says):
+    with pytest.raises(RecipeError) as error:
+        Recipe.for_paper("vgg11", "digits", **named)
+    assert str(error.value) == says
+
+
+def test_each_optimizer_has_its_usual_rule():
+    rules = {
+        name: Recipe.for_paper("vgg11", "digits", optimizer=name).decay
+        for name in ("sgd", "adam", "adamw", "rmsprop")
+    }
+    assert rules == {"sgd": "l2", "adam": "l2", "adamw": "decoupled", "rmsprop": "l2"}
+    recipe = Recipe.for_paper("vgg11", "digits", weight_decay=0.1)
+    other = recipe.replace(optimizer="adamw")
+    assert other.decay == "decoupled"
+    assert other.replace(optimizer="sgd") == recipe
+
+
+def test_a_recipe_from_before_the_rule_was_recorded_is_decoupled():
+    recipe = Recipe.for_paper("vgg11", "digits", weight_decay=0.1)
+    values = json.loads(recipe.to_json())
+    assert values.pop("decay") == "l2"
+    old = Recipe.from_record(values)
+    assert old == dataclasses.replace(recipe, decay="decoupled")
+    assert Recipe.from_json(old.to_json()) == old
+    optimizer = compiled(weight_decay=0.1, decay="decoupled").optimizer
+    assert optimizer.weight_decay == 0.1
+    assert not hasattr(optimizer, "coupled_decay")
+
+
+def test_a_saved_optimizer_has_its_decay(tmp_path):
+    """As ModelCheckpoint saves it."""
+    model = compiled(weight_decay=0.1, nesterov=True)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.optimizer.coupled_decay == 0.1
+    assert loaded.optimizer.nesterov
+
+
+@pytest.mark.parametrize("steps", [4, 10, 97])
+def test_one_cycle_is_that_of_torch(steps):
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], lr=1.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 0.3, total_steps=steps, cycle_momentum=False
+    )
+    ours = LearningRate(0.3, "one-cycle", steps)
+    for step in range(steps):
+        expected = optimizer.param_groups[0]["lr"]
+        assert float(ours(step)) == pytest.approx(expected, rel=1e-3, abs=1e-6)
+        optimizer.step()
+        if step + 1 < steps:
+            schedule.step()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_balanced_classes_count_alike(smoothing):
+    model = network()
+    recipe = Recipe.for_paper(
+        "vgg11", "digits", class_weights="balanced", label_smoothing=smoothing
+    )
+    labels = np.array([0, 0, 0, 1, 1, 3])  # none is 2
+    compile_model(model, recipe, num_classes=4, steps_per_epoch=1, labels=labels)
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(6, 4)).astype("float32")
+    loss = float(model.compute_loss(y=labels, y_pred=keras.ops.array(logits)))
+    each = [
+        float(
+            torch.nn.functional.cross_entropy(
+                torch.tensor(logits[labels == one]),
+                torch.tensor(labels[labels == one]),
+                label_smoothing=smoothing,
+            )
+        )
+        for one in (0, 1, 3)
+    ]
+    assert loss == pytest.approx(np.mean(each), rel=1e-5)
