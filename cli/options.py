@@ -83,8 +83,8 @@ def dataset_or_recipe_options(command: Callable) -> Callable:
         "recipe_file",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Train the recipe of a .toml file, a recipe.json or a run folder, with the "
-        "options on top; it may name NETWORK and --dataset.",
+        help="Train the recipe of a .toml file, a recipe.json or a run folder, with "
+        "the options on top; it may name NETWORK and --dataset.",
     )(command)
     command = _dataset_option(required=False)(command)
     return _network_argument(required=False)(command)

@@ -36,7 +36,8 @@ def check_schedule(recipe: Recipe, steps: int, trained: int | None = None) -> No
         )
     if recipe.schedule == "one-cycle" and ONE_CYCLE_RISE * total <= 1:
         raise RecipeError(
-            f"schedule 'one-cycle' needs at least 4 steps to rise and fall, not {total}."
+            "schedule 'one-cycle' needs at least 4 steps to rise and fall, not "
+            f"{total}."
         )
     if recipe.accumulate > trained:
         raise RecipeError(

@@ -1,6 +1,7 @@
 """Options of training that have a state: what they do, and that a run which was
 interrupted ends as the run that never was, to the bit, on every backend."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -204,7 +205,7 @@ def test_accumulated_batches_are_one_large_one(tmp_path):
         return updates
 
     accumulated = weights("two", accumulate=2, batch_size=10)
-    changes = [a != b for a, b in zip(accumulated, accumulated[1:], strict=False)]
+    changes = [a != b for a, b in itertools.pairwise(accumulated)]
     assert changes[:6] == [True, False, True, False, True, False]
 
 

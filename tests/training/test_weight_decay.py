@@ -1,5 +1,8 @@
 """Weight decay, Nesterov momentum and clipping are those of torch.optim."""
 
+import dataclasses
+import json
+
 import keras
 import numpy as np
 import pytest
