@@ -424,7 +424,7 @@ class Recipe:
     )
     preset: str = setting(
         "What unnamed fields are: the paper's recipe, or a modern one",
-        details=f"modern is {presets.SUMMARY} See docs/recipe.md for its sources.",
+        details=f"modern is {presets.SUMMARY} See docs/training.md for its sources.",
         paper=presets.PAPER,
         choices=presets.PRESETS,
         tag="",

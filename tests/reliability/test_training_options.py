@@ -2,6 +2,7 @@
 interrupted ends as the run that never was, to the bit, on every backend."""
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import small_run
 from keras import ops
 
 from kerasnets import runs
+from kerasnets.compute import native_precision, runtime
 from kerasnets.errors import RecipeError
 from kerasnets.training import checkpoint
 from kerasnets.training.checkpointing import Interval
@@ -247,3 +249,21 @@ def test_a_run_from_before_the_rule_was_recorded_goes_on_decoupled(tmp_path):
     assert found is not None and found.batch
     resumed = small_run.fit(path, on=recipe, resume=True)
     assert fingerprint(resumed) == expected != other
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_automatic_precision_is_recorded_and_kept(tmp_path, monkeypatch, native):
+    def processor(native):
+        monkeypatch.setattr(native_precision, "_processor_has_bfloat16", lambda: native)
+        monkeypatch.setattr(runtime, "device_of", lambda device: ("torch", "cpu"))
+
+    processor(native)
+    recipe = small_run.recipe(precision="auto", epochs=1)
+    run = small_run.fit(tmp_path / "run", on=recipe)
+    chosen = "mixed_bfloat16" if native else "float32"
+    assert json.loads((run.path / "recipe.json").read_text())["precision"] == chosen
+    assert f"precision {chosen}: the processor" in (run.path / "run.log").read_text()
+    processor(not native)
+    longer = recipe.replace(epochs=2)
+    again = small_run.fit(run.path, on=longer, resume=True)
+    assert again.recipe.precision == chosen and len(again.history) == 2
