@@ -8,7 +8,7 @@ from keras import ops
 from kerasnets.recipe import L2, Recipe
 
 
-class _CoupledDecay:
+class _CoupledDecay(keras.optimizers.Optimizer):
     """Adds `coupled_decay` times a weight to its gradient, after the gradient was
     clipped and before momentum and scaling take it in: the weight_decay of
     torch.optim's SGD, Adam and RMSprop.
@@ -35,23 +35,32 @@ class _CoupledDecay:
         return {**super().get_config(), "coupled_decay": self.coupled_decay}
 
 
-def _of_backend(kind: type) -> type:
-    """Keras makes an object of another class, which the backend computes faster."""
-    return type(kind.__new__(kind))
+# Keras makes objects of other classes, which the backend computes faster.
+_Sgd: Any
+_Adam: Any
+_RMSprop: Any
+_Sgd, _Adam, _RMSprop = (
+    type(kind.__new__(kind))
+    for kind in (
+        keras.optimizers.SGD,
+        keras.optimizers.Adam,
+        keras.optimizers.RMSprop,
+    )
+)
 
 
 @keras.saving.register_keras_serializable("kerasnets")
-class SGD(_CoupledDecay, _of_backend(keras.optimizers.SGD)):
+class SGD(_CoupledDecay, _Sgd):
     pass
 
 
 @keras.saving.register_keras_serializable("kerasnets")
-class Adam(_CoupledDecay, _of_backend(keras.optimizers.Adam)):
+class Adam(_CoupledDecay, _Adam):
     pass
 
 
 @keras.saving.register_keras_serializable("kerasnets")
-class RMSprop(_CoupledDecay, _of_backend(keras.optimizers.RMSprop)):
+class RMSprop(_CoupledDecay, _RMSprop):
     pass
 
 

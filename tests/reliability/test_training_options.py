@@ -46,7 +46,7 @@ OPTIONS = {
     },
     "adam": {"optimizer": "adam", "weight_decay": 0.1, "keep": "best"},
 }
-AT = (8, 13)  # steps: inside the second epoch, and the first of the third
+AT = 9  # steps: inside the second epoch
 
 
 class Interrupt(keras.callbacks.Callback):
@@ -66,16 +66,10 @@ def check(folder: Path, options: dict, **how) -> None:
     """Interrupt and resume a run, and compare it with one that was not."""
     how = {"on": small_run.recipe(**options), **how}
     whole = fingerprint(small_run.fit(folder / "whole", **how))
-    how |= {"checkpoint_every": Interval(steps=1)}
-    for step in AT:
-        path = folder / f"at-{step}"
-        try:
-            small_run.fit(path, callbacks=[Interrupt(step)], **how)
-        except KeyboardInterrupt:
-            pass
-        else:
-            raise AssertionError("it was not interrupted")
-        assert fingerprint(small_run.fit(path, resume=True, **how)) == whole, step
+    how |= {"checkpoint_every": Interval(steps=2)}
+    with pytest.raises(KeyboardInterrupt):
+        small_run.fit(folder / "parts", callbacks=[Interrupt(AT)], **how)
+    assert fingerprint(small_run.fit(folder / "parts", resume=True, **how)) == whole
 
 
 def without_dropout(folder: Path, options: dict) -> runs.Run:
@@ -84,8 +78,10 @@ def without_dropout(folder: Path, options: dict) -> runs.Run:
     return small_run.fit(folder / "without-dropout", on=recipe)
 
 
-@pytest.mark.parametrize("engine", ["keras", "torch_graph"])
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize(
+    ("name", "engine"),
+    [("modern", "keras"), *((name, "torch_graph") for name in OPTIONS)],
+)
 @pytest.mark.skipif(keras.backend.backend() != "torch", reason="PyTorch's engines")
 def test_an_interrupted_run_ends_alike(tmp_path, name, engine):
     check(tmp_path, OPTIONS[name], engine=engine)

@@ -15,13 +15,16 @@ class TorchAverages:
     """
 
     def __init__(self, averages: list[Any], weights: list[Any]) -> None:
-        self._averages = [parameter(one).detach() for one in averages]
         self._weights = [parameter(one).detach() for one in weights]
+        self._averages = []
+        for variable, weight in zip(averages, self._weights, strict=True):
+            tensor = parameter(variable)
+            # In the memory order of the weight, as for the optimizer's momenta.
+            tensor.data = torch.empty_like(weight).copy_(tensor)
+            self._averages.append(tensor.detach())
 
     def move(self, share: Any) -> None:
-        """Args:
-        share: a scalar on the weights' device, in [0, 1].
-        """
+        """Move by a share of the way, a scalar on the weights' device in [0, 1]."""
         with torch.no_grad():
             if share.device.type == "cpu":
                 torch._foreach_lerp_(self._averages, self._weights, float(share))
