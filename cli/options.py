@@ -201,17 +201,17 @@ def recipe_of(
     far as is known before the data is read. A dataset that must be seen for its
     protocol is prepared."""
     fields = named(options)
-    if file is None and network is None:
-        raise click.UsageError("Missing argument 'NETWORK'.")
-    if file is None and dataset is None:
-        raise click.UsageError("Missing option '--dataset'.")
 
     def made() -> Recipe:
-        if file is None:
-            return Recipe.for_paper(network, dataset, data_dir=data_dir, **fields)
-        return from_file(
-            file, network=network, dataset=dataset, data_dir=data_dir, **fields
-        )
+        if file is not None:
+            return from_file(
+                file, network=network, dataset=dataset, data_dir=data_dir, **fields
+            )
+        if network is None:
+            raise click.UsageError("Missing argument 'NETWORK'.")
+        if dataset is None:
+            raise click.UsageError("Missing option '--dataset'.")
+        return Recipe.for_paper(network, dataset, data_dir=data_dir, **fields)
 
     recipe = made()
     check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)

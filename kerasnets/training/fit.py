@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 
@@ -421,7 +421,7 @@ def _begun_as(begun: Recipe, recipe: Recipe) -> Recipe:
     """`recipe` with the run's own way of drawing weights and rule of weight decay,
     unless it names others than the usual ones: an earlier run goes on as it was
     begun."""
-    own = {}
+    own: dict[str, Any] = {}
     if recipe.initial_weights == "numpy":
         own["initial_weights"] = begun.initial_weights
     if recipe.decay == L2:

@@ -240,7 +240,7 @@ def test_a_run_from_before_the_rule_was_recorded_goes_on_decoupled(tmp_path):
         )
     file = path / "recipe.json"
     text = file.read_text().replace('  "decay": "decoupled",\n', "")
-    file.write_text(text)
+    runs.write_text(file, text)
     found = checkpoint.newest(path / "checkpoint")
     assert found is not None and found.batch
     resumed = small_run.fit(path, on=recipe, resume=True)

@@ -146,6 +146,8 @@ class FusedSGD:
         rate = keras.ops.convert_to_tensor(self.optimizer.learning_rate).detach()
         self._minus_rate = -rate
         self._divisor = torch.reciprocal(-rate)
+        on_cpu = rate.device.type == "cpu"
+        self._fused_decay = -float(rate) * self._decay if on_cpu else None
         self._waiting.clear()  # those of a step that failed
         self._values = 0
 
@@ -240,11 +242,22 @@ class FusedSGD:
     def _update(self, pieces: list[Piece], *, scaled: bool = False) -> None:
         """The rule of this file. The gradients are overwritten, but for those that are
         `scaled`, by minus the rate, already."""
-        if not pieces:
-            return
-        decaying = [(gradient, weight) for weight, gradient, _, yes in pieces if yes]
-        if decaying:
-            torch._foreach_add_(*zip(*decaying, strict=True), alpha=self._decay)
+        decaying = [one for one in pieces if one[3]]
+        if decaying and self._fused_decay is None:
+            weights, gradients, _, _ = zip(*decaying, strict=True)
+            torch._foreach_add_(gradients, weights, alpha=self._decay)
+        elif decaying:
+            self._fused(decaying, scaled=scaled, decay=self._fused_decay)
+            pieces = [one for one in pieces if not one[3]]
+        if pieces:
+            self._fused(pieces, scaled=scaled)
+
+    def _fused(self, pieces: list[Piece], *, scaled: bool, decay: float = 0.0) -> None:
+        """PyTorch's operation.
+
+        Args:
+            decay: is added, times the weights, to gradients that have been scaled.
+        """
         weights, gradients, momenta, _ = (
             list(tensors) for tensors in zip(*pieces, strict=True)
         )
@@ -252,7 +265,7 @@ class FusedSGD:
             weights,
             gradients,
             [] if self.optimizer.momentum == 0 else momenta,
-            weight_decay=0.0,
+            weight_decay=decay,
             momentum=self.optimizer.momentum,
             lr=-1.0,
             dampening=0.0,
