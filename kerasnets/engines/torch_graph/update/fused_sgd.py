@@ -243,12 +243,12 @@ class FusedSGD:
         """The rule of this file. The gradients are overwritten, but for those that are
         `scaled`, by minus the rate, already."""
         decaying = [one for one in pieces if one[3]]
-        if decaying and self._fused_decay is None:
-            weights, gradients, _, _ = zip(*decaying, strict=True)
-            torch._foreach_add_(gradients, weights, alpha=self._decay)
-        elif decaying:
+        if decaying and self._fused_decay is not None:
             self._fused(decaying, scaled=scaled, decay=self._fused_decay)
             pieces = [one for one in pieces if not one[3]]
+        elif decaying:
+            weights, gradients, _, _ = zip(*decaying, strict=True)
+            torch._foreach_add_(gradients, weights, alpha=self._decay)
         if pieces:
             self._fused(pieces, scaled=scaled)
 
