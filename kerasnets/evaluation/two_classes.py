@@ -38,7 +38,8 @@ def measure_two(logits: np.ndarray, labels: np.ndarray) -> TwoClasses:
     positive = labels == 1
     return TwoClasses(
         float(roc_auc_score(positive, score)) if 0 < positive.mean() < 1 else None,
-        float(average_precision_score(positive, score)) if positive.any() else None,
+        # A sum of shares, which rounding may carry beyond 1.
+        min(1.0, average_precision_score(positive, score)) if positive.any() else None,
         tuple(_at(value, special.expit(score), positive) for value in _THRESHOLDS),
     )
 

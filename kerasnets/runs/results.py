@@ -183,7 +183,11 @@ def read_thresholds(path: Path) -> list[Threshold]:
     try:
         found = [
             Threshold(
-                *(float(row[name]) for name in THRESHOLDS.columns[:-1]),
+                float(row["threshold"]),
+                float(row["precision"]),
+                float(row["recall"]),
+                float(row["specificity"]),
+                float(row["f1"]),
                 int(row["predicted"]),
             )
             for row in read_csv(path, THRESHOLDS.columns)
