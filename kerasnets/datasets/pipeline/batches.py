@@ -122,8 +122,10 @@ class Batches(keras.utils.PyDataset):
     def _make(self, epoch: int, index: int) -> tuple[Any, ...]:
         rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
         positions = self._positions(epoch)[rows]
-        size = self.subset.split.images.shape[1:3]
-        changes = self.augmentation.draw(len(positions), *size, self.seed, epoch, index)
+        height, width = self.subset.split.images.shape[1:3]
+        changes = self.augmentation.draw(
+            len(positions), height, width, self.seed, epoch, index
+        )
         batch = self._pixels(positions, changes)
         return _filled(*batch, self.batch_size) if self.fill else batch
 

@@ -10,8 +10,10 @@ from kerasnets.datasets.pipeline.operations import Operation
 
 BINS = 31  # strengths of an operation, from none to the strongest
 _RANDAUGMENT_OPERATIONS = 2  # an image
-_SIGNED = ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate")
-_SIGNED += ("Brightness", "Color", "Contrast", "Sharpness")
+_SIGNED = (
+    *("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate"),
+    *("Brightness", "Color", "Contrast", "Sharpness"),
+)
 
 Space = dict[str, np.ndarray]
 
