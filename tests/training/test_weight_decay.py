@@ -209,3 +209,17 @@ def test_balanced_classes_count_alike(smoothing):
         for one in (0, 1, 3)
     ]
     assert loss == pytest.approx(np.mean(each), rel=1e-5)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="PyTorch's engine")
+@pytest.mark.parametrize(
+    ("named", "fused"),
+    [
+        ({"nesterov": True, "weight_decay": 0.1, "decay_norms": False}, True),
+        ({"clip_norm": 0.1}, False),
+        ({"accumulate": 2}, False),
+    ],
+)
+def test_the_fused_step_takes_what_it_computes(named, fused):
+    optimizer = compiled("torch_graph", **named).optimizer
+    assert ("apply" in vars(optimizer)) == fused
