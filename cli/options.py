@@ -106,6 +106,67 @@ data_dir_option = click.option(
     help="Folder of prepared TFDS datasets.  [default: TFDS_DATA_DIR]",
 )
 
+deterministic_option = click.option(
+    "--deterministic",
+    is_flag=True,
+    help="The same bits every time, also on an accelerator, where it costs speed.",
+)
+
+
+class Threads(click.ParamType):
+    """A number of threads, or "auto"."""
+
+    name = "threads"
+
+    def convert(self, value, param, ctx):
+        from kerasnets.compute.threads import check
+
+        threads = int(value) if value.isdecimal() else value
+        check(threads)
+        return threads
+
+    def shell_complete(self, ctx, param, incomplete):
+        return [CompletionItem("auto")]
+
+
+threads_option = click.option(
+    "--threads",
+    type=Threads(),
+    metavar="auto|N",
+    help="CPU threads that PyTorch computes with; auto takes as many as cores are free "
+    "at the start.  [default: one for each core, or those a run was begun with]",
+)
+
+
+_EXECUTION: list[Callable[[Callable], Callable]] = [
+    device_option,
+    engine_option,
+    deterministic_option,
+    threads_option,
+    data_dir_option,
+]
+
+
+def execution_options(
+    *, data: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options that make the argument `execution`, with or without a data folder."""
+
+    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_execution(*arguments: Any, **named: Any) -> Any:
+            from kerasnets.compute.execution import Execution, ExecutionOptions
+
+            fields = ExecutionOptions.__annotations__
+            told = {name: named.pop(name) for name in fields if name in named}
+            return command(*arguments, execution=Execution(**told), **named)
+
+        for option in reversed(_EXECUTION if data else _EXECUTION[:-1]):
+            with_execution = option(with_execution)
+        return with_execution
+
+    return with_options
+
 
 def recipe_options(*names: str) -> Callable[[Callable], Callable]:
     """The options of recipe fields; those that nobody names are None."""
@@ -162,7 +223,7 @@ def named(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def recipe_of(
-    network: str, dataset: str, options: dict[str, Any], data_dir: Path | None
+    network: str, dataset: str, options: dict[str, Any], data_dir: Path | str | None
 ) -> Recipe:
     """The recipe that the options name, which can be trained as far as is known before
     the data is read. A dataset that must be seen for its protocol is prepared."""
@@ -178,7 +239,7 @@ def recipe_of(
     return recipe
 
 
-def say_data_dir(dataset: str, data_dir: Path | None) -> None:
+def say_data_dir(dataset: str, data_dir: Path | str | None) -> None:
     """Say it where the data folder does not matter."""
     if dataset == "digits" and data_dir is not None:
         click.echo(

@@ -1,7 +1,7 @@
 """kerasnets fit: train a network."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,15 +9,16 @@ from kerasnets.cli import BEGAN
 from kerasnets.cli.options import (
     Name,
     architecture_options,
-    data_dir_option,
     dataset_option,
-    device_option,
-    engine_option,
+    execution_options,
     network_argument,
     recipe_of,
     training_options,
 )
 from kerasnets.runs import KEEP
+
+if TYPE_CHECKING:
+    from kerasnets.compute.execution import Execution
 
 
 @click.command()
@@ -25,14 +26,7 @@ from kerasnets.runs import KEEP
 @dataset_option
 @architecture_options
 @training_options
-@device_option
-@engine_option
-@click.option(
-    "--deterministic",
-    is_flag=True,
-    help="The same bits every time, also on an accelerator, where it costs speed.",
-)
-@data_dir_option
+@execution_options()
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -66,10 +60,7 @@ from kerasnets.runs import KEEP
 def fit(
     network: str,
     dataset: str,
-    device: str,
-    engine: str,
-    deterministic: bool,
-    data_dir: Path | None,
+    execution: "Execution",
     out: Path | None,
     resume: bool,
     overwrite: bool,
@@ -97,9 +88,8 @@ def fit(
     from kerasnets.training.checkpointing import Interval
 
     interval = Interval.parse(checkpoint_every)
-    recipe = recipe_of(network, dataset, options, data_dir)
+    recipe = recipe_of(network, dataset, options, execution.data_dir)
 
-    from kerasnets.compute.execution import Execution
     from kerasnets.training.fit import fit as train
 
     run = train(
@@ -107,7 +97,7 @@ def fit(
         out,
         resume=resume,
         overwrite=overwrite,
-        execution=Execution(device, engine, data_dir, deterministic),
+        execution=execution,
         confusion_every=confusion_every,
         checkpoint_every=interval,
         keep_checkpoints=keep_checkpoints,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerasnets.benchmark.clock import Clock
 from kerasnets.benchmark.work import Work
+from kerasnets.compute.threads import limited_to
 
 if TYPE_CHECKING:
     import keras
@@ -76,7 +77,9 @@ def reached(
     return found
 
 
-def measure_ceiling(precision: str, device: str) -> dict[str, float]:
+def measure_ceiling(
+    precision: str, device: str, threads: int | str | None = None
+) -> dict[str, float]:
     """PyTorch's speed at one large matrix product in the precision (TFLOP/s; on CUDA
     float32 is TF32, as the contenders have it) and at copying memory (GB/s, read and
     written)."""
@@ -94,7 +97,7 @@ def measure_ceiling(precision: str, device: str) -> dict[str, float]:
         from kerasnets.compute.torch_settings import fast_math
 
         math_ = fast_math()
-    with math_, torch.no_grad():
+    with math_, limited_to(threads, "torch"), torch.no_grad():
         left = torch.randn(size, size, device=device, dtype=dtype)
         right = torch.randn(size, size, device=device, dtype=dtype)
         out = torch.empty_like(left)

@@ -8,7 +8,6 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from kerasnets.compute.runtime import Session
 from kerasnets.errors import BackendError, option
 
 COST = (
@@ -22,18 +21,21 @@ _CUBLAS = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 @contextlib.contextmanager
-def deterministic(session: Session) -> Iterator[None]:
+def deterministic(backend: str, device: str) -> Iterator[None]:
     """Use deterministic algorithms only, and put the settings back afterwards.
 
     cuBLAS reads its setting when it first computes: in a process that has computed on
     an accelerator before, it must be in the environment from the start.
 
+    Args:
+        backend, device: as `kerasnets.compute.runtime.Session` has them.
+
     Raises:
         BackendError: the backend, or cuBLAS, can only be told before it starts.
     """
-    if session.backend != "torch":
-        if session.device != "cpu":
-            raise BackendError(_elsewhere(session.backend))
+    if backend != "torch":
+        if device != "cpu":
+            raise BackendError(_elsewhere(backend))
         yield
         return
     import torch
@@ -44,13 +46,13 @@ def deterministic(session: Session) -> Iterator[None]:
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     cudnn = torch.backends.cudnn
     convolutions = cudnn.deterministic, cudnn.benchmark
-    if session.device != "cpu":
+    if device != "cpu":
         os.environ.setdefault(name, value)
     torch.use_deterministic_algorithms(True)
     cudnn.deterministic, cudnn.benchmark = True, False
     try:
-        if session.device.startswith("cuda"):
-            _check_cublas(session.device, workspace)
+        if device.startswith("cuda"):
+            _check_cublas(device, workspace)
         yield
     finally:
         cudnn.deterministic, cudnn.benchmark = convolutions

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasnets.compute import process_settings
+from kerasnets.compute.threads import limited_to
 from kerasnets.console import printable
 from kerasnets.errors import BackendError, shown, unknown
 from kerasnets.storage.folders import user_cache
@@ -101,7 +102,11 @@ def backend() -> str:
 
 
 @contextlib.contextmanager
-def session(device: str = "auto", precision: str = "float32") -> Iterator[Session]:
+def session(
+    device: str = "auto",
+    precision: str = "float32",
+    threads: int | str | None = None,
+) -> Iterator[Session]:
     """Run Keras on a device with a dtype policy and the settings of
     `kerasnets.compute.process_settings`, and put all back afterwards.
 
@@ -111,10 +116,11 @@ def session(device: str = "auto", precision: str = "float32") -> Iterator[Sessio
         device: "auto" (the first accelerator, else the CPU), "cpu", "cuda" or
             "cuda:N".
         precision: a Keras dtype policy, such as "mixed_bfloat16".
+        threads: as `kerasnets.compute.execution.Execution` has it.
 
     Raises:
-        BackendError: the backend or the device is not available, or another thread has
-            a session.
+        BackendError: the backend or the device is not available, its number of threads
+            cannot be set, or another thread has a session.
     """
     name = backend()
     with _alone(), printable():
@@ -126,6 +132,7 @@ def session(device: str = "auto", precision: str = "float32") -> Iterator[Sessio
             _dtype_policy(precision),
             process_settings.fixed(name),
             keras.device(_keras_device(name, chosen)),
+            limited_to(threads, name),
             _fast_settings(name, chosen),
         ):
             device_name = shown(_device_name(name, chosen))

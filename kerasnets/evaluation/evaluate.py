@@ -59,8 +59,7 @@ def evaluate(
             `recipe.batch_size` images alone, as the paper's Figure 10 does.
         batch_size: most images a step, >= 1; decides the speed, not the results.
         execution: how to compute, and where the data is.
-        options: `device`, `engine`, `data_dir` and `deterministic` in the place of
-            the fields of `execution`.
+        options: fields of `execution`, such as `device`, in their place.
 
     Returns:
         What metrics.json holds; docs/run-folder.md lists its keys and units.

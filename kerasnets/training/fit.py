@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ import keras
 
 from kerasnets import datasets, runs
 from kerasnets.catalog.networks import check_size
-from kerasnets.compute import out_of_memory
+from kerasnets.compute import out_of_memory, runtime
 from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
 from kerasnets.compute.freed_models import frees_models
+from kerasnets.compute.threads import AUTO, allowed_cores
 from kerasnets.datasets.pipeline.batches import (
     Batches,
     evaluation_batches,
@@ -91,8 +93,7 @@ def fit(
         verbosity: 0 quiet, 1 normal, 2 verbose.
         began: `time.perf_counter()` when the command began that trains; the time of
             this call unless given. The record of the start counts from it.
-        options: `device`, `engine`, `data_dir` and `deterministic` in the place of
-            the fields of `execution`.
+        options: fields of `execution`, such as `device`, in their place.
 
     Raises:
         KerasnetsError: see its kinds in kerasnets.errors.
@@ -129,6 +130,7 @@ def fit(
         begun = runs.load(path)
         recipe = _drawn_as(begun.recipe, recipe)
         _check_same(begun, recipe)
+        execution = _with_threads_of(begun, execution)
     else:
         runs.check_free(path, overwrite=overwrite)
     objective = not resuming or _has_objective(Run(path, recipe))
@@ -395,6 +397,22 @@ def _drawn_as(begun: Recipe, recipe: Recipe) -> Recipe:
     if recipe.initial_weights != "numpy":
         return recipe
     return dataclasses.replace(recipe, initial_weights=begun.initial_weights)
+
+
+def _with_threads_of(begun: Run, execution: Execution) -> Execution:
+    """`execution` with the number of threads that a run was begun with, which decides
+    the last bits, unless another is named or this process may not use as many cores."""
+    named = execution.threads or os.environ.get("OMP_NUM_THREADS")
+    environment = begun_environment(begun) or {}
+    number = environment.get("threads")
+    if (
+        (named and named != AUTO)
+        or not number
+        or number > allowed_cores()
+        or {environment.get("backend"), runtime.backend()} != {"torch"}
+    ):
+        return execution
+    return dataclasses.replace(execution, threads=number)
 
 
 def _check_same(run: Run, recipe: Recipe) -> None:

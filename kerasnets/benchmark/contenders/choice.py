@@ -12,6 +12,9 @@ from kerasnets.benchmark.contenders.contender import (
 )
 from kerasnets.benchmark.work import Work
 from kerasnets.compute import runtime
+from kerasnets.compute.determinism import deterministic
+from kerasnets.compute.execution import Execution
+from kerasnets.compute.threads import limited_to
 from kerasnets.errors import BackendError, option, unknown
 
 OURS = "kerasnets"
@@ -92,19 +95,28 @@ def imports(contender: Contender) -> Any:
 
 def surroundings(contender: Contender, work: Work) -> AbstractContextManager:
     """What a contender is made and runs in: a session or, as that imports Keras, for
-    plain PyTorch only what any tuned script sets on CUDA."""
+    plain PyTorch only what the work says and any tuned script sets on CUDA."""
     if not contender.is_plain:
-        return runtime.session(work.device, work.precision)
-    if work.on_cuda:
-        return _on_cuda(work.device)
-    return contextlib.nullcontext()
+        return Execution(
+            work.device,
+            contender.engine or "auto",
+            deterministic=work.deterministic,
+            threads=work.threads,
+        ).begin(work.precision)
+    return _plain(work)
 
 
 @contextlib.contextmanager
-def _on_cuda(device: str) -> Iterator[None]:
+def _plain(work: Work) -> Iterator[None]:
     import torch
 
     from kerasnets.compute.torch_settings import fast_math
 
-    with torch.cuda.device(device), fast_math():
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(limited_to(work.threads, "torch"))
+        if work.on_cuda:
+            stack.enter_context(torch.cuda.device(work.device))
+            stack.enter_context(fast_math())
+        if work.deterministic:
+            stack.enter_context(deterministic("torch", work.device))
         yield
