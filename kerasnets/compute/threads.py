@@ -86,7 +86,7 @@ def free_cores(most: int) -> int:
 
 def allowed_cores() -> int:
     """How many cores this process may use, by its affinity and its container."""
-    return max(1, min(len(_affinity()), math.floor(_quota())))
+    return max(1, math.floor(min(len(_affinity()), _quota())))
 
 
 def _affinity() -> set[int]:
