@@ -24,6 +24,7 @@ from kerasnets.figures.style import (
     series_style,
     sheet,
 )
+from kerasnets.statistics import INTERVAL
 
 _PANEL = 2.5
 _LEGEND_LINE = 0.2
@@ -63,7 +64,7 @@ def draw_pareto(comparison: Mapping[str, Any], path: Path) -> Path:
     with sheet(
         path,
         title="Test accuracy against cost",
-        subtitle="Bars: 95 % intervals of the accuracy. Gray line: the Pareto front, "
+        subtitle=f"Bars: {INTERVAL}s of the accuracy. Gray line: the Pareto front, "
         "runs that no other beats in accuracy at the same or a lower cost (for the "
         "time: on the same device). Two FLOPs a multiply-accumulate of convolutions "
         "and dense layers.",

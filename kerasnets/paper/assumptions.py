@@ -7,8 +7,6 @@ The report shows it, and docs/assumptions.md is made of it:
 
 from dataclasses import dataclass
 
-from kerasnets.paper.pages import render
-
 
 @dataclass(frozen=True)
 class Assumption:
@@ -217,6 +215,9 @@ ASSUMPTIONS = (
 
 def page() -> str:
     """docs/assumptions.md."""
+    # Not for the commands' options, which are made of the list, too.
+    from kerasnets.paper.pages import render
+
     return render("assumptions.md.j2", assumptions=ASSUMPTIONS)
 
 

@@ -9,7 +9,8 @@ from kerasnets.catalog.titles import dataset_title, network_title
 from kerasnets.paper.outcomes import Cell, elsewhere
 from kerasnets.paper.rows import PAPER
 from kerasnets.paper.verdict import scaled_down
-from kerasnets.statistics import Interval, accuracy_interval
+from kerasnets.statistics import INTERVAL, Interval, accuracy_interval
+from kerasnets.text import points, spaced_percent
 
 CONFIRMED = "confirmed"
 CONTRADICTED = "contradicted"
@@ -217,14 +218,14 @@ def _why_vgg_fails(ours: Mapping[str, Cell]) -> Claim:
     elif cell.collapsed:
         finding = (
             f"Ours{elsewhere([cell])} calls (almost) every image {cell.collapsed!r}, "
-            "test accuracy "
-            f"{cell.accuracy:.2f} %: a network that tells nothing apart has not "
-            "overfitted. Which change repairs it, 'kerasnets diagnose' tests."
+            f"test accuracy {spaced_percent(cell.accuracy)}: a network that tells "
+            "nothing apart has not overfitted. Which change repairs it, 'kerasnets "
+            "diagnose' tests."
         )
     else:
         finding = (
             f"Ours{elsewhere([cell])} did not collapse: test accuracy "
-            f"{cell.accuracy:.2f} %."
+            f"{spaced_percent(cell.accuracy)}."
         )
     return Claim(
         "V.A",
@@ -248,7 +249,7 @@ def _dropout_gain(ours: Mapping[str, Cell]) -> Claim:
     found = [cell.accuracy for cell in cells if cell.accuracy is not None]
     if len(found) == 2:
         where = elsewhere(cells)
-        finding += f" Our runs{where}: {found[0] - found[1]:+.2f} points."
+        finding += f" Our runs{where}: {points(found[0] - found[1])} points."
     return Claim(
         "V.A",
         "... the introduction of a dropout of 0.2 in the last fully connected layer "
@@ -275,7 +276,7 @@ def _pair(section: str, sentence: str, best: str, others: tuple[str, ...]) -> Cl
         sentence,
         status,
         f"Ahead of {PAPER[rival].label} by {ahead:.2f} points, "
-        f"{round(ahead / 100 * images)} of {images:,} test images; the 95 % intervals "
+        f"{round(ahead / 100 * images)} of {images:,} test images; the {INTERVAL}s "
         f"are {known[best].percent()} and {known[rival].percent()}. One run each.",
     )
 
@@ -323,7 +324,9 @@ def _slow_start(ours: Mapping[str, Cell]) -> Claim:
     }
     finding, status = "Our runs of the three networks are not finished.", UNCONFIRMED
     if len(after) == len(rows):
-        shares = ", ".join(f"{_network(row)} {after[row]:.2f} %" for row in rows)
+        shares = ", ".join(
+            f"{_network(row)} {spaced_percent(after[row])}" for row in rows
+        )
         where = elsewhere([ours[row] for row in rows])
         finding = f"Validation accuracy after our first epoch{where}: {shares}."
         scales = {scaled_down(row, ours[row].recipe) for row in rows} - {""}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kerasnets import runs
 from kerasnets.catalog.datasets import DATASETS
@@ -19,6 +19,7 @@ from kerasnets.runs.records import begun_environment, training_s
 from kerasnets.runs.results import BEST_EPOCH_FOLDER, METRICS_FILE, read_metrics
 from kerasnets.runs.status import progress
 from kerasnets.statistics import Interval, accuracy_interval
+from kerasnets.text import spaced_percent
 
 FINISHED, FAILED, BEGUN, NOT_BEGUN = "finished", "failed", "begun", "not begun"
 
@@ -34,7 +35,7 @@ class Monitored:
     Attributes:
         split: "validation", or "test" where the recipe monitors the test split.
         best_epoch: the first with the highest accuracy, from 1.
-        first, best, last: percent, of the first epoch, that epoch and the last. On
+        first, best, last: shares, of the first epoch, that epoch and the last. On
             "test", `best` is chosen on the images that it is measured on, and so
             optimistic.
     """
@@ -58,7 +59,7 @@ class Outcome:
         metrics: what metrics.json holds, once finished.
         environment: what environment.json holds, once begun.
         monitored: None before the first epoch ends.
-        best_epoch_accuracy: on the test split, of the best epoch's network, in percent;
+        best_epoch_accuracy: on the test split, of the best epoch's network, a share;
             None where that epoch is the last, or its network was not kept.
         train_s: wall seconds of training and validation in these epochs.
         stopped: why a callback stopped its training early, else "".
@@ -78,12 +79,12 @@ class Outcome:
 
     @property
     def accuracy(self) -> float | None:
-        """Of the last epoch's network on the test split, in percent."""
-        return None if self.metrics is None else 100 * self.metrics["accuracy"]
+        """Of the last epoch's network on the test split, a share."""
+        return None if self.metrics is None else self.metrics["accuracy"]
 
     @property
     def accuracy_at_best_validation(self) -> float | None:
-        """On the test split, of the epoch that was best on held-out images, in percent;
+        """On the test split, of the epoch that was best on held-out images, a share;
         None where there are none, or its network was not kept."""
         monitored = self.monitored
         if monitored is None or monitored.split == "test":
@@ -94,7 +95,7 @@ class Outcome:
 
     @property
     def best_on_test(self) -> float | None:
-        """The highest accuracy on the test split after any epoch, in percent: chosen
+        """The highest accuracy on the test split after any epoch, a share: chosen
         on what it is measured on, and so optimistic. Known where it was monitored."""
         monitored = self.monitored
         return monitored.best if monitored and monitored.split == "test" else None
@@ -108,6 +109,26 @@ def is_finished(path: Path) -> bool:
     """
     drawn = all((path / name).is_file() for name in _LAST_FILES)
     return drawn and progress(runs.load(path)).finished
+
+
+class Failure(NamedTuple):
+    """Why a run has no result; `diverged` where it would fail again."""
+
+    error: str
+    diverged: bool
+
+
+def failure_of(place: RunsFolder, planned: PlannedRun) -> Failure | None:
+    """What `record_failure` kept of a run.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    file = place.failure_file(planned)
+    if not file.exists():
+        return None
+    kept = runs.read_json(file)
+    return Failure(str(kept.get("error", "")), bool(kept.get("diverged")))
 
 
 def record_failure(
@@ -138,9 +159,8 @@ def outcome(place: RunsFolder, planned: PlannedRun) -> Outcome:
     state, failure = NOT_BEGUN, ""
     if is_finished(path):
         state = FINISHED
-    elif place.failure_file(planned).exists():
-        state = FAILED
-        failure = str(runs.read_json(place.failure_file(planned)).get("error", ""))
+    elif found := failure_of(place, planned):
+        state, failure = FAILED, found.error
     elif runs.is_run(path):
         state = BEGUN
     run = Run(path, planned.recipe)
@@ -175,9 +195,9 @@ def _monitored(planned: PlannedRun, history: list[dict[str, float]]) -> Monitore
     return Monitored(
         "test" if planned.recipe.validation == "test" else "validation",
         best,
-        100 * history[0]["val_accuracy"],
-        100 * history[best - 1]["val_accuracy"],
-        100 * history[-1]["val_accuracy"],
+        history[0]["val_accuracy"],
+        history[best - 1]["val_accuracy"],
+        history[-1]["val_accuracy"],
     )
 
 
@@ -185,7 +205,7 @@ def _best_epoch_accuracy(path: Path) -> float | None:
     folder = path / BEST_EPOCH_FOLDER
     if not (folder / METRICS_FILE).exists():
         return None
-    return 100 * read_metrics(folder)["accuracy"]
+    return read_metrics(folder)["accuracy"]
 
 
 @dataclass(frozen=True)
@@ -197,14 +217,14 @@ class Cell:
         label: the row's name in the paper.
         table: 1 or 2: the paper's, of MNIST or CIFAR-10.
         recipe: ours, of seed 0.
-        paper_accuracy: percent.
+        paper_accuracy: a share.
         paper_interval: what the paper's number of test images leaves open, in shares.
         paper_minutes: training time there, on its GPU, or None.
         outcomes: one a seed.
-        accuracy: percent, of the last epoch's network; mean over finished seeds; None
+        accuracy: a share, of the last epoch's network; mean over finished seeds; None
             without one.
-        interval: its 95 % interval, in shares.
-        difference: ours minus the paper's, in points.
+        interval: of `accuracy`, in shares.
+        difference: ours minus the paper's, in shares.
         verdict: by the rule of `kerasnets.paper.verdict`.
     """
 
@@ -275,24 +295,25 @@ def cell(study: Study, row: str, outcomes: Sequence[Outcome]) -> Cell:
     paper = PAPER[row]
     recipe = study.recipe(row)
     facts = DATASETS[paper.recipe.dataset]
-    known = accuracy_interval([paper.test_accuracy / 100], facts.test)
+    reported = paper.test_accuracy / 100
+    known = accuracy_interval([reported], facts.test)
     done = [one for one in outcomes if one.state == FINISHED]
     accuracies = [one.metrics["accuracy"] for one in done if one.metrics]
     metrics = (done[0].metrics if done else None) or {}
-    mean = 100 * math.fsum(accuracies) / len(accuracies) if accuracies else None
+    mean = math.fsum(accuracies) / len(accuracies) if accuracies else None
     found = accuracy_interval(accuracies, metrics["images"]) if accuracies else None
     return Cell(
         row=row,
         label=paper.label,
         table=1 if paper.recipe.dataset == "mnist" else 2,
         recipe=recipe,
-        paper_accuracy=paper.test_accuracy,
+        paper_accuracy=reported,
         paper_interval=known,
         paper_minutes=paper.minutes,
         outcomes=tuple(outcomes),
         accuracy=mean,
         interval=found,
-        difference=None if mean is None else mean - paper.test_accuracy,
+        difference=None if mean is None else mean - reported,
         verdict=judge(
             known,
             found,
@@ -326,4 +347,6 @@ def _how_far(recipe: Recipe, farthest: Outcome) -> str:
         return "not run"
     trained = f"not run to its end: {farthest.epochs} of {recipe.epochs} epochs"
     seen = farthest.monitored
-    return trained if seen is None else f"{trained}, {seen.split} {seen.last:.2f} %"
+    if seen is None:
+        return trained
+    return f"{trained}, {seen.split} {spaced_percent(seen.last)}"

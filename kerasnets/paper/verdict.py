@@ -24,7 +24,7 @@ from kerasnets.catalog.titles import dataset_title
 from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import ASSUMPTIONS
 from kerasnets.recipe import Recipe
-from kerasnets.statistics import Interval
+from kerasnets.statistics import INTERVAL, Interval
 
 AGREES, DIFFERS, NOT_COMPARABLE = "agrees", "differs", "not comparable"
 
@@ -61,8 +61,8 @@ def judge(
     if ours is None:
         return Verdict(NOT_COMPARABLE, "no result")
     if ours.overlaps(paper):
-        return Verdict(AGREES, f"the 95 % intervals overlap{also}")
-    return Verdict(DIFFERS, f"the 95 % intervals do not overlap{also}")
+        return Verdict(AGREES, f"the {INTERVAL}s overlap{also}")
+    return Verdict(DIFFERS, f"the {INTERVAL}s do not overlap{also}")
 
 
 def scaled_down(row: str, recipe: Recipe) -> str:

@@ -14,6 +14,7 @@ from kerasnets.catalog.titles import dataset_title, network_title
 from kerasnets.paper.pages import changes
 from kerasnets.paper.verdict import AGREES, DIFFERS
 from kerasnets.report.commands import diagnose_command, reproduce_command
+from kerasnets.statistics import INTERVAL
 
 _COLORS = 7  # series colors of page.css, then again with another dash
 _DASHES = ("", "7 4", "2 3", "9 3 2 3")
@@ -53,6 +54,7 @@ def _templates() -> Environment:
         "thumbnail": thumbnail,
         "verdict_mark": verdict_mark,
     }
+    environment.globals["interval_name"] = INTERVAL
     return environment
 
 

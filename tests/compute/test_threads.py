@@ -1,5 +1,6 @@
 """How many threads compute: named, chosen by the load, and kept by a run."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -13,6 +14,9 @@ from kerasnets.compute import threads
 from kerasnets.compute.execution import Execution
 from kerasnets.errors import BackendError
 from kerasnets.recipe import Recipe
+
+# kerasnets.fit is the function; its module has the same name.
+training = sys.modules["kerasnets.training.fit"]
 
 RECIPE = Recipe.for_paper(
     "resnet18",
@@ -115,21 +119,27 @@ def test_a_container_limits_the_cores(group, files, cores, tmp_path, monkeypatch
 
 def test_a_run_goes_on_with_the_threads_it_was_begun_with(tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("kerasnets.training.fit.allowed_cores", lambda: 3)
+    monkeypatch.setattr(training, "allowed_cores", lambda: 2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        run = fit(RECIPE, tmp_path / "run", threads=2, verbosity=0)
+        more = dataclasses.replace(RECIPE, epochs=2)
+        fit(more, run.path, resume=True, verbosity=0)
+    finally:
+        torch.set_num_threads(before)
+    environment = json.loads((run.path / "environment.json").read_text())
+    assert environment["threads"] == environment["resumed"][0]["threads"] == 2
 
-    def resumed(epochs, **options):
-        recipe = Recipe(**{**vars(RECIPE), "epochs": epochs})
-        run = fit(recipe, tmp_path / "run", resume=True, verbosity=0, **options)
-        environment = json.loads((run.path / "environment.json").read_text())
-        assert environment["threads"] == 3
-        return environment["resumed"][-1]["threads"]
+    def threads_of(named, allowed=2):
+        monkeypatch.setattr(training, "allowed_cores", lambda: allowed)
+        return training._with_threads_of(run, Execution(threads=named)).threads
 
-    fit(RECIPE, tmp_path / "run", threads=3, verbosity=0)
-    assert resumed(2) == resumed(3, threads="auto") == 3
-    assert resumed(4, threads=2) == 2
+    assert [threads_of(None), threads_of("auto"), threads_of(1)] == [2, 2, 1]
     # As many cores are not there any more.
-    monkeypatch.setattr("kerasnets.training.fit.allowed_cores", lambda: 1)
-    assert resumed(5) == torch.get_num_threads()
+    assert [threads_of(None, 1), threads_of("auto", 1)] == [None, "auto"]
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert [threads_of(None), threads_of("auto")] == [None, 2]
 
 
 def test_the_command_line_says_what_is_wrong():

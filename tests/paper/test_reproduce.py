@@ -43,9 +43,9 @@ def test_rows_end_with_tables_beside_the_papers(tmp_path, tiny):
     assert (found.finished, len(found.outcomes)) == (2, 9)
     cell = next(cell for cell in found.cells if cell.row == ROWS[1])
     metrics = runs.read_json(path / "runs" / RUNS[1] / "metrics.json")
-    assert cell.accuracy == pytest.approx(100 * metrics["accuracy"])
-    assert cell.difference == pytest.approx(cell.accuracy - 98.96)
-    assert cell.interval.low < cell.accuracy / 100 < cell.interval.high
+    assert cell.accuracy == pytest.approx(metrics["accuracy"])
+    assert cell.difference == pytest.approx(cell.accuracy - 0.9896)
+    assert cell.interval.low < cell.accuracy < cell.interval.high
     assert cell.verdict.outcome == "not comparable"
 
     page = (path / "results.md").read_text()

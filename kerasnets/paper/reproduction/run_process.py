@@ -33,7 +33,8 @@ def main() -> int:
 def _work_on(job: dict[str, Any]) -> int:
     from kerasnets.compute.execution import Execution
     from kerasnets.paper.plan import PlannedRun, RunsFolder
-    from kerasnets.paper.reproduction.reproduce import Means, bring_to_end, is_settled
+    from kerasnets.paper.reproduction.means import Means
+    from kerasnets.paper.reproduction.reproduce import bring_to_end, is_settled
     from kerasnets.paper.reproduction.side_by_side import HELD
     from kerasnets.recipe import Recipe
 
@@ -49,9 +50,10 @@ def _work_on(job: dict[str, Any]) -> int:
             bring_to_end(
                 place,
                 planned,
-                Means(Execution(**job["execution"]), job["keep_checkpoints"]),
-                verbosity=0,
-                callbacks=[_epoch_lines(planned.recipe)] if job["verbosity"] else [],
+                Means(
+                    Execution(**job["execution"]), job["keep_checkpoints"], verbosity=0
+                ),
+                [_epoch_lines(planned.recipe)] if job["verbosity"] else [],
             )
     return 0
 

@@ -19,13 +19,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kerasnets.compute.execution import Execution
 from kerasnets.errors import is_command_line
 from kerasnets.paper.outcomes import FAILED, FINISHED, outcome, record_failure
 from kerasnets.paper.plan import PlannedRun, RunsFolder
 from kerasnets.paper.reproduction.longest_first import longest_first
-from kerasnets.runs import NONE
-from kerasnets.text import duration
+from kerasnets.paper.reproduction.means import Means
+from kerasnets.text import duration, spaced_percent
 
 _COMMAND = "kerasnets.paper.reproduction.run_process"
 HELD = 75  # exit status: another process works on the run
@@ -35,39 +34,25 @@ _PATIENCE_S = 10  # with processes that were asked to end at once
 
 def side_by_side(
     unsettled: Sequence[tuple[RunsFolder, PlannedRun]],
-    *,
-    execution: Execution,
+    means: Means,
     computes_on: str,
-    jobs: int,
-    wait: bool,
-    verbosity: int,
-    say: Callable[[str], None],
-    ended: Callable[[], None],
-    keep_checkpoints: str = NONE,
 ) -> None:
-    """Bring runs to their end, `jobs` at a time, the longest first.
+    """Bring runs to their end, as many at a time as `means` says, the longest first.
 
     A run that fails, or whose process ends before its time, is recorded, and the
     others go on. Ctrl-C and SIGTERM are passed on to the processes, which end with a
     checkpoint.
 
     Args:
-        execution: as for `kerasnets.training.fit.fit`.
         computes_on: the device's name, as `kerasnets.compute.runtime.Session` has it.
-        jobs: >= 1.
-        wait: whether to wait for runs that other processes hold.
-        verbosity: 0: a line when a run begins and ends; more: one each epoch too.
-        say: takes lines for the person.
-        ended: called after each run, in this process.
-        keep_checkpoints: of `kerasnets.runs.KEEP`.
     """
     places = {planned.name: place for place, planned in unsettled}
     order = longest_first([planned for _, planned in unsettled], computes_on)
-    jobs = min(jobs, len(order))
+    say, jobs = means.say, min(means.jobs, len(order))
     environment = _environment(jobs)
-    shared = dataclasses.asdict(execution)
-    if execution.data_dir is not None:
-        shared["data_dir"] = str(execution.data_dir)  # JSON has no paths
+    shared = dataclasses.asdict(means.execution)
+    if means.execution.data_dir is not None:
+        shared["data_dir"] = str(means.execution.data_dir)  # JSON has no paths
 
     def job(planned: PlannedRun, *, wait: bool) -> dict[str, Any]:
         return {
@@ -77,9 +62,9 @@ def side_by_side(
             "alternative": planned.alternative,
             "recipe": dataclasses.asdict(planned.recipe),
             "execution": shared,
-            "keep_checkpoints": keep_checkpoints,
+            "keep_checkpoints": means.keep_checkpoints,
             "wait": wait,
-            "verbosity": verbosity,
+            "verbosity": means.verbosity,
             "command_line": is_command_line(),
         }
 
@@ -99,14 +84,14 @@ def side_by_side(
                     held.append(process.planned)
                 else:
                     _tell_end(places[process.planned.name], process, say)
-                    ended()
+                    means.ended()
         return held
 
     for planned in (held := work_through(deque(order), wait=False)):
-        doing = "waiting for the" if wait else "another"
-        does = "that works" if wait else "works"
+        doing = "waiting for the" if means.wait else "another"
+        does = "that works" if means.wait else "works"
         say(f"{planned.name}: {doing} process {does} on it")
-    if wait and held:
+    if means.wait and held:
         work_through(deque(held), wait=True)
 
 
@@ -246,7 +231,8 @@ def _tell_end(place: RunsFolder, process: _Process, say: Callable[[str], None]) 
         say(f"{planned.name}: failed: {found.failure}")
     elif found.state == FINISHED:
         took = duration(time.monotonic() - process.began)
-        say(f"{planned.name}: finished, test accuracy {found.accuracy:.2f} %, {took}")
+        accuracy = spaced_percent(found.accuracy or 0)
+        say(f"{planned.name}: finished, test accuracy {accuracy}, {took}")
 
 
 def _environment(jobs: int) -> dict[str, str]:

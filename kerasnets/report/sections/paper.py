@@ -24,8 +24,8 @@ from kerasnets.paper.verdict import Verdict, judge, scaled_down
 from kerasnets.recipe import Recipe
 from kerasnets.report.sources import Record, Sources
 from kerasnets.runs.status import STOPPED, progress
-from kerasnets.statistics import Interval, accuracy_interval
-from kerasnets.text import Table
+from kerasnets.statistics import INTERVAL, Interval, accuracy_interval
+from kerasnets.text import Table, points, spaced_percent
 
 # Fields that tell the paper's rows of one dataset apart.
 _TELLING = ("network", "dataset", "batch_norm", "glorot", "dropout")
@@ -81,12 +81,12 @@ def runs_table(records: Sequence[Record]) -> Table:
             "The paper's row": lambda one: (
                 f"{PAPER[one[1]].label}, {dataset_title(PAPER[one[1]].recipe.dataset)}"
             ),
-            "Paper": lambda one: f"{PAPER[one[1]].test_accuracy:.2f} %",
-            "Ours (95 % interval)": lambda one: accuracy_text(
-                100 * one[0].accuracy, _ours(one[0])
+            "Paper": lambda one: spaced_percent(PAPER[one[1]].test_accuracy / 100),
+            f"Ours ({INTERVAL})": lambda one: accuracy_text(
+                one[0].accuracy, _ours(one[0])
             ),
-            "Points": lambda one: (
-                f"{100 * one[0].accuracy - PAPER[one[1]].test_accuracy:+.2f}"
+            "Points": lambda one: points(
+                one[0].accuracy - PAPER[one[1]].test_accuracy / 100
             ),
             "Verdict": lambda one: str(_verdict(*one)),
         },
