@@ -12,18 +12,14 @@ import numpy as np
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.compute.runtime import Session
 from kerasnets.datasets import Dataset, Partition
-from kerasnets.datasets.pipeline.batches import (
-    Batches,
-    evaluation_batches,
-    training_batches,
-)
+from kerasnets.datasets.pipeline.batches import Batches
 from kerasnets.diagnosis.variants import Variant
 from kerasnets.evaluation.layer_signals import LayerSignal, layer_signals
 from kerasnets.evaluation.metrics import log_softmax, measure, predict_logits
 from kerasnets.recipe import Recipe
 from kerasnets.statistics import collapsed_class
 from kerasnets.training.callbacks.progress import duration
-from kerasnets.training.compile import ready_to_train
+from kerasnets.training.compile import open_training
 
 # Of the way from always naming the commonest class to naming all correctly.
 LEARNING = 0.1
@@ -102,16 +98,10 @@ def run_trial(
     """
     began = time.perf_counter()
     variant = Variant.of(recipe)
-    train = training_batches(recipe, dataset, parts.train)
-    probe = train[0]
-    model = ready_to_train(
-        recipe,
-        dataset.train.images.shape[1:],
-        len(dataset.class_names),
-        len(train),
-        session=session,
-        engine=engine,
+    train, monitored, model = open_training(
+        recipe, dataset, parts, session=session, engine=engine
     )
+    probe = train[0]
 
     def layers(step: int) -> list[LayerRow]:
         signals = layer_signals(model, *probe) if measured else ()
@@ -120,9 +110,7 @@ def run_trial(
     rows = layers(0)
     losses = _train(model, train, steps, say)
     average_statistics_anew(model, train)
-    logits = predict_logits(
-        model, evaluation_batches(recipe, dataset, parts.validation)
-    )
+    logits = predict_logits(model, monitored)
     found: dict[str, Any] = {"outcome": "diverged"}
     if math.isfinite(losses[-1]) and np.isfinite(logits).all():
         rows += layers(steps)

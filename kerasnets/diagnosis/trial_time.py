@@ -7,12 +7,11 @@ from collections.abc import Callable
 from kerasnets import datasets
 from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.compute.freed_models import frees_models
-from kerasnets.datasets.pipeline.batches import evaluation_batches, training_batches
 from kerasnets.diagnosis.diagnose import STEPS
 from kerasnets.diagnosis.trial import STATISTICS_BATCHES
 from kerasnets.diagnosis.variants import MODIFIED, to_try
 from kerasnets.recipe import Recipe
-from kerasnets.training.compile import ready_to_train
+from kerasnets.training.compile import open_training
 
 _WARM_UP, _TIMED = 1, 2  # steps
 
@@ -36,23 +35,11 @@ def expected_s(
         recipe, batch_norm=MODIFIED.batch_norm, glorot=MODIFIED.glorot
     )
     with execution.begin() as (session, engine):
-        dataset = datasets.load(
-            recipe.dataset,
-            image_size=recipe.image_size,
-            channels=recipe.channels,
-            data_dir=execution.data_dir,
-        )
+        dataset = datasets.load_for(recipe, execution.data_dir)
         parts = datasets.partition(dataset, recipe)
-        train = training_batches(modified, dataset, parts.train)
-        monitored = evaluation_batches(modified, dataset, parts.validation)
         began = time.perf_counter()
-        model = ready_to_train(
-            modified,
-            dataset.train.images.shape[1:],
-            len(dataset.class_names),
-            len(train),
-            session=session,
-            engine=engine,
+        train, monitored, model = open_training(
+            modified, dataset, parts, session=session, engine=engine
         )
         built_s = time.perf_counter() - began
         step_s = _seconds(lambda: model.train_on_batch(*train[0]))

@@ -17,11 +17,7 @@ from kerasnets.compute import out_of_memory, runtime
 from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.compute.threads import AUTO, allowed_cores
-from kerasnets.datasets.pipeline.batches import (
-    Batches,
-    evaluation_batches,
-    training_batches,
-)
+from kerasnets.datasets.pipeline.batches import Batches
 from kerasnets.datasets.pipeline.host_pixels import HostPixels, place
 from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.errors import RecipeError, RunError, option, shown, unknown
@@ -45,7 +41,7 @@ from kerasnets.training.callbacks.progress import (
 from kerasnets.training.callbacks.stop_requests import StopRequest, stop_requests
 from kerasnets.training.checkpoint import Checkpoint
 from kerasnets.training.checkpointing import Checkpointer, Interval
-from kerasnets.training.compile import LearningRate, learning_rate, ready_to_train
+from kerasnets.training.compile import LearningRate, learning_rate, open_training
 from kerasnets.training.environment import Facts
 from kerasnets.training.loop import run_epochs
 
@@ -140,25 +136,20 @@ def fit(
         dataset = datasets.load_for(recipe, execution.data_dir)
         loaded_s = time.perf_counter() - loading
         parts = datasets.partition(dataset, recipe)
-        whole = fixed_batch_size.are_needed(session)
-        placed = place(session, HostPixels)
-        train = training_batches(recipe, dataset, parts.train, place=placed, fill=whole)
-        validation = evaluation_batches(
-            recipe, dataset, parts.validation, place=placed, fill=whole
-        )
         if not resuming:
-            effects.check_schedule(recipe, len(train))
+            effects.check_schedule(recipe, -(-len(parts.train) // recipe.batch_size))
         stack.enter_context(
             out_of_memory.explained(recipe.batch_size, _another_batch_size())
         )
-        model = ready_to_train(
+        train, validation, model = open_training(
             recipe,
-            dataset.train.images.shape[1:],
-            len(dataset.class_names),
-            len(train),
+            dataset,
+            parts,
             session=session,
             engine=engine,
             cross_entropy=objective,
+            place=place(session, HostPixels),
+            fill=fixed_batch_size.are_needed(session),
         )
         facts = Facts(
             recipe,
