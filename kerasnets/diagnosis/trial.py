@@ -1,4 +1,4 @@
-"""One variant of a network, trained for a few steps and tried."""
+"""One variant of a network, trained for a few steps and evaluated."""
 
 import math
 import time
@@ -21,7 +21,7 @@ from kerasnets.statistics import collapsed_class
 from kerasnets.training.callbacks.progress import duration
 from kerasnets.training.compile import open_training
 
-# Of the way from always naming the commonest class to naming all correctly.
+# Share of the way from always predicting the most frequent class to perfect accuracy.
 LEARNING = 0.1
 
 STATISTICS_BATCHES = 8
@@ -32,10 +32,10 @@ class Trial:
     """A variant after its steps. Losses are in nats an image, shares in [0, 1].
 
     Attributes:
-        learning_rate, momentum: what it was trained with.
+        learning_rate, momentum: of its training.
         outcome: "diverged": the loss became infinite or NaN; "collapsed": one class
             takes more than 99 % of the predictions; "stuck": the accuracy is less than
-            a tenth of the way from always naming the commonest class to 1; else
+            a tenth of the way from the share of the most frequent class to 1; else
             "learning".
         train_loss: mean over the last tenth of the steps (augmented, dropout on).
         loss, accuracy: on the monitored images.
@@ -44,7 +44,7 @@ class Trial:
         prediction_entropy: mean entropy of the predicted probabilities, in nats.
         seconds: wall time of the trial.
 
-    After divergence, outcome and seconds are all that is not None.
+    After divergence, every measurement but `seconds` is None.
     """
 
     variant: Variant
@@ -86,7 +86,8 @@ def run_trial(
     measured: bool,
     say: Callable[[str], None],
 ) -> tuple[Trial, list[LayerRow]]:
-    """Train `recipe` for `steps` optimizer steps, and try it on the monitored images.
+    """Train `recipe` for `steps` optimizer steps, and evaluate it on the monitored
+    images.
 
     Args:
         steps: at least 1; past an epoch's end the next one begins.
@@ -94,7 +95,7 @@ def run_trial(
         engine: as `kerasnets.engines.choice.check` gives it.
         measured: measure every layer before the first step, and after the last unless
             it diverged, on the first batch of training images.
-        say: takes lines of progress.
+        say: receives lines of progress.
     """
     began = time.perf_counter()
     variant = Variant.of(recipe)
@@ -136,7 +137,7 @@ def _train(
         batches.epoch, number = divmod(step, len(batches))
         model.reset_metrics()
         logs = model.train_on_batch(*batches[number], return_dict=True)
-        # Beside what is minimized where that has label smoothing.
+        # With label smoothing, "loss" is the smoothed one.
         losses.append(float(logs.get("cross_entropy", logs["loss"])))
         if not math.isfinite(losses[-1]):
             break
@@ -149,7 +150,7 @@ def average_statistics_anew(model: keras.Model, batches: Batches) -> None:
     """Set batch norm's moving statistics to their means over a few batches, the first
     `STATISTICS_BATCHES` of the epoch.
 
-    After so few steps their moving averages are still those of earlier weights, and a
+    After so few steps the moving averages still reflect earlier weights, so that a
     network that has learned can look collapsed (Wu and Johnson 2021, "Rethinking
     'Batch' in BatchNorm", section 3).
     """

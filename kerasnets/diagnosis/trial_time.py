@@ -1,4 +1,4 @@
-"""How long a diagnosis takes, from a few of its steps."""
+"""Estimate the duration of a diagnosis from a few of its steps."""
 
 import dataclasses
 import time
@@ -24,11 +24,11 @@ def expected_s(
     ablate: bool = False,
     execution: Execution = DEFAULT,
 ) -> float:
-    """About how many seconds `diagnose.diagnose` takes, as of the variant with batch
-    norm, the slower one; drawing and measuring layers is not counted.
+    """Estimated seconds of `diagnose.diagnose`, as if every variant were as slow as the
+    one with batch norm; excludes drawing and measuring layers.
 
     Raises:
-        KerasnetsError: the device, the engine or the data is not there.
+        KerasnetsError: the device, the engine or the data is not available.
     """
     trials = len(to_try(recipe, ablate=ablate))
     modified = dataclasses.replace(
