@@ -1,4 +1,4 @@
-"""What the paper leaves unsaid, and what was chosen: the one list of it.
+"""Every choice that the paper leaves open, and ours.
 
 The report shows it, and docs/assumptions.md is made of it:
 
@@ -13,8 +13,8 @@ class Assumption:
     """One choice.
 
     Attributes:
-        what: that the paper leaves open.
-        paper: its words, or that there are none.
+        what: the choice that the paper leaves open.
+        paper: its wording, or "not mentioned".
         chosen, why: ours.
         switch: the option that changes it.
         field: the recipe field that a study may change in every row, and still be

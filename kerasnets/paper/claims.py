@@ -1,4 +1,4 @@
-"""What the paper's text says, held against its tables, the networks and our runs."""
+"""Claims of the paper's text, checked against its tables, the networks and our runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ CONFIRMED = "confirmed"
 CONTRADICTED = "contradicted"
 UNCONFIRMED = "could not be confirmed"
 
-# Inputs of the last dense layer, by which other numbers of classes are counted.
+# Inputs of the last dense layer, to count parameters for other numbers of classes.
 _LAST_INPUTS = {"vgg19": 4096, "resnet34": 512, "densenet121": 1024}
 _IMAGENET_CLASSES = 1000
 
@@ -26,8 +26,8 @@ class Claim:
     """One sentence of the paper.
 
     Attributes:
-        section: where it stands.
-        sentence: word for word; "..." for what is left out.
+        section: of the paper.
+        sentence: verbatim; "..." marks omissions.
         status: `CONFIRMED`, `CONTRADICTED` or `UNCONFIRMED`.
         finding: what was computed, and from what.
     """
@@ -42,7 +42,7 @@ def claims(cells: Sequence[Cell] = ()) -> tuple[Claim, ...]:
     """Every claim that can be checked, in the paper's order.
 
     Args:
-        cells: our results; without them, what needs a run is not confirmed.
+        cells: our results; without them, claims that need a run are unconfirmed.
     """
     ours = {cell.row: cell for cell in cells}
     return (
@@ -260,7 +260,8 @@ def _dropout_gain(ours: Mapping[str, Cell]) -> Claim:
 
 
 def _pair(section: str, sentence: str, best: str, others: tuple[str, ...]) -> Claim:
-    """That one row is better than others, by the paper's own numbers."""
+    """The claim that one row is better than others, judged by the paper's own
+    numbers."""
     known = {row: _paper_interval(row) for row in (best, *others)}
     rival = max(others, key=lambda row: PAPER[row].test_accuracy)
     ahead = PAPER[best].test_accuracy - PAPER[rival].test_accuracy
@@ -294,7 +295,7 @@ def _slower(
     others: tuple[str, ...],
     ours: Mapping[str, Cell],
 ) -> Claim:
-    """That a network takes longest, by our own clock; the paper's cannot be asked."""
+    """The claim that a network takes longest, judged by our own times."""
     rows = (*others, slow)
     there = ", ".join(
         f"{_network(row)} {_paper_images_per_s(row):,.0f}" for row in rows
@@ -307,13 +308,13 @@ def _slower(
     slowest = min(known, key=known.__getitem__)
     here = ", ".join(f"{_network(row)} {speed:,.0f}" for row, speed in known.items())
     finding += f" Here ({_device(ours[slow])}): {here}."
-    # Another order on other hardware says nothing of theirs.
+    # A different order on different hardware does not contradict theirs.
     status = CONFIRMED if slowest == slow else UNCONFIRMED
     return Claim(section, sentence, status, finding)
 
 
 def _slow_start(ours: Mapping[str, Cell]) -> Claim:
-    """That VGG-19 is the slowest to begin, as Figures 7 and 8 show it."""
+    """The claim that VGG-19 starts slowest, as Figures 7 and 8 show it."""
     rows = ("mnist-vgg19-modified", "mnist-resnet34-modified", "mnist-densenet121")
     after = {
         row: one.monitored.first

@@ -24,7 +24,8 @@ from kerasnets.statistics import Interval
 
 
 def write(study: Study) -> Results:
-    """Write results.json, results.csv and results.md from what the runs hold now.
+    """Write results.json, results.csv and results.md from the current state of the
+    runs.
 
     One process at a time: whoever writes last has read last.
     """
@@ -121,8 +122,8 @@ def _line(one: Cell) -> dict[str, Any]:
 
 
 def accuracy_values(accuracy: float | None, found: Interval | None) -> dict[str, Any]:
-    """An accuracy and its interval, shares, as these files have them: in percent, and
-    with the interval's kind."""
+    """An accuracy and its interval (shares) as the files store them: in percent, with
+    the kind of interval."""
     return {
         "accuracy": rounded(percent(accuracy)),
         "low": rounded(percent(found.low if found else None)),

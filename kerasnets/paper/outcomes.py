@@ -1,4 +1,4 @@
-"""What came of one run of a study, read from its folder."""
+"""The outcome of one run of a study, read from its folder."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,20 +23,20 @@ from kerasnets.text import spaced_percent
 
 FINISHED, FAILED, BEGUN, NOT_BEGUN = "finished", "failed", "begun", "not begun"
 
-# examples.png is drawn when all else is there. The network itself is not asked for: a
-# published study comes without weights.
+# examples.png is drawn last. The network itself is not required: a published study has
+# no weights.
 _LAST_FILES = (METRICS_FILE, "examples.png")
 
 
 @dataclass(frozen=True)
 class Monitored:
-    """Accuracy by epoch on the images that were monitored while training.
+    """Accuracy by epoch on the images monitored during training.
 
     Attributes:
         split: "validation", or "test" where the recipe monitors the test split.
         best_epoch: the first with the highest accuracy, from 1.
         first, best, last: shares, of the first epoch, that epoch and the last. On
-            "test", `best` is chosen on the images that it is measured on, and so
+            "test", `best` is selected on the images it is measured on, so it is
             optimistic.
     """
 
@@ -49,7 +49,7 @@ class Monitored:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run: how far it came, and what was found.
+    """One run: its progress and its results.
 
     Attributes:
         row, seed: of the plan.
@@ -95,14 +95,16 @@ class Outcome:
 
     @property
     def best_on_test(self) -> float | None:
-        """The highest accuracy on the test split after any epoch, a share: chosen
-        on what it is measured on, and so optimistic. Known where it was monitored."""
+        """The highest accuracy on the test split after any epoch, a share. It is
+        selected on the images it is measured on, so it is optimistic. None unless the
+        test split was monitored."""
         monitored = self.monitored
         return monitored.best if monitored and monitored.split == "test" else None
 
 
 def is_finished(path: Path) -> bool:
-    """Whether a run folder holds a whole training and its test results, drawn.
+    """Whether a run folder holds a finished training, its test results and their
+    figures.
 
     Raises:
         RunError: a file of the run is damaged.
@@ -112,14 +114,14 @@ def is_finished(path: Path) -> bool:
 
 
 class Failure(NamedTuple):
-    """Why a run has no result; `diverged` where it would fail again."""
+    """Why a run has no result; `diverged` means that it would fail again."""
 
     error: str
     diverged: bool
 
 
 def failure_of(place: RunsFolder, planned: PlannedRun) -> Failure | None:
-    """What `record_failure` kept of a run.
+    """What `record_failure` wrote for a run.
 
     Raises:
         RunError: the file is damaged.
@@ -134,10 +136,10 @@ def failure_of(place: RunsFolder, planned: PlannedRun) -> Failure | None:
 def record_failure(
     place: RunsFolder, planned: PlannedRun, message: str, *, diverged: bool = False
 ) -> None:
-    """Keep why a run has no result.
+    """Record why a run has no result.
 
     Args:
-        diverged: whether it would fail again, and is not to be repeated.
+        diverged: whether it would fail again, and must not be repeated.
     """
     runs.write_json(
         place.failure_file(planned),
@@ -150,7 +152,7 @@ def record_failure(
 
 
 def outcome(place: RunsFolder, planned: PlannedRun) -> Outcome:
-    """Read a run's folder, at whatever point it is.
+    """Read a run's folder, finished or not.
 
     Raises:
         RunError: a file in it is damaged.
@@ -218,7 +220,8 @@ class Cell:
         table: 1 or 2: the paper's, of MNIST or CIFAR-10.
         recipe: ours, of seed 0.
         paper_accuracy: a share.
-        paper_interval: what the paper's number of test images leaves open, in shares.
+        paper_interval: of the paper's accuracy, from its number of test images, in
+            shares.
         paper_minutes: training time there, on its GPU, or None.
         outcomes: one a seed.
         accuracy: a share, of the last epoch's network; mean over finished seeds; None
@@ -243,7 +246,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The row's, with the dataset where that is not the paper's."""
+        """The row's name, with the dataset if it is not the paper's."""
         return measured_name(self.row, self.recipe.dataset)
 
     @property
@@ -342,7 +345,7 @@ def _obstacle(row: str, recipe: Recipe, outcomes: Sequence[Outcome]) -> str:
 
 
 def _how_far(recipe: Recipe, farthest: Outcome) -> str:
-    """What there is of a row without a result."""
+    """The progress of a row without a result."""
     if farthest.state == NOT_BEGUN:
         return "not run"
     trained = f"not run to its end: {farthest.epochs} of {recipe.epochs} epochs"

@@ -1,4 +1,4 @@
-"""A study's results as tables of text: beside the paper's, and what surrounds them."""
+"""A study's results as text tables, beside the paper's and others'."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
@@ -34,8 +34,8 @@ def table_of(
     """A table with a row for each of `rows`.
 
     Args:
-        columns: what a row's cell holds, by heading.
-        words: headings of the columns that are no numbers.
+        columns: functions that give a row's cell, by heading.
+        words: headings of the columns of text.
     """
     cells = (tuple(cell(row) for cell in columns.values()) for row in rows)
     return Table(tuple(columns), tuple(cells), words)

@@ -1,8 +1,9 @@
 """Whether a result agrees with the paper's, by one rule.
 
-The paper's accuracy is one run's on `n` test images: with its 95 % Wilson interval it
-is known to about ±0.2 points at 99 % and ±0.6 at 90 %. Ours has the 95 % t-interval of
-its mean over seeds, or the Wilson interval of a single run. Then
+The paper's accuracy comes from one run on `n` test images; its Wilson interval is about
+±0.2 points at an accuracy of 99 % and ±0.6 at 90 %. Ours gets the t-interval of its
+mean over seeds, or the Wilson interval of a single run. All have the confidence of
+`kerasnets.statistics.CONFIDENCE`. Then
 
     not comparable   the run is not the paper's protocol (another dataset, fewer images
                      or epochs: a scaled-down run is never called a reproduction), its
@@ -31,7 +32,7 @@ AGREES, DIFFERS, NOT_COMPARABLE = "agrees", "differs", "not comparable"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of one number beside the paper's.
+    """The verdict on one number beside the paper's.
 
     Attributes:
         outcome: `AGREES`, `DIFFERS` or `NOT_COMPARABLE`.
@@ -66,7 +67,7 @@ def judge(
 
 
 def scaled_down(row: str, recipe: Recipe) -> str:
-    """What of the paper's protocol a recipe leaves out, or "".
+    """Where a recipe falls short of the paper's protocol, or "".
 
     The seed, the generator of the first weights and what the paper leaves unsaid
     (`ASSUMPTIONS`) may differ.

@@ -1,4 +1,4 @@
-"""How the runs of a folder are getting on, from their small files alone."""
+"""The states of the runs in a folder, from their small files alone."""
 
 import contextlib
 import zipfile
@@ -23,7 +23,7 @@ RUNNING, INTERRUPTED, COMPLETE, STOPPED, CORRUPT = (
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the training of a run has come.
+    """The progress of a run's training.
 
     Attributes:
         state: `RUNNING`, `INTERRUPTED`, `COMPLETE` or `STOPPED`.
@@ -40,7 +40,7 @@ class Progress:
 
     @property
     def finished(self) -> bool:
-        """Whether training has come to its end: all epochs, or stopped early."""
+        """Whether training has ended: all epochs, or stopped early."""
         return self.state in (COMPLETE, STOPPED)
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class Progress:
 
 
 def progress(run: Run) -> Progress:
-    """What everything that asks whether a run is finished goes by.
+    """The one definition of a finished run.
 
     It is complete when every epoch is done and the model is written, or, where the
     records were published without weights, when it is evaluated.

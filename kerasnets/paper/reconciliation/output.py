@@ -27,7 +27,7 @@ QUESTION = (
 
 
 def write(reconciliation: Reconciliation) -> Reconciled:
-    """Write both files from what the run folders hold now.
+    """Write both files from the current state of the run folders.
 
     One process at a time: whoever writes last has read last.
     """

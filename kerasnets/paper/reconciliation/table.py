@@ -1,4 +1,4 @@
-"""What came of a row under other assumptions: does one bring the paper's number inside
+"""Results of a row under other assumptions: does one bring the paper's number inside
 the interval?"""
 
 import math
@@ -25,13 +25,13 @@ class Finding:
     Attributes:
         name: of the alternative, `UNCHANGED`, or either with "-best" after it.
         assumed: in words.
-        folders: of its runs, from the study's folder.
+        folders: of its runs, relative to the study's folder.
         accuracy: mean over finished seeds on the test split, a share, or None.
         interval: of `accuracy`, in shares, or None.
-        finished: how many seeds are.
+        finished: number of finished seeds.
         inside: whether the paper's number is in the interval; None where there is no
             interval or the two cannot be compared.
-        remark: why there is no result, or what a reader should know of it.
+        remark: why there is no result, or a caveat.
     """
 
     name: str
@@ -136,7 +136,7 @@ def gather(reconciliation: Reconciliation) -> Reconciled:
         if not done:
             remark = _without_result(outcomes, recipe.epochs)
         elif len(found) < len(done):
-            # Of some seeds alone it would be another mean than the rows beside it.
+            # A mean over some of the seeds would not compare with the other rows.
             found, remark = [], "unknown: that epoch's network was not kept"
         changed = any((one.metrics or {}).get("data_changed") for one in done)
         if changed:
@@ -212,7 +212,7 @@ def _without_result(outcomes: Sequence[Outcome], epochs: int) -> str:
 
 
 def findings_table(reconciled: Reconciled) -> Table:
-    """What was assumed, the result, the paper's, and whether it is inside."""
+    """Assumption, result, the paper's number, and whether it is inside the interval."""
     paper = spaced_percent(reconciled.paper_accuracy)
     untried = [
         Finding(assumed, assumed, (), None, None, 0, None, f"not tried: {reason}")

@@ -1,4 +1,4 @@
-"""How the runs of a study are brought to their end."""
+"""How the runs of a study are completed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from kerasnets.runs import NONE
 
 @dataclass(frozen=True)
 class Means:
-    """What `reproduce` and `reconcile` are told alike.
+    """The settings shared by `reproduce` and `reconcile`.
 
     Attributes:
         execution: as for `kerasnets.training.fit.fit`.
-        keep_checkpoints: which stay of the runs that end now, of
+        keep_checkpoints: which checkpoints of the completed runs stay, of
             `kerasnets.runs.KEEP`.
         jobs: runs at a time. One: each in this process. More: each in a process of
             its own, which shares the device with the others.
-        wait: whether to wait for runs that other processes hold, and to take over what
-            they leave unfinished.
-        verbosity: as for `fit`; of runs side by side 0 is a line when one begins and
-            ends, and more a line each epoch too.
-        say: takes a line for the person at each run.
+        wait: whether to wait for runs held by other processes, and take over those left
+            unfinished.
+        verbosity: as for `fit`; side by side, 0 prints a line when a run begins and
+            ends, and 1 also one for each epoch.
+        say: receives a line for the user at each run.
         ended: called in this process whenever a run has ended and the results are
             written.
     """

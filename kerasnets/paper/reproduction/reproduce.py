@@ -1,6 +1,6 @@
-"""Train and evaluate a study's rows, one after another or side by side, as many
-processes as share its folder: each takes the next row that nobody holds and that is
-not finished."""
+"""Train and evaluate a study's rows, one after another or side by side, in any number
+of processes that share its folder: each takes the next unfinished row that no other
+holds."""
 
 import gc
 from collections.abc import Sequence
@@ -31,11 +31,11 @@ from kerasnets.training.fit import fit
 
 
 def reproduce(study: Study, rows: Sequence[str] = (), **means: Any) -> Results:
-    """Bring rows of a study to their end, and write its results after each.
+    """Complete rows of a study, and write its results after each.
 
-    Call it again after an interruption: finished runs are kept, and one that was
-    interrupted goes on from its last checkpoint. A run that fails is recorded and
-    does not stop the others; one that diverged would do so again, and is not repeated.
+    Call it again after an interruption: finished runs are kept, and an interrupted run
+    resumes from its last checkpoint. A run that fails is recorded and does not stop the
+    others; one that diverged would do so again, and is not repeated.
 
     Args:
         study: as `kerasnets.paper.plan.plan` gives it.
@@ -44,8 +44,8 @@ def reproduce(study: Study, rows: Sequence[str] = (), **means: Any) -> Results:
 
     Raises:
         RecipeError: a row is unknown.
-        BackendError, DatasetError: the device, the engine or the data is not there;
-            nothing has been written.
+        BackendError, DatasetError: the device, the engine or the data is not available;
+        nothing has been written.
         RunError: the folder cannot be written, or holds damaged files.
     """
     rows = plan.chosen_rows(study, rows)
@@ -69,8 +69,8 @@ def reproduce(study: Study, rows: Sequence[str] = (), **means: Any) -> Results:
 def check_means(
     unsettled: Sequence[tuple[RunsFolder, PlannedRun]], means: Means
 ) -> str:
-    """Raise now what would else end a row hours later; download what is missing, and
-    leave decoded images where every process finds them.
+    """Raise errors now that would otherwise end a row hours later; download missing
+    data, and cache decoded images for every process.
 
     Returns:
         The device, as `kerasnets.compute.runtime.Session` has it.
@@ -96,8 +96,8 @@ def bring_to_ends(
     means: Means,
     computes_on: str,
 ) -> None:
-    """Bring runs to their end that no other process holds, in this process or side by
-    side; then, where `means` says to wait, those that one held.
+    """Complete the runs that no other process holds, in this process or side by side;
+    then, if `means` says to wait, those that were held.
 
     Args:
         computes_on: as `check_means` gives it.
@@ -107,9 +107,10 @@ def bring_to_ends(
         return
 
     def work_on(place: RunsFolder, planned: PlannedRun, *, wait: bool) -> bool:
-        """End a run unless another process holds it; gives whether it was free."""
+        """Complete a run unless another process holds it; returns whether it was
+        free."""
         with place.lock(planned.name, wait=wait) as held:
-            # Whoever held it may have finished it since.
+            # Its last holder may have finished it.
             if held and not is_settled(place, planned):
                 means.say(f"{planned.name}: begins or goes on")
                 failure = bring_to_end(place, planned, means)
@@ -128,7 +129,7 @@ def bring_to_ends(
 
 
 def is_settled(place: RunsFolder, planned: PlannedRun) -> bool:
-    """Whether nothing is left to do: finished, or diverged as it would again."""
+    """Whether nothing is left to do: finished, or diverged, which would repeat."""
     if is_finished(place.run_folder(planned)):
         return True
     failure = failure_of(place, planned)
@@ -149,7 +150,7 @@ def bring_to_end(
     path = place.run_folder(planned)
     place.failure_file(planned).unlink(missing_ok=True)
     if path.is_dir() and not runs.is_run(path):
-        # What a process left that was killed before its first file was whole.
+        # Left by a process that was killed while it wrote its first file.
         Run(path, planned.recipe).clear_temporary_files()
     try:
         run = fit(
@@ -180,7 +181,7 @@ def bring_to_end(
 
 
 def _watchers(path: Path, recipe: Recipe) -> list[KeepBestEpoch]:
-    """None where the test split is monitored: to choose by it is no selection."""
+    """None if the test split is monitored: it must not be used for selection."""
     held_out = recipe.validation != "test"
     return [KeepBestEpoch(Run(path, recipe))] if held_out else []
 

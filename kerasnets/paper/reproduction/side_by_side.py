@@ -1,7 +1,7 @@
 """Runs of a study side by side: each in a process of its own, on one device.
 
-A process writes its own run folder and failure file alone. What runs share (results,
-report) is written by the process that started them, after each run.
+A process writes only its own run folder and failure file. The process that started them
+writes shared files (results, report) after each run.
 """
 
 import contextlib
@@ -37,11 +37,10 @@ def side_by_side(
     means: Means,
     computes_on: str,
 ) -> None:
-    """Bring runs to their end, as many at a time as `means` says, the longest first.
+    """Complete runs, `means.jobs` at a time, the longest first.
 
-    A run that fails, or whose process ends before its time, is recorded, and the
-    others go on. Ctrl-C and SIGTERM are passed on to the processes, which end with a
-    checkpoint.
+    A run that fails, or whose process ends early, is recorded, and the others continue.
+    Ctrl-C and SIGTERM are passed on to the processes, which end with a checkpoint.
 
     Args:
         computes_on: the device's name, as `kerasnets.compute.runtime.Session` has it.
@@ -69,7 +68,7 @@ def side_by_side(
         }
 
     def work_through(waiting: deque[PlannedRun], *, wait: bool) -> list[PlannedRun]:
-        """Gives those that another process held."""
+        """Returns the runs that another process held."""
         held = []
         with _processes(say) as running:
             while waiting or running.count:
@@ -100,8 +99,8 @@ class _Process:
 
     Attributes:
         planned: what it works on.
-        last_line: that it has printed.
-        status: what it ended with; None before.
+        last_line: of its output.
+        status: its exit status; None while it runs.
     """
 
     def __init__(
@@ -166,7 +165,7 @@ class _Process:
 
 
 class _Processes:
-    """Those that run."""
+    """The running processes."""
 
     def __init__(self) -> None:
         self._events: queue.Queue[tuple[_Process, str | None]] = queue.Queue()
@@ -190,7 +189,8 @@ class _Processes:
         return process, line
 
     def stop(self, number: int, timeout: float | None = None) -> None:
-        """Signal all, and wait until they have ended, or for so many seconds."""
+        """Signal all processes, and wait until they end or the timeout in seconds
+        passes."""
         for process in self._running:
             process.signal(number)
         until = None if timeout is None else time.monotonic() + timeout
@@ -201,8 +201,8 @@ class _Processes:
 
 @contextlib.contextmanager
 def _processes(say: Callable[[str], None]) -> Iterator[_Processes]:
-    """Processes that do not outlive the block: an error or a signal lets them make
-    their checkpoints, a second signal ends them at once."""
+    """Processes that do not outlive the block. On an error or a signal they write their
+    checkpoints; a second signal ends them at once."""
     running = _Processes()
     try:
         yield running
@@ -221,7 +221,8 @@ def _processes(say: Callable[[str], None]) -> Iterator[_Processes]:
 
 
 def _tell_end(place: RunsFolder, process: _Process, say: Callable[[str], None]) -> None:
-    """Say how a run ended, and record a failure that its process could not."""
+    """Report how a run ended, and record a failure that its process could not
+    record."""
     planned = process.planned
     found = outcome(place, planned)
     if process.status != 0 and found.state != FINISHED:
@@ -236,8 +237,8 @@ def _tell_end(place: RunsFolder, process: _Process, say: Callable[[str], None]) 
 
 
 def _environment(jobs: int) -> dict[str, str]:
-    """Of each process: the same packages, its share of the cores, and no more of an
-    accelerator's memory than it needs."""
+    """Environment of each process: the same packages, its share of the cores, and
+    accelerator memory on demand."""
     return {
         "OMP_NUM_THREADS": str(max(1, _cores() // jobs)),
         # By default the first process takes most of an accelerator's memory.
@@ -245,13 +246,13 @@ def _environment(jobs: int) -> dict[str, str]:
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "PYTHONUNBUFFERED": "1",
         **os.environ,
-        # Where this process finds its packages, installed or not, so does that one.
+        # The child finds packages where this process does, installed or not.
         "PYTHONPATH": os.pathsep.join(str(Path(one).absolute()) for one in sys.path),
     }
 
 
 def _cores() -> int:
-    """How many this process may use."""
+    """Number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
