@@ -1,6 +1,6 @@
-"""A whole benchmark: every network, batch size and precision, and what is said of them.
+"""A whole benchmark: every network, batch size and precision, and the report.
 
-What a file holds grows as it is found out: a benchmark that is cut off leaves that.
+Files are written as results arrive, so an interrupted benchmark keeps what it measured.
 """
 
 import contextlib
@@ -49,8 +49,8 @@ def benchmark(
 ) -> list[dict[str, Any]]:
     """Compare training, inference, start-up and memory.
 
-    Each contender of a network has a process of its own; they take turns. This process
-    only waits. A contender that fails alone is recorded as failed; the others go on.
+    Each contender of a network has its own process; they take turns. This process only
+    waits. A contender that fails alone is recorded as failed; the others continue.
 
     Args:
         networks: names; batch norm on, head and stem "imagenet".
@@ -61,13 +61,14 @@ def benchmark(
         against: what kerasnets is compared with, of `contenders.OTHERS`.
         only: what to measure, of `PARTS`.
         rounds: interleaved repetitions that count.
-        budget_s: seconds after which nothing is begun any more.
-        execution: how all compute; the engine is kerasnets' own. No data is read.
-        folder: where to write NETWORK.json, or NETWORK-SIZE.json for other images than
-            32x32; nothing is written if None.
+        budget_s: seconds after which nothing new begins.
+        execution: how all contenders compute; the engine applies to kerasnets only. No
+            data is read.
+        folder: where to write NETWORK.json, or NETWORK-SIZE.json for images of another
+            size than 32x32; nothing is written if None.
         profiled: also write NETWORK-profile.csv there, of a training step at the first
             batch size and precision.
-        say: takes a line when a network is begun, and when a comparison has ended.
+        say: receives a line when a network begins, and when a comparison ends.
         options: fields of `execution`, such as `device`, in their place.
 
     Returns:
@@ -121,11 +122,11 @@ def _check(
 
 
 class _Benchmark:
-    """One network's.
+    """The benchmark of one network.
 
     Args:
         names: the contenders, ours first.
-        folder: where the report is written whenever it has grown; None for nowhere.
+        folder: where the report is written after each result; None for nowhere.
     """
 
     def __init__(
@@ -260,7 +261,7 @@ class _Benchmark:
 
 
 def _place(execution: Execution) -> tuple[dict[str, Any], Execution]:
-    """The environment, and device, engine and threads by their own names."""
+    """The environment, and the execution with "auto" resolved."""
     with execution.begin() as (session, engine):
         environment = session.environment()
         if session.backend == "torch" and session.device.startswith("cuda"):

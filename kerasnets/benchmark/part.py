@@ -1,4 +1,4 @@
-"""What a report holds of one comparison, and the line about it."""
+"""The entry of one comparison in a report, and the line about it."""
 
 import dataclasses
 from typing import Any
@@ -17,7 +17,7 @@ def part_of(
     found: Found,
     ceiling: dict[str, float] | None,
 ) -> dict[str, Any]:
-    """What NETWORK.json holds of a comparison.
+    """The entry of a comparison in NETWORK.json.
 
     Args:
         names: the contenders, ours first.
@@ -65,8 +65,8 @@ def _numbers(timing: Timing, one: Contender, ready: Ready) -> dict[str, Any]:
 def _ratios(
     timings: dict[str, Timing], names: list[Contender]
 ) -> dict[str, dict[str, Any]]:
-    """Ours against each other. Of plain PyTorch's two memory formats, the faster, with
-    the names of both."""
+    """Speedup of ours over each other contender. Of plain PyTorch's two memory formats
+    only the faster counts, with the names of both."""
     if OURS not in timings:
         return {}
     formats = [
@@ -91,7 +91,7 @@ def _ratios(
 
 
 def said(part: dict[str, Any]) -> str:
-    """Ratios and failures, to be put after the title."""
+    """Ratios and failures, as the end of the line."""
     ratios = [f"{found['ratio']:.2f}x {name}" for name, found in part["ratios"].items()]
     failed = [f"{name} failed: {one['why']}" for name, one in part["failed"].items()]
     return "".join(f"; {one}" for one in (*ratios, *failed))

@@ -11,11 +11,11 @@ from kerasnets.compute.execution import Execution
 CLASSES = 10
 LEARNING_RATE, MOMENTUM = 0.001, 0.9
 
-# What is measured; the first two have turns.
+# What is measured; the first two in turns.
 PARTS = ("train", "inference", "start")
 USUAL_SIZE = 32
 
-# Of distinct images: more than a cache near a core holds, and made at once.
+# Of distinct images: more than a core's cache holds, and quick to make.
 _BYTES = 16_000_000
 
 
@@ -80,7 +80,7 @@ class Plan:
         """Of every precision, batch size and part.
 
         Args:
-            execution: where, as `kerasnets.benchmark.comparison` has found it.
+            execution: with "auto" resolved.
         """
         sizes = {"train": self.batch_sizes, "inference": (self.inference_batch_size,)}
         return [
@@ -113,7 +113,7 @@ class Plan:
 
     @property
     def stem(self) -> str:
-        """Of the names of the files."""
+        """Stem of the file names."""
         size = self.image_size
         return self.network + ("" if size == USUAL_SIZE else f"-{size}")
 
@@ -121,7 +121,7 @@ class Plan:
 @lru_cache(maxsize=1)
 def random_images(work: Work) -> tuple[np.ndarray, np.ndarray]:
     """Distinct images, uint8 [n, H, W, C], and labels, int64 [n], the same for every
-    contender; one batch at least. They are not to be written to."""
+    contender; one batch at least. Read-only by convention."""
     shape = (work.image_size, work.image_size, work.channels)
     count = max(work.batch_size, _BYTES // int(np.prod(shape)))
     rng = np.random.default_rng(0)

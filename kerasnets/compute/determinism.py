@@ -1,7 +1,7 @@
-"""The same bits every time on an accelerator too, at the price of speed.
+"""Bit-identical results on accelerators too, at a cost in speed.
 
 On a CPU every backend gives the same bits with the same number of threads; on an
-accelerator the fastest algorithms add in whatever order their threads finish.
+accelerator the fastest algorithms add in the order in which their threads finish.
 """
 
 import contextlib
@@ -15,14 +15,14 @@ COST = (
     "algorithm is another"
 )
 
-# The workspaces with which cuBLAS is deterministic (NVIDIA, cuBLAS documentation,
+# The workspace setting that makes cuBLAS deterministic (NVIDIA, cuBLAS documentation,
 # "Results reproducibility").
 _CUBLAS = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 @contextlib.contextmanager
 def deterministic(backend: str, device: str) -> Iterator[None]:
-    """Use deterministic algorithms only, and put the settings back afterwards.
+    """Use deterministic algorithms only, and restore the settings afterwards.
 
     cuBLAS reads its setting when it first computes: in a process that has computed on
     an accelerator before, it must be in the environment from the start.
@@ -62,7 +62,7 @@ def deterministic(backend: str, device: str) -> Iterator[None]:
 
 
 def _check_cublas(device: str, workspace: str | None) -> None:
-    """Raise BackendError where cuBLAS has begun with another setting."""
+    """Raise BackendError if cuBLAS has started with another setting."""
     name, value = _CUBLAS
     try:
         _multiply(device)

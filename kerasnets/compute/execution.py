@@ -1,4 +1,4 @@
-"""How a command computes: what training, evaluation and studies are told alike."""
+"""How to compute: the settings shared by every command that computes."""
 
 import contextlib
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ class Execution:
 
     @contextlib.contextmanager
     def begin(self, precision: str = "float32") -> Iterator[tuple[Session, str]]:
-        """Enter a session on the device; gives it and the engine by its own name.
+        """Enter a session on the device; yields it and the name of the resolved engine.
 
         Args:
             precision: as `kerasnets.compute.runtime.session` takes it.

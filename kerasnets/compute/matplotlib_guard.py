@@ -16,8 +16,8 @@ from typing import Any
 
 
 class Guard(MetaPathFinder):
-    """Keeps MPLBACKEND from matplotlib while it is imported; it then chooses a way to
-    show figures itself, unless what is named can be had."""
+    """Hides MPLBACKEND while matplotlib is imported, and applies it afterwards if that
+    backend is available."""
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
         if name != "matplotlib":

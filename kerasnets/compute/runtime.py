@@ -34,8 +34,8 @@ class Session:
         device: "cpu", "cuda:0", ...
         device_name: the processor's or accelerator's own name.
         threads: CPU threads that one operation may use, None where unknown.
-        left: settings of the process that it does not fix, as they were when it began;
-            as they are unless given.
+        left: process settings that it does not fix, as of its start; the current ones
+            unless given.
     """
 
     backend: str
@@ -108,9 +108,9 @@ def session(
     threads: int | str | None = None,
 ) -> Iterator[Session]:
     """Run Keras on a device with a dtype policy and the settings of
-    `kerasnets.compute.process_settings`, and put all back afterwards.
+    `kerasnets.compute.process_settings`, and restore everything afterwards.
 
-    They are the whole process's: one thread at a time has a session.
+    They affect the whole process, so only one thread at a time has a session.
 
     Args:
         device: "auto" (the first accelerator, else the CPU), "cpu", "cuda" or
@@ -128,7 +128,7 @@ def session(
         import keras
 
         with (
-            # Before the settings: where none is set, Keras takes it from floatx.
+            # Before the settings: an unset policy follows floatx.
             _dtype_policy(precision),
             process_settings.fixed(name),
             keras.device(_keras_device(name, chosen)),
@@ -140,7 +140,7 @@ def session(
             yield Session(name, chosen, device_name, _threads(name), left)
 
 
-_in_session = threading.RLock()  # entered again by a callback that evaluates, say
+_in_session = threading.RLock()  # reentered, for example by a callback that evaluates
 
 
 @contextlib.contextmanager
@@ -170,7 +170,7 @@ def _dtype_policy(precision: str) -> Iterator[None]:
 
 
 def _fast_settings(name: str, device: str) -> contextlib.AbstractContextManager:
-    """What the backend computes faster with on a device."""
+    """Settings with which the backend is faster on a device."""
     if name == "torch" and device.startswith("cuda"):
         from kerasnets.compute.torch_settings import fast_math
 
@@ -186,8 +186,8 @@ def _fast_settings(name: str, device: str) -> contextlib.AbstractContextManager:
 
 @contextlib.contextmanager
 def _kept_compilations() -> Iterator[None]:
-    """Let JAX keep what it compiles in the user's cache folder, unless the user has
-    named a folder; a second run of the same network starts without compiling."""
+    """Let JAX cache compiled code in the user's cache folder, unless the user has named
+    another; a second run of the same network starts without compiling."""
     import jax
 
     before = jax.config.jax_compilation_cache_dir

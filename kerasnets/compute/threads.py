@@ -1,7 +1,7 @@
-"""How many CPU threads PyTorch computes with, and how many cores are free for them.
+"""The number of CPU threads of PyTorch, and the cores that are free for them.
 
 OpenMP's threads wait for each other after every operation: beside a busy core, or with
-more threads than a container may use cores, most of the time is waiting.
+more threads than a container has cores, they mostly wait.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ def check(threads: int | str | None) -> None:
 
 @contextlib.contextmanager
 def limited_to(threads: int | str | None, backend: str) -> Iterator[None]:
-    """Compute with so many threads, and with as many as before afterwards.
+    """Compute with this number of threads, and restore the previous number.
 
     Args:
         threads: as `kerasnets.compute.execution.Execution` has it.
@@ -71,8 +71,8 @@ _ELSEWHERE = {
 
 @functools.cache  # later, this process's own threads would look like others' load
 def free_cores(most: int) -> int:
-    """How many of the cores that this process may use are free, 1 to `most`; standard
-    error is told."""
+    """Number of free cores that this process may use, 1 to `most`; prints it to
+    standard error."""
     allowed = allowed_cores()
     idle = _idle_cores()
     number = max(1, min(most, allowed, math.floor(idle + 1 - _FREE)))
@@ -85,7 +85,7 @@ def free_cores(most: int) -> int:
 
 
 def allowed_cores() -> int:
-    """How many cores this process may use, by its affinity and its container."""
+    """Number of cores that affinity and container allow this process."""
     return max(1, math.floor(min(len(_affinity()), _quota())))
 
 
@@ -96,7 +96,7 @@ def _affinity() -> set[int]:
 
 
 def _quota() -> float:
-    """Cores' worth of time that the control groups of this process grant."""
+    """CPU time, in cores, that the control groups grant this process."""
     least = math.inf
     for line in _lines(Path("/proc/self/cgroup")):
         _, _, place = line.partition(":")
@@ -128,7 +128,7 @@ def _quota_of(folder: Path) -> float:
 
 
 def _idle_cores() -> float:
-    """Of the cores in this process's affinity, those that do nothing for a moment."""
+    """Idle time of the cores in this process's affinity over a moment, in cores."""
     before = _times()
     if not before:
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
@@ -142,8 +142,8 @@ def _idle_cores() -> float:
 
 
 def _times() -> dict[int, tuple[int, int]]:
-    """Idle and all time of each core since the machine started; empty where the
-    platform does not tell."""
+    """Idle and total ticks of each core since boot; empty if the platform does not
+    say."""
     found = {}
     for line in _lines(Path("/proc/stat")):
         name, *values = line.split()

@@ -1,4 +1,4 @@
-"""Measure a trained run on one of its splits, and write what was found."""
+"""Measure a trained run on one of its splits, and write the results."""
 
 import contextlib
 import dataclasses
@@ -44,13 +44,13 @@ def evaluate(
 
     Writes metrics.json, confusion_matrix.csv, per_class.csv and predictions.csv, and
     with `first_batch` first_batch_confusion_matrix.csv. They go to the run folder for
-    the test split, to a folder named after the split in it for the others. What else an
-    earlier evaluation left there, its figures above all, is removed: the files always
-    tell of a single evaluation. The same run on the same machine gives the same
-    numbers, seconds aside.
+    the test split, to a folder named after the split in it for the others. Other files
+    of an earlier evaluation, such as its figures, are removed, so that all files belong
+    to one evaluation. The same run on the same machine gives the same numbers, except
+    for times.
 
-    Where the data is no longer what the run was trained on, the results are written
-    all the same, "data_changed" is true in them, and a warning is logged.
+    If the data has changed since training, the results are still written, with
+    "data_changed" true, and a warning is logged.
 
     Args:
         run: the run, its folder, or the name of one in artifacts/runs.
@@ -75,7 +75,7 @@ def evaluate(
     _check_asked(run, split, batch_size)
     check_trained(run)
     _tell_unfinished(run)
-    with run.lock():  # or minutes of computing would end with nothing written
+    with run.lock():  # before minutes of computing that could not be written
         recorded = environment(run)
         fed = preprocessing.read(run)
     with execution.begin(run.recipe.precision) as (session, engine):
@@ -179,7 +179,7 @@ def _data_changed(
 
 
 def _epochs(run: Run) -> int | None:
-    """How many the run has trained; None where history.csv does not tell."""
+    """Number of epochs that the run has trained; None if history.csv does not say."""
     try:
         return len(run.history)
     except RunError:

@@ -1,4 +1,4 @@
-"""What people look at; the only room that imports matplotlib.
+"""Figures; the only package that imports matplotlib.
 
 The functions are imported when first used:
 

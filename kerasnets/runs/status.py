@@ -85,7 +85,7 @@ def _is_written(run: Run) -> bool:
 
 @dataclass(frozen=True)
 class RunState:
-    """One run; what a corrupt one does not tell is None.
+    """One run; values that a corrupt run does not provide are None.
 
     Attributes:
         path: its folder.
@@ -144,7 +144,7 @@ def _run_folders(root: Path) -> list[Path]:
             folders += [
                 entry
                 for entry in folder.iterdir()
-                # Hidden ones are runs that are being made or replaced.
+                # Hidden folders are runs being made or replaced.
                 if not entry.name.startswith(".")
                 and entry.is_dir()
                 and not entry.is_symlink()
@@ -156,7 +156,7 @@ def _run_folders(root: Path) -> list[Path]:
 
 
 def state(folder: Path | str) -> RunState:
-    """How one run is getting on; whatever is in its folder, nothing is raised."""
+    """The state of one run; never raises, whatever its folder holds."""
     folder = Path(folder)
     try:
         found = _state(runs.load(folder))
@@ -172,7 +172,7 @@ def state(folder: Path | str) -> RunState:
 def _size(folder: Path) -> int:
     """Bytes of the files in a folder; 0 where there is none."""
     total = 0
-    # A file may go meanwhile, or a folder not be readable.
+    # A file may disappear meanwhile, and a folder may be unreadable.
     with contextlib.suppress(OSError):
         for entry in digests.contents(folder):
             with contextlib.suppress(OSError):
