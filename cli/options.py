@@ -69,7 +69,7 @@ device_option = click.option(
     default="auto",
     show_default=True,
     metavar="auto|cpu|cuda|cuda:N",
-    help="Where to compute; auto takes an accelerator where there is one.",
+    help="Where to compute; auto uses an accelerator if there is one.",
 )
 
 
@@ -109,7 +109,7 @@ data_dir_option = click.option(
 deterministic_option = click.option(
     "--deterministic",
     is_flag=True,
-    help="The same bits every time, also on an accelerator, where it costs speed.",
+    help="Bit-identical results on accelerators too, at a cost in speed.",
 )
 
 
@@ -133,8 +133,8 @@ threads_option = click.option(
     "--threads",
     type=Threads(),
     metavar="auto|N",
-    help="CPU threads that PyTorch computes with; auto takes as many as cores are free "
-    "at the start.  [default: one for each core, or those a run was begun with]",
+    help="CPU threads of PyTorch; auto uses as many as cores are free at the start.  "
+    "[default: PyTorch's number; a resumed run keeps its own]",
 )
 
 

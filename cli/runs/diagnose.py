@@ -70,7 +70,7 @@ def diagnose(
 
     Trains the original network and the modified one (batch norm and Glorot), and the
     one that the options name, for a few steps. Measures signal and gradient of every
-    layer before and after, and says what they tell.
+    layer before and after, and explains the result.
 
     \b
     Examples:
