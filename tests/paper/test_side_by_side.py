@@ -135,7 +135,7 @@ def test_a_wider_stem_takes_longer():
 
 
 def test_cores_are_divided_unless_the_user_has_said_how_many(study, monkeypatch):
-    monkeypatch.setattr(module, "_cores", lambda: 7)
+    monkeypatch.setattr(module, "allowed_cores", lambda: 7)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     bring_on(study, jobs=3)
     assert noted(study, ROWS[0], "threads") == 2

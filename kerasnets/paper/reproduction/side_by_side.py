@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from kerasnets.compute.threads import allowed_cores
 from kerasnets.errors import is_command_line
 from kerasnets.paper.outcomes import FAILED, FINISHED, outcome, record_failure
 from kerasnets.paper.plan import PlannedRun, RunsFolder
@@ -240,7 +241,7 @@ def _environment(jobs: int) -> dict[str, str]:
     """Environment of each process: the same packages, its share of the cores, and
     accelerator memory on demand."""
     return {
-        "OMP_NUM_THREADS": str(max(1, _cores() // jobs)),
+        "OMP_NUM_THREADS": str(max(1, allowed_cores() // jobs)),
         # By default the first process takes most of an accelerator's memory.
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
@@ -249,13 +250,6 @@ def _environment(jobs: int) -> dict[str, str]:
         # The child finds packages where this process does, installed or not.
         "PYTHONPATH": os.pathsep.join(str(Path(one).absolute()) for one in sys.path),
     }
-
-
-def _cores() -> int:
-    """Number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _signal_name(number: int) -> str:
