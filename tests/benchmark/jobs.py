@@ -57,6 +57,12 @@ def take_turns(contender, work):
         yield 0.5
 
 
+def two_threads(contender, work):
+    """Ready where the execution has come to the work."""
+    assert (work.threads, work.deterministic) == (2, True)
+    yield from take_turns(contender, work)
+
+
 def slow_turns(contender, work):
     yield from itertools.islice(take_turns(contender, work), 2)
     while True:
