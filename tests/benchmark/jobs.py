@@ -70,7 +70,7 @@ def slow_turns(contender, work):
         yield 0.2
 
 
-def ceiling(precision, device):
+def ceiling(precision, device, threads):
     return {"tflops_per_s": 1.0, "gb_per_s": 10.0}
 
 
