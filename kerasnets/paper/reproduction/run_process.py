@@ -53,7 +53,7 @@ def _work_on(job: dict[str, Any]) -> int:
                 Means(
                     Execution(**job["execution"]), job["keep_checkpoints"], verbosity=0
                 ),
-                [_epoch_lines(planned.recipe)] if job["verbosity"] else [],
+                callbacks=[_epoch_lines(planned.recipe)] if job["verbosity"] else [],
             )
     return 0
 
