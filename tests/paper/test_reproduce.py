@@ -50,14 +50,14 @@ def test_rows_end_with_tables_beside_the_papers(tmp_path, tiny):
 
     page = (path / "results.md").read_text()
     assert "Digits instead of MNIST, 60 of 1,437 training images, 1 of 15 ep" in page
-    assert f"{cell.accuracy:.2f} % (" in page
+    assert f"{100 * cell.accuracy:.2f} % (" in page
     assert "54 / 6 / 360" in page
     record = json.loads((path / "results.json").read_text())
     assert (record["finished"], record["planned"]) == (2, 9)
     assert record["machines"] == list(found.machines) != []
     lines = runs.read_csv(path / "results.csv")
     assert [line["row"] for line in lines] == list(PAPER)
-    assert float(lines[4]["accuracy"]) == pytest.approx(cell.accuracy, abs=1e-3)
+    assert float(lines[4]["accuracy"]) == pytest.approx(100 * cell.accuracy, abs=1e-3)
 
     # Resuming is over: only the network and the records are kept.
     assert (path / "runs" / RUNS[1] / "model.keras").exists()
