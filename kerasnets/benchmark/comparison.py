@@ -22,9 +22,9 @@ from kerasnets.benchmark.footprint import Footprint, footprint
 from kerasnets.benchmark.measure import Ready, Timing, ratio
 from kerasnets.benchmark.processes import Found, Processes
 from kerasnets.benchmark.work import Work
-from kerasnets.benchmark.worker import Worker
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.compute import runtime
+from kerasnets.compute.worker import Worker
 from kerasnets.errors import BackendError, unknown
 from kerasnets.recipe import PRECISIONS
 

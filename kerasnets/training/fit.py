@@ -47,6 +47,8 @@ from kerasnets.training.compile import LearningRate, learning_rate, ready_to_tra
 from kerasnets.training.environment import Facts
 from kerasnets.training.loop import run_epochs
 
+MOST_WORKERS = 64
+
 
 @frees_models
 def fit(
@@ -59,6 +61,7 @@ def fit(
     confusion_every: int = 1,
     checkpoint_every: Interval | int | str = checkpointing.DEFAULT,
     keep_checkpoints: str | None = None,
+    workers: int = 0,
     callbacks: Callbacks = (),
     verbosity: int = NORMAL,
     began: float | None = None,
@@ -85,6 +88,8 @@ def fit(
             each epoch; "last", which training goes on from where epochs are raised; or
             "none". "last" unless given; what a run that had finished before has kept is
             changed only if it is given.
+        workers: processes that augment batches ahead of the network. The batches are
+            the same with any number of them.
         callbacks: more Keras callbacks, or one, called after those that keep the
             records and before each checkpoint, which keeps what they know; see
             docs/callbacks.md.
@@ -121,6 +126,11 @@ def fit(
             "confusion_every must be a whole number of epochs, at least 1, not "
             f"{confusion_every!r}."
         )
+    if not isinstance(workers, int) or not 0 <= workers <= MOST_WORKERS:
+        raise RecipeError(
+            f"workers must be a whole number from 0 to {MOST_WORKERS}, not "
+            f"{shown(repr(workers))}."
+        )
     check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
     if resume and overwrite:
         raise RunError("resume contradicts overwrite.")
@@ -140,7 +150,9 @@ def fit(
         parts = datasets.partition(dataset, recipe)
         whole = fixed_batch_size.are_needed(session)
         placed = place(session, HostPixels)
-        train = training_batches(recipe, dataset, parts.train, place=placed, fill=whole)
+        train = training_batches(
+            recipe, dataset, parts.train, place=placed, fill=whole, workers=workers
+        )
         validation = evaluation_batches(
             recipe, dataset, parts.validation, place=placed, fill=whole
         )
