@@ -136,6 +136,19 @@ def metrics_lines(run: Run, metrics: dict[str, Any]) -> list[str]:
     ]
     if metrics["top5_accuracy"] is not None:
         lines[1] += f", top-5 accuracy {metrics['top5_accuracy']:.2%}"
+    lines.append(
+        f"balanced accuracy {metrics['balanced_accuracy']:.2%}, macro F1 "
+        f"{metrics['macro_f1']:.4f}"
+    )
+    if metrics["positive_class"] is not None:
+        auc, precision = (
+            "none" if metrics[name] is None else f"{metrics[name]:.4f}"
+            for name in ("roc_auc", "average_precision")
+        )
+        lines.append(
+            f"ROC AUC {auc}, average precision {precision} of class "
+            f"{metrics['positive_class']!r}"
+        )
     if metrics["first_batch"]:
         first = metrics["first_batch"]
         lines.append(
@@ -163,6 +176,23 @@ def per_class_table(run: Run, split: str) -> Table:
         table.add_row(shown(name), *shares, str(support))
     if len(rows) > _CLASSES_SHOWN:
         table.caption = f"{len(rows) - _CLASSES_SHOWN} more classes in {PER_CLASS.file}"
+    return table
+
+
+def thresholds_table(run: Run, metrics: dict[str, Any]) -> Table:
+    """What two classes give from each probability of the positive one on."""
+    from kerasnets.runs.results import THRESHOLDS, read_thresholds
+
+    columns = ("threshold", "precision", "recall", "specificity", "F1", "predicted")
+    table = _table(columns, right=range(len(columns)))
+    folder = run.results_folder(metrics["split"])
+    for threshold, *shares, predicted in read_thresholds(folder / THRESHOLDS.file):
+        words = (f"{share:.3f}" for share in shares)
+        table.add_row(f"{threshold:.2f}", *words, str(predicted))
+    table.caption = (
+        f"An image counts as {shown(metrics['positive_class'])} from this probability "
+        "on."
+    )
     return table
 
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasnets.benchmark.worker import Worker
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.compute.execution import Execution
 from kerasnets.compute.runtime import BACKENDS
+from kerasnets.compute.worker import Worker
 from kerasnets.errors import BackendError, KerasnetsError, unknown
 from kerasnets.recipe import Recipe
 

@@ -55,6 +55,15 @@ if TYPE_CHECKING:
     help="Which stay once training has finished: one for each epoch; the last, which "
     "raising --epochs needs; or none.  [default: last]",
 )
+@click.option(
+    "--workers",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="PROCESSES",
+    help="Processes that augment batches ahead of the network, from 0 to 64; the "
+    "batches are the same with any number.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="More lines.")
 @click.option("-q", "--quiet", is_flag=True, help="Warnings only.")
 def fit(
@@ -67,6 +76,7 @@ def fit(
     confusion_every: int,
     checkpoint_every: str,
     keep_checkpoints: str | None,
+    workers: int,
     verbose: bool,
     quiet: bool,
     **options: Any,
@@ -101,6 +111,7 @@ def fit(
         confusion_every=confusion_every,
         checkpoint_every=interval,
         keep_checkpoints=keep_checkpoints,
+        workers=workers,
         verbosity=0 if quiet else 2 if verbose else 1,
         began=BEGAN,
     )

@@ -21,10 +21,10 @@ from kerasnets.benchmark.footprint import Footprint, footprint
 from kerasnets.benchmark.part import part_of, said
 from kerasnets.benchmark.processes import Processes
 from kerasnets.benchmark.work import PARTS, USUAL_SIZE, Plan, Work
-from kerasnets.benchmark.worker import Worker
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.compute import runtime
 from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
+from kerasnets.compute.worker import Worker
 from kerasnets.errors import BackendError, unknown
 from kerasnets.recipe import PRECISIONS
 

@@ -18,7 +18,7 @@ from kerasnets.benchmark.contenders.contender import Contender
 from kerasnets.benchmark.failures import Failure, failure
 from kerasnets.benchmark.measure import Ready, turns
 from kerasnets.benchmark.work import Work
-from kerasnets.benchmark.worker import Worker
+from kerasnets.compute.worker import Worker
 from kerasnets.errors import OutOfMemory
 
 _CORES_EACH = 2

@@ -13,7 +13,7 @@ from kerasnets.benchmark.contenders.contender import Contender
 from kerasnets.benchmark.failures import Failure, failure
 from kerasnets.benchmark.measure import Ready, Timing, interleave, turns
 from kerasnets.benchmark.work import Work
-from kerasnets.benchmark.worker import Worker
+from kerasnets.compute.worker import Worker
 from kerasnets.errors import OutOfMemory
 
 IN_ROUNDS = "in rounds"

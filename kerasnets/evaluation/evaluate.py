@@ -43,11 +43,11 @@ def evaluate(
     """Measure a trained run and write the results into its folder.
 
     Writes metrics.json, confusion_matrix.csv, per_class.csv and predictions.csv, and
-    with `first_batch` first_batch_confusion_matrix.csv. They go to the run folder for
-    the test split, to a folder named after the split in it for the others. Other files
-    of an earlier evaluation, such as its figures, are removed, so that all files belong
-    to one evaluation. The same run on the same machine gives the same numbers, except
-    for times.
+    with `first_batch` first_batch_confusion_matrix.csv; of two classes thresholds.csv
+    too. They go to the run folder for the test split, to a folder named after the split
+    in it for the others. Other files of an earlier evaluation, such as its figures, are
+    removed, so that all files belong to one evaluation. The same run on the same
+    machine gives the same numbers, except for times.
 
     If the data has changed since training, the results are still written, with
     "data_changed" true, and a warning is logged.
@@ -147,9 +147,13 @@ def _numbers(whole: Metrics, class_names: tuple[str, ...]) -> dict[str, Any]:
         "loss": whole.loss,
         "accuracy": whole.accuracy,
         "top5_accuracy": whole.top5_accuracy,
+        "balanced_accuracy": whole.balanced_accuracy,
         "macro_precision": float(whole.precision.mean()),
         "macro_recall": float(whole.recall.mean()),
         "macro_f1": float(whole.f1.mean()),
+        "positive_class": class_names[1] if whole.two else None,
+        "roc_auc": whole.two and whole.two.roc_auc,
+        "average_precision": whole.two and whole.two.average_precision,
         "collapsed": collapsed
         and {"class": class_names[collapsed[0]], "share": collapsed[1]},
     }

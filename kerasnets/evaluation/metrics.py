@@ -7,6 +7,8 @@ import numpy as np
 from scipy import special
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+from kerasnets.evaluation.two_classes import TwoClasses, measure_two
+
 if TYPE_CHECKING:
     import keras
 
@@ -26,6 +28,7 @@ class Metrics:
         precision, recall, f1: of each class, float64 [classes]; 0 where a class was
             never predicted or has no images.
         support: images of each class, int64 [classes].
+        two: more of two classes; None of others.
     """
 
     loss: float
@@ -36,6 +39,13 @@ class Metrics:
     recall: np.ndarray
     f1: np.ndarray
     support: np.ndarray
+    two: TwoClasses | None = None
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean recall of the classes that have images: what the accuracy would be if
+        each had as many."""
+        return float(self.recall[self.support > 0].mean())
 
     @property
     def predicted(self) -> np.ndarray:
@@ -59,6 +69,7 @@ def measure(logits: np.ndarray, labels: np.ndarray) -> Metrics:
         recall=recall,
         f1=f1,
         support=support,
+        two=measure_two(logits, labels) if len(classes) == 2 else None,
     )
 
 

@@ -28,6 +28,7 @@ from kerasnets.recipe.setting import (
     FRACTION,
     NETWORK,
     POSITIVE,
+    PROBABILITY,
     PROTOCOLS,
     SHARE,
     Case,
@@ -40,7 +41,7 @@ from kerasnets.recipe.setting import (
 )
 from kerasnets.storage import schema
 
-AUGMENTATIONS = ("none", "flip", "crop-flip")
+AUGMENTATIONS = ("none", "flip", "crop-flip", "resized-crop")
 NORMALIZATIONS = ("unit", "standardize")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULES = ("constant", "cosine", "step")
@@ -187,13 +188,85 @@ class Recipe:
     )
     augment: str = setting(
         "Random changes of training images",
-        details="flip is horizontal; crop-flip pads by 4 and crops before.",
+        details="flip is horizontal; crop-flip pads by 4 and crops before; "
+        "resized-crop crops to 8 to 100 % of the area, at a ratio of 3:4 to 4:3, "
+        "resizes and flips, as torchvision's RandomResizedCrop does.",
         group=DATA,
         paper=by_protocol(mnist="flip", cifar10="crop-flip"),
         choices=AUGMENTATIONS,
         title="augmentation",
         shortcuts=(Shortcut("no_augment", "none", "Short for --augment none."),),
         tag="augment-",
+    )
+    randaugment: int = setting(
+        "Magnitude of RandAugment, two of torchvision's 14 operations an image",
+        group=DATA,
+        paper=0,
+        within=Range(
+            "a whole number from 0, which is none, to 30",
+            lambda value: 0 <= value <= 30,
+        ),
+        title="RandAugment",
+        default=0,
+        off=0,
+    )
+    trivialaugment: bool = setting(
+        "TrivialAugment, one of torchvision's 14 operations an image, of any strength",
+        group=DATA,
+        paper=False,
+        title="TrivialAugment",
+        default=False,
+        off=False,
+    )
+    color_jitter: float = setting(
+        "Change of brightness, contrast and saturation",
+        details="Factors are uniform from 1 - this to 1 + this.",
+        group=DATA,
+        paper=0.0,
+        within=at_least(0),
+        tag="jitter",
+        default=0.0,
+        off=0,
+    )
+    random_erasing: float = setting(
+        "Probability that a box of 2 to 33 % of a training image is erased",
+        group=DATA,
+        paper=0.0,
+        within=PROBABILITY,
+        tag="erasing",
+        default=0.0,
+        off=0,
+    )
+    cutout: int = setting(
+        "Side of a square that is erased at random in every training image",
+        group=DATA,
+        paper=0,
+        within=at_least(0),
+        unit="pixels",
+        default=0,
+        off=0,
+    )
+    mixup: float = setting(
+        "Alpha of MixUp",
+        details="Images and labels are mixed with another of the batch, by shares "
+        "drawn from Beta(alpha, alpha).",
+        group=DATA,
+        paper=0.0,
+        within=at_least(0),
+        title="MixUp",
+        default=0.0,
+        off=0,
+    )
+    cutmix: float = setting(
+        "Alpha of CutMix",
+        details="A box comes from another image of the batch, and that share of the "
+        "label. With --mixup, each batch undergoes one of them.",
+        group=DATA,
+        paper=0.0,
+        within=at_least(0),
+        title="CutMix",
+        default=0.0,
+        off=0,
     )
     normalize: str = setting(
         "Scaling of pixels",
@@ -275,6 +348,15 @@ class Recipe:
                 f"warmup must be shorter than the run's {self.epochs} epochs, "
                 f"not {self.warmup}."
             )
+        if self.randaugment and self.trivialaugment:
+            raise RecipeError("randaugment contradicts trivialaugment: choose one.")
+        if self.cutout >= self.image_size:
+            raise RecipeError(
+                f"cutout must be smaller than the image's {self.image_size} pixels, "
+                f"not {self.cutout}."
+            )
+        if self.batch_size == 1 and self.mixes:
+            raise RecipeError("mixup and cutmix need a batch_size of at least 2.")
         if self.test_fraction is not None and self.dataset in DATASETS:
             raise RecipeError(
                 f"{self.dataset} has a test split of its own; test_fraction is for "
@@ -359,6 +441,11 @@ class Recipe:
         return self.protocol or _protocol_by_name(self.dataset) or "cifar10"
 
     @property
+    def mixes(self) -> bool:
+        """Whether training images and their labels are mixed with others."""
+        return bool(self.mixup or self.cutmix)
+
+    @property
     def without_effect(self) -> tuple[str, ...]:
         """The fields that decide nothing, as another field has the value it has."""
         has_momentum = self.optimizer in WITH_MOMENTUM
@@ -384,6 +471,7 @@ class Recipe:
             for name, one in SETTINGS.items()
             if one.group == group and one.paper and one.applies_to(spec)
             if (value := getattr(self, name)) is not None
+            if one.off is None or value != one.off
             if name not in self.without_effect
         )
 

@@ -34,9 +34,13 @@ METRICS = {
     "loss": required(NUMBER),
     "accuracy": required(SHARE),
     "top5_accuracy": or_null(SHARE),
+    "balanced_accuracy": SHARE,
     "macro_precision": SHARE,
     "macro_recall": SHARE,
     "macro_f1": SHARE,
+    "positive_class": or_null(schema.TEXT),
+    "roc_auc": or_null(SHARE),
+    "average_precision": or_null(SHARE),
     "collapsed": or_null(schema.record(**{"class": schema.TEXT, "share": SHARE})),
     "first_batch": or_null(schema.record(images=COUNT, accuracy=SHARE)),
     "seconds": NUMBER,
@@ -52,6 +56,10 @@ METRICS = {
 CONFUSION_FILE = "confusion_matrix.csv"
 FIRST_BATCH_FILE = "first_batch_confusion_matrix.csv"
 PER_CLASS = Table("per_class.csv", ("class", "precision", "recall", "f1", "support"))
+THRESHOLDS = Table(
+    "thresholds.csv",
+    ("threshold", "precision", "recall", "specificity", "f1", "predicted"),
+)
 PREDICTIONS = Table("predictions.csv", ("index", "label", "prediction", "confidence"))
 
 FILES = (
@@ -59,6 +67,7 @@ FILES = (
     CONFUSION_FILE,
     "confusion_matrix.png",
     PER_CLASS.file,
+    THRESHOLDS.file,
     PREDICTIONS.file,
     "examples.png",
     FIRST_BATCH_FILE,
@@ -144,6 +153,50 @@ def read_per_class(path: Path) -> list[ClassMetrics]:
         ]
     except ValueError as error:
         raise RunError(f"{path} does not hold figures of classes.") from error
+
+
+class Threshold(NamedTuple):
+    """Figures of two classes where an image counts as positive from a probability on,
+    a row of thresholds.csv.
+
+    Attributes:
+        threshold: the probability.
+        recall: share of the positive images that count as such.
+        specificity: share of the negative images that do not.
+        predicted: how many images count as positive.
+    """
+
+    threshold: float
+    precision: float
+    recall: float
+    specificity: float
+    f1: float
+    predicted: int
+
+
+def read_thresholds(path: Path) -> list[Threshold]:
+    """What `evaluate` wrote to thresholds.csv.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    try:
+        found = [
+            Threshold(
+                float(row["threshold"]),
+                float(row["precision"]),
+                float(row["recall"]),
+                float(row["specificity"]),
+                float(row["f1"]),
+                int(row["predicted"]),
+            )
+            for row in read_csv(path, THRESHOLDS.columns)
+        ]
+    except ValueError as error:
+        raise RunError(f"{path} does not hold thresholds.") from error
+    if not all(0 <= share <= 1 for row in found for share in row[:-1]):
+        raise RunError(f"{path} does not hold thresholds.")
+    return found
 
 
 def read_confusion(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:

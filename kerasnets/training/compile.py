@@ -95,18 +95,20 @@ def open_training(
     session: runtime.Session,
     engine: str,
     cross_entropy: bool = True,
+    workers: int = 0,
     **batches: Any,
 ) -> Opened:
     """What a training of `recipe` begins with.
 
     Args:
         session, engine, cross_entropy: as `ready_to_train` takes them.
+        workers: as `training_batches` takes them.
         batches: `place` and `fill`, as `Batches` takes them.
 
     Raises:
         RecipeError: a batch is larger than the training split.
     """
-    train = training_batches(recipe, dataset, parts.train, **batches)
+    train = training_batches(recipe, dataset, parts.train, workers=workers, **batches)
     monitored = evaluation_batches(recipe, dataset, parts.validation, **batches)
     model = ready_to_train(
         recipe,
@@ -165,7 +167,7 @@ def compile_model(
     steps_per_epoch: int,
     cross_entropy: bool = True,
 ) -> None:
-    """Compile `model` (integer labels in, logits out) as the recipe says.
+    """Compile `model` (labels in, logits out) as the recipe says.
 
     Args:
         steps_per_epoch: optimizer steps in an epoch; the schedule counts in steps.
@@ -175,9 +177,9 @@ def compile_model(
         ConfusionAccuracy(num_classes, name="accuracy")
     ]
     loss: keras.losses.Loss
-    if recipe.label_smoothing:
+    if recipe.label_smoothing or recipe.mixes:
         loss = SmoothedCrossEntropy(num_classes, recipe.label_smoothing)
-        if cross_entropy:
+        if recipe.label_smoothing and cross_entropy:
             metrics.append(CrossEntropy())
     else:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -45,6 +45,8 @@ from kerasnets.training.compile import LearningRate, learning_rate, open_trainin
 from kerasnets.training.environment import Facts
 from kerasnets.training.loop import run_epochs
 
+MOST_WORKERS = 64
+
 
 @frees_models
 def fit(
@@ -57,6 +59,7 @@ def fit(
     confusion_every: int = 1,
     checkpoint_every: Interval | int | str = checkpointing.DEFAULT,
     keep_checkpoints: str | None = None,
+    workers: int = 0,
     callbacks: Callbacks = (),
     verbosity: int = NORMAL,
     began: float | None = None,
@@ -83,6 +86,8 @@ def fit(
             each epoch; "last", which training goes on from where epochs are raised; or
             "none". "last" unless given; what a run that had finished before has kept is
             changed only if it is given.
+        workers: processes that augment batches ahead of the network. The batches are
+            the same with any number of them.
         callbacks: more Keras callbacks, or one, called after those that keep the
             records and before each checkpoint, which keeps what they know; see
             docs/callbacks.md.
@@ -118,6 +123,11 @@ def fit(
             "confusion_every must be a whole number of epochs, at least 1, not "
             f"{confusion_every!r}."
         )
+    if not isinstance(workers, int) or not 0 <= workers <= MOST_WORKERS:
+        raise RecipeError(
+            f"workers must be a whole number from 0 to {MOST_WORKERS}, not "
+            f"{shown(repr(workers))}."
+        )
     check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
     if resume and overwrite:
         raise RunError("resume contradicts overwrite.")
@@ -150,6 +160,7 @@ def fit(
             cross_entropy=objective,
             place=place(session, HostPixels),
             fill=fixed_batch_size.are_needed(session),
+            workers=workers,
         )
         facts = Facts(
             recipe,

@@ -1,5 +1,9 @@
-"""Cross-entropy of logits and integer labels: what is reported, and what label
-smoothing makes of it for training."""
+"""Cross-entropy of logits and labels: what is reported, and what label smoothing makes
+of it for training.
+
+Labels are classes, whole numbers [B] or [B, 1], or the shares of the classes [B,
+classes] where MixUp or CutMix has mixed images.
+"""
 
 import keras
 import numpy as np
@@ -18,10 +22,15 @@ class CrossEntropy(keras.metrics.Mean):
         self._direction = "down"
 
     def update_state(self, y_true, y_pred, sample_weight=None) -> None:
-        labels = ops.reshape(y_true, (-1,))
-        losses = keras.losses.sparse_categorical_crossentropy(
-            labels, ops.cast(y_pred, self.dtype), from_logits=True
-        )
+        logits = ops.cast(y_pred, self.dtype)
+        if _are_shares(y_true, y_pred):
+            losses = keras.losses.categorical_crossentropy(
+                y_true, logits, from_logits=True
+            )
+        else:
+            losses = keras.losses.sparse_categorical_crossentropy(
+                ops.reshape(y_true, (-1,)), logits, from_logits=True
+            )
         if sample_weight is not None:
             counted = ops.cast(ops.greater(sample_weight, 0), self.dtype)
             sample_weight = ops.reshape(counted, (-1,))
@@ -43,9 +52,12 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         self.label_smoothing = label_smoothing
 
     def call(self, y_true, y_pred):
-        labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
+        shares = y_true
+        if not _are_shares(y_true, y_pred):
+            labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
+            shares = ops.one_hot(labels, self.num_classes)
         return keras.losses.categorical_crossentropy(
-            ops.one_hot(labels, self.num_classes),
+            shares,
             y_pred,
             from_logits=True,
             label_smoothing=self.label_smoothing,
@@ -61,7 +73,8 @@ class SmoothedCrossEntropy(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable("kerasnets")
 class ConfusionAccuracy(keras.metrics.Metric):
-    """Share of images whose highest logit is their label, in [0, 1].
+    """Share of images whose highest logit is their label, in [0, 1]; of mixed images,
+    the label with the largest share counts.
 
     The state is the matrix of counts [classes, classes] (row: label, column:
     prediction) since the last reset, so that callbacks read confusion and collapse
@@ -78,6 +91,8 @@ class ConfusionAccuracy(keras.metrics.Metric):
         )
 
     def update_state(self, y_true, y_pred, sample_weight=None) -> None:
+        if _are_shares(y_true, y_pred):
+            y_true = ops.argmax(y_true, axis=-1)
         labels = ops.one_hot(
             ops.cast(ops.reshape(y_true, (-1,)), "int32"), self.num_classes
         )
@@ -97,6 +112,10 @@ class ConfusionAccuracy(keras.metrics.Metric):
 
     def get_config(self) -> dict[str, object]:
         return {"num_classes": self.num_classes, "name": self.name}
+
+
+def _are_shares(y_true, y_pred) -> bool:
+    return len(y_true.shape) == 2 and 1 < y_true.shape[1] == y_pred.shape[-1]
 
 
 def confusion_metric(model: keras.Model) -> ConfusionAccuracy:

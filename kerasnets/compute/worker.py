@@ -1,4 +1,4 @@
-"""A separate process for each contender, which isolates its memory and settings.
+"""A process of its own: what it allocates and sets stays with it.
 
 Nothing heavy is imported here, as a worker's own imports are part of what is measured.
 """
@@ -166,7 +166,7 @@ def _sendable(error: Exception) -> Exception:
         pickle.loads(pickle.dumps(error))
     except Exception:
         error = RuntimeError(f"{type(error).__name__}: {error}")
-    error.add_note(f"In a process of the benchmark:\n{traceback.format_exc()}")
+    error.add_note(f"In another process:\n{traceback.format_exc()}")
     return error
 
 
