@@ -11,7 +11,8 @@ from click.shell_completion import CompletionItem
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.networks import NETWORKS, check_size
 from kerasnets.errors import unknown
-from kerasnets.recipe import SETTINGS, Recipe, protocol_of
+from kerasnets.recipe import OF_EPOCHS, SETTINGS, Recipe, protocol_of
+from kerasnets.recipe.files import from_file
 from kerasnets.recipe.setting import NETWORK, Setting
 
 
@@ -53,16 +54,41 @@ class NumberOrText(click.ParamType):
             return value
 
 
-network_argument = click.argument(
-    "network", metavar="NETWORK", type=Name("network", NETWORKS)
-)
+def _network_argument(*, required: bool) -> Callable[[Callable], Callable]:
+    return click.argument(
+        "network",
+        metavar="NETWORK" if required else "[NETWORK]",
+        type=Name("network", NETWORKS),
+        required=required,
+    )
 
-dataset_option = click.option(
-    "--dataset",
-    type=Name("dataset", DATASETS, strict=False),
-    required=True,
-    help=SETTINGS["dataset"].sentences,
-)
+
+def _dataset_option(*, required: bool) -> Callable[[Callable], Callable]:
+    return click.option(
+        "--dataset",
+        type=Name("dataset", DATASETS, strict=False),
+        required=required,
+        help=SETTINGS["dataset"].sentences,
+    )
+
+
+network_argument = _network_argument(required=True)
+dataset_option = _dataset_option(required=True)
+
+
+def dataset_or_recipe_options(command: Callable) -> Callable:
+    """Network and dataset, or a file that names them."""
+    command = click.option(
+        "--recipe",
+        "recipe_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Train the recipe of a .toml file, a recipe.json or a run folder, with "
+        "the options on top; it may name NETWORK and --dataset.",
+    )(command)
+    command = _dataset_option(required=False)(command)
+    return _network_argument(required=False)(command)
+
 
 device_option = click.option(
     "--device",
@@ -204,9 +230,12 @@ def _options(setting: Setting) -> Iterator[Callable[[Callable], Callable]]:
 _CHOSEN = [name for name, setting in SETTINGS.items() if setting.paper]
 _OF_NETWORK = [name for name in _CHOSEN if SETTINGS[name].group == NETWORK]
 
-# What decides the network itself; and what decides data and training.
+# What decides the network itself; what decides data and training; and of that, what
+# decides single steps.
+_OF_TRAINING = [one for one in _CHOSEN if one not in _OF_NETWORK]
 architecture_options = recipe_options(*_OF_NETWORK)
-training_options = recipe_options(*(one for one in _CHOSEN if one not in _OF_NETWORK))
+training_options = recipe_options(*_OF_TRAINING)
+step_options = recipe_options(*(one for one in _OF_TRAINING if one not in OF_EPOCHS))
 
 
 def named(options: dict[str, Any]) -> dict[str, Any]:
@@ -223,19 +252,36 @@ def named(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def recipe_of(
-    network: str, dataset: str, options: dict[str, Any], data_dir: Path | str | None
+    network: str | None,
+    dataset: str | None,
+    options: dict[str, Any],
+    data_dir: Path | str | None,
+    file: Path | None = None,
 ) -> Recipe:
-    """The recipe that the options name, which can be trained as far as is known before
-    the data is read. A dataset that must be seen for its protocol is prepared."""
+    """The recipe that a file and the options on top of it name, which can be trained as
+    far as is known before the data is read. A dataset that must be seen for its
+    protocol is prepared."""
     fields = named(options)
-    recipe = Recipe.for_paper(network, dataset, data_dir=data_dir, **fields)
-    check_size(network, recipe.stem, recipe.image_size, recipe.image_size)
-    say_data_dir(dataset, data_dir)
-    if "protocol" not in fields and protocol_of(dataset, data_dir) is None:
+
+    def made() -> Recipe:
+        if file is not None:
+            return from_file(
+                file, network=network, dataset=dataset, data_dir=data_dir, **fields
+            )
+        if network is None:
+            raise click.UsageError("Missing argument 'NETWORK'.")
+        if dataset is None:
+            raise click.UsageError("Missing option '--dataset'.")
+        return Recipe.for_paper(network, dataset, data_dir=data_dir, **fields)
+
+    recipe = made()
+    check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
+    say_data_dir(recipe.dataset, data_dir)
+    if recipe.protocol is None and protocol_of(recipe.dataset, data_dir) is None:
         from kerasnets.datasets.download.prepare import prepare
 
-        prepare(dataset, data_dir=data_dir)
-        recipe = Recipe.for_paper(network, dataset, data_dir=data_dir, **fields)
+        prepare(recipe.dataset, data_dir=data_dir)
+        recipe = made()
     return recipe
 
 

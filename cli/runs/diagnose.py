@@ -12,7 +12,7 @@ from kerasnets.cli.options import (
     execution_options,
     network_argument,
     recipe_of,
-    training_options,
+    step_options,
 )
 from kerasnets.errors import shown
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @network_argument
 @dataset_option
 @architecture_options
-@training_options
+@step_options
 @click.option(
     "--steps",
     type=click.IntRange(min=1),

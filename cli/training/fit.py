@@ -9,9 +9,8 @@ from kerasnets.cli import BEGAN
 from kerasnets.cli.options import (
     Name,
     architecture_options,
-    dataset_option,
+    dataset_or_recipe_options,
     execution_options,
-    network_argument,
     recipe_of,
     training_options,
 )
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@network_argument
-@dataset_option
+@dataset_or_recipe_options
 @architecture_options
 @training_options
 @execution_options()
@@ -67,8 +65,9 @@ if TYPE_CHECKING:
 @click.option("-v", "--verbose", is_flag=True, help="More lines.")
 @click.option("-q", "--quiet", is_flag=True, help="Warnings only.")
 def fit(
-    network: str,
-    dataset: str,
+    network: str | None,
+    dataset: str | None,
+    recipe_file: Path | None,
     execution: "Execution",
     out: Path | None,
     resume: bool,
@@ -83,13 +82,16 @@ def fit(
 ) -> None:
     """Train a network.
 
-    Every option that is not named has the paper's value for the network and dataset.
+    Every option that is not named has the paper's value for the network and dataset,
+    or that of --preset or --recipe.
 
     \b
     Examples:
       kerasnets fit vgg19 --bn --glorot --dataset mnist
       kerasnets fit resnet34 --dropout 0.2 --glorot --dataset cifar10 --resume
       kerasnets fit densenet121 --dataset mnist --limit 6000 --epochs 2
+      kerasnets fit resnet18 --dataset cifar10 --preset modern --epochs 10
+      kerasnets fit --recipe artifacts/runs/cifar10-resnet34 --seed 1
     """
     if verbose and quiet:
         raise click.UsageError("--verbose contradicts --quiet.")
@@ -98,7 +100,7 @@ def fit(
     from kerasnets.training.checkpointing import Interval
 
     interval = Interval.parse(checkpoint_every)
-    recipe = recipe_of(network, dataset, options, execution.data_dir)
+    recipe = recipe_of(network, dataset, options, execution.data_dir, recipe_file)
 
     from kerasnets.training.fit import fit as train
 

@@ -155,13 +155,19 @@ def diff(first: Run, second: Run) -> Difference:
         second=names[1],
         first_run=str(first.path),
         second_run=str(second.path),
-        recipe=_changes(asdict(first.recipe), asdict(second.recipe)),
+        recipe=_changes(_effective(first.recipe), _effective(second.recipe)),
         environment=_changes(*map(_flat, environments)),
         same_data=prints[0] == prints[1] if all(prints) else None,
         outcomes=outcomes,
         reached=reached(first, second),
         notes=tuple(_notes(first.recipe, second.recipe, why)),
     )
+
+
+def _effective(recipe: Recipe) -> dict[str, Any]:
+    """Its fields; the rule of a weight decay that there is none of is none."""
+    unruled = {} if recipe.weight_decay else {"decay": None}
+    return {**asdict(recipe), **unruled}
 
 
 def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Change, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from kerasnets.compute import determinism, runtime
+from kerasnets.compute.native_precision import automatic
 from kerasnets.compute.runtime import Session
 from kerasnets.compute.threads import check as check_threads
 from kerasnets.storage.folders import as_path
@@ -43,13 +44,16 @@ class Execution:
         """Enter a session on the device; yields it and the name of the resolved engine.
 
         Args:
-            precision: as `kerasnets.compute.runtime.session` takes it.
+            precision: as `kerasnets.compute.runtime.session` takes it, or "auto" for
+                what `kerasnets.compute.native_precision.automatic` gives.
 
         Raises:
             BackendError: the device or the engine is not available, or the backend
                 cannot be made deterministic or be told its number of threads.
         """
         with contextlib.ExitStack() as stack:
+            if precision == "auto":
+                precision, _ = automatic(self.device)
             session = stack.enter_context(
                 runtime.session(self.device, precision, self.threads)
             )

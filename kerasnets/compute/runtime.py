@@ -259,6 +259,36 @@ def peak_memory_bytes(backend: str, device: str) -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def device_of(device: str) -> tuple[str, str]:
+    """The backend, and what a `session` on `device` would run on.
+
+    Raises:
+        BackendError: the backend or the device is not available.
+    """
+    name = backend()
+    return name, _choose_device(name, device)
+
+
+def cuda_capability(name: str, index: int) -> tuple[int, int]:
+    """The compute capability of a CUDA device, such as (8, 0)."""
+    if name == "torch":
+        import torch
+
+        return torch.cuda.get_device_capability(index)
+    if name == "jax":
+        import jax
+
+        found = str(jax.devices("gpu")[index].compute_capability)
+    else:
+        import tensorflow
+
+        device = tensorflow.config.list_physical_devices("GPU")[index]
+        details = tensorflow.config.experimental.get_device_details(device)
+        return details.get("compute_capability", (0, 0))
+    major, _, minor = found.partition(".")
+    return int(major), int(minor)
+
+
 def _choose_device(name: str, device: str) -> str:
     if not isinstance(device, str):
         raise BackendError(f"device must be text, not {shown(repr(device))}.")

@@ -142,6 +142,6 @@ def _settings(recipe: Recipe) -> tuple[float, float]:
 
 def _name(recipe: Recipe) -> str:
     name = f"{Variant.of(recipe).label}, learning rate {recipe.learning_rate:g}"
-    if recipe.without_effect:
+    if "momentum" in recipe.without_effect:
         return name
     return f"{name}, momentum {recipe.momentum:g}"

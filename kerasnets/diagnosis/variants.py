@@ -74,6 +74,7 @@ def to_try(
             glorot=variant.glorot and (recipe.glorot or True),
             learning_rate=rate,
             momentum=momentum,
+            nesterov=recipe.nesterov and momentum > 0,
         )
         for rate in dict.fromkeys(rates)
         for momentum in momenta

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -113,7 +114,8 @@ def evaluate(
         "dataset_note": dataset.note,
         "data_changed": _data_changed(run, recorded, dataset),
         "split": split,
-        "epochs": _epochs(run),
+        "epochs": _told(lambda: len(run.history)),
+        "epoch": _told(lambda: run.kept_epoch),
         **_numbers(whole, dataset.class_names),
         "first_batch": batch
         and {"images": int(batch.support.sum()), "accuracy": batch.accuracy},
@@ -182,10 +184,10 @@ def _data_changed(
     return changed
 
 
-def _epochs(run: Run) -> int | None:
-    """Number of epochs that the run has trained; None if history.csv does not say."""
+def _told(count: Callable[[], int | None]) -> int | None:
+    """A number that history.csv gives; None if it does not."""
     try:
-        return len(run.history)
+        return count()
     except RunError:
         return None
 

@@ -45,7 +45,7 @@ ASSUMPTIONS = (
         "Weight decay",
         "not mentioned",
         "0",
-        "not mentioned; ours is decoupled (as in AdamW) for every optimizer",
+        "not mentioned; ours is part of the gradient, as in torch.optim.SGD",
         "`--weight-decay`",
         field="weight_decay",
     ),

@@ -20,6 +20,10 @@ class BestEpoch(Run):
     def model_file(self) -> Path:
         return self.file_of(best_epoch(self.history))
 
+    @property
+    def kept_epoch(self) -> int | None:
+        return best_epoch(self.history)
+
     def file_of(self, epoch: int) -> Path:
         return self.checkpoint_folder / f"best-{epoch:05d}.keras"
 

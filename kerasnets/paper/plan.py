@@ -20,7 +20,7 @@ from kerasnets import runs
 from kerasnets.errors import RecipeError, RunError, option, unknown
 from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import ASSUMPTIONS, SCALES, recipe_at
-from kerasnets.recipe import SETTINGS, Recipe
+from kerasnets.recipe import L2, SETTINGS, Recipe
 from kerasnets.storage import folders
 from kerasnets.version import __version__
 
@@ -97,8 +97,8 @@ class Study(RunsFolder):
         created: when, ISO 8601.
         assumptions: recipe fields changed in every row, by name.
         rows: names of `kerasnets.paper.rows.PAPER`, in the paper's order.
-        initial_weights: of every recipe; "backend" in a study begun before recipes
-            recorded it.
+        initial_weights, decay: of every recipe; "backend" and "decoupled" in a study
+            begun before recipes recorded them.
     """
 
     scale: str
@@ -107,6 +107,7 @@ class Study(RunsFolder):
     assumptions: Mapping[str, Any] = field(default_factory=dict)
     rows: tuple[str, ...] = tuple(PAPER)
     initial_weights: str = "numpy"
+    decay: str = L2
 
     @property
     def runs(self) -> tuple[PlannedRun, ...]:
@@ -119,7 +120,9 @@ class Study(RunsFolder):
 
     def recipe(self, row: str, seed: int = 0) -> Recipe:
         recipe = recipe_at(self.scale, row, seed, **self.assumptions)
-        return dataclasses.replace(recipe, initial_weights=self.initial_weights)
+        return dataclasses.replace(
+            recipe, initial_weights=self.initial_weights, decay=self.decay
+        )
 
 
 def plan(
@@ -225,7 +228,8 @@ def load(path: Path | str) -> Study:
             str(record["created"]),
             dict(record["assumptions"]),
             tuple(record["rows"]),
-            _initial_weights(record["rows"]),
+            _recorded(record["rows"], "initial_weights"),
+            _recorded(record["rows"], "decay"),
         )
         now = {row: dataclasses.asdict(study.recipe(row)) for row in study.rows}
         before = {row: dict(recipe) for row, recipe in record["rows"].items()}
@@ -242,9 +246,10 @@ def load(path: Path | str) -> Study:
     return study
 
 
-def _initial_weights(rows: Mapping[str, Mapping[str, Any]]) -> str:
+def _recorded(rows: Mapping[str, Mapping[str, Any]], name: str) -> str:
+    """A field of a study's recipes, which are alike in it."""
     recipe = next(iter(rows.values()), {})
-    return recipe.get("initial_weights", SETTINGS["initial_weights"].absent)
+    return recipe.get(name, SETTINGS[name].absent)
 
 
 def chosen_rows(study: Study, names: Sequence[str]) -> tuple[str, ...]:

@@ -83,7 +83,8 @@ def scaled_down(row: str, recipe: Recipe) -> str:
         parts.append(f"{recipe.limit:,} of {available:,} training images")
     if recipe.epochs != paper.epochs:
         parts.append(f"{recipe.epochs} of {paper.epochs} epochs")
-    said = {"dataset", "limit", "epochs", "seed", "initial_weights", *ASSUMPTIONS}
+    said = {"dataset", "limit", "epochs", "seed", "initial_weights", "decay"}
+    said |= {*ASSUMPTIONS}
     for name, value in dataclasses.asdict(recipe).items():
         if name not in said and value != getattr(paper, name):
             parts.append(f"{name.replace('_', ' ')} {value}")

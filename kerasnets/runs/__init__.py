@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kerasnets.errors import RecipeError, RunError, nearest, option, shown, unknown
-from kerasnets.recipe import Recipe
+from kerasnets.recipe import BEST, Recipe
 from kerasnets.storage import digests, lock
 from kerasnets.storage.files import (
     atomic_file,
@@ -103,6 +103,21 @@ class Run:
         if epochs != list(range(1, len(rows) + 1)):
             raise RunError(f"{path} does not hold the epochs 1, 2, ... in order.")
         return rows
+
+    @property
+    def kept_epoch(self) -> int | None:
+        """The epoch, from 1, that the weights of model.keras are of: the last, or the
+        first with the highest validation accuracy. None before the first has ended.
+
+        Raises:
+            RunError: as `history` does.
+        """
+        rows = self.history
+        if not rows:
+            return None
+        if self.recipe.keep == BEST:
+            rows = [max(rows, key=lambda row: row["val_accuracy"])]
+        return int(rows[-1]["epoch"])
 
     @property
     def loss_is_smoothed(self) -> bool:

@@ -30,6 +30,7 @@ METRICS = {
     "data_changed": schema.FLAG,
     "split": required(LINE),
     "epochs": or_null(COUNT),
+    "epoch": or_null(COUNT),
     "images": required(COUNT),
     "loss": required(NUMBER),
     "accuracy": required(SHARE),

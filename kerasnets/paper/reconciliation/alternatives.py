@@ -13,7 +13,7 @@ from typing import Any
 
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
-from kerasnets.recipe import Recipe
+from kerasnets.recipe import DECOUPLED, Recipe
 
 FOLDER = "reconcile"  # in the study's
 _DECAY = 5e-4  # the commonest with SGD on CIFAR-10
@@ -62,13 +62,14 @@ class Reconciliation(RunsFolder):
 
     def runs_of(self, alternative: Alternative) -> tuple[PlannedRun, ...]:
         """One a seed."""
+        changes = dict(alternative.changes)
+        if "weight_decay" in changes:
+            changes["decay"] = DECOUPLED  # what the alternatives' decays are chosen for
         return tuple(
             PlannedRun(
                 self.row,
                 seed,
-                dataclasses.replace(
-                    self.study.recipe(self.row, seed), **alternative.changes
-                ),
+                dataclasses.replace(self.study.recipe(self.row, seed), **changes),
                 alternative.name,
             )
             for seed in range(self.study.seeds)
