@@ -95,7 +95,7 @@ device_option = click.option(
     default="auto",
     show_default=True,
     metavar="auto|cpu|cuda|cuda:N",
-    help="Where to compute; auto takes an accelerator where there is one.",
+    help="Where to compute; auto uses an accelerator if there is one.",
 )
 
 
@@ -131,6 +131,67 @@ data_dir_option = click.option(
     type=click.Path(path_type=Path),
     help="Folder of prepared TFDS datasets.  [default: TFDS_DATA_DIR]",
 )
+
+deterministic_option = click.option(
+    "--deterministic",
+    is_flag=True,
+    help="Bit-identical results on accelerators too, at a cost in speed.",
+)
+
+
+class Threads(click.ParamType):
+    """A number of threads, or "auto"."""
+
+    name = "threads"
+
+    def convert(self, value, param, ctx):
+        from kerasnets.compute.threads import check
+
+        threads = int(value) if value.isdecimal() else value
+        check(threads)
+        return threads
+
+    def shell_complete(self, ctx, param, incomplete):
+        return [CompletionItem("auto")]
+
+
+threads_option = click.option(
+    "--threads",
+    type=Threads(),
+    metavar="auto|N",
+    help="CPU threads of PyTorch; auto uses as many as cores are free at the start.  "
+    "[default: PyTorch's number; a resumed run keeps its own]",
+)
+
+
+_EXECUTION: list[Callable[[Callable], Callable]] = [
+    device_option,
+    engine_option,
+    deterministic_option,
+    threads_option,
+    data_dir_option,
+]
+
+
+def execution_options(
+    *, data: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options that make the argument `execution`, with or without a data folder."""
+
+    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_execution(*arguments: Any, **named: Any) -> Any:
+            from kerasnets.compute.execution import Execution, ExecutionOptions
+
+            fields = ExecutionOptions.__annotations__
+            told = {name: named.pop(name) for name in fields if name in named}
+            return command(*arguments, execution=Execution(**told), **named)
+
+        for option in reversed(_EXECUTION if data else _EXECUTION[:-1]):
+            with_execution = option(with_execution)
+        return with_execution
+
+    return with_options
 
 
 def recipe_options(*names: str) -> Callable[[Callable], Callable]:
@@ -194,7 +255,7 @@ def recipe_of(
     network: str | None,
     dataset: str | None,
     options: dict[str, Any],
-    data_dir: Path | None,
+    data_dir: Path | str | None,
     file: Path | None = None,
 ) -> Recipe:
     """The recipe that a file and the options on top of it name, which can be trained as
@@ -224,7 +285,7 @@ def recipe_of(
     return recipe
 
 
-def say_data_dir(dataset: str, data_dir: Path | None) -> None:
+def say_data_dir(dataset: str, data_dir: Path | str | None) -> None:
     """Say it where the data folder does not matter."""
     if dataset == "digits" and data_dir is not None:
         click.echo(

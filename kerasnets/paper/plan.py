@@ -36,7 +36,7 @@ class PlannedRun:
         row: a name of `kerasnets.paper.rows.PAPER`.
         seed: >= 0.
         recipe: at the study's scale.
-        alternative: what it changes of the row, as a name; "" if nothing.
+        alternative: name of its change to the row; "" if none.
     """
 
     row: str
@@ -51,10 +51,10 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class RunsFolder:
-    """A folder of planned runs: where each is, why it failed, and who works on it.
+    """A folder of planned runs: their folders, failure files and locks.
 
     Attributes:
-        path: where.
+        path: the folder.
     """
 
     path: Path
@@ -67,10 +67,10 @@ class RunsFolder:
 
     @contextlib.contextmanager
     def lock(self, name: str, *, wait: bool) -> Iterator[bool]:
-        """Hold the folder's lock of that name; gives whether it is held.
+        """Hold the folder's lock of that name; yields whether it is held.
 
         Args:
-            wait: whether to wait until whoever holds it lets go.
+            wait: whether to wait until its holder releases it.
         """
         folder = self.path / "locks"
         folder.mkdir(exist_ok=True)
@@ -132,10 +132,10 @@ def plan(
     seeds: int | None = None,
     assumptions: Mapping[str, Any] | None = None,
 ) -> Study:
-    """The study in a folder, or the one to be made there; nothing is written.
+    """The study in a folder, or a new one for it; nothing is written.
 
-    What is not named is as in the folder's study.json, or else `DEFAULT_SCALE` and one
-    seed. More seeds than the study has are added to it.
+    Omitted values come from the folder's study.json, or else are `DEFAULT_SCALE` and
+    one seed. More seeds than the study has are added to it.
 
     Args:
         path: the study's folder; artifacts/study/<scale> unless given.
@@ -173,7 +173,7 @@ def plan(
 
 
 def begin(study: Study) -> None:
-    """Write study.json, unless it says so already, and the folders inside.
+    """Write study.json, unless it is up to date, and create the subfolders.
 
     Raises:
         RunError: the folder cannot be written.
@@ -256,7 +256,7 @@ def chosen_rows(study: Study, names: Sequence[str]) -> tuple[str, ...]:
     """The rows to work on: those named, or all.
 
     Raises:
-        RecipeError: a name is not of a row.
+        RecipeError: a name is not a row's.
     """
     for name in names:
         if name not in study.rows:

@@ -1,12 +1,19 @@
 """What training minimizes and measures: loss, optimizer, metrics, compiled together."""
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
 from kerasnets.compute import runtime
+from kerasnets.datasets import Dataset, Partition
+from kerasnets.datasets.pipeline.batches import (
+    Batches,
+    evaluation_batches,
+    training_batches,
+)
 from kerasnets.engines import choice
 from kerasnets.errors import RecipeError
 from kerasnets.networks.from_recipe import from_recipe
@@ -86,6 +93,55 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
             "steps": self.steps,
             "warmup_steps": self.warmup_steps,
         }
+
+
+class Opened(NamedTuple):
+    """Batches, and the network that is ready for the first of them.
+
+    Attributes:
+        train: of the training images, shuffled and augmented.
+        monitored: of the validation images, as they are.
+    """
+
+    train: Batches
+    monitored: Batches
+    model: keras.Model
+
+
+def open_training(
+    recipe: Recipe,
+    dataset: Dataset,
+    parts: Partition,
+    *,
+    session: runtime.Session,
+    engine: str,
+    cross_entropy: bool = True,
+    workers: int = 0,
+    **batches: Any,
+) -> Opened:
+    """What a training of `recipe` begins with.
+
+    Args:
+        session, engine, cross_entropy: as `ready_to_train` takes them.
+        workers: as `training_batches` takes them.
+        batches: `place` and `fill`, as `Batches` takes them.
+
+    Raises:
+        RecipeError: a batch is larger than the training split.
+    """
+    train = training_batches(recipe, dataset, parts.train, workers=workers, **batches)
+    monitored = evaluation_batches(recipe, dataset, parts.validation, **batches)
+    model = ready_to_train(
+        recipe,
+        dataset.train.images.shape[1:],
+        len(dataset.class_names),
+        len(train),
+        session=session,
+        engine=engine,
+        labels=parts.train.labels,
+        cross_entropy=cross_entropy,
+    )
+    return Opened(train, monitored, model)
 
 
 def ready_to_train(

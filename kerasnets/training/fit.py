@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -12,15 +13,12 @@ import keras
 
 from kerasnets import datasets, runs
 from kerasnets.catalog.networks import check_size
-from kerasnets.compute import out_of_memory
+from kerasnets.compute import out_of_memory, runtime, threads
 from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.compute.native_precision import automatic
-from kerasnets.datasets.pipeline.batches import (
-    Batches,
-    evaluation_batches,
-    training_batches,
-)
+from kerasnets.compute.threads import allowed_cores
+from kerasnets.datasets.pipeline.batches import Batches
 from kerasnets.datasets.pipeline.host_pixels import HostPixels, place
 from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.errors import RecipeError, RunError, option, shown, unknown
@@ -46,9 +44,11 @@ from kerasnets.training.callbacks.progress import (
 from kerasnets.training.callbacks.stop_requests import StopRequest, stop_requests
 from kerasnets.training.checkpoint import Checkpoint
 from kerasnets.training.checkpointing import Checkpointer, Interval
-from kerasnets.training.compile import LearningRate, learning_rate, ready_to_train
+from kerasnets.training.compile import LearningRate, learning_rate, open_training
 from kerasnets.training.environment import Facts
 from kerasnets.training.loop import run_epochs
+
+MOST_WORKERS = 64
 
 
 @frees_models
@@ -62,6 +62,7 @@ def fit(
     confusion_every: int = 1,
     checkpoint_every: Interval | int | str = checkpointing.DEFAULT,
     keep_checkpoints: str | None = None,
+    workers: int = 0,
     callbacks: Callbacks = (),
     verbosity: int = NORMAL,
     began: float | None = None,
@@ -88,14 +89,15 @@ def fit(
             each epoch; "last", which training goes on from where epochs are raised; or
             "none". "last" unless given; what a run that had finished before has kept is
             changed only if it is given.
+        workers: processes that augment batches ahead of the network. The batches are
+            the same with any number of them.
         callbacks: more Keras callbacks, or one, called after those that keep the
             records and before each checkpoint, which keeps what they know; see
             docs/callbacks.md.
         verbosity: 0 quiet, 1 normal, 2 verbose.
         began: `time.perf_counter()` when the command began that trains; the time of
             this call unless given. The record of the start counts from it.
-        options: `device`, `engine`, `data_dir` and `deterministic` in the place of
-            the fields of `execution`.
+        options: fields of `execution`, such as `device`, in their place.
 
     Raises:
         KerasnetsError: see its kinds in kerasnets.errors.
@@ -127,6 +129,11 @@ def fit(
             "confusion_every must be a whole number of epochs, at least 1, not "
             f"{confusion_every!r}."
         )
+    if not isinstance(workers, int) or not 0 <= workers <= MOST_WORKERS:
+        raise RecipeError(
+            f"workers must be a whole number from 0 to {MOST_WORKERS}, not "
+            f"{shown(repr(workers))}."
+        )
     check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
     if resume and overwrite:
         raise RunError("resume contradicts overwrite.")
@@ -135,6 +142,7 @@ def fit(
         begun = runs.load(path)
         recipe = _begun_as(begun.recipe, recipe)
         _check_same(begun, recipe)
+        execution = _with_threads_of(begun, execution)
     else:
         runs.check_free(path, overwrite=overwrite)
     objective = not resuming or _has_objective(Run(path, recipe))
@@ -144,26 +152,21 @@ def fit(
         dataset = datasets.load_for(recipe, execution.data_dir)
         loaded_s = time.perf_counter() - loading
         parts = datasets.partition(dataset, recipe)
-        whole = fixed_batch_size.are_needed(session)
-        placed = place(session, HostPixels)
-        train = training_batches(recipe, dataset, parts.train, place=placed, fill=whole)
-        validation = evaluation_batches(
-            recipe, dataset, parts.validation, place=placed, fill=whole
-        )
         if not resuming:
-            effects.check_schedule(recipe, len(train))
+            effects.check_schedule(recipe, -(-len(parts.train) // recipe.batch_size))
         stack.enter_context(
             out_of_memory.explained(recipe.batch_size, _another_batch_size())
         )
-        model = ready_to_train(
+        train, validation, model = open_training(
             recipe,
-            dataset.train.images.shape[1:],
-            len(dataset.class_names),
-            len(train),
+            dataset,
+            parts,
             session=session,
             engine=engine,
             cross_entropy=objective,
-            labels=parts.train.labels,
+            place=place(session, HostPixels),
+            fill=fixed_batch_size.are_needed(session),
+            workers=workers,
         )
         averages = None
         if recipe.ema:
@@ -439,6 +442,22 @@ def _with_precision(
         return recipe.replace(precision=begun), None
     precision, why = automatic(execution.device)
     return recipe.replace(precision=precision), f"precision {precision}: {why}"
+
+
+def _with_threads_of(begun: Run, execution: Execution) -> Execution:
+    """`execution` with the number of threads that a run was begun with, which decides
+    the last bits, unless another is named or this process may not use as many cores."""
+    named = execution.threads or os.environ.get("OMP_NUM_THREADS")
+    environment = begun_environment(begun) or {}
+    number = environment.get("threads")
+    if (
+        (named and named != threads.AUTO)
+        or not number
+        or number > allowed_cores()
+        or {environment.get("backend"), runtime.backend()} != {"torch"}
+    ):
+        return execution
+    return dataclasses.replace(execution, threads=number)
 
 
 def _check_same(run: Run, recipe: Recipe) -> None:

@@ -6,6 +6,7 @@ import pytest
 import small_run
 from scipy.special import log_softmax
 
+from kerasnets.errors import RecipeError
 from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.training.checkpointing import Interval
 from kerasnets.training.drill import fingerprint
@@ -104,3 +105,22 @@ def test_the_engines_train_alike_on_mixed_images(tmp_path):
     )
     for one, other in zip(ours, theirs, strict=True):
         assert one == pytest.approx(other, rel=1e-4)
+
+
+def test_a_run_with_worker_processes_is_the_same_and_resumes(tmp_path):
+    recipe = small_run.recipe(**MIXED, epochs=2)
+    alone = small_run.fit(tmp_path / "alone", on=recipe)
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 3:
+                raise KeyboardInterrupt
+
+    options = {"callbacks": [Interrupt()], "checkpoint_every": Interval(steps=1)}
+    with pytest.raises(KeyboardInterrupt):
+        small_run.fit(tmp_path / "helped", on=recipe, workers=2, **options)
+    helped = small_run.fit(tmp_path / "helped", on=recipe, workers=1, resume=True)
+    assert fingerprint(helped) == fingerprint(alone)
+    with pytest.raises(RecipeError, match="workers must be a whole number from 0"):
+        small_run.fit(tmp_path / "none", on=recipe, workers=-1)
+    assert not (tmp_path / "none").exists()

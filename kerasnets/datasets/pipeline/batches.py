@@ -12,8 +12,10 @@ import numpy as np
 
 from kerasnets.datasets.dataset import Dataset, Subset
 from kerasnets.datasets.pipeline.augmentation import Augmentation
+from kerasnets.datasets.pipeline.host_batches import HostBatches
 from kerasnets.datasets.pipeline.host_pixels import HostPixels, Place
 from kerasnets.datasets.pipeline.prefetch import Ahead
+from kerasnets.datasets.pipeline.workers import Workers
 from kerasnets.datasets.preprocessing import normalization
 from kerasnets.errors import RecipeError
 from kerasnets.recipe import Recipe
@@ -42,6 +44,7 @@ class Batches(keras.utils.PyDataset):
             every batch was asked for.
         drop_single: see above.
         place: makes the pixels where the network computes.
+        workers: processes that make the bytes of batches ahead; 0 for none.
         fill: fill the last batch up with blank images, and give each batch weights as a
             third array, float32 [B]: 0 for those, and B divided by the number of the
             others for each of them. For pixels that are NumPy arrays.
@@ -64,6 +67,7 @@ class Batches(keras.utils.PyDataset):
         drop_single: bool = False,
         place: Place = HostPixels,
         fill: bool = False,
+        workers: int = 0,
     ) -> None:
         super().__init__()
         self.subset = subset
@@ -75,21 +79,29 @@ class Batches(keras.utils.PyDataset):
             subset.indices,
             scale,
             offset,
-            augmentation.needs_host,
+            bool(workers) or augmentation.needs_host,
         )
-        self._ahead = Ahead(self._make) if self._pixels.ahead else None
+        # Worker processes are ahead already, and serve one thread.
+        ahead = self._pixels.ahead and not workers
+        self._ahead = Ahead(self._make) if ahead else None
         self.fill = fill
         self.waited_s = 0.0
         self.augmentation = augmentation
-        self.shuffle = shuffle
-        self.seed = seed
         self.epoch = epoch
         self.first = 0
         self._served: set[int] = set()
         self._batches = -(-len(subset) // batch_size)
         if drop_single and self._batches > 1 and len(subset) % batch_size == 1:
             self._batches -= 1
-        self._order: tuple[int, np.ndarray] | None = None
+        self._host = HostBatches(
+            split.images,
+            subset.indices,
+            batch_size=batch_size,
+            augmentation=augmentation,
+            shuffle=shuffle,
+            seed=seed,
+        )
+        self._making = Workers(self._host, self._batches, workers) if workers else None
 
     def __len__(self) -> int:
         return self._batches - self.first
@@ -120,25 +132,10 @@ class Batches(keras.utils.PyDataset):
             self.begin(self.epoch + 1)
 
     def _make(self, epoch: int, index: int) -> tuple[Any, ...]:
-        rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        positions = self._positions(epoch)[rows]
-        height, width = self.subset.split.images.shape[1:3]
-        changes = self.augmentation.draw(
-            len(positions), height, width, self.seed, epoch, index
-        )
-        batch = self._pixels(positions, changes)
+        images = self._making(epoch, index) if self._making else None
+        positions = self._host.positions(epoch, index)
+        batch = self._pixels(positions, self._host.changes(epoch, index), images)
         return _filled(*batch, self.batch_size) if self.fill else batch
-
-    def _positions(self, epoch: int) -> np.ndarray:
-        """The order of an epoch, int64 [images]: rows of the subset's indices."""
-        order = self._order
-        if order is None or (self.shuffle and order[0] != epoch):
-            positions = np.arange(len(self.subset))
-            if self.shuffle:
-                rng = np.random.default_rng([self.seed, 1, epoch])
-                positions = rng.permutation(positions)
-            self._order = order = (epoch, positions)
-        return order[1]
 
 
 def _filled(
@@ -162,12 +159,13 @@ def training_batches(
     epoch: int = 0,
     place: Place = HostPixels,
     fill: bool = False,
+    workers: int = 0,
 ) -> Batches:
     """Shuffled and augmented as the recipe says.
 
     Args:
         epoch: the one that comes next, from 0.
-        place, fill: as `Batches` takes them.
+        place, fill, workers: as `Batches` takes them.
 
     Raises:
         RecipeError: a batch is larger than the subset.
@@ -190,6 +188,7 @@ def training_batches(
         drop_single=recipe.batch_size > 1,
         place=place,
         fill=fill,
+        workers=workers,
     )
 
 

@@ -24,9 +24,18 @@ class Pixels(Protocol):
 
     ahead: bool
 
-    def __call__(self, positions: np.ndarray, changes: Changes) -> tuple[Any, Any]:
+    def __call__(
+        self,
+        positions: np.ndarray,
+        changes: Changes,
+        changed: np.ndarray | None = None,
+    ) -> tuple[Any, Any]:
         """Images and labels at int64 [B] positions of the subset, changed. Where they
-        are mixed, labels are shares of the classes, float32 [B, classes]."""
+        are mixed, labels are shares of the classes, float32 [B, classes].
+
+        Args:
+            changed: uint8 [B, H, W, C], where changes of bytes are made already.
+        """
 
 
 # Makes `Pixels` of: the images and labels of a split, the subset's rows in it, the
@@ -70,10 +79,13 @@ class HostPixels:
         self._channels_first = keras.config.image_data_format() == "channels_first"
 
     def __call__(
-        self, positions: np.ndarray, changes: Changes
+        self,
+        positions: np.ndarray,
+        changes: Changes,
+        changed: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         rows = self._indices[positions]
-        images = change(self._images[rows], changes)
+        images = change(self._images[rows], changes) if changed is None else changed
         values = images.reshape(len(images), -1).astype("float32")
         values *= self._scale
         values += self._offset

@@ -64,17 +64,23 @@ class TorchPixels:
         self._channels_first = keras.config.image_data_format() == "channels_first"
 
     def __call__(
-        self, positions: np.ndarray, changes: Changes
+        self,
+        positions: np.ndarray,
+        changes: Changes,
+        changed: np.ndarray | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Float32 [B, H, W, C], or [B, C, H, W] where Keras is set to channels first,
         and labels, int64 [B] or, where images are mixed, float32 [B, classes].
 
         Args:
             positions: int64 [B].
+            changed: uint8 [B, H, W, C], where changes of bytes are made already.
         """
         chosen = self._moved(positions)
         rows = self._indices[positions]
-        if self.resident:
+        if changed is not None:
+            images = self._moved(changed)
+        elif self.resident:
             images = self._changed(self._on_device[chosen], changes)
         elif changes.needs_host:
             images = self._moved(change(self._images[rows], changes))
