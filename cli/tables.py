@@ -234,9 +234,11 @@ def benchmark_table(reports: Sequence[dict[str, Any]]) -> Table:
                 f"{one['start_s']:.1f} s",
                 "" if peak is None else f"{peak - imports:,.0f} of {peak:,.0f} MB",
             )
+    from kerasnets.statistics import INTERVAL
+
     table.caption = (
         "Train and inference with their batch size: images/s, and how many times "
-        "faster than that kerasnets is, with its 95 % interval (* the faster of two "
+        f"faster than that kerasnets is, with its {INTERVAL} (* the faster of two "
         "memory formats; NCHW is contiguous, NHWC channels-last). Start: seconds to "
         "the end of the first training step, compiling included, and peak memory, "
         "without what the imports take and with it."
@@ -335,8 +337,8 @@ def study_table(results: "Results") -> Table:
         found = cell.interval
         table.add_row(
             cell.name,
-            f"{cell.paper_accuracy:.2f}",
-            "" if cell.accuracy is None else f"{cell.accuracy:.2f}",
+            f"{100 * cell.paper_accuracy:.2f}",
+            "" if cell.accuracy is None else f"{100 * cell.accuracy:.2f}",
             "" if found is None else f"{100 * found.low:.2f}–{100 * found.high:.2f}",
             cell.verdict.outcome,
         )

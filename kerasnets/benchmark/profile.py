@@ -1,4 +1,4 @@
-"""Where the time of a training step goes, operation by operation."""
+"""Profile a training step, operation by operation."""
 
 from typing import Any
 

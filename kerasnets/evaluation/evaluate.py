@@ -1,9 +1,10 @@
-"""Measure a trained run on one of its splits, and write what was found."""
+"""Measure a trained run on one of its splits, and write the results."""
 
 import contextlib
 import dataclasses
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -44,14 +45,13 @@ def evaluate(
 
     Writes metrics.json, confusion_matrix.csv, per_class.csv and predictions.csv, and
     with `first_batch` first_batch_confusion_matrix.csv; of two classes thresholds.csv
-    too. They go to the run folder for
-    the test split, to a folder named after the split in it for the others. What else an
-    earlier evaluation left there, its figures above all, is removed: the files always
-    tell of a single evaluation. The same run on the same machine gives the same
-    numbers, seconds aside.
+    too. They go to the run folder for the test split, to a folder named after the split
+    in it for the others. Other files of an earlier evaluation, such as its figures, are
+    removed, so that all files belong to one evaluation. The same run on the same
+    machine gives the same numbers, except for times.
 
-    Where the data is no longer what the run was trained on, the results are written
-    all the same, "data_changed" is true in them, and a warning is logged.
+    If the data has changed since training, the results are still written, with
+    "data_changed" true, and a warning is logged.
 
     Args:
         run: the run, its folder, or the name of one in artifacts/runs.
@@ -60,8 +60,7 @@ def evaluate(
             `recipe.batch_size` images alone, as the paper's Figure 10 does.
         batch_size: most images a step, >= 1; decides the speed, not the results.
         execution: how to compute, and where the data is.
-        options: `device`, `engine`, `data_dir` and `deterministic` in the place of
-            the fields of `execution`.
+        options: fields of `execution`, such as `device`, in their place.
 
     Returns:
         What metrics.json holds; docs/run-folder.md lists its keys and units.
@@ -77,7 +76,7 @@ def evaluate(
     _check_asked(run, split, batch_size)
     check_trained(run)
     _tell_unfinished(run)
-    with run.lock():  # or minutes of computing would end with nothing written
+    with run.lock():  # before minutes of computing that could not be written
         recorded = environment(run)
         fed = preprocessing.read(run)
     with execution.begin(run.recipe.precision) as (session, engine):
@@ -115,7 +114,8 @@ def evaluate(
         "dataset_note": dataset.note,
         "data_changed": _data_changed(run, recorded, dataset),
         "split": split,
-        "epochs": _epochs(run),
+        "epochs": _told(lambda: len(run.history)),
+        "epoch": _told(lambda: run.kept_epoch),
         **_numbers(whole, dataset.class_names),
         "first_batch": batch
         and {"images": int(batch.support.sum()), "accuracy": batch.accuracy},
@@ -184,10 +184,10 @@ def _data_changed(
     return changed
 
 
-def _epochs(run: Run) -> int | None:
-    """How many the run has trained; None where history.csv does not tell."""
+def _told(count: Callable[[], int | None]) -> int | None:
+    """A number that history.csv gives; None if it does not."""
     try:
-        return len(run.history)
+        return count()
     except RunError:
         return None
 

@@ -1,4 +1,4 @@
-"""Loss, accuracies and the figures of each class, from logits and labels."""
+"""Loss, accuracies and per-class metrics from logits and labels."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Metrics:
-    """What a set of predictions is worth; shares are in [0, 1].
+    """Metrics of a set of predictions; shares are in [0, 1].
 
-    A prediction is the class of the highest logit, the first of them in a tie.
+    The prediction is the class of the highest logit, the first one in a tie.
 
     Attributes:
         loss: mean cross-entropy in nats, without label smoothing.
         accuracy: share of images whose prediction is their label.
         top5_accuracy: share of images whose label is among the five highest logits;
-            None with five classes or fewer, where it would say nothing.
+            None with five classes or fewer, where it is trivial.
         confusion: counts, int64 [classes, classes], row: label, column: prediction.
         precision, recall, f1: of each class, float64 [classes]; 0 where a class was
             never predicted or has no images.
@@ -96,7 +96,7 @@ def predict_logits(
 
     Args:
         model: gives logits, as every network of kerasnets does.
-        batches: pairs of images and labels; the labels are not looked at.
+        batches: pairs of images and labels; the labels are ignored.
     """
     return np.asarray(model.predict(batches, verbose=0), dtype=np.float32)
 

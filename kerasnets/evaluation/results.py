@@ -28,9 +28,9 @@ def write_results(
     whole: Metrics,
     first_batch: Metrics | None,
 ) -> None:
-    """Write every result of one evaluation to `folder` in the place of an earlier one:
-    metrics.json goes first and comes last, so that whoever finds it finds the others as
-    new as it is."""
+    """Write every result of one evaluation to `folder`, replacing an earlier one.
+    metrics.json is removed first and written last, so that its presence means that the
+    others belong to it."""
     tables: dict[str, Callable[[Path], None]] = {
         CONFUSION_FILE: lambda path: write_confusion(
             path, whole.confusion, class_names

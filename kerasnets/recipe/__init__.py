@@ -23,6 +23,7 @@ from kerasnets.catalog.networks import (
     check_options,
 )
 from kerasnets.errors import OPTION_NAMES, RecipeError, unknown
+from kerasnets.recipe import presets
 from kerasnets.recipe.setting import (
     DATA,
     FRACTION,
@@ -44,9 +45,14 @@ from kerasnets.storage import schema
 AUGMENTATIONS = ("none", "flip", "crop-flip", "resized-crop")
 NORMALIZATIONS = ("unit", "standardize")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
-SCHEDULES = ("constant", "cosine", "step")
+SCHEDULES = ("constant", "cosine", "step", "one-cycle")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+AUTO = "auto"
+DECAYS = L2, DECOUPLED = ("l2", "decoupled")
+KEPT_WEIGHTS = LAST, BEST = ("last", "best")
+CLASS_WEIGHTS = ("none", "balanced")
 WITH_MOMENTUM = ("sgd", "rmsprop")
+OF_EPOCHS = ("ema", "early_stopping", "keep")  # decide nothing within a step
 
 
 def _epochs(case: Case) -> int:
@@ -160,17 +166,46 @@ class Recipe:
         paper=0.9,
         within=SHARE,
     )
+    nesterov: bool = setting(
+        "Nesterov momentum",
+        details="For sgd.",
+        paper=False,
+        title="Nesterov",
+        default=False,
+        off=False,
+    )
     weight_decay: float = setting(
-        "Weight decay, decoupled for every optimizer",
+        "Weight decay",
+        details="Its rule is --decay.",
         paper=0.0,
         within=at_least(0),
         tag="wd",
+    )
+    decay: str = setting(
+        "Rule of weight decay: part of the gradient, as in torch.optim.SGD, or apart "
+        "from it, as in AdamW",
+        details="adamw is decoupled in any case. A run that is resumed keeps its own.",
+        paper=L2,
+        choices=DECAYS,
+        title="decay",
+        tag="",
+        default=L2,
+        absent=DECOUPLED,
+    )
+    decay_norms: bool = setting(
+        "Weight decay of biases and normalization layers too",
+        paper=True,
+        title="decay of biases and norms",
+        tag="decay-norms",
+        default=True,
+        off=True,
     )
     optimizer: str = setting("Optimizer", paper="sgd", choices=OPTIMIZERS, tag="")
     schedule: str = setting(
         "Schedule of the learning rate",
         details="cosine goes towards zero; step to a tenth after 1/2 and again after "
-        "3/4 of the steps.",
+        "3/4 of the steps; one-cycle rises from 1/25 for 30 % of the steps, then falls "
+        "to almost zero, as PyTorch's OneCycleLR with constant momentum.",
         paper="constant",
         choices=SCHEDULES,
         tag="",
@@ -185,6 +220,63 @@ class Recipe:
     )
     label_smoothing: float = setting(
         "Label smoothing", paper=0.0, within=SHARE, tag="smooth"
+    )
+    class_weights: str = setting(
+        "Weights of the classes in the loss",
+        details="balanced weighs each by the inverse of its share of the training "
+        "images.",
+        paper="none",
+        choices=CLASS_WEIGHTS,
+        tag="weights-",
+        default="none",
+        off="none",
+    )
+    clip_norm: float = setting(
+        "Largest norm of the whole gradient, which is scaled down to it; 0 for any",
+        paper=0.0,
+        within=at_least(0),
+        tag="clip",
+        default=0.0,
+        off=0,
+    )
+    accumulate: int = setting(
+        "Batches whose mean gradient makes one update",
+        paper=1,
+        within=at_least(1),
+        unit="batches",
+        title="accumulation",
+        default=1,
+        off=1,
+    )
+    ema: float = setting(
+        "Decay of an exponential moving average of the weights, which is validated and "
+        "saved in their place; 0 for none",
+        details="At most (1 + n) / (10 + n) after n updates.",
+        paper=0.0,
+        within=SHARE,
+        title="EMA",
+        default=0.0,
+        off=0,
+    )
+    early_stopping: int = setting(
+        "Epochs without a higher validation accuracy after which training ends; 0 for "
+        "never",
+        paper=0,
+        within=at_least(0),
+        unit="epochs",
+        tag="patience",
+        default=0,
+        off=0,
+    )
+    keep: str = setting(
+        "Weights that are saved: the last epoch's, or those of the epoch with the "
+        "highest validation accuracy",
+        paper=LAST,
+        choices=KEPT_WEIGHTS,
+        title="weights kept",
+        tag="keep-",
+        default=LAST,
+        off=LAST,
     )
     augment: str = setting(
         "Random changes of training images",
@@ -304,7 +396,12 @@ class Recipe:
         ),
     )
     precision: str = setting(
-        "Keras's dtype policy", paper="float32", choices=PRECISIONS, tag=""
+        "Keras's dtype policy; auto is mixed_bfloat16 where the device computes it "
+        "natively, else float32",
+        details="A run records what auto was.",
+        paper="float32",
+        choices=(*PRECISIONS, AUTO),
+        tag="",
     )
     initial_weights: str = setting(
         "What draws the first weights: numpy, the same under every backend, or the "
@@ -325,6 +422,15 @@ class Recipe:
         tag="test",
         default=None,
     )
+    preset: str = setting(
+        "What unnamed fields are: the paper's recipe, or a modern one",
+        details=f"modern is {presets.SUMMARY} See docs/training.md for its sources.",
+        paper=presets.PAPER,
+        choices=presets.PRESETS,
+        tag="",
+        default=presets.PAPER,
+        off=presets.PAPER,
+    )
     protocol: str | None = setting(
         "Whose values unnamed fields have: the paper's for this dataset",
         group=DATA,
@@ -343,6 +449,7 @@ class Recipe:
         check_options(self.network, self.head, self.stem, self.growth_rate)
         if self.growth_rate is None and spec.growth_rate is not None:
             raise RecipeError(f"{self.network} needs a growth_rate, not null.")
+        self._check_training()
         if self.warmup >= self.epochs:
             raise RecipeError(
                 f"warmup must be shorter than the run's {self.epochs} epochs, "
@@ -362,6 +469,29 @@ class Recipe:
                 f"{self.dataset} has a test split of its own; test_fraction is for "
                 "datasets without."
             )
+
+    def _check_training(self) -> None:
+        """Raise RecipeError where a field is set that another leaves without effect."""
+        if self.nesterov and self.optimizer != "sgd":
+            raise RecipeError(f"nesterov is for sgd, not {self.optimizer}.")
+        if self.nesterov and not self.momentum:
+            raise RecipeError("nesterov needs a momentum > 0.")
+        if self.weight_decay and self.optimizer == "adamw" and self.decay != DECOUPLED:
+            raise RecipeError(
+                f"decay {self.decay!r} is not adamw's, which is {DECOUPLED!r}; adam "
+                "has both."
+            )
+        if not self.decay_norms and not self.weight_decay:
+            raise RecipeError("no decay_norms needs a weight_decay > 0.")
+        if self.schedule == "one-cycle" and self.warmup:
+            raise RecipeError("one-cycle has a warm-up of its own; warmup must be 0.")
+        for name in ("early_stopping", "keep"):
+            asked = getattr(self, name) not in (0, LAST)
+            if asked and self.validation == "test":
+                raise RecipeError(
+                    f"{name} {getattr(self, name)} needs validation images of its own: "
+                    "with validation 'test' it would choose by the test split."
+                )
 
     @classmethod
     def for_paper(
@@ -392,19 +522,33 @@ class Recipe:
         protocol = named.pop("protocol", None)
         SETTINGS["protocol"].check(protocol)
         protocol = protocol or protocol_of(dataset, data_dir)
-        case = Case(NETWORKS[network], protocol or "cifar10", DATASETS.get(dataset))
+        spec = NETWORKS[network]
+        case = Case(spec, protocol or "cifar10", DATASETS.get(dataset))
         defaults = {
             name: one.paper(case) for name, one in SETTINGS.items() if one.paper
         }
+        preset = named.get("preset", presets.PAPER)
+        SETTINGS["preset"].check(preset)
+        size = named.get("image_size", defaults["image_size"])
+        SETTINGS["image_size"].check(size)
+        defaults |= presets.changes(preset, spec.family, size)
         if protocol != _protocol_by_name(dataset):
             defaults["protocol"] = protocol
+        if named.get("optimizer") == "adamw":
+            defaults["decay"] = DECOUPLED
         recipe = cls(network=network, dataset=dataset, **{**defaults, **named})
-        if "momentum" in named and "momentum" in recipe.without_effect:
+        recipe._check_effects(named)
+        return recipe
+
+    def _check_effects(self, named: Iterable[str]) -> None:
+        """Raise RecipeError where a field was named that has no effect."""
+        if "momentum" in named and "momentum" in self.without_effect:
             raise RecipeError(
-                f"momentum is for {' and '.join(WITH_MOMENTUM)}; {recipe.optimizer} "
+                f"momentum is for {' and '.join(WITH_MOMENTUM)}; {self.optimizer} "
                 "has none to set."
             )
-        return recipe
+        if "decay" in named and not self.weight_decay:
+            raise RecipeError("decay needs a weight_decay > 0.")
 
     def replace(self, **named: Any) -> "Recipe":
         """The same recipe, but for what is named.
@@ -413,7 +557,21 @@ class Recipe:
             RecipeError: a name is unknown, or a value is out of its range.
         """
         self._check_names(named)
+        to_adamw = named.get("optimizer", self.optimizer) == "adamw"
+        if to_adamw != (self.optimizer == "adamw"):
+            named = {"decay": DECOUPLED if to_adamw else L2, **named}
         return dataclasses.replace(self, **named)
+
+    def with_named(self, **named: Any) -> "Recipe":
+        """The same as `replace`, for a person: what has no effect is refused.
+
+        Raises:
+            RecipeError: a name is unknown, or a value is out of its range or has no
+                effect.
+        """
+        recipe = self.replace(**named)
+        recipe._check_effects(named)
+        return recipe
 
     @classmethod
     def _check_names(cls, named: Iterable[str]) -> None:
@@ -422,15 +580,29 @@ class Recipe:
                 raise RecipeError(unknown("recipe field", name, sorted(SETTINGS)))
 
     def departures(self) -> dict[str, Any]:
-        """The fields that differ from the paper's recipe, with their values."""
+        """The preset, if it is not the paper's, and the fields that differ from its
+        recipe, with their values."""
         by_name = _protocol_by_name(self.dataset)
         protocol = self.paper_protocol
-        paper = Recipe.for_paper(self.network, self.dataset, protocol=protocol)
-        found = {
-            name: value
-            for name, value in dataclasses.asdict(self).items()
-            if name != "protocol" and value != getattr(paper, name)
-        }
+        usual = Recipe.for_paper(
+            self.network,
+            self.dataset,
+            protocol=protocol,
+            preset=self.preset,
+            image_size=self.image_size,
+        )
+        size = Recipe.for_paper(
+            self.network, self.dataset, protocol=protocol
+        ).image_size
+        found: dict[str, Any] = {}
+        if self.preset != presets.PAPER:
+            found["preset"] = self.preset
+        for name, value in dataclasses.asdict(self).items():
+            expected = size if name == "image_size" else getattr(usual, name)
+            if name != "protocol" and value != expected:
+                found[name] = value
+        if "decay" in self.without_effect:
+            found.pop("decay", None)
         if by_name and protocol != by_name:
             found["protocol"] = protocol
         return found
@@ -448,8 +620,15 @@ class Recipe:
     @property
     def without_effect(self) -> tuple[str, ...]:
         """The fields that decide nothing, as another field has the value it has."""
-        has_momentum = self.optimizer in WITH_MOMENTUM
-        return () if has_momentum else ("momentum",)
+        found = () if self.optimizer in WITH_MOMENTUM else ("momentum",)
+        # Of adamw there is one rule.
+        ruled = self.weight_decay and self.optimizer != "adamw"
+        return found if ruled else (*found, "decay")
+
+    @property
+    def has_objective(self) -> bool:
+        """Whether training minimizes something else than the cross-entropy."""
+        return bool(self.label_smoothing) or self.class_weights != "none"
 
     @property
     def name(self) -> str:

@@ -1,8 +1,8 @@
-"""The files of an evaluation: the reader of each, and which of them tell of a network
+"""The files of an evaluation: one reader for each, and a check for results of a network
 that the run no longer has. Shares are in [0, 1].
 
-They stand and fall together. metrics.json is the first to go and the last to come:
-where it is, the others are of the same evaluation.
+They belong together. metrics.json is removed first and written last: if it exists, the
+others are of the same evaluation.
 """
 
 import contextlib
@@ -30,6 +30,7 @@ METRICS = {
     "data_changed": schema.FLAG,
     "split": required(LINE),
     "epochs": or_null(COUNT),
+    "epoch": or_null(COUNT),
     "images": required(COUNT),
     "loss": required(NUMBER),
     "accuracy": required(SHARE),
@@ -89,7 +90,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What was predicted for each image; arrays [images] in the order of evaluation.
+    """The predictions; arrays [images] in the order of evaluation.
 
     Attributes:
         index: the image's row in the dataset's split (the train split for the train
@@ -224,7 +225,7 @@ def remove_results(run: Run) -> None:
     for folder in folders:
         clear(folder)
         if folder != run.path:
-            with contextlib.suppress(OSError):  # somebody else's file is in there
+            with contextlib.suppress(OSError):  # the folder holds a foreign file
                 folder.rmdir()
 
 
@@ -240,16 +241,16 @@ def clear(folder: Path, *, but: Container[str] = ()) -> None:
 
 
 def stale(path: Path) -> tuple[Finding, ...]:
-    """Results in a run folder that are not of the network that is there.
+    """Results in a run folder that do not belong to its present network.
 
-    Results without metrics.json are what a killed evaluation or an earlier version of
-    kerasnets left; of metrics.json without the number of epochs, which earlier versions
-    wrote, nothing is known.
+    Results without metrics.json come from a killed evaluation or an earlier version of
+    kerasnets. A metrics.json without the number of epochs, as earlier versions wrote
+    it, cannot be judged.
     """
     try:
         trained = len(runs.load(path).history)
     except KerasnetsError:
-        return ()  # damaged, which is said of these files
+        return ()  # damaged, which `verify` reports
     found = []
     for name in _FOLDERS:
         present = [file for file in FILES if (path / name / file).is_file()]
@@ -265,7 +266,7 @@ def _why_stale(folder: Path, trained: int) -> str:
     try:
         measured = read_metrics(folder).get("epochs")
     except KerasnetsError:
-        return ""  # damaged, which is said of it
+        return ""  # damaged, which `verify` reports
     if measured in (None, trained):
         return ""
     return f"stale: measured after {measured} epochs, of which the run has {trained}"

@@ -1,9 +1,11 @@
-"""Cross-entropy of logits and labels: what is reported, and what label smoothing makes
-of it for training.
+"""Cross-entropy of logits and labels: what is reported, and what label smoothing and
+weights of classes make of it for training.
 
 Labels are classes, whole numbers [B] or [B, 1], or the shares of the classes [B,
 classes] where MixUp or CutMix has mixed images.
 """
+
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -37,6 +39,21 @@ class CrossEntropy(keras.metrics.Mean):
         super().update_state(losses, sample_weight=sample_weight)
 
 
+def balanced_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """What an image of each class counts for so that all classes that there are count
+    alike and the mean over the images is 1; 0 for a class without images.
+
+    Args:
+        labels: of the training images, int64 [N].
+
+    Returns:
+        float64 [classes].
+    """
+    counts = np.bincount(labels, minlength=num_classes)
+    present = np.count_nonzero(counts)
+    return np.where(counts, len(labels) / (present * np.maximum(counts, 1)), 0.0)
+
+
 @keras.saving.register_keras_serializable("kerasnets")
 class SmoothedCrossEntropy(keras.losses.Loss):
     """Cross-entropy against labels of which a share is spread over all classes.
@@ -44,29 +61,46 @@ class SmoothedCrossEntropy(keras.losses.Loss):
     Args:
         num_classes: how many logits there are.
         label_smoothing: the share, in [0, 1).
+        class_weights: what an image of each class counts for, if not 1.
     """
 
-    def __init__(self, num_classes: int, label_smoothing: float, **named) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        label_smoothing: float,
+        class_weights: Sequence[float] = (),
+        **named,
+    ) -> None:
         super().__init__(**named)
         self.num_classes = num_classes
         self.label_smoothing = label_smoothing
+        self.class_weights = [float(weight) for weight in class_weights]
+        # On the device: a step that is recorded there cannot copy from the host.
+        self._weights = self.class_weights and keras.Variable(
+            np.array(self.class_weights, "float32"), trainable=False
+        )
 
     def call(self, y_true, y_pred):
         shares = y_true
         if not _are_shares(y_true, y_pred):
             labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
             shares = ops.one_hot(labels, self.num_classes)
-        return keras.losses.categorical_crossentropy(
+        losses = keras.losses.categorical_crossentropy(
             shares,
             y_pred,
             from_logits=True,
             label_smoothing=self.label_smoothing,
         )
+        if not self.class_weights:
+            return losses
+        weights = ops.sum(ops.cast(shares, "float32") * self._weights, axis=-1)
+        return losses * ops.cast(weights, losses.dtype)
 
     def get_config(self) -> dict[str, object]:
         own = {
             "num_classes": self.num_classes,
             "label_smoothing": self.label_smoothing,
+            "class_weights": self.class_weights,
         }
         return {**super().get_config(), **own}
 

@@ -1,4 +1,4 @@
-"""Confusion matrices to point at, and figures of imbalanced and of two classes."""
+"""Interactive confusion matrices, and figures of imbalanced and of two classes."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy as np
 from kerasnets.report.sources import Record, Sources
 from kerasnets.runs.results import THRESHOLDS, read_confusion, read_thresholds
 
-CELLS_UP_TO = 30  # classes; beyond, a picture is easier to read
+CELLS_UP_TO = 30  # classes; a picture shows more of them better
 
 _FIGURES = {
     "accuracy": "accuracy",
@@ -19,7 +19,7 @@ _FIGURES = {
 
 
 def confusion(sources: Sources) -> list[dict[str, Any]]:
-    """A matrix for each run that is evaluated."""
+    """One matrix for each evaluated run."""
     return [
         _matrix(record, record.evaluated.metrics)
         for record in sources.records
@@ -34,7 +34,7 @@ def _matrix(record: Record, metrics: dict[str, Any]) -> dict[str, Any]:
     folder = record.run.results_folder("test")
     counts, names = read_confusion(folder / "confusion_matrix.csv")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    # The root makes a few mistakes visible beside hundreds of hits.
+    # The square root keeps a few mistakes visible beside hundreds of hits.
     shades = np.where(np.eye(len(names)), shares, shares**0.5)
     return {
         "label": record.label,
