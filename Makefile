@@ -1,5 +1,6 @@
 # make demo   trains a VGG-19 on real handwritten digits and evaluates it
 # make test   checks style and types, and runs the tests
+# make docs   builds the documentation into site/, and fails on a broken link
 # make cuda   checks one GPU and measures it, in six minutes at most; CUDA=... are options
 # All install into .venv first; PYTHON and VENV choose others.
 
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 DEMO := artifacts/runs/demo
 CUDA ?=
 
-.PHONY: demo test cuda
+.PHONY: demo test docs cuda
 
 demo: $(VENV)/.installed
 	$(BIN)/kerasnets fit vgg19 --bn --glorot --head compact --dataset digits \
@@ -23,6 +24,9 @@ test: $(VENV)/.tested
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
+docs: $(VENV)/.documented
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 cuda: $(VENV)/.tested
 	$(BIN)/python tests/cuda/run.py $(CUDA)
 
@@ -34,4 +38,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 $(VENV)/.tested: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
 	$(BIN)/python -m pip check
+	touch $@
+
+$(VENV)/.documented: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
 	touch $@

@@ -6,10 +6,11 @@ Only click and light modules are imported here, so that `kerasnets --help` is in
 import contextlib
 import errno
 import functools
+import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -35,7 +36,7 @@ from kerasnets.errors import (
     Interrupted,
     KerasnetsError,
     command_line,
-    first_line,
+    frames,
     import_failure,
     shown,
     unknown,
@@ -149,6 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Commands write figures and show none. Keras imports matplotlib, and a notebook
     # passes a backend on that only its own installation has.
     os.environ["MPLBACKEND"] = "agg"
+    # It tells at length that a user without a home folder has none for its cache.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     with printable():
         status = _run(arguments)
     sys.exit(status)
@@ -158,23 +161,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         return _answer(arguments)
     except Exception as error:
-        package = _not_imported(error)
-        if package is None:
+        failure = import_failure(error)
+        if failure is None:
             raise
-        return _fail(
-            f"cannot import {package}: {first_line(error)}; its installation or its "
-            "settings are broken.",
-            InstallationError.exit_status,
-        )
-
-
-def _not_imported(error: Exception) -> str | None:
-    """The package whose import raised the error; None where it was no import."""
-    for module, function in _frames(error):
-        package = module.partition(".")[0]
-        if function == "<module>" and package not in ("kerasnets", "__main__"):
-            return package
-    return None
+        return _fail(failure, InstallationError.exit_status)
 
 
 _PRINTING = ("click.utils", "rich.console", "keras.src.utils.io_utils")
@@ -182,15 +172,7 @@ _PRINTING = ("click.utils", "rich.console", "keras.src.utils.io_utils")
 
 def _not_printed(error: Exception) -> bool:
     """Whether the error was raised by printing: standard output takes no more."""
-    return any(module in _PRINTING for module, _ in _frames(error))
-
-
-def _frames(error: Exception) -> Iterator[tuple[str, str]]:
-    """Module and function of every call that the error came through."""
-    step = error.__traceback__
-    while step:
-        frame, step = step.tb_frame, step.tb_next
-        yield str(frame.f_globals.get("__name__")), frame.f_code.co_name
+    return any(module in _PRINTING for module, _ in frames(error))
 
 
 def _answer(arguments: Sequence[str] | None) -> int:
@@ -208,15 +190,10 @@ def _answer(arguments: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt) as error:  # before the command began
         stopped = _Stopped([], error.__cause__ or error)
         return _fail(stopped.format_message(), stopped.exit_code)
-    except (ImportError, AttributeError) as error:
-        failure = import_failure(error)
-        if failure is None or "kerasnets" in failure.partition(":")[0]:
-            raise
-        return _fail(failure, InstallationError.exit_status)
     except MemoryError:
         return _fail("the memory is full; fewer or smaller images may fit.", 2)
     except OSError as error:
-        if _not_imported(error):
+        if import_failure(error):
             raise
         if _not_printed(error):
             _print_no_more()

@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +9,10 @@ import click
 from click.shell_completion import CompletionItem
 
 from kerasnets.catalog.datasets import DATASETS
-from kerasnets.catalog.networks import (
-    HEADS,
-    INITIAL_WEIGHTS,
-    NETWORKS,
-    STEMS,
-    check_size,
-)
+from kerasnets.catalog.networks import NETWORKS, check_size
 from kerasnets.errors import unknown
-from kerasnets.recipe import (
-    AUGMENTATIONS,
-    NORMALIZATIONS,
-    OPTIMIZERS,
-    PRECISIONS,
-    PROTOCOLS,
-    SCHEDULES,
-    Recipe,
-    protocol_of,
-)
+from kerasnets.recipe import SETTINGS, Recipe, protocol_of
+from kerasnets.recipe.setting import NETWORK, Setting
 
 
 class Name(click.ParamType):
@@ -55,8 +41,10 @@ class Name(click.ParamType):
         return "NAME" if len(self.names) > 5 else f"[{'|'.join(self.names)}]"
 
 
-class Validation(click.ParamType):
-    name = "fraction|test"
+class NumberOrText(click.ParamType):
+    """A number, or else the text, which a recipe checks."""
+
+    name = "number"
 
     def convert(self, value, param, ctx):
         try:
@@ -73,7 +61,7 @@ dataset_option = click.option(
     "--dataset",
     type=Name("dataset", DATASETS, strict=False),
     required=True,
-    help="digits (needs no network), mnist, cifar10, ...: see 'kerasnets datasets'.",
+    help=SETTINGS["dataset"].sentences,
 )
 
 device_option = click.option(
@@ -119,144 +107,57 @@ data_dir_option = click.option(
 )
 
 
-def architecture_options(command: Callable) -> Callable:
-    """The options that decide the network itself."""
-    for option in reversed(
-        (
-            click.option(
-                "--bn/--no-bn",
-                "batch_norm",
-                default=None,
-                help="Batch normalization.  [default: VGG no, others yes]",
-            ),
-            click.option(
-                "--dropout",
-                type=float,
-                help="Dropout rate in [0, 1).  [default: VGG 0.5, others 0]",
-            ),
-            click.option(
-                "--glorot/--no-glorot",
-                default=None,
-                help="Glorot-uniform initialization.  [default: the network's own]",
-            ),
-            click.option(
-                "--glorot-normal", is_flag=True, help="The same with normal kernels."
-            ),
-            click.option(
-                "--head",
-                type=Name("head", HEADS),
-                help="VGG's classifier: after a 7x7 adaptive pool, or a global pool.  "
-                "[default: imagenet]",
-            ),
-            click.option(
-                "--stem",
-                type=Name("stem", STEMS),
-                help="First layers of ResNet and DenseNet: 7x7/2 and pool, or 3x3/1.  "
-                "[default: imagenet]",
-            ),
-            click.option(
-                "--growth-rate",
-                type=int,
-                help="Channels that each DenseNet layer adds.  [default: 32 or 48]",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+def recipe_options(*names: str) -> Callable[[Callable], Callable]:
+    """The options of recipe fields; those that nobody names are None."""
+    options = [option for name in names for option in _options(SETTINGS[name])]
+
+    def with_options(command: Callable) -> Callable:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return with_options
 
 
-def training_options(command: Callable) -> Callable:
-    """The options that decide data and training; unnamed ones are the paper's."""
-    for option in reversed(
-        (
-            click.option(
-                "--channels", type=int, help="1 or 3.  [default: the dataset's]"
-            ),
-            click.option(
-                "--image-size", type=int, help="Pixels a side.  [default: 32]"
-            ),
-            click.option("--epochs", type=int, help="[default: the paper's, 15 to 50]"),
-            click.option("--batch-size", type=int, help="[default: grey 128, RGB 64]"),
-            click.option("--lr", "learning_rate", type=float, help="[default: 0.001]"),
-            click.option("--momentum", type=float, help="[default: 0.9]"),
-            click.option("--weight-decay", type=float, help="Decoupled.  [default: 0]"),
-            click.option(
-                "--optimizer", type=Name("optimizer", OPTIMIZERS), help="[default: sgd]"
-            ),
-            click.option(
-                "--schedule",
-                type=Name("schedule", SCHEDULES),
-                help="[default: constant]",
-            ),
-            click.option(
-                "--warmup", type=float, help="Epochs of linear warm-up.  [default: 0]"
-            ),
-            click.option("--label-smoothing", type=float, help="[default: 0]"),
-            click.option(
-                "--augment",
-                type=Name("augmentation", AUGMENTATIONS),
-                help="[default: grey flip, RGB crop-flip]",
-            ),
-            click.option(
-                "--no-augment", is_flag=True, help="Short for --augment none."
-            ),
-            click.option(
-                "--normalize",
-                type=Name("normalization", NORMALIZATIONS),
-                help="[default: grey unit, RGB standardize]",
-            ),
-            click.option(
-                "--validation",
-                type=Validation(),
-                metavar="FRACTION|test",
-                help="Fraction of the training images held out, or 'test' to monitor "
-                "the test split as the paper's figures do.  [default: 0.1]",
-            ),
-            click.option(
-                "--limit", type=int, help="Use only this many training images."
-            ),
-            click.option(
-                "--test-fraction",
-                type=float,
-                help="Fraction of the training images to test on, where the dataset "
-                "has no labelled test split.  [default: 0.1]",
-            ),
-            click.option(
-                "--protocol",
-                type=Name("protocol", PROTOCOLS),
-                help="Whose defaults: those that the paper has for this dataset.  "
-                "[default: grey mnist, RGB cifar10]",
-            ),
-            click.option("--seed", type=int, help="[default: 0]"),
-            click.option(
-                "--precision",
-                type=Name("precision", PRECISIONS),
-                help="[default: float32]",
-            ),
-            click.option(
-                "--initial-weights",
-                type=Name("initial_weights", INITIAL_WEIGHTS),
-                help="What draws them: numpy, the same under every backend, or the "
-                "backend's generator.  [default: numpy; with --resume, the run's]",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+def _options(setting: Setting) -> Iterator[Callable[[Callable], Callable]]:
+    metavar = setting.unit.upper() or None
+    kind: Any = int if int in setting.kinds else float
+    if bool in setting.kinds:
+        kind = bool
+    elif {float, str} <= set(setting.kinds):
+        kind, metavar = NumberOrText(), "|".join(("NUMBER", *setting.choices))
+    elif str in setting.kinds:
+        kind = Name(setting.title, setting.choices)
+    yield click.option(
+        setting.flags,
+        setting.name,
+        type=kind,
+        default=None,
+        metavar=metavar,
+        help=f"{setting.sentences}  [default: {setting.default}]",
+    )
+    for shortcut in setting.shortcuts:
+        yield click.option(shortcut.flag, is_flag=True, help=shortcut.help)
+
+
+_CHOSEN = [name for name, setting in SETTINGS.items() if setting.paper]
+_OF_NETWORK = [name for name in _CHOSEN if SETTINGS[name].group == NETWORK]
+
+# What decides the network itself; and what decides data and training.
+architecture_options = recipe_options(*_OF_NETWORK)
+training_options = recipe_options(*(one for one in _CHOSEN if one not in _OF_NETWORK))
 
 
 def named(options: dict[str, Any]) -> dict[str, Any]:
     """The recipe fields that the user named."""
-    if options.pop("no_augment", False):
-        if options.get("augment") not in (None, "none"):
-            raise click.UsageError(
-                f"--no-augment contradicts --augment {options['augment']}."
-            )
-        options["augment"] = "none"
-    if options.pop("glorot_normal", False):
-        if options.get("glorot") is False:
-            raise click.UsageError("--glorot-normal contradicts --no-glorot.")
-        options["glorot"] = "normal"
+    for name, setting in SETTINGS.items():
+        for shortcut in setting.shortcuts:
+            if options.pop(shortcut.name, False):
+                # A switch that is on says nothing about which value.
+                if options.get(name) not in (None, True, shortcut.value):
+                    other = " ".join(setting.arguments(options[name]))
+                    raise click.UsageError(f"{shortcut.flag} contradicts {other}.")
+                options[name] = shortcut.value
     return {name: value for name, value in options.items() if value is not None}
 
 

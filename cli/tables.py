@@ -4,17 +4,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from kerasnets import text
 from kerasnets.catalog.locations import data_folder_if_any
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.catalog.titles import dataset_title, measured_name, network_title
 from kerasnets.console import console, line
 from kerasnets.datasets import listing
 from kerasnets.errors import shown
-from kerasnets.runs import Run, read_csv
+from kerasnets.recipe import SETTINGS
+from kerasnets.recipe.setting import NETWORK
+from kerasnets.runs import Run
 from kerasnets.runs.status import (
     COMPLETE,
     CORRUPT,
@@ -23,16 +27,15 @@ from kerasnets.runs.status import (
     STOPPED,
     RunState,
 )
-from kerasnets.text import TextTable, duration, file_size
+from kerasnets.text import duration, file_size
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from kerasnets.diagnosis.trial import Trial
     from kerasnets.paper.plan import Study
     from kerasnets.paper.reproduction.estimate import Estimate
     from kerasnets.paper.results import Results
-    from kerasnets.parity import Parity
+    from kerasnets.parity import Row
 
 _COLORS = {
     RUNNING: "cyan",
@@ -48,14 +51,16 @@ def networks_table() -> Table:
         ("name", "depth", "parameters without bn", "with bn", "own options"),
         right=(1, 2, 3),
     )
+    options = [one for one in SETTINGS.values() if one.group == NETWORK and one.paper]
     for name, spec in NETWORKS.items():
         counts = [Text(f"{count:,}") for count in spec.parameters]
         counts[spec.batch_norm].stylize("bold")
-        own = {"vgg": "--head", "resnet": "--stem", "densenet": "--stem --growth-rate"}
-        table.add_row(name, str(spec.depth), *counts, own[spec.family])
+        own = " ".join(one.flag for one in options if spec.family in one.families)
+        table.add_row(name, str(spec.depth), *counts, own)
+    *some, last = (one.flags for one in options if not one.families)
     table.caption = (
         "Trainable parameters for 10 classes and 3 channels; bold: the original "
-        "network. All take --bn/--no-bn, --dropout and --glorot."
+        f"network. All take {', '.join(some)} and {last}."
     )
     return table
 
@@ -74,10 +79,10 @@ def datasets_table(data_dir: Path | None) -> Table:
         table.add_row(
             known.name,
             known.state + mb,
-            _count(known.train),
-            _count(known.test),
+            text.number(known.train, ","),
+            text.number(known.test, ","),
             f"{size}×{size} {channels}" if size else "",
-            _count(known.classes),
+            text.number(known.classes, ","),
         )
     folder = data_folder_if_any(data_dir)
     table.caption = (
@@ -102,9 +107,9 @@ def runs_table(root: Path, states: Sequence[RunState]) -> Table:
             shown(one.path.name if name == "." else name),
             Text(one.state, _COLORS[one.state]),
             "" if one.epochs is None else f"{one.epochs_done}/{one.epochs}",
-            _percent(one.best_val_accuracy),
-            _percent(one.last_val_accuracy),
-            _percent(one.test_accuracy),
+            text.percent(one.best_val_accuracy),
+            text.percent(one.last_val_accuracy),
+            text.percent(one.test_accuracy),
             "" if one.seconds is None else duration(one.seconds),
             file_size(one.size),
         )
@@ -149,16 +154,15 @@ def metrics_lines(run: Run, metrics: dict[str, Any]) -> list[str]:
 
 def per_class_table(run: Run, split: str) -> Table:
     """Precision, recall and F1 of each class."""
+    from kerasnets.runs.results import PER_CLASS, read_per_class
+
     table = _table(("class", "precision", "recall", "F1", "images"), right=(1, 2, 3, 4))
-    rows = read_csv(run.results_folder(split) / "per_class.csv")
-    for row in rows[:_CLASSES_SHOWN]:
-        table.add_row(
-            shown(row["class"]),
-            *(f"{float(row[name]):.3f}" for name in ("precision", "recall", "f1")),
-            row["support"],
-        )
+    rows = read_per_class(run.results_folder(split) / PER_CLASS.file)
+    for name, precision, recall, f1, support in rows[:_CLASSES_SHOWN]:
+        shares = (f"{share:.3f}" for share in (precision, recall, f1))
+        table.add_row(shown(name), *shares, str(support))
     if len(rows) > _CLASSES_SHOWN:
-        table.caption = f"{len(rows) - _CLASSES_SHOWN} more classes in per_class.csv"
+        table.caption = f"{len(rows) - _CLASSES_SHOWN} more classes in {PER_CLASS.file}"
     return table
 
 
@@ -187,9 +191,7 @@ def benchmark_table(reports: Sequence[dict[str, Any]]) -> Table:
                         _short(name),
                         f"{numbers['images_per_s']:,.1f}",
                         _times_faster(part["ratios"].get(name)),
-                        f"{numbers['compile_s']:.0f} s"
-                        if "compile_s" in numbers
-                        else "",
+                        _compiled_in(numbers),
                     )
                 for name in part["failed"]:
                     table.add_row(report["network"], label, _short(name), "failed")
@@ -234,44 +236,45 @@ def _screen() -> "Console":
     return screen
 
 
-def print_tables(*tables: TextTable) -> None:
-    """Print tables of ready cells, each as a list of its rows where the screen is too
+def print_page(page: text.Page) -> None:
+    """Print what a page has for a terminal, its tables as far as they have rows."""
+    after_text = False
+    for part in page.brief:
+        if not isinstance(part, text.Table):
+            bullets = part if isinstance(part, text.Bullets) else text.Bullets([part])
+            for one in bullets.lines:
+                click.echo(f"{bullets.lead}{line(text.plain(one))}")
+            after_text = True
+        elif part.rows:
+            if after_text:
+                click.echo()
+            print_table(part)
+            after_text = False
+
+
+def print_table(cells: text.Table) -> None:
+    """Print a table of ready cells, as a list of its rows where the screen is too
     narrow for it."""
     screen = _screen()
-    for text in tables:
-        table = Table(box=None, header_style="bold")
-        for index, column in enumerate(text.columns):
-            side: JustifyMethod = "right" if text.is_number(index) else "left"
-            table.add_column(shown(column), justify=side, overflow="fold")
-        for row in text.rows:
-            table.add_row(*map(shown, row))
-        if screen.measure(table).maximum <= screen.width:
-            screen.print(table, "")
-            continue
-        for first, *others in text.rows:
-            screen.print(Text(shown(first), "bold"))
-            for column, cell in zip(text.columns[1:], others, strict=True):
-                if cell:
-                    screen.print(f"  {shown(column)}: {shown(cell)}")
-        screen.print()
-
-
-def trials_table(trials: Sequence["Trial"]) -> Table:
-    """What became of each variant that a diagnosis trained, 80 columns wide."""
-    from kerasnets.diagnosis.summary import TRIAL_COLUMNS, trial_cells
-
-    columns = [name for name in TRIAL_COLUMNS if name != "entropy"]
-    table = _table(columns, right=(1, 2, 3, 4))
-    for trial in trials:
-        cells = dict(zip(TRIAL_COLUMNS, trial_cells(trial), strict=True))
-        table.add_row(*(cells[name] for name in columns))
-    return table
+    table = Table(box=None, header_style="bold")
+    for index, column in enumerate(cells.columns):
+        side: JustifyMethod = "right" if cells.is_number(index) else "left"
+        table.add_column(shown(column), justify=side, overflow="fold")
+    for row in cells.rows:
+        table.add_row(*map(shown, row))
+    if screen.measure(table).maximum <= screen.width:
+        screen.print(table, "")
+        return
+    for first, *others in cells.rows:
+        screen.print(Text(shown(first), "bold"))
+        for column, cell in zip(cells.columns[1:], others, strict=True):
+            if cell:
+                screen.print(f"  {shown(column)}: {shown(cell)}")
+    screen.print()
 
 
 def estimates_table(study: "Study", estimates: "Sequence[Estimate]") -> Table:
     """What a study would run, and for how long."""
-    from kerasnets.training.callbacks.progress import duration
-
     table = _table(
         ("run", "training images", "epochs", "state", "time left"), right=(1, 2, 4)
     )
@@ -295,16 +298,16 @@ def estimates_table(study: "Study", estimates: "Sequence[Estimate]") -> Table:
 
 def study_table(results: "Results") -> Table:
     """The paper's tables with ours and the verdicts."""
-    table = _table(
-        ("row", "paper", "ours", "95 % interval", "verdict"), right=(1, 2, 3)
-    )
+    from kerasnets.statistics import INTERVAL
+
+    table = _table(("row", "paper", "ours", INTERVAL, "verdict"), right=(1, 2, 3))
     for cell in results.cells:
         found = cell.interval
         table.add_row(
             cell.name,
             f"{cell.paper_accuracy:.2f}",
             "" if cell.accuracy is None else f"{cell.accuracy:.2f}",
-            "" if found is None else f"{found.low:.2f}–{found.high:.2f}",
+            "" if found is None else f"{100 * found.low:.2f}–{100 * found.high:.2f}",
             cell.verdict.outcome,
         )
     table.caption = (
@@ -314,34 +317,24 @@ def study_table(results: "Results") -> Table:
     return table
 
 
-def parity_table(result: "Parity") -> TextTable:
-    """Networks and backends, with their largest differences from the first backend."""
-    from kerasnets.parity import STEPS
+_PARITY = ("network", "backend", "weights", "logits", "loss", "evaluation", "verdict")
+_PARITY_WIDTHS = (14, 10, 9, 7, 7, 10, 9)
 
-    return TextTable(
-        (
-            "network",
-            "backend",
-            "first weights",
-            "logits",
-            f"loss of {STEPS} steps",
-            "evaluation",
-            "verdict",
-        ),
-        tuple(
-            (
-                network_title(row.network),
-                row.backend,
-                "same bits" if row.weights else "DIFFER",
-                f"{row.logits:.1e}",
-                f"{row.loss:.1e}",
-                f"{row.evaluation:.1e}",
-                "agrees" if row.agrees else "DISAGREES",
-            )
-            for row in result.rows
-        ),
-        words=("network", "backend", "first weights", "verdict"),
-    )
+
+def parity_line(row: "Row | None" = None) -> str:
+    """A network under a backend, with its largest differences from the first backend;
+    the names of the columns without one. Not part of a table, whose widths are only
+    known at the end."""
+    cells: tuple[str, ...] = _PARITY
+    if row:
+        cells = (
+            network_title(row.network),
+            row.backend,
+            "same bits" if row.weights else "DIFFER",
+            *(f"{one:.1e}" for one in (row.logits, row.loss, row.evaluation)),
+            "agrees" if row.agrees else "DISAGREES",
+        )
+    return "  ".join(map(str.ljust, cells, _PARITY_WIDTHS)).rstrip()
 
 
 def _short(contender: str) -> str:
@@ -360,14 +353,6 @@ def _table(columns: Sequence[str], right: Sequence[int]) -> Table:
             no_wrap=True,
         )
     return table
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.2%}"
-
-
-def _count(number: int | None) -> str:
-    return "" if number is None else f"{number:,}"
 
 
 _CLASSES_SHOWN = 20

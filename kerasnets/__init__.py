@@ -17,9 +17,16 @@ otherwise, or Keras is imported already: then it is Keras's.
 import os
 import sys
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kerasnets.version import __version__
+
+if TYPE_CHECKING:
+    from kerasnets.evaluation.evaluate import evaluate
+    from kerasnets.networks import build_model
+    from kerasnets.recipe import Recipe
+    from kerasnets.runs import load as load_run
+    from kerasnets.training.fit import fit
 
 # Keras reads this once, when it is first imported, and so do the processes that are
 # started from here.
@@ -43,7 +50,7 @@ _PUBLIC = {
 # A backend that cannot be used is said before the import of Keras fails.
 _WITH_KERAS = ("build_model", "evaluate", "fit")
 
-__all__ = ["__version__", *sorted(_PUBLIC)]
+__all__ = ["Recipe", "__version__", "build_model", "evaluate", "fit", "load_run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -52,7 +59,11 @@ def __getattr__(name: str) -> Any:
     if name in _WITH_KERAS:
         import_module("kerasnets.compute.runtime").backend()
     module, attribute = _PUBLIC[name]
-    return getattr(import_module(module), attribute)
+    try:
+        return getattr(import_module(module), attribute)
+    except Exception as error:
+        import_module("kerasnets.errors").raise_unless_data(error)
+        raise
 
 
 def __dir__() -> list[str]:

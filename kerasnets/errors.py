@@ -10,6 +10,7 @@ import difflib
 import re
 import shlex
 import signal
+import sys
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from pathlib import PurePath
@@ -90,23 +91,54 @@ _PIP_NAMES = {
 
 def import_failure(error: BaseException) -> str | None:
     """One line for an error that the installation is the reason of: an import that
-    fails, or a module without what another one looks for in it. None for others."""
+    fails, in whatever way, or a module without what another one looks for in it. None
+    for others."""
+    module = None
     if isinstance(error, ImportError):
         if error.name is None and isinstance(error.__cause__, ImportError):
             return import_failure(error.__cause__)
         module = error.name
     elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
         module = error.obj.__name__
-    else:
-        return None
+    named, module = module, module or _being_imported(error)
     package = (module or "").partition(".")[0]
+    if package in _NOT_INSTALLED or not (package or isinstance(error, ImportError)):
+        return None
     if not package:
         return f"an import fails: {shown(first_line(error))}."
-    if isinstance(error, ModuleNotFoundError):
+    if named and isinstance(error, ModuleNotFoundError):
         advice = f"install {shown(_PIP_NAMES.get(package, package))}"
-    else:
+    elif isinstance(error, ImportError | AttributeError | SyntaxError):
         advice = "its installation is broken, or does not fit the other packages"
+    else:
+        advice = "its installation or its settings are broken"
     return f"cannot import {shown(package)}: {shown(first_line(error))}; {advice}."
+
+
+# An error in these is one of the program itself.
+_NOT_INSTALLED = ("kerasnets", "cli", "__main__")
+
+
+def _being_imported(error: BaseException) -> str | None:
+    """The module in whose import an error was raised: the innermost, as those around
+    it only import it. None where it was no import."""
+    importing = [name for name, function in frames(error) if function == "<module>"]
+    if importing and isinstance(error, SyntaxError) and error.filename:
+        # It is not run, and so has no frame.
+        file = PurePath(error.filename)
+        inside = [file.relative_to(at) for at in sys.path if file.is_relative_to(at)]
+        if inside:
+            return PurePath(min(inside, key=lambda path: len(path.parts)).parts[0]).stem
+    return importing[-1] if importing else None
+
+
+def frames(error: BaseException) -> Iterator[tuple[str, str]]:
+    """Module and function of every call that the error came through, from the
+    outermost."""
+    step = error.__traceback__
+    while step:
+        frame, step = step.tb_frame, step.tb_next
+        yield str(frame.f_globals.get("__name__")), frame.f_code.co_name
 
 
 def raise_unless_data(error: BaseException) -> None:
@@ -156,14 +188,8 @@ def nearest(name: str, allowed: Iterable[str]) -> str | None:
 
 _ON_COMMAND_LINE = ContextVar("on_command_line", default=False)
 
-# Parameters of Python whose options have other names.
-_OPTIONS = {
-    "batch_norm": "bn",
-    "folder": "out",
-    "learning_rate": "lr",
-    "path": "out",
-    "profiled": "profile",
-}
+# Parameters of Python whose options have other names; a recipe adds its fields.
+OPTION_NAMES = {"folder": "out", "path": "out", "profiled": "profile"}
 
 
 @contextlib.contextmanager
@@ -196,7 +222,7 @@ def option(name: str, value: object = None) -> str:
     """
     if not _ON_COMMAND_LINE.get():
         return name if value is None else f"{name}={value!r}"
-    flag = f"--{_OPTIONS.get(name, name).replace('_', '-')}"
+    flag = f"--{OPTION_NAMES.get(name, name).replace('_', '-')}"
     return flag if value is None or value is True else f"{flag} {value}"
 
 

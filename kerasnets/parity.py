@@ -126,12 +126,14 @@ def parity(
     networks: Sequence[str] = PAPER_NETWORKS,
     *,
     say: Callable[[str], None] = lambda line: None,
+    tell: Callable[[Row], None] = lambda row: None,
 ) -> Parity:
     """Run networks under every backend that is installed, one after the other.
 
     Args:
         networks: names of `kerasnets.catalog.networks.NETWORKS`.
         say: takes a line when a backend begins with a network.
+        tell: takes each row as soon as it is known.
 
     Raises:
         BackendError: a network is unknown, fewer than two backends are installed, or
@@ -142,11 +144,15 @@ def parity(
     for network in networks:
         if network not in NETWORKS:
             raise BackendError(unknown("network", network, NETWORKS))
-    return compare([recipe_of(name) for name in dict.fromkeys(networks)], say=say)
+    recipes = [recipe_of(name) for name in dict.fromkeys(networks)]
+    return compare(recipes, say=say, tell=tell)
 
 
 def compare(
-    recipes: Sequence[Recipe], *, say: Callable[[str], None] = lambda line: None
+    recipes: Sequence[Recipe],
+    *,
+    say: Callable[[str], None] = lambda line: None,
+    tell: Callable[[Row], None] = lambda row: None,
 ) -> Parity:
     """The same for recipes, one of each network, as `recipe_of` makes them.
 
@@ -159,22 +165,25 @@ def compare(
             f"parity compares backends; {' and '.join(absent)} are not installed: 'pip "
             "install kerasnets[jax]' adds one."
         )
-    versions, found = {}, {}
-    with tempfile.TemporaryDirectory(prefix="kerasnets-parity-") as folder:
-        for backend in present:
-            with _worker(backend) as worker:
-                versions[backend] = _version_of(backend, worker)
-                worker.begin(_compute, tuple(recipes), Path(folder))
-                for recipe in recipes:
-                    say(f"{backend}: {recipe.network}")
-                    found[recipe.network, backend] = worker.next()
-    reference, *others = present
-    rows = tuple(
-        _row(network, other, found[network, reference], found[network, other])
-        for network in (recipe.network for recipe in recipes)
-        for other in others
-    )
-    return Parity(reference, versions, absent, rows)
+    with contextlib.ExitStack() as stack:
+        folder = tempfile.TemporaryDirectory(prefix="kerasnets-parity-")
+        trained = Path(stack.enter_context(folder))
+        workers = {name: stack.enter_context(_worker(name)) for name in present}
+        versions = {name: _version_of(name, workers[name]) for name in present}
+        for worker in workers.values():
+            worker.begin(_compute, tuple(recipes), trained)
+        rows = []
+        for network in (recipe.network for recipe in recipes):
+            first = None
+            for name, worker in workers.items():
+                say(f"{name}: {network}")
+                found = worker.next()
+                if first is None:
+                    first = found
+                    continue
+                rows.append(_row(network, name, first, found))
+                tell(rows[-1])
+    return Parity(present[0], versions, absent, tuple(rows))
 
 
 def recipe_of(network: str) -> Recipe:
@@ -273,8 +282,7 @@ def _found(recipe: Recipe, trained: Path) -> Found:
     from kerasnets.engines import choice
     from kerasnets.evaluation.metrics import measure, predict_logits
     from kerasnets.training import fixed_batch_size
-    from kerasnets.training.compile import compile_model
-    from kerasnets.training.fit import network
+    from kerasnets.training.compile import ready_to_train
 
     with runtime.session("cpu", recipe.precision) as session:
         dataset = _noise(recipe)
@@ -282,13 +290,15 @@ def _found(recipe: Recipe, trained: Path) -> Found:
         whole = fixed_batch_size.are_needed(session)
         train = training_batches(recipe, dataset, parts.train, fill=whole)
         test = evaluation_batches(recipe, dataset, parts.test)
-        model = network(recipe, dataset)
+        model = ready_to_train(
+            recipe,
+            dataset.train.images.shape[1:],
+            _CLASSES,
+            len(train),
+            session=session,
+            engine=choice.check("auto"),
+        )
         weights = _digest(model)
-        compile_model(model, recipe, num_classes=_CLASSES, steps_per_epoch=len(train))
-        model.optimizer.build(model.trainable_variables)
-        choice.use(model, choice.check("auto"))
-        if whole:
-            fixed_batch_size.install(model)
         logits = predict_logits(model, test)
         losses = []
         for step in range(STEPS):

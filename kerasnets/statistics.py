@@ -1,21 +1,43 @@
 """Whether accuracies differ: intervals, and tests on the same images."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest, norm, t
 
 CONFIDENCE = 0.95
+INTERVAL = f"{100 * CONFIDENCE:g} % interval"
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A `CONFIDENCE` interval; shares in [0, 1], differences in [-1, 1]."""
+    """A `CONFIDENCE` interval; shares in [0, 1], differences in [-1, 1].
+
+    `kind` is "Wilson" (sampling of the test images), "t" (over seeds) or "".
+    """
 
     low: float
     high: float
+    kind: ClassVar[str] = ""
+
+    def overlaps(self, other: "Interval") -> bool:
+        return self.low <= other.high and other.low <= self.high
+
+    def percent(self) -> str:
+        """ "98.86 to 99.24"."""
+        return f"{100 * self.low:.2f} to {100 * self.high:.2f}"
+
+
+class WilsonInterval(Interval):
+    kind = "Wilson"
+
+
+class SeedInterval(Interval):
+    kind = "t"
 
 
 @dataclass(frozen=True)
@@ -37,7 +59,7 @@ class McNemar:
     p: float
 
 
-def wilson_interval(correct: int, images: int) -> Interval:
+def wilson_interval(correct: int, images: int) -> WilsonInterval:
     """The interval of a share (Wilson 1927), without continuity correction.
 
     Unlike the usual normal interval it stays inside [0, 1], and says something where
@@ -48,7 +70,26 @@ def wilson_interval(correct: int, images: int) -> Interval:
         images: at least 1.
     """
     found = binomtest(correct, images).proportion_ci(CONFIDENCE, method="wilson")
-    return Interval(float(found.low), float(found.high))
+    return WilsonInterval(float(found.low), float(found.high))
+
+
+def over_seeds(shares: Sequence[float]) -> SeedInterval:
+    """The t-interval of the mean of two shares or more, cut off at 0 and 1.
+
+    It tells how the mean varies with the seed, not with the choice of test images.
+    """
+    n = len(shares)
+    mean = math.fsum(shares) / n
+    variance = math.fsum((share - mean) ** 2 for share in shares) / (n - 1)
+    half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * math.sqrt(variance / n)
+    return SeedInterval(max(0.0, mean - half), min(1.0, mean + half))
+
+
+def accuracy_interval(shares: Sequence[float], images: int) -> Interval:
+    """Wilson for one run's accuracy on `images` test images, t for those of several."""
+    if len(shares) == 1:
+        return wilson_interval(round(shares[0] * images), images)
+    return over_seeds(shares)
 
 
 def mcnemar(first_correct: np.ndarray, second_correct: np.ndarray) -> McNemar:

@@ -1,12 +1,25 @@
-"""Text for readers: tables, the same in Markdown and on the screen, and numbers."""
+"""Text for readers: tables, pages and numbers.
 
+Here they become Markdown; kerasnets.cli.tables prints them on a terminal, and the
+report's templates set them as HTML.
+"""
+
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 
+class Code(str):
+    """A command or a name, set in a fixed-width font."""
+
+
+Text = str | tuple[str, ...]
+"""Plain text, or pieces of it of which some are `Code`. No sign in it is markup."""
+
+
 @dataclass(frozen=True)
-class TextTable:
+class Table:
     """Cells as they are read.
 
     Attributes:
@@ -20,6 +33,13 @@ class TextTable:
     rows: tuple[tuple[str, ...], ...]
     words: tuple[str, ...] = ()
 
+    @classmethod
+    def of(
+        cls, columns: Mapping[str, Sequence[str]], words: tuple[str, ...] = ()
+    ) -> "Table":
+        """From each column's cells."""
+        return cls(tuple(columns), tuple(zip(*columns.values(), strict=True)), words)
+
     def is_number(self, column: int) -> bool:
         return column > 0 and self.columns[column] not in self.words
 
@@ -28,32 +48,113 @@ class TextTable:
             "---:" if self.is_number(index) else "---"
             for index in range(len(self.columns))
         ]
-        lines = (self.columns, rules, *self.rows)
-        return "\n".join(_markdown_line(line) for line in lines)
+        texts = [map(markdown_text, line) for line in (self.columns, *self.rows)]
+        lines = [texts[0], rules, *texts[1:]]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _markdown_line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(markdown_text(cell) for cell in cells)} |"
+@dataclass(frozen=True)
+class Heading:
+    """A heading inside a page: level 2 or deeper."""
+
+    text: str
+    level: int = 2
+
+    def markdown(self) -> str:
+        return f"{'#' * self.level} {markdown_text(self.text)}"
 
 
-def markdown_text(text: str) -> str:
-    """Text as Markdown shows it: on one line, nothing in it taken for a sign."""
-    escaped = "".join(f"\\{c}" if c in "\\|`*_[]<>#" else c for c in text)
-    return " ".join(escaped.split())
+@dataclass(frozen=True)
+class Paragraph:
+    """A paragraph. In a page's parts plain text is one, too."""
+
+    text: Text
+
+    def markdown(self) -> str:
+        return markdown_text(self.text, prose=True)
 
 
-def markdown_page(parts: Sequence[str]) -> str:
-    """The parts with blank lines between them, but none within a list."""
-    text = ""
-    for before, part in zip(["", *parts], parts, strict=False):
-        in_list = before.startswith("- ") and part.startswith("- ")
-        text += f"{part}\n" if in_list or not before else f"\n{part}\n"
-    return text
+@dataclass(frozen=True)
+class Bullets:
+    """A list of lines; `lead` stands before each on a terminal."""
+
+    lines: Sequence[Text]
+    lead: str = ""
+
+    def markdown(self) -> str:
+        return "\n".join(f"- {markdown_text(line)}" for line in self.lines)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An image beside the page: the name of its file, and what it shows."""
+
+    name: str
+    caption: str
+
+    def markdown(self) -> str:
+        return f"![{markdown_text(self.caption)}]({self.name})"
+
+
+Part = str | Paragraph | Heading | Bullets | Table | Figure
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page, of which Markdown and what a terminal shows are renderings.
+
+    Attributes:
+        title: its first heading.
+        parts: what follows, in order; empty lists are left out.
+        brief: what of it a terminal shows.
+    """
+
+    title: str
+    parts: tuple[Part, ...]
+    brief: tuple[str | Bullets | Table, ...] = ()
+
+    def _parts(self) -> Iterable[Heading | Paragraph | Bullets | Table | Figure]:
+        for part in (Heading(self.title, level=1), *self.parts):
+            yield Paragraph(part) if isinstance(part, str) else part
+
+    def markdown(self) -> str:
+        texts = (part.markdown() for part in self._parts())
+        return "\n\n".join(text for text in texts if text) + "\n"
+
+
+def plain(text: Text) -> str:
+    return text if isinstance(text, str) else "".join(text)
+
+
+def markdown_text(text: Text, *, prose: bool = False) -> str:
+    """Text as Markdown shows it: on one line, nothing in it taken for a sign.
+
+    Args:
+        prose: leave underscores inside a word, which are no signs, as they are.
+    """
+    return " ".join(_escaped(text, _PROSE_SIGNS if prose else _SIGNS).split())
+
+
+_SIGNS = re.compile(r"[\\|`*_\[\]<>#]")
+_PROSE_SIGNS = re.compile(r"[\\|`*\[\]<>#]|(?<![^\W_])_|_(?![^\W_])")
+
+
+def _escaped(text: Text, signs: re.Pattern[str]) -> str:
+    if isinstance(text, tuple):
+        return "".join(_escaped(piece, signs) for piece in text)
+    if isinstance(text, Code):
+        return f"`` {text} ``" if "`" in text else f"`{text}`"
+    return signs.sub(r"\\\g<0>", text)
+
+
+def number(value: float | None, form: str) -> str:
+    """A number in a form of Python's `format`, such as ",.1f"; "" for None."""
+    return "" if value is None else format(value, form)
 
 
 def percent(share: float | None) -> str:
     """0.9292 -> "92.92%"."""
-    return "" if share is None else f"{share:.2%}"
+    return number(share, ".2%")
 
 
 def points(difference: float) -> str:

@@ -3,6 +3,7 @@
 import gc
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -29,3 +30,11 @@ def pytest_collection_finish():
     # Each fit collects garbage, which takes long with all that the tests import.
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A trained run, as `tests/trained_run.py` makes it."""
+    from trained_run import make_run
+
+    return make_run(tmp_path / "run")

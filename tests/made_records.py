@@ -5,6 +5,7 @@ import zipfile
 from kerasnets import runs
 from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
+from kerasnets.runs.records import EPOCH_TIMES
 
 ENVIRONMENT = {
     "started": "2026-01-01T00:00:00+00:00",
@@ -36,10 +37,9 @@ def make_records(folder, *, done: int = 2, epochs: int = 2, trained=True) -> Run
     history, times = [], []
     for epoch in range(1, done + 1):
         history.append([epoch, 1 / epoch, 0.5, 1.5 / epoch, 0.9 - epoch / 100])
-        times.append([epoch, 10.25, 1.5])
+        times.append([epoch, 10.25, 1.5, 5.85, 40.0, 0.25, ""])
     runs.write_csv(run.path / "history.csv", runs.HISTORY_COLUMNS, history)
-    columns = ["epoch", "train_s", "validation_s"]
-    runs.write_csv(run.path / "epoch_times.csv", columns, times)
+    runs.write_csv(run.path / EPOCH_TIMES.file, EPOCH_TIMES.columns, times)
     if trained:
         with (
             runs.atomic_path(run.model_file) as path,

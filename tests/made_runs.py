@@ -90,7 +90,15 @@ def evaluate(run: Run, wrong: Iterable[int], metrics: dict) -> None:
     prediction[wrong] = (prediction[wrong] + 1) % 10
     write_predictions(run, truth, prediction)
     accuracy = float((prediction == truth).mean())
-    values = {"images": 360, "loss": 0.5, "accuracy": accuracy, "data_changed": False}
+    values = {
+        "network": run.recipe.network,
+        "dataset": run.recipe.dataset,
+        "split": "test",
+        "images": 360,
+        "loss": 0.5,
+        "accuracy": accuracy,
+        "data_changed": False,
+    }
     runs.write_json(run.path / "metrics.json", {**values, **metrics})
 
 

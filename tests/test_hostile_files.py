@@ -12,9 +12,9 @@ from made_records import METRICS, add_metrics, make_records
 
 from kerasnets import runs
 from kerasnets.errors import KerasnetsError, RecipeError, RunError
-from kerasnets.evaluation.results import read_confusion, read_metrics, read_predictions
 from kerasnets.recipe import Recipe
 from kerasnets.runs import records
+from kerasnets.runs.results import read_confusion, read_metrics, read_predictions
 from kerasnets.runs.status import states
 from kerasnets.storage import digests
 from kerasnets.storage.files import read_text

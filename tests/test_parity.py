@@ -62,9 +62,13 @@ def test_logits_are_compared_as_shares_of_the_largest():
 def test_the_command_says_whether_they_agree(row, capsys, monkeypatch):
     asked = []
     found = Parity("torch", {"torch": "2.9", "jax": "0.5"}, ("tensorflow",), (row,))
-    monkeypatch.setattr(
-        parity, "compare", lambda recipes, say: asked.append(recipes) or found
-    )
+
+    def compare(recipes, say, tell):
+        asked.append(recipes)
+        tell(row)
+        return found
+
+    monkeypatch.setattr(parity, "compare", compare)
     assert _run(["parity", "resnet18"]) == (0 if row.agrees else 1)
     out, _ = capsys.readouterr()
     assert "ResNet-18" in out and "torch 2.9 and jax 0.5" in out

@@ -7,7 +7,7 @@ import pytest
 from made_records import add_metrics, make_records
 
 import kerasnets
-from kerasnets import runs
+from kerasnets import datasets, figures, runs
 from kerasnets.cli.main import _run
 from kerasnets.errors import KerasnetsError, RecipeError, RunError, command_line, option
 from kerasnets.recipe import Recipe
@@ -42,6 +42,45 @@ def test_a_name_that_is_not_there_tells_the_nearest(here):
         kerasnets.load_run("r81")
     with pytest.raises(RunError, match="no run folder r81"):
         kerasnets.evaluate("r81")
+
+
+@pytest.mark.parametrize("other", [None, 3, b"r80", ["r80"], object], ids=repr)
+def test_another_type_than_text_or_a_path_is_one_line(here, other):
+    calls = [
+        lambda: kerasnets.load_run(other),
+        lambda: kerasnets.evaluate(other),
+        lambda: figures.draw_training(other),
+        lambda: figures.draw_evaluation(other),
+        lambda: figures.draw_curves(other),
+        lambda: figures.draw_examples(other),
+        lambda: figures.draw_validation_confusion(other, ["a"]),
+        lambda: kerasnets.fit(RECIPE, "new", device=other),
+        lambda: runs.load("r80").results_folder(other),
+    ]
+    if other is not None:
+        calls += [
+            lambda: kerasnets.fit(RECIPE, other),
+            lambda: kerasnets.fit(RECIPE, "new", data_dir=other),
+            lambda: datasets.load("mnist", data_dir=other),
+        ]
+    if not isinstance(other, int):
+        calls += [
+            lambda: kerasnets.fit(RECIPE, "new", verbosity=other),
+            lambda: kerasnets.fit(RECIPE, "new", confusion_every=other),
+        ]
+    for call in calls:
+        with pytest.raises(KerasnetsError) as caught:
+            call()
+        assert len(str(caught.value).splitlines()) == 1
+    assert not (here / "new").exists()
+
+
+def test_figures_take_a_run_by_its_name(here):
+    assert figures.draw_curves("r80") == runs.DEFAULT_ROOT / "r80" / "curves.png"
+    with pytest.raises(RunError, match="no run folder r81"):
+        figures.draw_training("r81")
+    with pytest.raises(RunError, match=r"unknown split 'tests'\. Did you mean 'te"):
+        figures.draw_evaluation("r80", "tests")
 
 
 def test_paths_may_be_text(here):

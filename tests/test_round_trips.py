@@ -17,15 +17,15 @@ from kerasnets.datasets.dataset import Dataset, Split, fingerprint
 from kerasnets.errors import RunError
 from kerasnets.evaluation.evaluate import _numbers
 from kerasnets.evaluation.metrics import measure
-from kerasnets.evaluation.results import (
+from kerasnets.evaluation.results import write_results
+from kerasnets.recipe import Recipe
+from kerasnets.runs import records
+from kerasnets.runs.results import (
     Predictions,
     read_confusion,
     read_metrics,
     read_predictions,
-    write_results,
 )
-from kerasnets.recipe import Recipe
-from kerasnets.runs import records
 from kerasnets.runs.status import state
 from kerasnets.storage import digests, lock
 from kerasnets.storage.files import read_csv, write_csv

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from kerasnets.console import line
 from kerasnets.errors import shown
 
 
@@ -35,30 +34,20 @@ def compare(names: tuple[str, ...], out: Path | None, as_json: bool) -> None:
       kerasnets compare 'artifacts/runs/cifar10-*' --json
     """
     from kerasnets.comparison.compare import compare as compare_runs
-    from kerasnets.comparison.compare_files import DEFAULT_ROOT, write_comparison
+    from kerasnets.comparison.files import COMPARISONS, write_comparison
     from kerasnets.runs.find import find_runs
     from kerasnets.storage.folders import folder_name
 
     comparison = compare_runs(find_runs(names))
     name = folder_name([row.label for row in comparison.rows], "-vs-")
-    folder = out or DEFAULT_ROOT / name
+    folder = out or COMPARISONS / name
     write_comparison(comparison, folder)
     if as_json:
         click.echo(json.dumps(comparison.to_json(), indent=2))
         return
 
-    from kerasnets.cli.tables import print_tables
-    from kerasnets.comparison.compare_page import (
-        accuracy_table,
-        cost_table,
-        front_lines,
-        pairs_table,
-    )
+    from kerasnets.cli.tables import print_page
+    from kerasnets.comparison.pages import comparison_page
 
-    tables = accuracy_table(comparison), cost_table(comparison), pairs_table(comparison)
-    print_tables(*(table for table in tables if table.rows))
-    for note in comparison.notes:
-        click.echo(f"note: {line(note)}")
-    for front in front_lines(comparison):
-        click.echo(f"best accuracy for its {line(front)}")
+    print_page(comparison_page(comparison))
     click.echo(f"tables and figures are in {shown(folder)}")

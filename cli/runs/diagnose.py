@@ -96,6 +96,7 @@ def diagnose(
             "another."
         )
 
+    from kerasnets.compute.execution import Execution
     from kerasnets.diagnosis import diagnose as study
 
     folder = out or study.DEFAULT_ROOT / recipe.name
@@ -107,9 +108,7 @@ def diagnose(
             ablate=ablate,
             learning_rates=learning_rates,
             overwrite=overwrite,
-            device=device,
-            engine=engine,
-            data_dir=data_dir,
+            execution=Execution(device, engine, data_dir),
             say=lambda line: click.echo(line, err=True),
         )
     except KeyboardInterrupt:
@@ -121,9 +120,8 @@ def diagnose(
         click.echo(json.dumps(diagnosis.to_json(), indent=2))
         return
 
-    from kerasnets.cli.tables import trials_table
-    from kerasnets.console import console
+    from kerasnets.cli.tables import print_page
+    from kerasnets.diagnosis.summary import page
 
-    console().print(trials_table(diagnosis.ablation))
-    click.echo(diagnosis.verdict)
+    print_page(page(diagnosis))
     click.echo(f"results and figures are in {shown(folder)}")

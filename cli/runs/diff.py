@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from kerasnets.cli.options import data_dir_option
-from kerasnets.console import line
 from kerasnets.errors import shown
 
 
@@ -37,7 +36,7 @@ def diff(
       kerasnets diff mnist-vgg19 mnist-vgg19-bn-glorot
     """
     from kerasnets.comparison.diff import diff as find_difference
-    from kerasnets.comparison.diff_files import DEFAULT_ROOT, write_difference
+    from kerasnets.comparison.files import DIFFERENCES, write_difference
     from kerasnets.errors import RunError
     from kerasnets.runs.find import find_runs
     from kerasnets.storage.folders import folder_name
@@ -50,30 +49,14 @@ def diff(
         pair += found
     difference = find_difference(*pair)
     name = folder_name([difference.first, difference.second], "-vs-")
-    folder = out or DEFAULT_ROOT / name
+    folder = out or DIFFERENCES / name
     difference = write_difference(difference, folder, data_dir)
     if as_json:
         click.echo(json.dumps(difference.to_json(), indent=2))
         return
 
-    from kerasnets.cli.tables import print_tables
-    from kerasnets.comparison.diff_page import (
-        changes_table,
-        data_line,
-        outcomes_table,
-        reached_table,
-        verdict_line,
-    )
+    from kerasnets.cli.tables import print_page
+    from kerasnets.comparison.pages import difference_page
 
-    changes = (*difference.recipe, *difference.environment)
-    if changes:
-        print_tables(changes_table(difference, changes))
-    click.echo(f"{line(data_line(difference))}\n")
-    if difference.reached:
-        print_tables(reached_table(difference))
-    if difference.outcomes:
-        print_tables(outcomes_table(difference, difference.outcomes))
-        click.echo(line(verdict_line(difference, difference.outcomes)))
-    for note in difference.notes:
-        click.echo(f"note: {line(note)}")
+    print_page(difference_page(difference))
     click.echo(f"tables and figures are in {shown(folder)}")

@@ -68,6 +68,7 @@ def evaluate(
     chosen = runs.newest() if run is None else runs.load(run)
 
     say_data_dir(chosen.recipe.dataset, data_dir)
+    from kerasnets.compute.execution import Execution
     from kerasnets.evaluation.evaluate import evaluate as measure
     from kerasnets.figures import draw_evaluation
 
@@ -76,9 +77,7 @@ def evaluate(
         split=split,
         first_batch=first_batch,
         batch_size=batch_size,
-        device=device,
-        engine=engine,
-        data_dir=data_dir,
+        execution=Execution(device, engine, data_dir),
     )
     draw_evaluation(chosen, split, data_dir=data_dir)
     if as_json:

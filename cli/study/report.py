@@ -51,31 +51,26 @@ def report(
                     "--diagnose."
                 )
     from kerasnets.report.page import check_place, page, write_page
-    from kerasnets.report.sections.failure import (
-        named_collapsed,
-        read_diagnoses,
-        to_diagnose,
-    )
+    from kerasnets.report.sections.failure import named_collapsed, to_diagnose
     from kerasnets.report.sources import read_sources
 
     path = out or folder / "report.html"
-    sources = read_sources(folder)
+    sources = read_sources(folder, data_dir)
     check_place(path)
     if diagnose:
+        from kerasnets.compute.execution import Execution
         from kerasnets.report.missing_diagnoses import diagnose_collapsed
 
         try:
             diagnose_collapsed(
                 sources,
-                device=device,
-                engine=engine,
-                data_dir=data_dir,
+                execution=Execution(device, engine, data_dir),
                 say=lambda line: click.echo(line, err=True),
             )
         except KeyboardInterrupt:
             click.echo("kerasnets: interrupted; no report is written.", err=True)
             raise click.exceptions.Exit(130) from None
-    write_page(page(sources, read_diagnoses(folder), data_dir), path)
+    write_page(page(sources), path)
     if not diagnose and (collapsed := to_diagnose(sources)):
         click.echo(
             f"{shown(named_collapsed(collapsed))}; --diagnose trains to see why."

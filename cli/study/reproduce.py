@@ -7,15 +7,15 @@ import click
 
 from kerasnets.cli.options import (
     Name,
-    Validation,
     data_dir_option,
     device_option,
     engine_option,
+    recipe_options,
 )
 from kerasnets.console import line
 from kerasnets.errors import shown
-from kerasnets.paper.scales import SCALES
-from kerasnets.recipe import PAPER, SCHEDULES
+from kerasnets.paper.rows import PAPER
+from kerasnets.paper.scales import ASSUMPTIONS, SCALES
 from kerasnets.runs import KEEP, NONE
 
 if TYPE_CHECKING:
@@ -41,22 +41,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="The study's folder.  [default: artifacts/study/SCALE]",
 )
-@click.option(
-    "--momentum",
-    type=float,
-    help="The paper does not say; so for the next three.  [default: 0.9]",
-)
-@click.option("--weight-decay", type=float, help="Decoupled.  [default: 0]")
-@click.option(
-    "--schedule", type=Name("schedule", SCHEDULES), help="[default: constant]"
-)
-@click.option(
-    "--validation",
-    type=Validation(),
-    metavar="FRACTION|test",
-    help="Fraction of the training images held out, or 'test' to train on all and "
-    "record the test accuracy after every epoch.  [default: 0.1]",
-)
+@recipe_options(*ASSUMPTIONS)
 @click.option(
     "--reconcile",
     "reconciled_row",
@@ -118,6 +103,8 @@ def reproduce(
     command is repeated. Processes and machines that share the folder share the rows.
     Exit status 1 says that a row failed.
 
+    Options of the recipe (--momentum, ...) are those that the paper leaves unsaid.
+
     \b
     Examples:
       kerasnets reproduce --scale smoke
@@ -142,9 +129,11 @@ def reproduce(
                 raise click.UsageError(
                     f"{option} has no effect with --dry-run, which trains nothing."
                 )
+    from kerasnets.compute.execution import Execution
     from kerasnets.paper.plan import chosen_rows, plan
     from kerasnets.paper.reconciliation.alternatives import reconciliation
 
+    execution = Execution(device, engine, data_dir)
     named = {name: value for name, value in assumptions.items() if value is not None}
     study = plan(out, scale=scale, seeds=seeds, assumptions=named)
     planned = reconciliation(study, reconciled_row) if reconciled_row else None
@@ -156,8 +145,7 @@ def reproduce(
         from kerasnets.paper.reproduction.estimate import estimate, estimate_runs
 
         measuring: dict[str, Any] = {
-            "device": device,
-            "engine": engine,
+            "execution": execution,
             "say": lambda line: click.echo(line, err=True),
         }
         if planned:
@@ -174,9 +162,7 @@ def reproduce(
         write_study_page(study, data_dir, lambda line: click.echo(line, err=True))
 
     settings: dict[str, Any] = {
-        "device": device,
-        "engine": engine,
-        "data_dir": data_dir,
+        "execution": execution,
         "jobs": jobs,
         "keep_checkpoints": keep_checkpoints,
         "wait": wait,
@@ -204,13 +190,13 @@ def reproduce(
 
 def _reconcile(planned: "Reconciliation", settings: dict[str, Any]) -> int:
     """The exit status."""
-    from kerasnets.cli.tables import print_tables
+    from kerasnets.cli.tables import print_table
     from kerasnets.paper.outcomes import FAILED
     from kerasnets.paper.reconciliation.reconcile import reconcile
     from kerasnets.paper.reconciliation.table import findings_table
 
     found = reconcile(planned, **settings)
-    print_tables(findings_table(found))
+    print_table(findings_table(found))
     click.echo(found.conclusion)
     click.echo(f"results are in {shown(planned.path / 'reconcile.md')}")
     runs = [one.name for _, one in planned.all_runs]

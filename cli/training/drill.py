@@ -45,6 +45,7 @@ def drill(
     """
     from rich.table import Table
 
+    from kerasnets.compute.execution import Execution
     from kerasnets.console import console
     from kerasnets.training.drill import default_recipe
     from kerasnets.training.drill import drill as kill_and_compare
@@ -55,8 +56,7 @@ def drill(
             out or Path(temporary),
             kills=kills,
             seed=seed,
-            device=device,
-            engine=engine,
+            execution=Execution(device, engine),
             say=lambda line: click.echo(line, err=True),
         )
     table = Table(box=None, header_style="bold")

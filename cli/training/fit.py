@@ -99,6 +99,7 @@ def fit(
     interval = Interval.parse(checkpoint_every)
     recipe = recipe_of(network, dataset, options, data_dir)
 
+    from kerasnets.compute.execution import Execution
     from kerasnets.training.fit import fit as train
 
     run = train(
@@ -106,10 +107,7 @@ def fit(
         out,
         resume=resume,
         overwrite=overwrite,
-        device=device,
-        engine=engine,
-        deterministic=deterministic,
-        data_dir=data_dir,
+        execution=Execution(device, engine, data_dir, deterministic),
         confusion_every=confusion_every,
         checkpoint_every=interval,
         keep_checkpoints=keep_checkpoints,

@@ -25,24 +25,32 @@ def parity(networks: tuple[str, ...], as_json: bool) -> int:
       kerasnets parity resnet34
     """
     from kerasnets import parity as backends
+    from kerasnets.cli.tables import parity_line
+
+    told: list[backends.Row] = []
+
+    def tell(row: backends.Row) -> None:
+        if not as_json:
+            if not told:
+                click.echo(parity_line())
+            click.echo(parity_line(row))
+        told.append(row)
 
     result = backends.parity(
         networks or backends.PAPER_NETWORKS,
         say=lambda line: click.echo(line, err=True),
+        tell=tell,
     )
     status = 0 if result.agrees else 1
     if as_json:
         click.echo(json.dumps(result.to_json(), indent=2))
         return status
 
-    from kerasnets.cli.tables import parity_table, print_tables
-
-    print_tables(parity_table(result))
     named = [f"{name} {version}" for name, version in result.versions.items()]
     click.echo(
         f"largest differences between {named[0]} and {', '.join(named[1:])}; those "
         f"that agree are at most {backends.LOGITS:.0e} (logits), {backends.LOSS:.0e} "
-        f"(loss) and {backends.EVALUATION:.0e} (evaluation)"
+        f"(loss of {backends.STEPS} steps) and {backends.EVALUATION:.0e} (evaluation)"
     )
     if result.not_installed:
         click.echo(f"not installed: {', '.join(result.not_installed)}")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn, Self
 
+from kerasnets.compute.child_processes import without_main
 from kerasnets.errors import ProcessEnded
 
 
@@ -32,7 +33,7 @@ class Worker:
         self._pipe, theirs = context.Pipe()
         # A daemon ends with its parent, whatever that meets before the `with` block.
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _ctrl_c_blocked():
+        with _ctrl_c_blocked(), without_main():
             self._process.start()
         theirs.close()  # so that the pipe ends with the process
 

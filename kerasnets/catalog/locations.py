@@ -37,7 +37,9 @@ def data_folder_if_any(data_dir: Path | str | None) -> Path | None:
         KerasnetsError: as `data_folder`.
     """
     named = data_dir or os.environ.get("TFDS_DATA_DIR")
-    return expanded(named) if named else in_home("tensorflow_datasets")
+    if named:
+        return expanded(named, "data_dir")
+    return in_home("tensorflow_datasets")
 
 
 def prepared_folder(name: str, data: Path | None) -> Path | None:

@@ -5,7 +5,7 @@ import re
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.networks import NETWORKS
 
-_FAMILIES = {"vgg": "VGG", "resnet": "ResNet", "densenet": "DenseNet"}
+FAMILIES = {"vgg": "VGG", "resnet": "ResNet", "densenet": "DenseNet"}
 
 
 def network_title(name: str, batch_norm: bool | None = None) -> str:
@@ -18,7 +18,7 @@ def network_title(name: str, batch_norm: bool | None = None) -> str:
     spec = NETWORKS.get(name)
     if spec is None:
         return name
-    title = f"{_FAMILIES[spec.family]}-{spec.depth}"
+    title = f"{FAMILIES[spec.family]}-{spec.depth}"
     if batch_norm is None or batch_norm == spec.batch_norm:
         return title
     return f"{title} BN" if batch_norm else f"{title} no BN"

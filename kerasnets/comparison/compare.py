@@ -13,91 +13,6 @@ from kerasnets.runs import Run
 from kerasnets.runs.find import labels
 from kerasnets.statistics import CONFIDENCE, McNemar, holm, mcnemar
 
-
-def comparison_notes(
-    rows: Sequence[Row],
-    results: Mapping[str, Evaluated],
-    *,
-    left_out: Sequence[str],
-    smoothed: Sequence[str],
-) -> list[str]:
-    """Notes on what is missing, and on what cannot be compared and why.
-
-    Args:
-        rows: the runs of the comparison.
-        results: of those that are evaluated, by label.
-        left_out: runs that have not finished an epoch.
-        smoothed: labels of the runs whose validation loss has label smoothing in it,
-            as that of runs had that were begun before it was told apart.
-    """
-    return [
-        *_on_what_is_missing(rows, left_out),
-        *_on_test_images(rows, results),
-        *_on_training(rows, smoothed),
-    ]
-
-
-def _on_what_is_missing(rows: Sequence[Row], left_out: Sequence[str]) -> Iterator[str]:
-    if left_out:
-        yield f"Left out, no finished epoch: {', '.join(left_out)}."
-    short = [
-        f"{row.label} ({row.epochs} of {row.planned_epochs} epochs)"
-        for row in rows
-        if row.epochs < row.planned_epochs and not row.stopped
-    ]
-    if short:
-        yield f"Training has not finished: {', '.join(short)}."
-    stopped = [
-        f"{row.label} (after {row.epochs} of {row.planned_epochs} epochs; "
-        f"{row.stopped})"
-        for row in rows
-        if row.stopped
-    ]
-    if stopped:
-        yield f"Stopped early: {'; '.join(stopped)}."
-    waiting = [row.label for row in rows if row.group is None]
-    if waiting:
-        yield (
-            f"Not evaluated on the test split yet: {', '.join(waiting)} ('kerasnets "
-            "evaluate RUN' does that)."
-        )
-    untimed = [row.label for row in rows if row.total_s is None]
-    if untimed:
-        yield f"No times of every epoch: {', '.join(untimed)}."
-
-
-def _on_test_images(
-    rows: Sequence[Row], results: Mapping[str, Evaluated]
-) -> Iterator[str]:
-    datasets = sorted({row.dataset for row in rows})
-    if len(datasets) > 1:
-        titles = ", ".join(map(dataset_title, datasets))
-        yield f"Accuracies are compared within a dataset only (here: {titles})."
-    for dataset in datasets:
-        evaluated = [
-            row for row in rows if row.dataset == dataset and row.group is not None
-        ]
-        for row in evaluated:
-            first = evaluated[0]
-            why = why_other_images(results[first.label], results[row.label])
-            if row.group != first.group and why:
-                yield (
-                    f"{row.label} is not compared with {first.label} image by image: "
-                    f"{why}."
-                )
-
-
-def _on_training(rows: Sequence[Row], smoothed: Sequence[str]) -> Iterator[str]:
-    if len({row.device for row in rows}) > 1:
-        devices = "; ".join(f"{row.label} {row.device}" for row in rows)
-        yield f"Times are of different devices: {devices}."
-    monitored = [row.label for row in rows if row.monitored == "test"]
-    if monitored:
-        yield f"Validation of {', '.join(monitored)} is on the test split."
-    if smoothed:
-        yield f"The validation loss of {', '.join(smoothed)} has label smoothing in it."
-
-
 COSTS = ("flops", "parameters", "total_s")
 
 
@@ -120,20 +35,17 @@ class Front:
 
 def fronts(rows: Sequence[Row]) -> tuple[Front, ...]:
     """The front of every cost and every set of comparable runs."""
-    found = []
+    sets: dict[tuple, dict[str, tuple[float, float]]] = {}
     for cost in COSTS:
-        sets: dict[tuple, list[Row]] = {}
         for row in rows:
             if row.group is not None and getattr(row, cost) is not None:
                 device = row.device if cost == "total_s" else None
-                sets.setdefault((row.group, device), []).append(row)
-        for alike in sets.values():
-            points = {
-                row.label: (getattr(row, cost), row.test_accuracy or 0.0)
-                for row in alike
-            }
-            found.append(Front(cost, tuple(points), pareto_front(points)))
-    return tuple(found)
+                points = sets.setdefault((cost, row.group, device), {})
+                points[row.label] = getattr(row, cost), row.test_accuracy or 0.0
+    return tuple(
+        Front(cost, tuple(points), pareto_front(points))
+        for (cost, *_), points in sets.items()
+    )
 
 
 def pareto_front(points: dict[str, tuple[float, float]]) -> tuple[str, ...]:
@@ -146,12 +58,8 @@ def pareto_front(points: dict[str, tuple[float, float]]) -> tuple[str, ...]:
             for other in points.values()
         )
 
-    return tuple(
-        sorted(
-            (name for name in points if not dominated(name)),
-            key=lambda name: points[name][0],
-        )
-    )
+    front = (name for name in points if not dominated(name))
+    return tuple(sorted(front, key=lambda name: points[name][0]))
 
 
 @dataclass(frozen=True)
@@ -218,37 +126,85 @@ def compare(chosen: Sequence[Run]) -> Comparison:
         make_row(run, label, results.get(label), groups.get(label))
         for label, run in named
     )
+    left_out = [str(run.path) for run in chosen if not run.history]
+    smoothed = [label for label, run in named if run.loss_is_smoothed]
     return Comparison(
         rows=rows,
         mcnemar=_pair_tests(results, groups),
         agreement=_agreement(rows, results),
         pareto=fronts(rows),
-        notes=tuple(
-            comparison_notes(
-                rows,
-                results,
-                left_out=[str(run.path) for run in chosen if not run.history],
-                smoothed=[label for label, run in named if run.loss_is_smoothed],
-            )
-        ),
+        notes=tuple(_notes(rows, results, left_out, smoothed)),
     )
 
 
-def _groups(results: dict[str, Evaluated]) -> dict[str, int]:
-    """The number of the group of each run; in a group all saw the same test images."""
-    groups: list[list[Evaluated]] = []
-    numbers = {}
-    for label, result in results.items():
-        fitting = (
-            number
-            for number, group in enumerate(groups)
-            if not any(why_other_images(result, other) for other in group)
+def _notes(
+    rows: Sequence[Row],
+    results: Mapping[str, Evaluated],
+    left_out: Sequence[str],
+    smoothed: Sequence[str],
+) -> Iterator[str]:
+    """What is missing, and what cannot be compared and why.
+
+    Args:
+        results: of the runs that are evaluated, by label.
+        left_out: runs that have not finished an epoch.
+        smoothed: labels of the runs whose validation loss has label smoothing in it.
+    """
+    if left_out:
+        yield f"Left out, no finished epoch: {', '.join(left_out)}."
+    if short := [
+        f"{row.label} ({row.epochs} of {row.planned_epochs} epochs)"
+        for row in rows
+        if row.epochs < row.planned_epochs and not row.stopped
+    ]:
+        yield f"Training has not finished: {', '.join(short)}."
+    if stopped := [
+        f"{row.label} (after {row.epochs} of {row.planned_epochs} epochs; "
+        f"{row.stopped})"
+        for row in rows
+        if row.stopped
+    ]:
+        yield f"Stopped early: {'; '.join(stopped)}."
+    if waiting := [row.label for row in rows if row.group is None]:
+        yield (
+            f"Not evaluated on the test split yet: {', '.join(waiting)} ('kerasnets "
+            "evaluate RUN' does that)."
         )
-        numbers[label] = next(fitting, len(groups))
-        if numbers[label] == len(groups):
-            groups.append([])
-        groups[numbers[label]].append(result)
-    return numbers
+    if untimed := [row.label for row in rows if row.total_s is None]:
+        yield f"No times of every epoch: {', '.join(untimed)}."
+    datasets = sorted({row.dataset for row in rows})
+    if len(datasets) > 1:
+        titles = ", ".join(map(dataset_title, datasets))
+        yield f"Accuracies are compared within a dataset only (here: {titles})."
+    for dataset in datasets:
+        alike = [r for r in rows if r.dataset == dataset and r.group is not None]
+        for row in alike:
+            why = why_other_images(results[alike[0].label], results[row.label])
+            if row.group != alike[0].group and why:
+                yield (
+                    f"{row.label} is not compared with {alike[0].label} image by "
+                    f"image: {why}."
+                )
+    if len({row.device for row in rows}) > 1:
+        devices = "; ".join(f"{row.label} {row.device}" for row in rows)
+        yield f"Times are of different devices: {devices}."
+    if monitored := [row.label for row in rows if row.monitored == "test"]:
+        yield f"Validation of {', '.join(monitored)} is on the test split."
+    if smoothed:
+        yield f"The validation loss of {', '.join(smoothed)} has label smoothing in it."
+
+
+def _groups(results: Mapping[str, Evaluated]) -> dict[str, int]:
+    """The number of the group of each run; in a group all saw the same test images."""
+    groups: list[list[str]] = []
+    for label, result in results.items():
+        for group in groups:
+            if not any(why_other_images(result, results[other]) for other in group):
+                group.append(label)
+                break
+        else:
+            groups.append([label])
+    return {label: number for number, group in enumerate(groups) for label in group}
 
 
 def _pair_tests(
@@ -273,7 +229,7 @@ def _agreement(
     def share(a: Row, b: Row) -> float | None:
         if a.group is None or a.group != b.group:
             return None
-        first, second = results[a.label].predictions, results[b.label].predictions
-        return float((first.prediction == second.prediction).mean())
+        first, second = (results[row.label].predictions.prediction for row in (a, b))
+        return float((first == second).mean())
 
     return tuple(tuple(share(a, b) for b in rows) for a in rows)

@@ -1,7 +1,8 @@
 """Two runs held against each other: settings, machine, data, predictions, speed."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -46,20 +47,14 @@ def reached(first: Run, second: Run) -> tuple[Reached, ...]:
         RunError: a run has no finished epoch, or damaged records.
     """
     curves = learning_curve(first), learning_curve(second)
-    found: list[Reached] = []
+    found: dict[tuple[int | None, ...], Reached] = {}
     for level in LEVELS:
         moments = [_moment(curve, level) for curve in curves]
         if moments == [(None, None)] * 2:
             break
-        (first_epoch, first_s), (second_epoch, second_s) = moments
-        entry = Reached(level, first_epoch, first_s, second_epoch, second_s)
-        if found and (found[-1].first_epoch, found[-1].second_epoch) == (
-            first_epoch,
-            second_epoch,
-        ):
-            found.pop()
-        found.append(entry)
-    return tuple(found)
+        epochs = tuple(epoch for epoch, _ in moments)
+        found[epochs] = Reached(level, *moments[0], *moments[1])
+    return tuple(found.values())
 
 
 def _moment(curve: LearningCurve, level: float) -> tuple[int | None, float | None]:
@@ -160,7 +155,7 @@ def diff(first: Run, second: Run) -> Difference:
         second=names[1],
         first_run=str(first.path),
         second_run=str(second.path),
-        recipe=_recipe_changes(first.recipe, second.recipe),
+        recipe=_changes(asdict(first.recipe), asdict(second.recipe)),
         environment=_changes(*map(_flat, environments)),
         same_data=prints[0] == prints[1] if all(prints) else None,
         outcomes=outcomes,
@@ -169,21 +164,10 @@ def diff(first: Run, second: Run) -> Difference:
     )
 
 
-def _recipe_changes(first: Recipe, second: Recipe) -> tuple[Change, ...]:
-    names = [field.name for field in fields(Recipe)]
-    return _changes(
-        {name: getattr(first, name) for name in names},
-        {name: getattr(second, name) for name in names},
-    )
-
-
 def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Change, ...]:
     names = dict.fromkeys([*first, *second])
-    return tuple(
-        Change(name, first.get(name), second.get(name))
-        for name in names
-        if first.get(name) != second.get(name)
-    )
+    changes = (Change(name, first.get(name), second.get(name)) for name in names)
+    return tuple(change for change in changes if change.first != change.second)
 
 
 def _flat(recorded: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,51 +184,38 @@ def _outcomes(
     first: Run, second: Run, recorded: Mapping[str, Any]
 ) -> tuple[Outcomes | None, str]:
     """How the predictions meet, or why that cannot be said."""
-    results = []
-    for run in (first, second):
-        result = read_evaluated(run)
-        if result is None:
-            return None, f"{run.path} is not evaluated on the test split"
-        results.append(result)
-    a, b = results
-    why = why_other_images(a, b)
-    if why:
+    a, b = read_evaluated(first), read_evaluated(second)
+    if a is None or b is None:
+        run = second if a else first
+        return None, f"{run.path} is not evaluated on the test split"
+    if why := why_other_images(a, b):
         return None, why
     class_names = tuple(recorded.get("class_names", ()))
-    highest = max(r.predictions.prediction.max() for r in results)
-    if not class_names or max(highest, a.predictions.label.max()) >= len(class_names):
+    used = a.predictions.label, a.predictions.prediction, b.predictions.prediction
+    if not class_names or max(values.max() for values in used) >= len(class_names):
         raise RunError(f"{first.path / 'environment.json'} lacks the class names.")
     wrong = ~a.correct & ~b.correct
     alike = a.predictions.prediction == b.predictions.prediction
     change = _confusion(b, len(class_names)) - _confusion(a, len(class_names))
-    return (
-        Outcomes(
-            both_right=int((a.correct & b.correct).sum()),
-            both_wrong_alike=int((wrong & alike).sum()),
-            both_wrong_apart=int((wrong & ~alike).sum()),
-            test=mcnemar(a.correct, b.correct),
-            confusion=tuple(map(tuple, change.tolist())),
-            class_names=class_names,
-        ),
-        "",
+    outcomes = Outcomes(
+        both_right=int((a.correct & b.correct).sum()),
+        both_wrong_alike=int((wrong & alike).sum()),
+        both_wrong_apart=int((wrong & ~alike).sum()),
+        test=mcnemar(a.correct, b.correct),
+        confusion=tuple(map(tuple, change.tolist())),
+        class_names=class_names,
     )
+    return outcomes, ""
 
 
 def _confusion(result: Evaluated, classes: int) -> np.ndarray:
-    return confusion_matrix(
-        result.predictions.label,
-        result.predictions.prediction,
-        labels=np.arange(classes),
-    )
+    found = result.predictions
+    return confusion_matrix(found.label, found.prediction, labels=np.arange(classes))
 
 
-def _notes(first: Recipe, second: Recipe, why: str) -> list[str]:
-    notes = []
+def _notes(first: Recipe, second: Recipe, why: str) -> Iterator[str]:
     if why:
-        notes.append(f"Predictions are not compared: {why}.")
-    if any(
-        getattr(first, name) != getattr(second, name)
-        for name in ("dataset", "validation", "limit", "seed")
-    ):
-        notes.append("The validation images of the two are not the same.")
-    return notes
+        yield f"Predictions are not compared: {why}."
+    of_validation = attrgetter("dataset", "validation", "limit", "seed")
+    if of_validation(first) != of_validation(second):
+        yield "The validation images of the two are not the same."

@@ -6,9 +6,14 @@ from typing import Any
 import numpy as np
 
 from kerasnets.errors import RunError
-from kerasnets.evaluation.results import Predictions, read_predictions
-from kerasnets.runs import Run, read_json
+from kerasnets.runs import Run
 from kerasnets.runs.records import environment
+from kerasnets.runs.results import (
+    METRICS_FILE,
+    Predictions,
+    read_metrics,
+    read_predictions,
+)
 
 
 @dataclass(frozen=True)
@@ -39,17 +44,16 @@ def read_evaluated(run: Run) -> Evaluated | None:
         RunError: a file is damaged, or the files are of two different evaluations.
     """
     folder = run.results_folder("test")
-    if not (folder / "metrics.json").exists():
+    if not (folder / METRICS_FILE).exists():
         return None
-    metrics = read_json(folder / "metrics.json")
+    metrics = read_metrics(folder)
+    if "data_changed" not in metrics:
+        raise RunError(f"{folder / METRICS_FILE} lacks data_changed.")
     predictions = read_predictions(folder / "predictions.csv")
     results = Evaluated(
         run, metrics, predictions, environment(run).get("dataset_fingerprint")
     )
     images = len(predictions.label)
-    missing = {"accuracy", "loss", "images", "data_changed"} - set(metrics)
-    if missing:
-        raise RunError(f"{folder / 'metrics.json'} lacks {', '.join(sorted(missing))}.")
     if (
         images != metrics["images"]
         or not images

@@ -1,11 +1,11 @@
 """How much energy a device says that it has used.
 
-A graphics card's counter is that of NVIDIA's driver, for the whole board; processors'
-are RAPL's package counters as Linux shows them, which only an administrator may read on
-most machines. Both count what other programs use too.
+A graphics card's counter is that of NVIDIA's driver, for the whole board, read with
+nvidia-ml-py (the extra "energy"); processors' are RAPL's package counters as Linux
+shows them, which only an administrator may read on most machines. Both count what other
+programs use too.
 """
 
-import ctypes
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -70,26 +70,24 @@ class Rapl:
 
 def _graphics_card(index: int) -> Counter | None:
     """By its number, which is the driver's only by way of the card's UUID."""
+    try:
+        import pynvml
+    except ImportError:  # it comes with the extra "energy"
+        return None
     import torch
 
-    try:
-        driver = ctypes.CDLL("libnvidia-ml.so.1")
-        uuid = f"GPU-{torch.cuda.get_device_properties(index).uuid}".encode()
-    except (OSError, AttributeError, AssertionError, RuntimeError):
-        return None
-    card, millijoules = ctypes.c_void_p(), ctypes.c_ulonglong()
-
     def joules() -> float:
-        if driver.nvmlDeviceGetTotalEnergyConsumption(card, ctypes.byref(millijoules)):
-            raise OSError("the driver no longer tells the card's energy")
-        return millijoules.value / 1000
+        try:
+            return pynvml.nvmlDeviceGetTotalEnergyConsumption(card) / 1000
+        except pynvml.NVMLError as error:
+            raise OSError("the driver no longer tells the card's energy") from error
 
     try:
-        if driver.nvmlInit_v2() or driver.nvmlDeviceGetHandleByUUID(
-            uuid, ctypes.byref(card)
-        ):
-            return None
+        uuid = torch.cuda.get_device_properties(index).uuid
+        pynvml.nvmlInit()
+        card = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
         joules()
-    except (OSError, AttributeError):  # an old card or driver
+    # No card, or one whose driver is missing or too old to tell.
+    except (OSError, AttributeError, AssertionError, RuntimeError, pynvml.NVMLError):
         return None
     return joules

@@ -253,6 +253,8 @@ def peak_memory_bytes(backend: str, device: str) -> int | None:
 
 
 def _choose_device(name: str, device: str) -> str:
+    if not isinstance(device, str):
+        raise BackendError(f"device must be text, not {shown(repr(device))}.")
     kind, colon, number = device.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (
         colon and not (kind == "cuda" and number.isdecimal())

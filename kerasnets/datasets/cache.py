@@ -20,6 +20,7 @@ import numpy as np
 
 from kerasnets.datasets.dataset import Dataset, Split, fingerprint
 from kerasnets.errors import DatasetError
+from kerasnets.storage.folders import why_not_writable
 
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 _LEFT_BEHIND_S = 24 * 3600
@@ -31,15 +32,21 @@ def cached(folders: list[Path], key: str, build: Callable[[], Dataset]) -> Datas
     `build` gives, after caching it in the first that can be written.
 
     Raises:
-        DatasetError: none of the folders can be written, or their disks are full.
+        DatasetError: none of the folders can be written, which is asked before
+            `build`, or their disks are full.
     """
+    dataset = None
     for folder in folders:
         dataset = read(folder / key)
         if dataset:
             return dataset
-    dataset = build()
     refusals = []
     for folder in folders:
+        obstacle = why_not_writable(folder)
+        if obstacle:
+            refusals.append(f"{folder} ({obstacle})")
+            continue
+        dataset = dataset or build()
         try:
             write(folder / key, dataset)
             return read(folder / key) or dataset
@@ -56,10 +63,8 @@ def cached(folders: list[Path], key: str, build: Callable[[], Dataset]) -> Datas
 def read(folder: Path) -> Dataset | None:
     """The dataset in `folder`, mapped into memory; None if absent, damaged or not
     readable."""
-    if not folder.exists():
-        return None
     try:
-        return _read(folder)
+        return _read(folder) if folder.exists() else None
     except _DAMAGE as error:
         _log.warning("the cache %s is damaged (%s) and is made anew", folder, error)
     except OSError as error:

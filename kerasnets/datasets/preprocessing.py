@@ -133,6 +133,6 @@ _FIELDS = {
         "mean": _CHANNELS,
         "std": _CHANNELS,
         "output": schema.LINE,
-        "class_names": schema.ENVIRONMENT["class_names"],
+        "class_names": schema.NAMES,
     }.items()
 }

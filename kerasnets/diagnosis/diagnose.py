@@ -9,13 +9,12 @@ import numpy as np
 
 from kerasnets import datasets, runs
 from kerasnets.catalog.networks import check_size
-from kerasnets.compute import runtime
+from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.datasets.pipeline.batches import training_batches
 from kerasnets.diagnosis.record import Diagnosis, check_free, clear, write_tables
-from kerasnets.diagnosis.summary import markdown, verdict
+from kerasnets.diagnosis.summary import page, verdict
 from kerasnets.diagnosis.trial import run_trial
 from kerasnets.diagnosis.variants import Variant, named_variants, to_try
-from kerasnets.engines import choice
 from kerasnets.errors import RecipeError
 from kerasnets.figures import draw_diagnosis
 from kerasnets.recipe import Recipe
@@ -33,9 +32,7 @@ def diagnose(
     ablate: bool = False,
     learning_rates: Iterable[float] = (),
     overwrite: bool = False,
-    device: str = "auto",
-    engine: str = "auto",
-    data_dir: Path | str | None = None,
+    execution: Execution = DEFAULT,
     say: Callable[[str], None] = print,
 ) -> Diagnosis:
     """Measure signals and gradients of a network's variants, and train each a little.
@@ -52,7 +49,7 @@ def diagnose(
         ablate: switch batch norm, Glorot and momentum one at a time.
         learning_rates: with `ablate`, others to try.
         overwrite: replace the diagnosis in `folder`.
-        device, engine, data_dir: as in `kerasnets.training.fit.fit`.
+        execution: as in `kerasnets.training.fit.fit`.
         say: takes lines of progress.
 
     Raises:
@@ -62,9 +59,8 @@ def diagnose(
     plan = to_try(recipe, ablate=ablate, learning_rates=learning_rates)
     folder = Path(folder or DEFAULT_ROOT / recipe.name)
     check_free(folder, overwrite=overwrite)
-    with runtime.session(device) as session:
-        engine = choice.check(engine, session.device)
-        dataset = datasets.load_for(recipe, data_dir)
+    with execution.begin() as (session, engine):
+        dataset = datasets.load_for(recipe, execution.data_dir)
         parts = datasets.partition(dataset, recipe)
         epoch = len(training_batches(recipe, dataset, parts.train))
         check_schedule(recipe, epoch, trained=steps)
@@ -89,6 +85,7 @@ def diagnose(
                 dataset,
                 parts,
                 steps=steps,
+                session=session,
                 engine=engine,
                 measured=_settings(tried) == _settings(recipe),
                 say=lambda line, name=name: say(f"{name}: {line}"),  # type: ignore[misc]
@@ -120,7 +117,7 @@ def _conclude(folder: Path, diagnosis: Diagnosis) -> None:
     for suffix in (".png", ".svg"):
         path = folder / f"signal{suffix}"
         draw_diagnosis(recipe, diagnosis.steps, layers, path)
-    runs.write_text(folder / "diagnosis.md", markdown(diagnosis))
+    runs.write_text(folder / "diagnosis.md", page(diagnosis).markdown())
     runs.write_json(folder / "diagnosis.json", diagnosis.to_json())
 
 

@@ -75,11 +75,8 @@ class Diagnosis:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, the tables' rows as in the CSV files."""
-        values = {
-            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
-        }
         return {
-            **values,
+            **vars(self),
             "recipe": dataclasses.asdict(self.recipe),
             "layers": [_layer(row) for row in self.layers],
             "ablation": [_trial(trial) for trial in self.ablation],

@@ -10,18 +10,7 @@ from kerasnets.diagnosis.record import Diagnosis
 from kerasnets.diagnosis.trial import STATISTICS_BATCHES, Trial
 from kerasnets.diagnosis.variants import MODIFIED, Variant, named_variants
 from kerasnets.evaluation.layer_signals import LayerSignal
-from kerasnets.text import TextTable
-
-TRIAL_COLUMNS = (
-    "variant",
-    "lr",
-    "momentum",
-    "loss",
-    "accuracy",
-    "top class",
-    "entropy",
-    "outcome",
-)
+from kerasnets.text import Figure, Page, Table, number, percent
 
 # A training loss above this share of a constant guess's has learnt next to nothing.
 _UNFITTED = 0.9
@@ -42,20 +31,18 @@ def verdict(diagnosis: Diagnosis) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def markdown(diagnosis: Diagnosis) -> str:
-    """diagnosis.md: the verdict, the trials, the figure, and how it was measured."""
-    recipe = diagnosis.recipe
-    return "\n".join(
-        [
-            f"# {network_title(recipe.network)} on {dataset_title(recipe.dataset)}: "
-            f"its first {diagnosis.steps} steps",
-            "",
+def page(diagnosis: Diagnosis) -> Page:
+    """The verdict, the trials, the figure, and how it was measured."""
+    recipe, trials = diagnosis.recipe, diagnosis.ablation
+    switches = switches_table(trials)
+    return Page(
+        f"{network_title(recipe.network)} on {dataset_title(recipe.dataset)}: "
+        f"its first {diagnosis.steps} steps",
+        (
             diagnosis.verdict,
-            "",
-            *_switched(diagnosis.ablation),
-            *_trials_table(diagnosis),
-            "",
-            f"{len(diagnosis.ablation)} of {diagnosis.planned} trials are finished. "
+            *([switches] if switches else []),
+            trials_table(trials),
+            f"{len(trials)} of {diagnosis.planned} trials are finished. "
             f"Batches of {recipe.batch_size}, {recipe.optimizer}, seed {recipe.seed}; "
             f"loss and accuracy on {diagnosis.images:,} {diagnosis.monitored} images, "
             "with batch norm's statistics averaged anew over "
@@ -63,14 +50,65 @@ def markdown(diagnosis: Diagnosis) -> str:
             "Top class: that predicted most often. Entropy: of the predicted "
             "probabilities, mean, in nats. Collapsed: it takes more than 99 % "
             "of the predictions. Stuck: an accuracy less than a tenth of the way from "
-            "one answer for all "
-            f"({diagnosis.guess_accuracy:.2%}) to 100 %.",
-            "",
-            "![Signal and gradient by depth](signal.png)",
-            "",
+            f"one answer for all ({diagnosis.guess_accuracy:.2%}) to 100 %.",
+            Figure("signal.png", "Signal and gradient by depth"),
             "All layers are in layers.csv.",
-            "",
-        ]
+        ),
+        brief=(trials_table(trials, entropy=False), diagnosis.verdict),
+    )
+
+
+def trials_table(trials: Sequence[Trial], *, entropy: bool = True) -> Table:
+    """What became of each trial; without the entropies 80 columns wide."""
+    columns = {
+        "variant": [trial.variant.label for trial in trials],
+        "lr": [f"{trial.learning_rate:g}" for trial in trials],
+        "momentum": [f"{trial.momentum:g}" for trial in trials],
+        "loss": [number(trial.loss, ".4f") for trial in trials],
+        "accuracy": [percent(trial.accuracy) for trial in trials],
+        "top class": [
+            f"{trial.most_predicted_share:.1%} {trial.most_predicted}"
+            if trial.most_predicted
+            else ""
+            for trial in trials
+        ],
+        "entropy": [number(trial.prediction_entropy, ".3f") for trial in trials],
+        "outcome": [trial.outcome for trial in trials],
+    }
+    if not entropy:
+        del columns["entropy"]
+    return Table.of(columns, words=("top class", "outcome"))
+
+
+def switches_table(trials: Sequence[Trial]) -> Table | None:
+    """Batch norm × initialization, for each learning rate and momentum: accuracy and
+    outcome. None where no more than two of the four were tried."""
+    found = {(t.variant, t.learning_rate, t.momentum): t for t in trials}
+    if len({trial.variant for trial in trials}) <= 2:
+        return None
+
+    def cell(batch_norm: bool, glorot: bool, rate: float, momentum: float) -> str:
+        trial = found.get((Variant(batch_norm, glorot), rate, momentum))
+        if trial is None or trial.accuracy is None:
+            return trial.outcome if trial else ""
+        return f"{trial.accuracy:.2%}, {trial.outcome}"
+
+    return Table(
+        ("", "lr", "momentum", "without batch norm", "with batch norm"),
+        tuple(
+            (
+                f"{'Glorot' if glorot else 'its own'} initialization",
+                f"{rate:g}",
+                f"{momentum:g}",
+                cell(False, glorot, rate, momentum),
+                cell(True, glorot, rate, momentum),
+            )
+            for rate, momentum in dict.fromkeys(
+                (trial.learning_rate, trial.momentum) for trial in trials
+            )
+            for glorot in (False, True)
+        ),
+        words=("without batch norm", "with batch norm"),
     )
 
 
@@ -225,67 +263,3 @@ def _all_settings(diagnosis: Diagnosis) -> str:
 def _short(trial: Trial) -> str:
     score = "" if trial.loss is None else f" (loss {trial.loss:.2f})"
     return f"{trial.outcome}{score}"
-
-
-def switches_table(trials: Sequence[Trial]) -> TextTable | None:
-    """Batch norm × initialization, for each learning rate and momentum: accuracy and
-    outcome. None where no more than two of the four were tried."""
-    found = {(t.variant, t.learning_rate, t.momentum): t for t in trials}
-    if len({trial.variant for trial in trials}) <= 2:
-        return None
-
-    def cell(batch_norm: bool, glorot: bool, rate: float, momentum: float) -> str:
-        trial = found.get((Variant(batch_norm, glorot), rate, momentum))
-        if trial is None or trial.accuracy is None:
-            return trial.outcome if trial else ""
-        return f"{trial.accuracy:.2%}, {trial.outcome}"
-
-    return TextTable(
-        ("", "lr", "momentum", "without batch norm", "with batch norm"),
-        tuple(
-            (
-                f"{'Glorot' if glorot else 'its own'} initialization",
-                f"{rate:g}",
-                f"{momentum:g}",
-                cell(False, glorot, rate, momentum),
-                cell(True, glorot, rate, momentum),
-            )
-            for rate, momentum in dict.fromkeys(
-                (trial.learning_rate, trial.momentum) for trial in trials
-            )
-            for glorot in (False, True)
-        ),
-        words=("without batch norm", "with batch norm"),
-    )
-
-
-def _switched(trials: Sequence[Trial]) -> list[str]:
-    table = switches_table(trials)
-    return [table.markdown(), ""] if table else []
-
-
-def _trials_table(diagnosis: Diagnosis) -> list[str]:
-    lines = [f"| {' | '.join(TRIAL_COLUMNS)} |", "|---" * len(TRIAL_COLUMNS) + "|"]
-    for trial in diagnosis.ablation:
-        cells = trial_cells(trial)
-        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
-    return lines
-
-
-def trial_cells(trial: Trial) -> list[str]:
-    """A trial as a row of the table: the columns of `TRIAL_COLUMNS`."""
-    settings = [
-        trial.variant.label,
-        f"{trial.learning_rate:g}",
-        f"{trial.momentum:g}",
-    ]
-    if trial.accuracy is None:
-        return [*settings, "", "", "", "", trial.outcome]
-    return [
-        *settings,
-        f"{trial.loss:.4f}",
-        f"{trial.accuracy:.2%}",
-        f"{trial.most_predicted_share:.1%} {trial.most_predicted}",
-        f"{trial.prediction_entropy:.3f}",
-        trial.outcome,
-    ]

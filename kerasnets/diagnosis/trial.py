@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from kerasnets.compute.freed_models import frees_models
+from kerasnets.compute.runtime import Session
 from kerasnets.datasets import Dataset, Partition
 from kerasnets.datasets.pipeline.batches import (
     Batches,
@@ -17,14 +18,12 @@ from kerasnets.datasets.pipeline.batches import (
     training_batches,
 )
 from kerasnets.diagnosis.variants import Variant
-from kerasnets.engines import choice
 from kerasnets.evaluation.layer_signals import LayerSignal, layer_signals
 from kerasnets.evaluation.metrics import log_softmax, measure, predict_logits
 from kerasnets.recipe import Recipe
 from kerasnets.statistics import collapsed_class
 from kerasnets.training.callbacks.progress import duration
-from kerasnets.training.compile import compile_model
-from kerasnets.training.fit import network
+from kerasnets.training.compile import ready_to_train
 
 # Of the way from always naming the commonest class to naming all correctly.
 LEARNING = 0.1
@@ -86,6 +85,7 @@ def run_trial(
     parts: Partition,
     *,
     steps: int,
+    session: Session,
     engine: str,
     measured: bool,
     say: Callable[[str], None],
@@ -94,6 +94,7 @@ def run_trial(
 
     Args:
         steps: at least 1; past an epoch's end the next one begins.
+        session: where it is trained.
         engine: as `kerasnets.engines.choice.check` gives it.
         measured: measure every layer before the first step, and after the last unless
             it diverged, on the first batch of training images.
@@ -103,7 +104,14 @@ def run_trial(
     variant = Variant.of(recipe)
     train = training_batches(recipe, dataset, parts.train)
     probe = train[0]
-    model = ready_model(recipe, dataset, len(train), engine)
+    model = ready_to_train(
+        recipe,
+        dataset.train.images.shape[1:],
+        len(dataset.class_names),
+        len(train),
+        session=session,
+        engine=engine,
+    )
 
     def layers(step: int) -> list[LayerRow]:
         signals = layer_signals(model, *probe) if measured else ()
@@ -128,23 +136,6 @@ def run_trial(
     )
     say(_line(trial))
     return trial, rows
-
-
-def ready_model(
-    recipe: Recipe, dataset: Dataset, steps_per_epoch: int, engine: str
-) -> keras.Model:
-    """The recipe's network, ready for its first step."""
-    keras.utils.set_random_seed(recipe.seed)
-    model = network(recipe, dataset)
-    compile_model(
-        model,
-        recipe,
-        num_classes=len(dataset.class_names),
-        steps_per_epoch=steps_per_epoch,
-    )
-    model.optimizer.build(model.trainable_variables)
-    choice.use(model, engine)
-    return model
 
 
 def _train(

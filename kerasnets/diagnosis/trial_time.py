@@ -3,17 +3,16 @@
 import dataclasses
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from kerasnets import datasets
-from kerasnets.compute import runtime
+from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.datasets.pipeline.batches import evaluation_batches, training_batches
 from kerasnets.diagnosis.diagnose import STEPS
-from kerasnets.diagnosis.trial import STATISTICS_BATCHES, ready_model
+from kerasnets.diagnosis.trial import STATISTICS_BATCHES
 from kerasnets.diagnosis.variants import MODIFIED, to_try
-from kerasnets.engines import choice
 from kerasnets.recipe import Recipe
+from kerasnets.training.compile import ready_to_train
 
 _WARM_UP, _TIMED = 1, 2  # steps
 
@@ -24,9 +23,7 @@ def expected_s(
     *,
     steps: int = STEPS,
     ablate: bool = False,
-    device: str = "auto",
-    engine: str = "auto",
-    data_dir: Path | None = None,
+    execution: Execution = DEFAULT,
 ) -> float:
     """About how many seconds `diagnose.diagnose` takes, as of the variant with batch
     norm, the slower one; drawing and measuring layers is not counted.
@@ -38,19 +35,24 @@ def expected_s(
     modified = dataclasses.replace(
         recipe, batch_norm=MODIFIED.batch_norm, glorot=MODIFIED.glorot
     )
-    with runtime.session(device) as session:
+    with execution.begin() as (session, engine):
         dataset = datasets.load(
             recipe.dataset,
             image_size=recipe.image_size,
             channels=recipe.channels,
-            data_dir=data_dir,
+            data_dir=execution.data_dir,
         )
         parts = datasets.partition(dataset, recipe)
         train = training_batches(modified, dataset, parts.train)
         monitored = evaluation_batches(modified, dataset, parts.validation)
         began = time.perf_counter()
-        model = ready_model(
-            modified, dataset, len(train), choice.check(engine, session.device)
+        model = ready_to_train(
+            modified,
+            dataset.train.images.shape[1:],
+            len(dataset.class_names),
+            len(train),
+            session=session,
+            engine=engine,
         )
         built_s = time.perf_counter() - began
         step_s = _seconds(lambda: model.train_on_batch(*train[0]))

@@ -65,7 +65,7 @@ def to_try(
             Variant(*switches) for switches in product((False, True), repeat=2)
         ]
         rates += learning_rates
-        if recipe.optimizer in ("sgd", "rmsprop"):
+        if "momentum" not in recipe.without_effect:
             momenta.append(0.0 if recipe.momentum else 0.9)
     return [
         dataclasses.replace(

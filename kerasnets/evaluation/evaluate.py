@@ -1,15 +1,17 @@
 """Measure a trained run on one of its splits, and write what was found."""
 
 import contextlib
+import dataclasses
 import logging
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from kerasnets import datasets, runs
-from kerasnets.compute import out_of_memory, runtime
+from kerasnets.compute import out_of_memory
+from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.datasets import preprocessing
 from kerasnets.datasets.pipeline.batches import evaluation_batches
@@ -17,14 +19,13 @@ from kerasnets.datasets.pipeline.host_pixels import HostPixels, place
 from kerasnets.engines import choice
 from kerasnets.errors import RunError, option, unknown
 from kerasnets.evaluation.metrics import Metrics, measure, predict_logits, softmax
-from kerasnets.evaluation.results import Predictions, write_results
-from kerasnets.runs import Run
+from kerasnets.evaluation.results import write_results
+from kerasnets.runs import SPLITS, Run
 from kerasnets.runs.records import environment
+from kerasnets.runs.results import Predictions
 from kerasnets.runs.status import progress
 from kerasnets.runs.trained import check_trained, follow_layout, load_model
 from kerasnets.statistics import collapsed_class
-
-SPLITS = ("test", "validation", "train")
 
 _logger = logging.getLogger(__name__)
 
@@ -36,9 +37,8 @@ def evaluate(
     split: str = "test",
     first_batch: bool = False,
     batch_size: int = 256,
-    device: str = "auto",
-    engine: str = "auto",
-    data_dir: Path | str | None = None,
+    execution: Execution = DEFAULT,
+    **options: Unpack[ExecutionOptions],
 ) -> dict[str, Any]:
     """Measure a trained run and write the results into its folder.
 
@@ -58,9 +58,9 @@ def evaluate(
         first_batch: also count the confusion of the split's first
             `recipe.batch_size` images alone, as the paper's Figure 10 does.
         batch_size: most images a step, >= 1; decides the speed, not the results.
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        engine: what runs the network, one of `kerasnets.engines.choice.ENGINES`.
-        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+        execution: how to compute, and where the data is.
+        options: `device`, `engine`, `data_dir` and `deterministic` in the place of
+            the fields of `execution`.
 
     Returns:
         What metrics.json holds; docs/run-folder.md lists its keys and units.
@@ -71,19 +71,18 @@ def evaluate(
         BackendError: the device is not available.
         DatasetError: the dataset is.
     """
-    if not isinstance(run, Run):
-        run = runs.load(run)
+    execution = dataclasses.replace(execution, **options)
+    run = runs.opened(run)
     _check_asked(run, split, batch_size)
     check_trained(run)
     _tell_unfinished(run)
     with run.lock():  # or minutes of computing would end with nothing written
         recorded = environment(run)
         fed = preprocessing.read(run)
-    with runtime.session(device, run.recipe.precision) as session:
-        engine = choice.check(engine, session.device)
+    with execution.begin(run.recipe.precision) as (session, engine):
         model = load_model(run)
         follow_layout(model)
-        dataset = datasets.load_for(run.recipe, data_dir)
+        dataset = datasets.load_for(run.recipe, execution.data_dir)
         subset = getattr(datasets.partition(dataset, run.recipe), split)
         batches = evaluation_batches(
             run.recipe,
@@ -205,8 +204,10 @@ def _check_asked(run: Run, split: str, batch_size: int) -> None:
             f"{run.path} has no validation split of its own (it monitored the test "
             f"split); use {option('split', 'test')}."
         )
-    if batch_size < 1:
-        raise RunError(f"batch_size must be at least 1, not {batch_size}.")
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise RunError(
+            f"batch_size must be at least 1 and a whole number, not {batch_size!r}."
+        )
 
 
 def _check_fits(run: Run, model: Any, expected: tuple[int, ...]) -> None:

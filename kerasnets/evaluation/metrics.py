@@ -1,15 +1,14 @@
 """Loss, accuracies and the figures of each class, from logits and labels."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import special
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 if TYPE_CHECKING:
     import keras
-
-from dataclasses import dataclass
-
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,4 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Logarithms (natural) of `softmax`, float64 [images, classes], all finite."""
-    # Shifted so that the highest is 0: no exponential overflows.
-    shifted = logits.astype(np.float64)
-    shifted -= shifted.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return special.log_softmax(logits.astype(np.float64), axis=1)

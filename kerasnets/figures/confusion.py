@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.ticker import PercentFormatter
 
+from kerasnets import runs
 from kerasnets.errors import RunError
 from kerasnets.figures.style import (
     INK,
@@ -20,7 +21,8 @@ from kerasnets.figures.style import (
     run_title,
     sheet,
 )
-from kerasnets.runs import Run, read_csv
+from kerasnets.runs import Run
+from kerasnets.runs.records import VALIDATION_CONFUSION, validation_confusion
 from kerasnets.statistics import collapsed_class
 
 _SHARES_UP_TO = 12  # classes: counts and shares fit their cells
@@ -80,7 +82,9 @@ def draw_confusion(
     return path
 
 
-def draw_validation_confusion(run: Run, class_names: Sequence[str]) -> Path:
+def draw_validation_confusion(
+    run: Run | Path | str, class_names: Sequence[str]
+) -> Path:
     """Draw the confusion of the last epoch recorded in validation_confusion.csv.
 
     Returns:
@@ -89,23 +93,18 @@ def draw_validation_confusion(run: Run, class_names: Sequence[str]) -> Path:
     Raises:
         RunError: no epoch is recorded, or the folder is damaged or not writable.
     """
-    source = run.path / "validation_confusion.csv"
+    run = runs.opened(run)
+    rows = validation_confusion(run)
     counts = np.zeros((len(class_names), len(class_names)), np.int64)
     try:
-        rows = [
-            tuple(int(row[name]) for name in ("epoch", "label", "prediction", "count"))
-            for row in read_csv(source)
-        ]
         last = max(epoch for epoch, *_ in rows)
         for epoch, label, prediction, count in rows:
-            if min(label, prediction) < 0:
-                raise ValueError("a class below 0")
             if epoch == last:
                 counts[label, prediction] = count
-    except (IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+    except (IndexError, OverflowError, ValueError) as error:
         raise RunError(
-            f"{source} does not hold the confusion of an epoch among "
-            f"{len(class_names)} classes."
+            f"{run.path / VALIDATION_CONFUSION.file} does not hold the confusion of an "
+            f"epoch among {len(class_names)} classes."
         ) from error
     monitored = "test split" if run.recipe.validation == "test" else "validation split"
     return draw_confusion(

@@ -6,6 +6,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from kerasnets import runs
 from kerasnets.errors import RunError
 from kerasnets.figures.style import BLUE, GRAY, SMALL_SIZE, VERMILION, run_title, sheet
 from kerasnets.recipe import Recipe
@@ -15,7 +16,7 @@ from kerasnets.runs.records import environment
 _MARKED_EPOCHS = 20  # with more, markers hide the lines
 
 
-def draw_curves(run: Run, path: Path | str | None = None) -> Path:
+def draw_curves(run: Run | Path | str, path: Path | str | None = None) -> Path:
     """Draw the loss and accuracy of the training and the monitored images by epoch.
 
     Args:
@@ -28,6 +29,7 @@ def draw_curves(run: Run, path: Path | str | None = None) -> Path:
     Raises:
         RunError: no epoch is finished, or the folder is damaged or not writable.
     """
+    run = runs.opened(run)
     history = run.history
     if not history:
         raise RunError(f"{run.path} has no finished epoch to draw.")

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.colors import FuncNorm
 
-from kerasnets import datasets
+from kerasnets import datasets, runs
 from kerasnets.catalog.titles import dataset_title
-from kerasnets.evaluation.results import Predictions, read_predictions
 from kerasnets.figures.confusion import (
     COUNTS_UP_TO,
     NAME_LENGTH,
@@ -21,6 +20,7 @@ from kerasnets.figures.examples import check_same_images
 from kerasnets.figures.gallery import Picture, Section, draw_gallery, evenly_chosen
 from kerasnets.figures.style import BLUE, INK, VERMILION, one_line, sheet
 from kerasnets.runs import Run
+from kerasnets.runs.results import Predictions, read_predictions
 
 _LABEL_LENGTH = 24
 _DARK = 0.55  # of the way to the ends of the colors, from where white text reads better
@@ -96,8 +96,8 @@ def _square(values: np.ndarray) -> np.ndarray:
 
 
 def draw_disagreements(
-    first: Run,
-    second: Run,
+    first: Run | Path | str,
+    second: Run | Path | str,
     labels: Sequence[str],
     path: Path,
     data_dir: Path | str | None = None,
@@ -121,6 +121,7 @@ def draw_disagreements(
             written.
         DatasetError: the dataset is missing or damaged.
     """
+    first, second = runs.opened(first), runs.opened(second)
     recipe = first.recipe
     dataset = datasets.load_for(recipe, data_dir)
     both = []

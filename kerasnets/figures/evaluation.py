@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
-from kerasnets.evaluation.results import read_confusion
+from kerasnets import runs
 from kerasnets.figures.confusion import draw_confusion
 from kerasnets.figures.curves import draw_curves
 from kerasnets.figures.examples import draw_examples
 from kerasnets.figures.style import run_title
 from kerasnets.runs import Run
+from kerasnets.runs.results import read_confusion
 
 
 def draw_evaluation(
-    run: Run, split: str = "test", data_dir: Path | str | None = None
+    run: Run | Path | str, split: str = "test", data_dir: Path | str | None = None
 ) -> list[Path]:
     """Draw what `evaluate` found on a split, and the curves of the training.
 
@@ -26,6 +27,7 @@ def draw_evaluation(
         RunError: the split is not evaluated, or the folder is damaged or not writable.
         DatasetError: the dataset is missing or damaged.
     """
+    run = runs.opened(run)
     folder = run.results_folder(split)
     written = []
     for source, images in (

@@ -4,18 +4,18 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasnets import datasets
+from kerasnets import datasets, runs
 from kerasnets.errors import RunError
-from kerasnets.evaluation.results import Predictions, read_predictions
 from kerasnets.figures.gallery import Picture, Section, draw_gallery, evenly_chosen
 from kerasnets.figures.style import BLUE, VERMILION, one_line, run_title
 from kerasnets.runs import Run
+from kerasnets.runs.results import Predictions, read_predictions
 
 NAME_LENGTH = 13  # letters of a class name that fit below an image
 
 
 def draw_examples(
-    run: Run, split: str = "test", data_dir: Path | str | None = None
+    run: Run | Path | str, split: str = "test", data_dir: Path | str | None = None
 ) -> Path:
     """Draw images of a split with prediction, label and confidence.
 
@@ -36,6 +36,7 @@ def draw_examples(
             or the folder is not writable.
         DatasetError: the dataset is missing or damaged.
     """
+    run = runs.opened(run)
     folder = run.results_folder(split)
     predictions = read_predictions(folder / "predictions.csv")
     dataset = datasets.load_for(run.recipe, data_dir)

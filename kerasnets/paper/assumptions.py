@@ -1,6 +1,13 @@
-"""What the paper leaves unsaid, and what was chosen: docs/assumptions.md as data."""
+"""What the paper leaves unsaid, and what was chosen: the one list of it.
+
+The report shows it, and docs/assumptions.md is made of it:
+
+    python -m kerasnets.paper.assumptions > docs/assumptions.md
+"""
 
 from dataclasses import dataclass
+
+from kerasnets.paper.pages import render
 
 
 @dataclass(frozen=True)
@@ -12,6 +19,8 @@ class Assumption:
         paper: its words, or that there are none.
         chosen, why: ours.
         switch: the option that changes it.
+        field: the recipe field that a study may change in every row, and still be
+            compared with the paper; "" where it may not.
 
     Options stand in backticks, as in the page.
     """
@@ -21,6 +30,7 @@ class Assumption:
     chosen: str
     why: str
     switch: str
+    field: str = ""
 
 
 ASSUMPTIONS = (
@@ -31,6 +41,7 @@ ASSUMPTIONS = (
         "the pair learning rate 0.001 and momentum 0.9 is that of PyTorch's own "
         "CIFAR-10 tutorial, whose library the paper used",
         "`--momentum 0`",
+        field="momentum",
     ),
     Assumption(
         "Weight decay",
@@ -38,6 +49,7 @@ ASSUMPTIONS = (
         "0",
         "not mentioned; ours is decoupled (as in AdamW) for every optimizer",
         "`--weight-decay`",
+        field="weight_decay",
     ),
     Assumption(
         "Label smoothing",
@@ -52,6 +64,7 @@ ASSUMPTIONS = (
         "constant",
         '"set to 0.001"',
         "`--schedule`, `--warmup`",
+        field="schedule",
     ),
     Assumption(
         '"Xavier" initialization',
@@ -153,6 +166,7 @@ ASSUMPTIONS = (
         "a stratified tenth of the training images, held out by seed",
         "the paper's split is not given; its figures may show the test split",
         "`--validation 0.2`, `--validation test`",
+        field="validation",
     ),
     Assumption(
         "Which epoch is tested",
@@ -199,3 +213,12 @@ ASSUMPTIONS = (
         "`--epochs`",
     ),
 )
+
+
+def page() -> str:
+    """docs/assumptions.md."""
+    return render("assumptions.md.j2", assumptions=ASSUMPTIONS)
+
+
+if __name__ == "__main__":
+    print(page(), end="")

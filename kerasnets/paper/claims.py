@@ -7,8 +7,9 @@ from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.catalog.titles import dataset_title, network_title
 from kerasnets.paper.outcomes import Cell, elsewhere
-from kerasnets.paper.verdict import Interval, scaled_down, wilson
-from kerasnets.recipe import PAPER
+from kerasnets.paper.rows import PAPER
+from kerasnets.paper.verdict import scaled_down
+from kerasnets.statistics import Interval, accuracy_interval
 
 CONFIRMED = "confirmed"
 CONTRADICTED = "contradicted"
@@ -275,14 +276,14 @@ def _pair(section: str, sentence: str, best: str, others: tuple[str, ...]) -> Cl
         status,
         f"Ahead of {PAPER[rival].label} by {ahead:.2f} points, "
         f"{round(ahead / 100 * images)} of {images:,} test images; the 95 % intervals "
-        f"are {known[best].low:.2f} to {known[best].high:.2f} and "
-        f"{known[rival].low:.2f} to {known[rival].high:.2f}. One run each.",
+        f"are {known[best].percent()} and {known[rival].percent()}. One run each.",
     )
 
 
 def _paper_interval(row: str) -> Interval:
     paper = PAPER[row]
-    return wilson(paper.test_accuracy, DATASETS[paper.recipe.dataset].test)
+    images = DATASETS[paper.recipe.dataset].test
+    return accuracy_interval([paper.test_accuracy / 100], images)
 
 
 def _slower(

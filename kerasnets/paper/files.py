@@ -1,14 +1,12 @@
 """The files of a study's results: results.json, results.csv and results.md."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 from kerasnets import runs
 from kerasnets.catalog.datasets import DATASETS
-from kerasnets.catalog.titles import dataset_title
-from kerasnets.paper.claims import Claim
 from kerasnets.paper.outcomes import Cell, Outcome, table_title
+from kerasnets.paper.pages import render
 from kerasnets.paper.plan import Study
 from kerasnets.paper.references import REFERENCES
 from kerasnets.paper.results import Results, gather
@@ -16,33 +14,12 @@ from kerasnets.paper.scales import SCALES
 from kerasnets.paper.tables import (
     RULE,
     WHICH_EPOCH,
+    claims_table,
     epochs_table,
     paper_table,
     references_table,
 )
-from kerasnets.text import TextTable
-
-COLUMNS = (
-    "row",
-    "table",
-    "label",
-    "paper_accuracy",
-    "accuracy",
-    "low",
-    "high",
-    "interval",
-    "difference",
-    "verdict",
-    "reason",
-    "seeds_finished",
-    "train_images",
-    "validation_images",
-    "test_images",
-    "epochs",
-    "minutes",
-    "paper_minutes",
-    "dataset",
-)
+from kerasnets.statistics import Interval
 
 
 def write(study: Study) -> Results:
@@ -53,8 +30,11 @@ def write(study: Study) -> Results:
     with study.lock("results", wait=True):
         results = gather(study)
         runs.write_json(study.path / "results.json", as_json(results))
+        lines = [_line(one) for one in results.cells]
         runs.write_csv(
-            study.path / "results.csv", COLUMNS, [_line(one) for one in results.cells]
+            study.path / "results.csv",
+            list(lines[0]),
+            [[*one.values()] for one in lines],
         )
         runs.write_text(study.path / "results.md", markdown(results))
     return results
@@ -71,7 +51,7 @@ def as_json(results: Results) -> dict[str, Any]:
             "created": study.created,
         },
         "machines": list(results.machines),
-        "data_notes": list(results.data_notes),
+        "data_notes": [f"{name}: {note}" for name, note in results.data_notes],
         "finished": results.finished,
         "planned": len(results.outcomes),
         "cells": [_cell(one) for one in results.cells],
@@ -82,9 +62,9 @@ def as_json(results: Results) -> dict[str, Any]:
 
 def _cell(one: Cell) -> dict[str, Any]:
     return {
-        **dict(zip(COLUMNS, _line(one), strict=True)),
-        "paper_low": round(one.paper_interval.low, 3),
-        "paper_high": round(one.paper_interval.high, 3),
+        **_line(one),
+        "paper_low": rounded(100 * one.paper_interval.low),
+        "paper_high": rounded(100 * one.paper_interval.high),
         "collapsed": one.collapsed,
         "recipe": dataclasses.asdict(one.recipe),
         "runs": [_outcome(run) for run in one.outcomes],
@@ -108,80 +88,57 @@ def _outcome(one: Outcome) -> dict[str, Any]:
     }
 
 
-def _line(one: Cell) -> list[Any]:
+def _line(one: Cell) -> dict[str, Any]:
+    """A row of results.csv, by column."""
     known: dict[str, Any] = {}
     for run in one.finished:
         known = {**(run.environment or {}), "images": (run.metrics or {})["images"]}
-    found = one.interval
-    return [
-        one.row,
-        one.table,
-        one.label,
-        one.paper_accuracy,
-        _rounded(one.accuracy),
-        _rounded(found.low if found else None),
-        _rounded(found.high if found else None),
-        found.kind if found else None,
-        _rounded(one.difference),
-        one.verdict.outcome,
-        one.verdict.reason,
-        len(one.finished),
-        known.get("train_images"),
-        known.get("validation_images"),
-        known.get("images"),
-        one.recipe.epochs,
-        _rounded(one.minutes),
-        one.paper_minutes,
-        one.recipe.dataset,
-    ]
+    return {
+        "row": one.row,
+        "table": one.table,
+        "label": one.label,
+        "paper_accuracy": one.paper_accuracy,
+        **accuracy_values(one.accuracy, one.interval),
+        "difference": rounded(one.difference),
+        "verdict": one.verdict.outcome,
+        "reason": one.verdict.reason,
+        "seeds_finished": len(one.finished),
+        "train_images": known.get("train_images"),
+        "validation_images": known.get("validation_images"),
+        "test_images": known.get("images"),
+        "epochs": one.recipe.epochs,
+        "minutes": rounded(one.minutes),
+        "paper_minutes": one.paper_minutes,
+        "dataset": one.recipe.dataset,
+    }
 
 
-def _rounded(value: float | None) -> float | None:
+def accuracy_values(accuracy: float | None, found: Interval | None) -> dict[str, Any]:
+    """An accuracy and its interval, in percent, and the interval's kind."""
+    return {
+        "accuracy": rounded(accuracy),
+        "low": rounded(100 * found.low if found else None),
+        "high": rounded(100 * found.high if found else None),
+        "interval": found.kind if found else None,
+    }
+
+
+def rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
 
 
 def markdown(results: Results) -> str:
     """The whole page."""
-    parts = ["# The paper's study, repeated", _what(results)]
-    for number in (1, 2):
-        parts += [
-            f"## {table_title(number, results.cells)}",
-            paper_table(results.cells, number).markdown(),
-        ]
-    parts.append(RULE)
-    epochs = epochs_table(results.cells)
-    if epochs.rows:
-        parts += ["## Which epoch", WHICH_EPOCH, epochs.markdown()]
-    parts += [
-        f"## What others report on CIFAR-10 ({DATASETS['cifar10'].test:,} test images)",
-        references_table().markdown(),
-        "## What we could and could not confirm",
-        _checked(results.claims).markdown(),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _what(results: Results) -> str:
-    study = results.study
-    changed = ", ".join(f"{name} {value}" for name, value in study.assumptions.items())
-    lines = [
-        f"Scale `{study.scale}`: {SCALES[study.scale].summary}.",
-        f"Seeds: {study.seeds}. Finished: {results.finished} of "
-        f"{len(results.outcomes)} runs.",
-        f"Assumptions changed: {changed}." if changed else "",
-        *(f"Machine: {name}." for name in results.machines),
-        *(
-            f"Data: {dataset_title(name)}: {note}."
-            for name, _, note in (n.partition(": ") for n in results.data_notes)
-        ),
-    ]
-    return "\n".join(f"- {line}" for line in lines if line)
-
-
-def _checked(claims: Sequence[Claim]) -> TextTable:
-    columns = ("Section", "The paper says", "", "What was found")
-    return TextTable(
-        columns,
-        tuple((c.section, c.sentence, c.status, c.finding) for c in claims),
-        words=columns,
+    cells = results.cells
+    return render(
+        "results.md.j2",
+        results=results,
+        scale=SCALES[results.study.scale].summary,
+        tables=[(table_title(n, cells), paper_table(cells, n)) for n in (1, 2)],
+        rule=RULE,
+        epochs=epochs_table(cells),
+        which_epoch=WHICH_EPOCH,
+        references=references_table(),
+        test_images=f"{DATASETS['cifar10'].test:,}",
+        claims=claims_table(results.claims),
     )

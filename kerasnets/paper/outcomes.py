@@ -10,27 +10,21 @@ from typing import Any
 from kerasnets import runs
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.titles import dataset_title, measured_name
-from kerasnets.errors import RunError
 from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
-from kerasnets.paper.verdict import (
-    Interval,
-    Verdict,
-    interval,
-    judge,
-    scaled_down,
-    wilson,
-)
-from kerasnets.recipe import PAPER, Recipe
+from kerasnets.paper.rows import PAPER
+from kerasnets.paper.verdict import Verdict, judge, scaled_down
+from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
-from kerasnets.runs.results import BEST_EPOCH_FOLDER
+from kerasnets.runs.records import begun_environment, training_s
+from kerasnets.runs.results import BEST_EPOCH_FOLDER, METRICS_FILE, read_metrics
 from kerasnets.runs.status import progress
-from kerasnets.storage.schema import METRICS, Field
+from kerasnets.statistics import Interval, accuracy_interval
 
 FINISHED, FAILED, BEGUN, NOT_BEGUN = "finished", "failed", "begun", "not begun"
 
 # examples.png is drawn when all else is there. The network itself is not asked for: a
 # published study comes without weights.
-_LAST_FILES = ("metrics.json", "examples.png")
+_LAST_FILES = (METRICS_FILE, "examples.png")
 
 
 @dataclass(frozen=True)
@@ -149,7 +143,8 @@ def outcome(place: RunsFolder, planned: PlannedRun) -> Outcome:
         failure = str(runs.read_json(place.failure_file(planned)).get("error", ""))
     elif runs.is_run(path):
         state = BEGUN
-    history = Run(path, planned.recipe).history
+    run = Run(path, planned.recipe)
+    history = run.history
     stopped = progress(runs.load(path)).reason if runs.is_run(path) else ""
     return Outcome(
         planned.row,
@@ -157,11 +152,11 @@ def outcome(place: RunsFolder, planned: PlannedRun) -> Outcome:
         state,
         len(history),
         failure,
-        runs.read_json(path / "metrics.json") if state == FINISHED else None,
-        _read_if_there(path / "environment.json"),
+        read_metrics(path) if state == FINISHED else None,
+        begun_environment(run),
         _monitored(planned, history) if history else None,
         _best_epoch_accuracy(path),
-        _seconds(path / "epoch_times.csv"),
+        training_s(run),
         stopped,
     )
 
@@ -187,26 +182,10 @@ def _monitored(planned: PlannedRun, history: list[dict[str, float]]) -> Monitore
 
 
 def _best_epoch_accuracy(path: Path) -> float | None:
-    metrics = _read_if_there(path / BEST_EPOCH_FOLDER / "metrics.json", METRICS)
-    return None if metrics is None else 100 * metrics["accuracy"]
-
-
-def _seconds(path: Path) -> float:
-    if not path.exists():
-        return 0.0
-    try:
-        return sum(
-            float(row["train_s"]) + float(row["validation_s"])
-            for row in runs.read_csv(path)
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path} holds something other than numbers.") from error
-
-
-def _read_if_there(
-    path: Path, fields: Mapping[str, Field] | None = None
-) -> dict[str, Any] | None:
-    return runs.read_json(path, fields) if path.exists() else None
+    folder = path / BEST_EPOCH_FOLDER
+    if not (folder / METRICS_FILE).exists():
+        return None
+    return 100 * read_metrics(folder)["accuracy"]
 
 
 @dataclass(frozen=True)
@@ -214,17 +193,17 @@ class Cell:
     """One row of the paper's Table 1 or 2, and ours beside it.
 
     Attributes:
-        row: a name of `kerasnets.recipe.PAPER`.
+        row: a name of `kerasnets.paper.rows.PAPER`.
         label: the row's name in the paper.
         table: 1 or 2: the paper's, of MNIST or CIFAR-10.
         recipe: ours, of seed 0.
         paper_accuracy: percent.
-        paper_interval: what the paper's number of test images leaves open.
+        paper_interval: what the paper's number of test images leaves open, in shares.
         paper_minutes: training time there, on its GPU, or None.
         outcomes: one a seed.
         accuracy: percent, of the last epoch's network; mean over finished seeds; None
             without one.
-        interval: its 95 % interval.
+        interval: its 95 % interval, in shares.
         difference: ours minus the paper's, in points.
         verdict: by the rule of `kerasnets.paper.verdict`.
     """
@@ -296,12 +275,12 @@ def cell(study: Study, row: str, outcomes: Sequence[Outcome]) -> Cell:
     paper = PAPER[row]
     recipe = study.recipe(row)
     facts = DATASETS[paper.recipe.dataset]
-    known = wilson(paper.test_accuracy, facts.test)
+    known = accuracy_interval([paper.test_accuracy / 100], facts.test)
     done = [one for one in outcomes if one.state == FINISHED]
-    accuracies = [one.accuracy for one in done if one.accuracy is not None]
+    accuracies = [one.metrics["accuracy"] for one in done if one.metrics]
     metrics = (done[0].metrics if done else None) or {}
-    mean = math.fsum(accuracies) / len(accuracies) if accuracies else None
-    found = interval(accuracies, metrics["images"]) if accuracies else None
+    mean = 100 * math.fsum(accuracies) / len(accuracies) if accuracies else None
+    found = accuracy_interval(accuracies, metrics["images"]) if accuracies else None
     return Cell(
         row=row,
         label=paper.label,

@@ -18,8 +18,9 @@ import filelock
 
 from kerasnets import runs
 from kerasnets.errors import RecipeError, RunError, option, unknown
+from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import ASSUMPTIONS, SCALES, recipe_at
-from kerasnets.recipe import BEFORE_RECORDED, PAPER, Recipe
+from kerasnets.recipe import SETTINGS, Recipe
 from kerasnets.storage import folders
 from kerasnets.version import __version__
 
@@ -32,7 +33,7 @@ class PlannedRun:
     """One row of the paper under one seed.
 
     Attributes:
-        row: a name of `kerasnets.recipe.PAPER`.
+        row: a name of `kerasnets.paper.rows.PAPER`.
         seed: >= 0.
         recipe: at the study's scale.
         alternative: what it changes of the row, as a name; "" if nothing.
@@ -95,7 +96,7 @@ class Study(RunsFolder):
         seeds: runs of each row, with seeds 0 to seeds - 1.
         created: when, ISO 8601.
         assumptions: recipe fields changed in every row, by name.
-        rows: names of `kerasnets.recipe.PAPER`, in the paper's order.
+        rows: names of `kerasnets.paper.rows.PAPER`, in the paper's order.
         initial_weights: of every recipe; "backend" in a study begun before recipes
             recorded it.
     """
@@ -243,7 +244,7 @@ def load(path: Path | str) -> Study:
 
 def _initial_weights(rows: Mapping[str, Mapping[str, Any]]) -> str:
     recipe = next(iter(rows.values()), {})
-    return recipe.get("initial_weights", BEFORE_RECORDED["initial_weights"])
+    return recipe.get("initial_weights", SETTINGS["initial_weights"].absent)
 
 
 def chosen_rows(study: Study, names: Sequence[str]) -> tuple[str, ...]:

@@ -41,10 +41,10 @@ class Results:
         return machines(self.outcomes)
 
     @property
-    def data_notes(self) -> tuple[str, ...]:
-        """What a reader should know of the images, by dataset."""
+    def data_notes(self) -> tuple[tuple[str, str], ...]:
+        """Datasets, and what a reader should know of their images."""
         notes = {
-            f"{cell.recipe.dataset}: {one.environment['dataset_note']}"
+            (cell.recipe.dataset, str(one.environment["dataset_note"]))
             for cell in self.cells
             for one in cell.outcomes
             if one.environment and one.environment.get("dataset_note")

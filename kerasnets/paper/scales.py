@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kerasnets.recipe import PAPER, Recipe
+from kerasnets.paper import assumptions
+from kerasnets.paper.rows import PAPER
+from kerasnets.recipe import Recipe
 
-# Recipe fields that the paper leaves unsaid, which a study may change in every row and
-# still be compared with the paper; docs/assumptions.md lists them.
-ASSUMPTIONS = ("momentum", "weight_decay", "schedule", "validation")
+# Recipe fields that a study may change in every row.
+ASSUMPTIONS = tuple(one.field for one in assumptions.ASSUMPTIONS if one.field)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def recipe_at(scale: str, row: str, seed: int = 0, **assumptions: Any) -> Recipe
 
     Args:
         scale: a name of `SCALES`.
-        row: a name of `kerasnets.recipe.PAPER`.
+        row: a name of `kerasnets.paper.rows.PAPER`.
         assumptions: fields of `ASSUMPTIONS` that differ from the paper's recipe.
 
     Raises:

@@ -1,11 +1,16 @@
 """A study's results as tables of text: beside the paper's, and what surrounds them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from kerasnets.catalog.titles import network_title
+from kerasnets.paper.claims import Claim
 from kerasnets.paper.outcomes import FAILED, Cell
 from kerasnets.paper.references import REFERENCES
-from kerasnets.text import TextTable
+from kerasnets.statistics import Interval
+from kerasnets.text import Table
+
+T = TypeVar("T")
 
 RULE = (
     "Intervals are 95 %: Wilson for one run (sampling of the test images), t over "
@@ -21,103 +26,107 @@ WHICH_EPOCH = (
 )
 
 
-def paper_table(cells: Sequence[Cell], number: int) -> TextTable:
+def table_of(
+    rows: Iterable[T],
+    columns: Mapping[str, Callable[[T], str]],
+    words: tuple[str, ...] = (),
+) -> Table:
+    """A table with a row for each of `rows`.
+
+    Args:
+        columns: what a row's cell holds, by heading.
+        words: headings of the columns that are no numbers.
+    """
+    cells = (tuple(cell(row) for cell in columns.values()) for row in rows)
+    return Table(tuple(columns), tuple(cells), words)
+
+
+def paper_table(cells: Sequence[Cell], number: int) -> Table:
     """Table 1 or 2 of the paper, and ours beside it."""
-    return TextTable(
-        (
-            "Network",
-            "Paper",
-            "Ours (95 % interval)",
-            "Points",
-            "Verdict",
-            "Training / validation / test images",
-            "Epochs",
-            "Minutes",
-            "Minutes there",
-        ),
-        tuple(
-            (
-                cell.label,
-                f"{cell.paper_accuracy:.2f} %",
-                _ours(cell),
-                "" if cell.difference is None else f"{cell.difference:+.2f}",
-                _verdict(cell),
-                _data(cell),
-                str(cell.recipe.epochs),
-                "" if cell.minutes is None else f"{cell.minutes:.1f}",
-                "" if cell.paper_minutes is None else f"{cell.paper_minutes:g}",
-            )
-            for cell in cells
-            if cell.table == number
-        ),
+    return table_of(
+        [cell for cell in cells if cell.table == number],
+        {
+            "Network": lambda cell: cell.label,
+            "Paper": lambda cell: f"{cell.paper_accuracy:.2f} %",
+            "Ours (95 % interval)": lambda cell: accuracy_text(
+                cell.accuracy, cell.interval, len(cell.finished)
+            ),
+            "Points": lambda cell: _if_known(cell.difference, "+.2f"),
+            "Verdict": _verdict,
+            "Training / validation / test images": _data,
+            "Epochs": lambda cell: str(cell.recipe.epochs),
+            "Minutes": lambda cell: _if_known(cell.minutes, ".1f"),
+            "Minutes there": lambda cell: _if_known(cell.paper_minutes, "g"),
+        },
         words=("Verdict",),
     )
 
 
-def epochs_table(cells: Sequence[Cell]) -> TextTable:
+def epochs_table(cells: Sequence[Cell]) -> Table:
     """Last, best monitored and best test accuracy of each finished run."""
-    return TextTable(
-        (
-            "Row",
-            "Seed",
-            "Test, last epoch",
-            "Best monitored epoch",
-            "Test, best validation epoch",
-            "Best on test (optimistic)",
-        ),
-        tuple(
-            (
-                cell.name,
-                str(run.seed),
-                _percent(run.accuracy),
-                f"{run.monitored.best_epoch} ({_percent(run.monitored.best)} on "
-                f"{run.monitored.split})",
-                _percent(run.accuracy_at_best_validation),
-                _percent(run.best_on_test),
-            )
+    return table_of(
+        [
+            (cell.name, run, run.monitored)
             for cell in cells
             for run in cell.finished
             if run.monitored
-        ),
+        ],
+        {
+            "Row": lambda one: one[0],
+            "Seed": lambda one: str(one[1].seed),
+            "Test, last epoch": lambda one: _percent(one[1].accuracy),
+            "Best monitored epoch": lambda one: (
+                f"{one[2].best_epoch} ({_percent(one[2].best)} on {one[2].split})"
+            ),
+            "Test, best validation epoch": lambda one: _percent(
+                one[1].accuracy_at_best_validation
+            ),
+            "Best on test (optimistic)": lambda one: _percent(one[1].best_on_test),
+        },
     )
 
 
-def references_table() -> TextTable:
+def references_table() -> Table:
     """What others report on CIFAR-10."""
-    return TextTable(
-        (
-            "Network",
-            "Test accuracy",
-            "Parameters",
-            "Head",
-            "Stem",
-            "Epochs",
-            "Source",
-            "Note",
-        ),
-        tuple(
-            (
-                network_title(one.network),
-                f"{one.accuracy:.2f} %",
-                "" if one.parameters is None else f"{one.parameters:.1f} M",
-                one.head,
-                one.stem,
-                str(one.epochs),
-                one.source,
-                one.note,
-            )
-            for one in REFERENCES
-        ),
+    return table_of(
+        REFERENCES,
+        {
+            "Network": lambda one: network_title(one.network),
+            "Test accuracy": lambda one: f"{one.accuracy:.2f} %",
+            "Parameters": lambda one: _if_known(one.parameters, ".1f", " M"),
+            "Head": lambda one: one.head,
+            "Stem": lambda one: one.stem,
+            "Epochs": lambda one: str(one.epochs),
+            "Source": lambda one: one.source,
+            "Note": lambda one: one.note,
+        },
         words=("Head", "Stem", "Source", "Note"),
     )
 
 
-def _ours(cell: Cell) -> str:
-    if cell.accuracy is None or cell.interval is None:
+def claims_table(claims: Sequence[Claim]) -> Table:
+    """The paper's text, checked."""
+    columns: dict[str, Callable[[Claim], str]] = {
+        "Section": lambda claim: claim.section,
+        "The paper says": lambda claim: claim.sentence,
+        "": lambda claim: claim.status,
+        "What was found": lambda claim: claim.finding,
+    }
+    return table_of(claims, columns, words=tuple(columns))
+
+
+def accuracy_text(
+    accuracy: float | None, interval: Interval | None, seeds: int = 1
+) -> str:
+    """Percent with the interval, and the number of seeds where there are several."""
+    if accuracy is None or interval is None:
         return ""
-    seeds = f", {len(cell.finished)} seeds" if len(cell.finished) > 1 else ""
-    low, high = cell.interval.low, cell.interval.high
-    return f"{cell.accuracy:.2f} % ({low:.2f} to {high:.2f}{seeds})"
+    several = f", {seeds} seeds" if seeds > 1 else ""
+    return f"{accuracy:.2f} % ({interval.percent()}{several})"
+
+
+def _if_known(value: float | None, form: str, unit: str = "") -> str:
+    return "" if value is None else f"{value:{form}}{unit}"
 
 
 def _verdict(cell: Cell) -> str:

@@ -17,35 +17,16 @@ is not known.
 """
 
 import dataclasses
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.titles import dataset_title
+from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import ASSUMPTIONS
-from kerasnets.recipe import PAPER, Recipe
+from kerasnets.recipe import Recipe
+from kerasnets.statistics import Interval
 
 AGREES, DIFFERS, NOT_COMPARABLE = "agrees", "differs", "not comparable"
-
-_CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A 95 % interval of an accuracy.
-
-    Attributes:
-        low, high: percent, 0 <= low <= high <= 100.
-        kind: "Wilson" (sampling of the test images) or "t" (over seeds).
-    """
-
-    low: float
-    high: float
-    kind: str
-
-    def overlaps(self, other: "Interval") -> bool:
-        return self.low <= other.high and other.low <= self.high
 
 
 @dataclass(frozen=True)
@@ -62,41 +43,6 @@ class Verdict:
 
     def __str__(self) -> str:
         return f"{self.outcome}: {self.reason}"
-
-
-def wilson(accuracy: float, images: int) -> Interval:
-    """The Wilson score interval of a share of `images` test images.
-
-    Args:
-        accuracy: percent, 0 to 100; rounded to a whole number of images.
-        images: >= 1.
-    """
-    from scipy.stats import binomtest
-
-    right = round(accuracy / 100 * images)
-    found = binomtest(right, images).proportion_ci(_CONFIDENCE, method="wilson")
-    return Interval(100 * float(found.low), 100 * float(found.high), "Wilson")
-
-
-def over_seeds(accuracies: Sequence[float]) -> Interval:
-    """The t-interval of the mean of two accuracies or more, in percent.
-
-    It tells how the mean varies with the seed, not with the choice of test images.
-    """
-    from scipy.stats import t
-
-    n = len(accuracies)
-    mean = math.fsum(accuracies) / n
-    variance = math.fsum((value - mean) ** 2 for value in accuracies) / (n - 1)
-    half = float(t.ppf((1 + _CONFIDENCE) / 2, n - 1)) * math.sqrt(variance / n)
-    return Interval(max(0.0, mean - half), min(100.0, mean + half), "t")
-
-
-def interval(accuracies: Sequence[float], images: int) -> Interval:
-    """Wilson for one run's accuracy in percent, t for those of several."""
-    if len(accuracies) == 1:
-        return wilson(accuracies[0], images)
-    return over_seeds(accuracies)
 
 
 def judge(

@@ -4,10 +4,7 @@ import shlex
 
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.paper.plan import Study
-from kerasnets.recipe import Recipe
-
-_SWITCHES = {"batch_norm": "bn", "glorot": "glorot"}
-_SHORTER = {"learning_rate": "lr"}
+from kerasnets.recipe import SETTINGS, Recipe
 
 
 def fit_command(recipe: Recipe) -> str:
@@ -19,13 +16,7 @@ def fit_command(recipe: Recipe) -> str:
     for name in recipe.without_effect:
         departures.pop(name, None)
     for name, value in departures.items():
-        if value == "normal":
-            words.append("--glorot-normal")
-        elif name in _SWITCHES:
-            words.append(f"--{'' if value else 'no-'}{_SWITCHES[name]}")
-        elif value is not None:  # None leaves it to the dataset, as no option does
-            option = _SHORTER.get(name, name.replace("_", "-"))
-            words += [f"--{option}", str(value)]
+        words += SETTINGS[name].arguments(value)
     return shlex.join(words)
 
 
@@ -35,7 +26,7 @@ def reproduce_command(study: Study, *rows: str) -> str:
     if study.seeds > 1:
         words += ["--seeds", str(study.seeds)]
     for name, value in study.assumptions.items():
-        words += [f"--{name.replace('_', '-')}", str(value)]
+        words += SETTINGS[name].arguments(value)
     return shlex.join([*words, *rows])
 
 

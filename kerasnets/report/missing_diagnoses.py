@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
+from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.diagnosis import diagnose as study
 from kerasnets.diagnosis.trial_time import expected_s
 from kerasnets.report.sections.failure import FOLDER, named_collapsed, to_diagnose
@@ -15,17 +14,15 @@ from kerasnets.text import duration
 def diagnose_collapsed(
     sources: Sources,
     *,
-    data_dir: Path | str | None = None,
+    execution: Execution = DEFAULT,
     say: Callable[[str], None],
-    **options: Any,
 ) -> None:
     """Diagnose one run of each collapsed network that has no whole diagnosis yet, after
     saying how long that takes. Missing data is downloaded.
 
     Args:
-        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+        execution: as for `kerasnets.diagnosis.diagnose.diagnose`.
         say: takes a line of progress.
-        options: device and engine, as for `kerasnets.diagnosis.diagnose.diagnose`.
 
     Raises:
         KerasnetsError: a diagnosis cannot be made.
@@ -33,9 +30,9 @@ def diagnose_collapsed(
     left = to_diagnose(sources)
     if not left:
         return
-    means = {"data_dir": data_dir, **options}
     seconds = sum(
-        expected_s(record.run.recipe, ablate=True, **means) for record in left
+        expected_s(record.run.recipe, ablate=True, execution=execution)
+        for record in left
     )
     say(
         f"{named_collapsed(left)}: switching one thing at a time to see why takes "
@@ -48,5 +45,5 @@ def diagnose_collapsed(
             ablate=True,
             overwrite=True,  # what an interrupted one has left
             say=lambda line, label=record.label: say(f"{label}: {line}"),  # type: ignore[misc]
-            **means,
+            execution=execution,
         )

@@ -2,103 +2,71 @@
 
 import base64
 import hashlib
-from importlib.resources import files
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from kerasnets.errors import RunError
-from kerasnets.report.html import Html, element, joined
-from kerasnets.report.sections.comparison import comparison_section
-from kerasnets.report.sections.confusion import confusion_section
-from kerasnets.report.sections.curves import curves_section
-from kerasnets.report.sections.examples import examples_section
-from kerasnets.report.sections.failure import FoundDiagnosis, failure_section
-from kerasnets.report.sections.paper import claims_section, paper_section
-from kerasnets.report.sections.reconciliation import reconciled_section
-from kerasnets.report.sections.repeating import (
-    assumptions_section,
-    commands_section,
-    environment_section,
-)
-from kerasnets.report.sections.summary import summary_section
-from kerasnets.report.sections.timing import timing_section
+from kerasnets.report.render import render, source
+from kerasnets.report.sections.comparison import comparison
+from kerasnets.report.sections.confusion import confusion
+from kerasnets.report.sections.curves import curves
+from kerasnets.report.sections.examples import examples
+from kerasnets.report.sections.failure import failure
+from kerasnets.report.sections.paper import beside_the_paper, reconciled, text_checked
+from kerasnets.report.sections.repeating import assumptions, commands, environment
+from kerasnets.report.sections.summary import summary
+from kerasnets.report.sections.timing import timing
 from kerasnets.report.sources import Sources
 from kerasnets.runs import write_text
 from kerasnets.storage.folders import why_not_writable
 from kerasnets.version import __version__
 
-# Names and short titles of the sections, in order.
-_TITLES = {
-    "summary": "Summary",
-    "paper": "Beside the paper",
-    "reconcile": "What would have to be true",
-    "curves": "Curves",
-    "comparison": "Runs compared",
-    "failure": "Failure",
-    "confusion": "Confusion",
-    "examples": "Images",
-    "timing": "Time",
-    "claims": "The paper's text",
-    "assumptions": "Assumptions",
-    "environment": "Environment",
-    "commands": "Commands",
+# In order: the name, which is the template's as well, the link's text, and what finds
+# the template's data; a section without data is left out.
+SECTIONS: dict[str, tuple[str, Callable[[Sources], Any]]] = {
+    "summary": ("Summary", summary),
+    "paper": ("Beside the paper", beside_the_paper),
+    "reconcile": ("What would have to be true", reconciled),
+    "curves": ("Curves", curves),
+    "comparison": ("Runs compared", comparison),
+    "failure": ("Failure", failure),
+    "confusion": ("Confusion", confusion),
+    "examples": ("Images", examples),
+    "timing": ("Time", timing),
+    "claims": ("The paper's text", text_checked),
+    "assumptions": ("Assumptions", assumptions),
+    "environment": ("Environment", environment),
+    "commands": ("Commands", commands),
 }
 
 
-def page(
-    sources: Sources,
-    diagnoses: tuple[FoundDiagnosis, ...] = (),
-    data_dir: Path | str | None = None,
-) -> str:
+def page(sources: Sources) -> str:
     """The whole page as HTML, which needs no other file and no network.
-
-    Args:
-        data_dir: where prepared datasets are, for the images of confused classes;
-            TFDS_DATA_DIR unless given. Nothing is downloaded.
 
     Raises:
         RunError, DatasetError: a file is damaged.
     """
-    records = sources.records
-    parts = {
-        "summary": summary_section(sources),
-        "paper": paper_section(sources),
-        "reconcile": reconciled_section(sources.reconciled),
-        "curves": curves_section(records) if records else Html(),
-        "comparison": comparison_section(sources.comparison),
-        "failure": failure_section(sources, diagnoses),
-        "confusion": confusion_section(records),
-        "examples": examples_section(records, data_dir),
-        "timing": timing_section(records),
-        "claims": claims_section(sources),
-        "assumptions": assumptions_section(sources),
-        "environment": environment_section(records),
-        "commands": commands_section(sources),
-    }
-    links = [
-        element("a", title, href=f"#{name}")
-        for name, title in _TITLES.items()
-        if parts[name]
-    ]
     study = "The paper's study, repeated" if sources.results else "Runs"
-    title = f"{study}: {sources.folder.resolve().name}"
-    script = _file("page.js")
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_policy(script)),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", title),
-        element("style", Html(_file("page.css"))),
+    script = source("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    made = render(
+        "page.html.j2",
+        title=f"{study}: {sources.folder.resolve().name}",
+        # Nothing from elsewhere, and no script but ours.
+        policy="default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'",
+        style=source("page.css"),
+        script=script,
+        sources=sources,
+        sections=[
+            (name, link, data)
+            for name, (link, find) in SECTIONS.items()
+            if (data := find(sources))
+        ],
+        version=__version__,
     )
-    body = element(
-        "body",
-        element("header", element("h1", title)),
-        element("nav", *links, aria_label="Sections"),
-        element("main", *(parts[name] for name in _TITLES)),
-        element("footer", element("p", f"Made by kerasnets {__version__}.")),
-        element("script", Html(script)),
-    )
-    return f"<!DOCTYPE html>\n{element('html', joined([head, body]), lang='en')}\n"
+    return str(made)
 
 
 def check_place(path: Path) -> None:
@@ -127,16 +95,3 @@ def write_page(text: str, path: Path) -> None:
         write_text(path, text)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror}.") from error
-
-
-def _policy(script: str) -> str:
-    """Nothing from elsewhere, and no script but ours."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'"
-    )
-
-
-def _file(name: str) -> str:
-    return files("kerasnets.report").joinpath(name).read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from kerasnets.paper.reconciliation import alternatives
 from kerasnets.paper.reconciliation.table import Reconciled
 from kerasnets.paper.reconciliation.table import gather as reconcile
 from kerasnets.paper.results import Results, gather
-from kerasnets.recipe import PAPER
+from kerasnets.paper.rows import PAPER
 from kerasnets.runs import Run
 from kerasnets.runs.find import find_runs, labels
 from kerasnets.runs.records import LearningCurve, environment, learning_curve
@@ -42,6 +42,12 @@ class Record:
     evaluated: Evaluated | None
 
     @property
+    def accuracy(self) -> float:
+        """Share of the test images that an evaluated run classifies correctly."""
+        assert self.evaluated
+        return float(self.evaluated.metrics["accuracy"])
+
+    @property
     def collapsed(self) -> str:
         """The class that it predicts for (almost) all test images, or ""."""
         found = self.evaluated and self.evaluated.metrics.get("collapsed")
@@ -64,6 +70,7 @@ class Sources:
         not_begun: names of runs that have not.
         comparison: of the records, or None where there are fewer than two.
         reconciled: rows of the study that were tried under other assumptions.
+        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
     """
 
     folder: Path
@@ -72,6 +79,7 @@ class Sources:
     not_begun: tuple[str, ...]
     comparison: Comparison | None
     reconciled: tuple[Reconciled, ...] = ()
+    data_dir: Path | str | None = None
 
 
 def _group(planned: PlannedRun) -> str:
@@ -82,8 +90,11 @@ def _group(planned: PlannedRun) -> str:
     return f"{dataset_title(dataset)}, for the paper's {dataset_title(paper)}"
 
 
-def read_sources(folder: Path | str) -> Sources:
+def read_sources(folder: Path | str, data_dir: Path | str | None = None) -> Sources:
     """Read a study's folder, or one with runs anywhere below it.
+
+    Args:
+        data_dir: of the images of confused classes; nothing is downloaded.
 
     Raises:
         RunError: there is neither, none of the runs has finished an epoch, or a file
@@ -130,4 +141,5 @@ def read_sources(folder: Path | str) -> Sources:
         not_begun=tuple(run.path.name for run in found if not run.history),
         comparison=compare(begun) if len(begun) > 1 else None,
         reconciled=reconciled,
+        data_dir=data_dir,
     )

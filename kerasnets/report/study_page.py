@@ -6,7 +6,6 @@ from pathlib import Path
 from kerasnets.errors import KerasnetsError
 from kerasnets.paper.plan import Study
 from kerasnets.report.page import page, write_page
-from kerasnets.report.sections.failure import read_diagnoses
 from kerasnets.report.sources import read_sources
 
 
@@ -19,13 +18,12 @@ def write_study_page(
     being written is said, and does not end the study.
 
     Args:
-        data_dir: as for `kerasnets.report.page.page`.
+        data_dir: as for `kerasnets.report.sources.read_sources`.
         say: takes a line where there is no page.
     """
     path = study.path / "report.html"
     with study.lock("report", wait=True):
         try:
-            sources = read_sources(study.path)
-            write_page(page(sources, read_diagnoses(study.path), data_dir), path)
+            write_page(page(read_sources(study.path, data_dir)), path)
         except KerasnetsError as error:
             say(f"{path} is not written: {error}")

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from kerasnets.errors import RecipeError, RunError, nearest, option, shown
+from kerasnets.errors import RecipeError, RunError, nearest, option, shown, unknown
 from kerasnets.recipe import Recipe
 from kerasnets.storage import digests, lock
 from kerasnets.storage.files import (
@@ -30,7 +30,7 @@ from kerasnets.storage.files import (
     write_json,
     write_text,
 )
-from kerasnets.storage.folders import why_not_writable
+from kerasnets.storage.folders import as_path, why_not_writable
 
 __all__ = [
     "Run",
@@ -42,6 +42,7 @@ __all__ = [
     "load",
     "locate",
     "newest",
+    "opened",
     "read_csv",
     "read_json",
     "remove",
@@ -52,6 +53,7 @@ __all__ = [
 ]
 
 DEFAULT_ROOT = Path("artifacts/runs")
+SPLITS = ("test", "validation", "train")
 
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 
@@ -111,7 +113,13 @@ class Run:
 
     def results_folder(self, split: str) -> Path:
         """Where `evaluate` writes: the run folder itself for the test split, a folder
-        named after the split otherwise, so that no split overwrites another's."""
+        named after the split otherwise, so that no split overwrites another's.
+
+        Raises:
+            RunError: there is no such split.
+        """
+        if split not in SPLITS:
+            raise RunError(unknown("split", split, SPLITS))
         return self.path if split == "test" else self.path / split
 
     @contextlib.contextmanager
@@ -209,7 +217,7 @@ def locate(name: Path | str) -> Path:
     Raises:
         RunError: there is neither.
     """
-    path = Path(name)
+    path = as_path(name, "run")
     if path.exists():
         return path
     named = DEFAULT_ROOT / path
@@ -243,6 +251,14 @@ def load(path: Path | str) -> Run:
         return Run(path, Recipe.from_json(text))
     except RecipeError as error:
         raise RecipeError(f"{path / 'recipe.json'}: {error}") from error
+
+
+def opened(run: Run | Path | str) -> Run:
+    """The run, where only its folder or its name is given.
+
+    Raises: what `load` does.
+    """
+    return run if isinstance(run, Run) else load(run)
 
 
 def newest(root: Path | str = DEFAULT_ROOT) -> Run:

@@ -1,20 +1,212 @@
-"""How a run's loss and accuracy went on, by epoch and by the clock."""
+"""What training writes to a run folder beside the network, and the reader of each file.
 
-from typing import TYPE_CHECKING, Any
-
-from kerasnets.errors import RunError
-from kerasnets.runs import Run, read_json
-from kerasnets.storage.schema import ENVIRONMENT
-
-if TYPE_CHECKING:
-    pass
+history.csv is read by `kerasnets.runs.Run.history`, and what `evaluate` writes by
+`kerasnets.runs.results`. Shares are in [0, 1].
+"""
 
 import math
 from dataclasses import dataclass
 from itertools import accumulate
 from statistics import median
+from typing import Any, NamedTuple
 
-from kerasnets.runs import read_csv
+from kerasnets.errors import RunError
+from kerasnets.runs import Run, read_csv, read_json
+from kerasnets.storage import schema
+from kerasnets.storage.schema import COUNT, LINE, NAMES, NUMBER, or_null
+
+_SESSION = {
+    "backend": LINE,
+    "engine": LINE,
+    "deterministic": schema.FLAG,
+    "device": LINE,
+    "device_name": LINE,
+    "threads": or_null(COUNT),
+    "platform": LINE,
+    "python": LINE,
+    "packages": schema.VERSIONS,
+    "settings": schema.LINES,
+    "dataset_load_s": NUMBER,
+    "start_s": NUMBER,
+}
+
+ENVIRONMENT_FILE = "environment.json"
+ENVIRONMENT = {
+    "started": LINE,
+    **_SESSION,
+    "dataset_fingerprint": schema.required(LINE),
+    "dataset_note": schema.TEXT,
+    "class_names": NAMES,
+    "train_images": COUNT,
+    "validation_images": COUNT,
+    "test_images": COUNT,
+    "trainable_parameters": COUNT,
+    "history_columns": NAMES,
+    "stopped_early": or_null(schema.record(epochs=COUNT, reason=LINE)),
+    "resumed": schema.list_of("sessions", at=LINE, **_SESSION),
+}
+
+
+class Table(NamedTuple):
+    """A CSV file of the run folder: its name and its columns."""
+
+    file: str
+    columns: tuple[str, ...]
+
+
+EPOCH_TIMES = Table(
+    "epoch_times.csv",
+    (
+        "epoch",
+        "train_s",
+        "validation_s",
+        "train_images_per_s",
+        "validation_images_per_s",
+        "data_wait_s",
+        "peak_memory_mb",
+    ),
+)
+ENERGY = Table("energy.csv", ("epoch", "energy_j"))
+VALIDATION_CONFUSION = Table(
+    "validation_confusion.csv", ("epoch", "label", "prediction", "count")
+)
+
+
+def environment(run: Run) -> dict[str, Any]:
+    """What training recorded of its machine and its data, as `ENVIRONMENT` has it.
+
+    Raises:
+        RunError: environment.json is missing or damaged.
+    """
+    found = begun_environment(run)
+    if found is None:
+        raise RunError(
+            f"{run.path} has no environment.json: it is not a whole run folder."
+        )
+    return found
+
+
+def begun_environment(run: Run) -> dict[str, Any] | None:
+    """The same; None of a run whose training has not begun.
+
+    Raises:
+        RunError: environment.json is damaged.
+    """
+    path = run.path / ENVIRONMENT_FILE
+    return read_json(path, ENVIRONMENT) if path.exists() else None
+
+
+def class_names(run: Run) -> list[str]:
+    """Names by class index, as training recorded them.
+
+    Raises:
+        RunError: environment.json is missing, damaged, or has none.
+    """
+    names = environment(run).get("class_names")
+    if not names:
+        raise RunError(f"{run.path / ENVIRONMENT_FILE} has no class names.")
+    return names
+
+
+@dataclass(frozen=True)
+class EpochTime:
+    """One epoch by the clock: a row of epoch_times.csv.
+
+    Attributes:
+        epoch: from 1.
+        train_s, validation_s: seconds of wall time.
+        train_images_per_s: training images a second.
+        validation_images_per_s: monitored images a second.
+        data_wait_s: of `train_s`, seconds in which batches were made or waited for.
+        peak_memory_mb: most memory held so far (10^6 bytes): the accelerator's where
+            one is used, else the process's; None where the platform does not say.
+    """
+
+    epoch: int
+    train_s: float
+    validation_s: float
+    train_images_per_s: float
+    validation_images_per_s: float
+    data_wait_s: float
+    peak_memory_mb: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Of training and validation."""
+        return self.train_s + self.validation_s
+
+
+def epoch_times(run: Run) -> list[EpochTime]:
+    """Rows of epoch_times.csv; empty before the first epoch ends.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    path = run.path / EPOCH_TIMES.file
+    if not path.exists():
+        return []
+    try:
+        times = []
+        for row in read_csv(path):
+            cells = {name: row.get(name) for name in EPOCH_TIMES.columns[1:]}
+            values = {name: float(text) for name, text in cells.items() if text}
+            if not all(
+                math.isfinite(value) and value >= 0 for value in values.values()
+            ):
+                raise ValueError("no time")
+            times.append(EpochTime(int(row["epoch"]), **values))
+        return times
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path} does not hold epoch times.") from error
+
+
+def training_s(run: Run) -> float:
+    """Seconds of training and validation, all finished epochs together.
+
+    Raises:
+        RunError: epoch_times.csv is damaged.
+    """
+    return sum((epoch.seconds for epoch in epoch_times(run)), 0.0)
+
+
+def epoch_energies(run: Run) -> dict[int, float]:
+    """Joules by epoch, where the device counted them.
+
+    Raises:
+        RunError: energy.csv is damaged.
+    """
+    path = run.path / ENERGY.file
+    if not path.exists():
+        return {}
+    try:
+        joules = {int(row["epoch"]): float(row["energy_j"]) for row in read_csv(path)}
+        if not all(map(math.isfinite, joules.values())):
+            raise ValueError("not finite")
+        return joules
+    except (KeyError, ValueError) as error:
+        raise RunError(f"{path} does not hold the energy of epochs.") from error
+
+
+def validation_confusion(run: Run) -> list[tuple[int, int, int, int]]:
+    """Rows of validation_confusion.csv: an epoch, from 1; a label and a predicted class
+    of monitored images, by index; and how many had both after the epoch, where any had.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    path = run.path / VALIDATION_CONFUSION.file
+    try:
+        rows = []
+        for row in read_csv(path):
+            epoch, label, prediction, count = (
+                int(row[name]) for name in VALIDATION_CONFUSION.columns
+            )
+            if min(label, prediction) < 0:
+                raise ValueError("a class below 0")
+            rows.append((epoch, label, prediction, count))
+        return rows
+    except (KeyError, ValueError) as error:
+        raise RunError(f"{path} does not hold the confusion of an epoch.") from error
 
 
 @dataclass(frozen=True)
@@ -75,77 +267,24 @@ def learning_curve(run: Run) -> LearningCurve:
     history = run.history
     if not history:
         raise RunError(f"{run.path} has no finished epoch.")
-    try:
-        epochs = tuple(int(row["epoch"]) for row in history)
-        loss = tuple(row["val_loss"] for row in history)
-        accuracy = tuple(row["val_accuracy"] for row in history)
-        if not all(map(math.isfinite, (*loss, *accuracy))):
-            raise ValueError("not finite")
-    except (KeyError, ValueError) as error:
+    epochs = tuple(int(row["epoch"]) for row in history)
+    loss = tuple(row["val_loss"] for row in history)
+    accuracy = tuple(row["val_accuracy"] for row in history)
+    if not all(map(math.isfinite, (*loss, *accuracy))):
         raise RunError(
             f"{run.path / 'history.csv'} does not hold a finite validation loss and "
             "accuracy of each epoch."
-        ) from error
-    times, energy = _epoch_times(run), _energy(run)
-    joules = tuple(energy[e] for e in epochs) if set(epochs) <= set(energy) else None
-    if not set(epochs) <= set(times):
-        return LearningCurve(epochs, loss, accuracy, None, None, joules)
-    seconds, speed = zip(*(times[epoch] for epoch in epochs), strict=True)
-    return LearningCurve(epochs, loss, accuracy, seconds, speed, joules)
-
-
-def _energy(run: Run) -> dict[int, float]:
-    """Joules by epoch, where the device counted them."""
-    path = run.path / "energy.csv"
-    if not path.exists():
-        return {}
-    try:
-        joules = {int(row["epoch"]): float(row["energy_j"]) for row in read_csv(path)}
-        if not all(map(math.isfinite, joules.values())):
-            raise ValueError("not finite")
-        return joules
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path} does not hold the energy of epochs.") from error
-
-
-def _epoch_times(run: Run) -> dict[int, tuple[float, float]]:
-    """Seconds of training and validation, and training images a second, by epoch."""
-    path = run.path / "epoch_times.csv"
-    if not path.exists():
-        return {}
-    try:
-        return {
-            int(row["epoch"]): (
-                float(row["train_s"]) + float(row["validation_s"]),
-                float(row["train_images_per_s"]),
-            )
-            for row in read_csv(path)
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path} does not hold epoch times.") from error
-
-
-def environment(run: Run) -> dict[str, Any]:
-    """What training recorded of its machine and its data, as `ENVIRONMENT` has it.
-
-    Raises:
-        RunError: environment.json is missing or damaged.
-    """
-    path = run.path / "environment.json"
-    if not path.exists():
-        raise RunError(
-            f"{run.path} has no environment.json: it is not a whole run folder."
         )
-    return read_json(path, ENVIRONMENT)
-
-
-def class_names(run: Run) -> list[str]:
-    """Names by class index, as training recorded them.
-
-    Raises:
-        RunError: environment.json is missing, damaged, or has none.
-    """
-    names = environment(run).get("class_names")
-    if not names:
-        raise RunError(f"{run.path / 'environment.json'} has no class names.")
-    return names
+    times = {time.epoch: time for time in epoch_times(run)}
+    timed = [times[epoch] for epoch in epochs if epoch in times]
+    whole = len(timed) == len(epochs)
+    joules = epoch_energies(run)
+    counted = [joules[epoch] for epoch in epochs if epoch in joules]
+    return LearningCurve(
+        epochs,
+        loss,
+        accuracy,
+        tuple(t.seconds for t in timed) if whole else None,
+        tuple(t.train_images_per_s for t in timed) if whole else None,
+        tuple(counted) if len(counted) == len(epochs) else None,
+    )

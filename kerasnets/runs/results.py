@@ -1,5 +1,5 @@
-"""The files of an evaluation: one list, and which of them tell of a network that the
-run no longer has.
+"""The files of an evaluation: the reader of each, and which of them tell of a network
+that the run no longer has. Shares are in [0, 1].
 
 They stand and fall together. metrics.json is the first to go and the last to come:
 where it is, the others are of the same evaluation.
@@ -7,29 +7,160 @@ where it is, the others are of the same evaluation.
 
 import contextlib
 from collections.abc import Container
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from kerasnets import runs
-from kerasnets.errors import KerasnetsError
+from kerasnets.errors import KerasnetsError, RunError
 from kerasnets.runs import Run
+from kerasnets.runs.records import Table
 from kerasnets.storage import schema
 from kerasnets.storage.digests import Finding
-from kerasnets.storage.files import read_json, remove
+from kerasnets.storage.files import read_csv, read_csv_rows, read_json, remove
+from kerasnets.storage.schema import COUNT, LINE, NUMBER, SHARE, or_null, required
 
 METRICS_FILE = "metrics.json"
+METRICS = {
+    "network": required(LINE),
+    "dataset": required(LINE),
+    "dataset_note": schema.TEXT,
+    "data_changed": schema.FLAG,
+    "split": required(LINE),
+    "epochs": or_null(COUNT),
+    "images": required(COUNT),
+    "loss": required(NUMBER),
+    "accuracy": required(SHARE),
+    "top5_accuracy": or_null(SHARE),
+    "macro_precision": SHARE,
+    "macro_recall": SHARE,
+    "macro_f1": SHARE,
+    "collapsed": or_null(schema.record(**{"class": schema.TEXT, "share": SHARE})),
+    "first_batch": or_null(schema.record(images=COUNT, accuracy=SHARE)),
+    "seconds": NUMBER,
+    "images_per_s": NUMBER,
+    "batch_size": COUNT,
+    "backend": LINE,
+    "engine": LINE,
+    "device": LINE,
+    "device_name": LINE,
+    "threads": or_null(COUNT),
+}
+
+CONFUSION_FILE = "confusion_matrix.csv"
+FIRST_BATCH_FILE = "first_batch_confusion_matrix.csv"
+PER_CLASS = Table("per_class.csv", ("class", "precision", "recall", "f1", "support"))
+PREDICTIONS = Table("predictions.csv", ("index", "label", "prediction", "confidence"))
+
 FILES = (
     METRICS_FILE,
-    "confusion_matrix.csv",
+    CONFUSION_FILE,
     "confusion_matrix.png",
-    "per_class.csv",
-    "predictions.csv",
+    PER_CLASS.file,
+    PREDICTIONS.file,
     "examples.png",
-    "first_batch_confusion_matrix.csv",
+    FIRST_BATCH_FILE,
     "first_batch_confusion_matrix.png",
 )
 
 BEST_EPOCH_FOLDER = "best_validation"  # of the best epoch's network
 _FOLDERS = ("", "validation", "train", BEST_EPOCH_FOLDER)  # "": the test split's
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """What `evaluate` wrote to metrics.json in a results folder.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    return read_json(folder / METRICS_FILE, METRICS)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What was predicted for each image; arrays [images] in the order of evaluation.
+
+    Attributes:
+        index: the image's row in the dataset's split (the train split for the train
+            and validation images).
+        label, prediction: class indices.
+        confidence: the prediction's probability, in (0, 1].
+    """
+
+    index: np.ndarray
+    label: np.ndarray
+    prediction: np.ndarray
+    confidence: np.ndarray
+
+
+def read_predictions(path: Path) -> Predictions:
+    """What `evaluate` wrote to predictions.csv.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    rows = read_csv(path, PREDICTIONS.columns)
+    try:
+        index, label, prediction = (
+            np.array([int(row[name]) for row in rows], np.int64)
+            for name in PREDICTIONS.columns[:-1]
+        )
+        confidence = np.array([float(row["confidence"]) for row in rows])
+    except (ValueError, OverflowError) as error:
+        raise RunError(f"{path} does not hold predictions.") from error
+    if not ((confidence >= 0) & (confidence <= 1)).all():
+        raise RunError(f"{path} does not hold predictions.")
+    return Predictions(index, label, prediction, confidence)
+
+
+class ClassMetrics(NamedTuple):
+    """Figures of one class, a row of per_class.csv."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+def read_per_class(path: Path) -> list[ClassMetrics]:
+    """What `evaluate` wrote to per_class.csv.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    try:
+        return [
+            ClassMetrics(
+                row["class"],
+                float(row["precision"]),
+                float(row["recall"]),
+                float(row["f1"]),
+                int(row["support"]),
+            )
+            for row in read_csv(path, PER_CLASS.columns)
+        ]
+    except ValueError as error:
+        raise RunError(f"{path} does not hold figures of classes.") from error
+
+
+def read_confusion(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The counts, int64 [classes, classes], row: label, column: prediction, and the
+    class names.
+
+    Raises:
+        RunError: the file is missing, or isn't a confusion matrix.
+    """
+    try:
+        (_, *names), *rows = read_csv_rows(path)
+        counts = np.array([[int(count) for count in row[1:]] for row in rows], np.int64)
+        if counts.shape != (len(names), len(names)) or (counts < 0).any():
+            raise ValueError("not a square of counts")
+    except (ValueError, OverflowError) as error:
+        raise RunError(f"{path} is not a confusion matrix.") from error
+    return counts, tuple(names)
 
 
 def remove_results(run: Run) -> None:
@@ -79,7 +210,7 @@ def _why_stale(folder: Path, trained: int) -> str:
     if not (folder / METRICS_FILE).exists():
         return f"stale: there is no {METRICS_FILE} of its evaluation"
     try:
-        measured = read_json(folder / METRICS_FILE, schema.METRICS).get("epochs")
+        measured = read_metrics(folder).get("epochs")
     except KerasnetsError:
         return ""  # damaged, which is said of it
     if measured in (None, trained):

@@ -1,7 +1,6 @@
 """How the runs of a folder are getting on, from their small files alone."""
 
 import contextlib
-import math
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +8,9 @@ from pathlib import Path
 from kerasnets import runs
 from kerasnets.errors import KerasnetsError, RunError
 from kerasnets.runs import Run
-from kerasnets.storage import digests, lock, schema
-from kerasnets.storage.files import read_csv, read_json
+from kerasnets.runs.records import ENVIRONMENT_FILE, begun_environment, training_s
+from kerasnets.runs.results import METRICS_FILE, read_metrics
+from kerasnets.storage import digests, lock
 
 RUNNING, INTERRUPTED, COMPLETE, STOPPED, CORRUPT = (
     "running",
@@ -64,13 +64,10 @@ def progress(run: Run) -> Progress:
         raise RunError(
             f"{run.path} has {done} epochs in history.csv, but {epochs} in its recipe."
         )
-    environment = run.path / "environment.json"
-    recorded = {}
-    if environment.exists():
-        recorded = read_json(environment, schema.ENVIRONMENT)
-    elif done:
-        raise RunError(f"{environment} does not exist.")
-    stopped = recorded.get("stopped_early")
+    recorded = begun_environment(run)
+    if recorded is None and done:
+        raise RunError(f"{run.path / ENVIRONMENT_FILE} does not exist.")
+    stopped = (recorded or {}).get("stopped_early")
     if _is_written(run):
         if stopped and stopped["epochs"] == done:
             return Progress(STOPPED, done, epochs, stopped["reason"])
@@ -82,7 +79,7 @@ def progress(run: Run) -> Progress:
 
 def _is_written(run: Run) -> bool:
     published = not run.checkpoint_folder.exists()
-    evaluated = (run.results_folder("test") / "metrics.json").exists()
+    evaluated = (run.results_folder("test") / METRICS_FILE).exists()
     return run.model_file.exists() or (published and evaluated)
 
 
@@ -187,8 +184,8 @@ def _state(run: Run) -> RunState:
     found = progress(run)
     if run.model_file.exists() and not zipfile.is_zipfile(run.model_file):
         raise RunError(f"{run.model_file} is damaged.")
-    metrics = run.results_folder("test") / "metrics.json"
-    test = read_json(metrics, schema.METRICS)["accuracy"] if metrics.exists() else None
+    folder = run.results_folder("test")
+    evaluated = (folder / METRICS_FILE).exists()
     accuracies = [row["val_accuracy"] for row in run.history]
     return RunState(
         run.path,
@@ -200,21 +197,6 @@ def _state(run: Run) -> RunState:
         epochs=found.epochs,
         best_val_accuracy=max(accuracies, default=None),
         last_val_accuracy=accuracies[-1] if accuracies else None,
-        test_accuracy=test,
-        seconds=_seconds(run.path / "epoch_times.csv"),
+        test_accuracy=read_metrics(folder)["accuracy"] if evaluated else None,
+        seconds=training_s(run),
     )
-
-
-def _seconds(path: Path) -> float:
-    if not path.exists():
-        return 0.0
-    columns = ("train_s", "validation_s")
-    try:
-        total = sum(
-            float(row[name]) for row in read_csv(path, columns) for name in columns
-        )
-    except ValueError as error:
-        raise RunError(f"{path} holds something other than numbers.") from error
-    if not math.isfinite(total) or total < 0:
-        raise RunError(f"{path} holds impossible times.")
-    return total

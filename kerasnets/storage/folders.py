@@ -1,19 +1,20 @@
 """The user's own folders, where there are any."""
 
 import os
+import tempfile
 from collections.abc import Iterable
+from os import PathLike
 from pathlib import Path
 
-from kerasnets.errors import (
-    KerasnetsError,
-    RunError,
-    option,
-)
+from platformdirs import user_cache_path
+
+from kerasnets.errors import KerasnetsError, RunError, option, shown
 
 
 def user_cache() -> Path | None:
     """The user's cache folder, for what can be made again: KERASNETS_CACHE, else
-    XDG_CACHE_HOME/kerasnets, else ~/.cache/kerasnets. It need not exist.
+    XDG_CACHE_HOME/kerasnets, else the system's own place for such folders, which is
+    ~/.cache/kerasnets on Linux. It need not exist.
 
     None where none is named and the user has no home folder, as in a container that
     runs under a number alone.
@@ -25,8 +26,13 @@ def user_cache() -> Path | None:
     if named:
         return expanded(named)
     base = os.environ.get("XDG_CACHE_HOME")
-    folder = expanded(base) if base else in_home(".cache")
-    return folder and folder / "kerasnets"
+    if base:
+        return expanded(base) / "kerasnets"
+    try:
+        folder = user_cache_path("kerasnets", appauthor=False)
+    except RuntimeError:
+        return None
+    return folder if folder.is_absolute() else None
 
 
 def in_home(name: str) -> Path | None:
@@ -38,14 +44,30 @@ def in_home(name: str) -> Path | None:
     return home / name if home.is_absolute() else None  # HOME may be empty
 
 
-def expanded(path: str | Path) -> Path:
+def as_path(value: str | PathLike[str], name: str) -> Path:
+    """A path that a caller has given.
+
+    Args:
+        name: of the parameter that it was given as.
+
+    Raises:
+        KerasnetsError: it is neither text nor a path.
+    """
+    if not isinstance(value, str | PathLike):
+        raise KerasnetsError(
+            f"{option(name)} must be text or a path, not {shown(repr(value))}."
+        )
+    return Path(value)
+
+
+def expanded(path: str | PathLike[str], name: str = "path") -> Path:
     """A path with "~" and "~name" replaced by the home folders.
 
     Raises:
-        KerasnetsError: there is no such home folder.
+        KerasnetsError: there is no such home folder, or it is no path (`as_path`).
     """
     try:
-        return Path(path).expanduser()
+        return as_path(path, name).expanduser()
     except RuntimeError as error:
         raise KerasnetsError(
             f"{str(path)!r} names the home folder of a user who has none here; write "
@@ -55,14 +77,22 @@ def expanded(path: str | Path) -> Path:
 
 def why_not_writable(path: Path) -> str | None:
     """What keeps the folder `path` from being made or written, or None."""
-    nearest = next(
-        folder for folder in (path, *path.absolute().parents) if folder.exists()
-    )
-    if not nearest.is_dir():
-        return f"{nearest} is a file, not a folder"
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        return f"{nearest} is not writable"
-    return None
+    nearest = path
+    try:
+        nearest = next(
+            folder for folder in (path, *path.absolute().parents) if folder.exists()
+        )
+        if not nearest.is_dir():
+            return f"{nearest} is a file, not a folder"
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            return f"{nearest} is not writable"
+        # /proc and the like refuse an administrator too, without saying so before.
+        handle, name = tempfile.mkstemp(dir=nearest, prefix=".tmp-")
+        os.close(handle)
+        os.unlink(name)  # noqa: PTH108
+        return None
+    except OSError as error:
+        return f"{nearest} is not writable: {error.strerror}"
 
 
 _LONGEST = 80  # letters of a name made up from labels

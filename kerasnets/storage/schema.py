@@ -1,7 +1,7 @@
-"""What the JSON files of a run folder may hold: strict parsing, and typed fields.
+"""What a JSON file of a run folder may hold: strict parsing, and typed fields.
 
 A run folder may come from elsewhere, so nothing that is read from it is believed before
-it has been looked at. Fields that are not listed here are refused.
+it has been looked at. Fields that a file's list lacks are refused.
 """
 
 import json
@@ -130,6 +130,9 @@ COUNT = Field("a whole number, 0 or more", _is_count)
 SHARE = Field("a number from 0 to 1", _is_share)
 NUMBER = Field("a number", _is_number)
 FLAG = Field("true or false", lambda value: isinstance(value, bool))
+NAMES = Field("a list of names", _is_names)
+LINES = Field("an object of lines of text", _is_lines)
+VERSIONS = Field("an object of versions", _is_versions)
 
 
 def or_null(field: Field) -> Field:
@@ -144,10 +147,6 @@ def required(field: Field) -> Field:
 
 def record(**fields: Field) -> Field:
     """An object that has each of these fields."""
-    return _object(**fields)
-
-
-def _object(**fields: Field) -> Field:
     needed = {name: required(field) for name, field in fields.items()}
     return Field(
         f"an object with {' and '.join(fields)}",
@@ -155,67 +154,11 @@ def _object(**fields: Field) -> Field:
     )
 
 
-def _list(what: str, **fields: Field) -> Field:
+def list_of(what: str, **fields: Field) -> Field:
+    """A list of objects that may have each of these fields."""
     return Field(
         f"a list of {what}",
         lambda value: (
             isinstance(value, list) and all(_is_object(one, fields) for one in value)
         ),
     )
-
-
-_SESSION = {
-    "backend": LINE,
-    "engine": LINE,
-    "deterministic": FLAG,
-    "device": LINE,
-    "device_name": LINE,
-    "threads": or_null(COUNT),
-    "platform": LINE,
-    "python": LINE,
-    "packages": Field("an object of versions", _is_versions),
-    "settings": Field("an object of lines of text", _is_lines),
-    "dataset_load_s": NUMBER,
-    "start_s": NUMBER,
-}
-
-ENVIRONMENT = {
-    "started": LINE,
-    **_SESSION,
-    "dataset_fingerprint": required(LINE),
-    "dataset_note": TEXT,
-    "class_names": Field("a list of names", _is_names),
-    "train_images": COUNT,
-    "validation_images": COUNT,
-    "test_images": COUNT,
-    "trainable_parameters": COUNT,
-    "history_columns": Field("a list of names", _is_names),
-    "stopped_early": or_null(_object(epochs=COUNT, reason=LINE)),
-    "resumed": _list("sessions", at=LINE, **_SESSION),
-}
-
-METRICS = {
-    "network": required(LINE),
-    "dataset": required(LINE),
-    "dataset_note": TEXT,
-    "data_changed": FLAG,
-    "split": required(LINE),
-    "epochs": or_null(COUNT),
-    "images": required(COUNT),
-    "loss": required(NUMBER),
-    "accuracy": required(SHARE),
-    "top5_accuracy": or_null(SHARE),
-    "macro_precision": SHARE,
-    "macro_recall": SHARE,
-    "macro_f1": SHARE,
-    "collapsed": or_null(_object(**{"class": TEXT, "share": SHARE})),
-    "first_batch": or_null(_object(images=COUNT, accuracy=SHARE)),
-    "seconds": NUMBER,
-    "images_per_s": NUMBER,
-    "batch_size": COUNT,
-    "backend": LINE,
-    "engine": LINE,
-    "device": LINE,
-    "device_name": LINE,
-    "threads": or_null(COUNT),
-}

@@ -201,10 +201,10 @@ def finish(folder: Path, keep: str) -> None:
     """Leave of a finished run's checkpoints those that `keep` says, one of
     `kerasnets.runs.KEEP`."""
     files = _files(folder)
-    last = next(filter(_is_as_written, files), None) if keep == LAST else None
+    last = next(filter(_is_as_written, files), None) if keep != NONE else None
     if keep == NONE or last:
         for file in files:
-            if file != last:
+            if file != last and (keep != ALL or _INSIDE in file.name):
                 runs.remove(file)
     if keep == NONE:
         with contextlib.suppress(OSError):  # other files are in there, or it has gone

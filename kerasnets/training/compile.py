@@ -1,10 +1,15 @@
 """What training minimizes and measures: loss, optimizer, metrics, compiled together."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
 from kerasnets.compute import runtime
+from kerasnets.engines import choice
+from kerasnets.networks.from_recipe import from_recipe
 from kerasnets.recipe import Recipe
+from kerasnets.training import fixed_batch_size
 from kerasnets.training.metrics import (
     ConfusionAccuracy,
     CrossEntropy,
@@ -60,6 +65,43 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
             "steps": self.steps,
             "warmup_steps": self.warmup_steps,
         }
+
+
+def ready_to_train(
+    recipe: Recipe,
+    image_shape: Sequence[int],
+    num_classes: int,
+    steps_per_epoch: int,
+    *,
+    session: runtime.Session,
+    engine: str,
+    cross_entropy: bool = True,
+) -> keras.Model:
+    """A recipe's network, ready for its first step on an engine.
+
+    Random numbers start from the recipe's seed.
+
+    Args:
+        image_shape: (height, width, channels) of the dataset's images.
+        num_classes: of the dataset.
+        steps_per_epoch, cross_entropy: as `compile_model` takes them.
+        session: where it trains.
+        engine: as `kerasnets.engines.choice.check` gives it.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    model = from_recipe(recipe, image_shape, num_classes)
+    compile_model(
+        model,
+        recipe,
+        num_classes=num_classes,
+        steps_per_epoch=steps_per_epoch,
+        cross_entropy=cross_entropy,
+    )
+    model.optimizer.build(model.trainable_variables)
+    choice.use(model, engine)
+    if fixed_batch_size.are_needed(session):
+        fixed_batch_size.install(model)
+    return model
 
 
 def compile_model(

@@ -14,17 +14,20 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
 from kerasnets import runs
 from kerasnets.compute import runtime
+from kerasnets.compute.child_processes import without_main
+from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.errors import KerasnetsError, RunError
 from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
+from kerasnets.runs.records import VALIDATION_CONFUSION, epoch_times
 from kerasnets.runs.trained import load_model
 from kerasnets.training import checkpoint
 from kerasnets.training.checkpointing import Interval
@@ -96,8 +99,7 @@ def drill(
     *,
     kills: int = 5,
     seed: int = 0,
-    device: str = "auto",
-    engine: str = "auto",
+    execution: Execution = DEFAULT,
     say: Callable[[str], None] = lambda line: None,
 ) -> Drill:
     """Train `recipe` whole and killed, in `folder`/whole, again, killed-1, ...
@@ -108,7 +110,8 @@ def drill(
         folder: must be free of runs of these names.
         kills: processes to kill, >= 1.
         seed: decides the instants.
-        device, engine: as `kerasnets.training.fit.fit` takes them.
+        execution: as `kerasnets.training.fit.fit` takes it; what PyTorch trains is
+            deterministic in any case.
         say: takes a line about each kill.
 
     Raises:
@@ -116,9 +119,10 @@ def drill(
     """
     folder = Path(folder)
     if runtime.backend() == "torch":
-        # By its full name: a process that does not get it must not take another.
-        with runtime.session(device) as session:
-            device = session.device
+        # By its full name: a process that does not get it must not take another. And
+        # deterministic, or an accelerator gives other bits at every training.
+        with runtime.session(execution.device) as session:
+            execution = replace(execution, device=session.device, deterministic=True)
     instants = random.Random(seed)
     context = warm_context()
     whole_s = math.inf
@@ -126,7 +130,7 @@ def drill(
     for path in (whole, again):
         runs.check_free(path)
         began = time.monotonic()
-        run_child(context, _train, (recipe, path, device, engine))
+        run_child(context, _train, (recipe, path, execution))
         seconds = time.monotonic() - began
         say(f"{path.name}: not killed, took {seconds:.1f} s")
         # The first may have waited for imports and compilations.
@@ -148,7 +152,7 @@ def drill(
             say(f"{path.name}: killed after {seconds:.2f} s, unless it ends before")
             return seconds
 
-        arguments = (recipe, path, device, engine)
+        arguments = (recipe, path, execution)
         killed = kill_until_done(context, _train, arguments, left, kill_after)
         ended.append(ended_after(path, killed))
     return Drill(recipe, whole_s, ended_after(again, 0), tuple(ended))
@@ -163,8 +167,8 @@ def fingerprint(run: Run) -> dict[str, str]:
     weights = hashlib.sha256()
     for weight in load_model(run).get_weights():
         weights.update(weight.tobytes())
-    timed = [row["epoch"] for row in runs.read_csv(run.path / "epoch_times.csv")]
-    files = ("recipe.json", "history.csv", "validation_confusion.csv")
+    timed = [str(time.epoch) for time in epoch_times(run)]
+    files = ("recipe.json", "history.csv", VALIDATION_CONFUSION.file)
     return {
         "weights and optimizer": f"{last.position}: {last.variables_digest}",
         "model.keras": weights.hexdigest(),
@@ -227,7 +231,8 @@ def run_child(
         RunError: it failed.
     """
     process = context.Process(target=target, args=arguments)  # type: ignore[attr-defined]
-    process.start()
+    with without_main():
+        process.start()
     try:
         process.join(kill_after)
         ended = process.exitcode is not None
@@ -241,11 +246,9 @@ def run_child(
     return process.exitcode == 0
 
 
-def _train(recipe: Recipe, path: Path, device: str, engine: str) -> None:
+def _train(recipe: Recipe, path: Path, execution: Execution) -> None:
     from kerasnets.training.fit import fit
 
-    # Or an accelerator gives other bits at every training, killed or not.
-    deterministic = runtime.backend() == "torch"
     try:
         # What is said of the run is beside the point here.
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
@@ -253,9 +256,7 @@ def _train(recipe: Recipe, path: Path, device: str, engine: str) -> None:
                 recipe,
                 path,
                 resume=True,
-                device=device,
-                engine=engine,
-                deterministic=deterministic,
+                execution=execution,
                 checkpoint_every=_EVERY,
                 verbosity=0,
             )

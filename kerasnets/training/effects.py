@@ -1,7 +1,10 @@
-"""Settings of the learning rate that would change nothing, once the steps are known."""
+"""Settings that would change nothing, once the steps of an epoch are known."""
 
-from kerasnets.errors import RecipeError
+from collections.abc import Iterator
+
+from kerasnets.errors import RecipeError, option
 from kerasnets.recipe import Recipe
+from kerasnets.training.checkpointing import Interval
 
 
 def check_schedule(recipe: Recipe, steps: int, trained: int | None = None) -> None:
@@ -39,6 +42,29 @@ def check_schedule(recipe: Recipe, steps: int, trained: int | None = None) -> No
         raise RecipeError(
             f"schedule {recipe.schedule!r} has no effect: it changes the learning rate "
             f"from step {first + 1:,} on, and {_steps(trained)} are trained."
+        )
+
+
+def remarks(
+    recipe: Recipe, steps: int, confusion_every: int, checkpoint_every: Interval
+) -> Iterator[str]:
+    """What a person may not expect of how often records and checkpoints are made: one
+    line for each interval that training is over before.
+
+    Args:
+        steps: optimizer steps in an epoch.
+    """
+    epochs = recipe.epochs
+    if confusion_every > epochs:
+        yield (
+            f"{option('confusion_every', confusion_every)}: training has "
+            f"{epochs:,} epoch{'s' * (epochs != 1)}, so only the last one's validation "
+            "confusion is recorded."
+        )
+    if (checkpoint_every.steps or 0) >= steps:
+        yield (
+            f"{option('checkpoint_every', checkpoint_every.steps)}: an epoch has "
+            f"{_steps(steps)}, so checkpoints are made at the ends of epochs alone."
         )
 
 

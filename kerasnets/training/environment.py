@@ -17,8 +17,8 @@ from kerasnets.compute.runtime import Session
 from kerasnets.datasets import Dataset, Partition
 from kerasnets.errors import RunError, shown
 from kerasnets.recipe import Recipe
-from kerasnets.runs import Run
-from kerasnets.storage.schema import ENVIRONMENT
+from kerasnets.recipe.setting import DATA, NETWORK, TRAINING
+from kerasnets.runs import Run, records
 
 
 @dataclass(frozen=True)
@@ -73,33 +73,24 @@ class Facts:
         return {
             "backend": f"Keras {packages['keras']} on {session.backend} "
             f"{packages[session.backend]}, engine {self.engine}",
-            "device": f"{session.device} ({session.device_name}), {recipe.precision}"
+            "device": f"{session.device} ({session.device_name})"
             + (f"; {determinism.COST}" if self.deterministic else ""),
             "data": f"{len(self.parts.train):,} training images, {monitored}, "
             f"{len(self.parts.test):,} test; {height}×{width}×{channels}"
             + (f"; {self.dataset.note}" if self.dataset.note else ""),
             "parameters": f"{self.trainable_parameters:,} trainable",
-            "network": f"batch norm {_on(recipe.batch_norm)}, dropout "
-            f"{recipe.dropout:g}, Glorot {_on(bool(recipe.glorot))}, "
-            f"head {recipe.head}, stem {recipe.stem}"
-            + (f", growth rate {recipe.growth_rate}" if recipe.growth_rate else ""),
-            "training": f"{recipe.epochs} epochs of {self.steps} steps, batch "
-            f"{recipe.batch_size}, {recipe.optimizer}, learning rate "
-            f"{recipe.learning_rate:g} ({recipe.schedule}), "
-            + ("" if recipe.without_effect else f"momentum {recipe.momentum:g}, ")
-            + f"weight decay {recipe.weight_decay:g}",
-            "images": f"augment {recipe.augment}, normalize {recipe.normalize}",
-            "seed": str(recipe.seed),
+            "network": recipe.described(NETWORK),
+            "images": recipe.described(DATA),
+            "training": f"{self.steps} steps an epoch, {recipe.described(TRAINING)}",
             "named": departures or "nothing: the paper's recipe",
         }
 
     def changed(self, run: Run) -> str | None:
         """What is no longer as it was when `run` was begun and decides the last bits
         of its result, for a person; None where nothing is."""
-        path = run.path / "environment.json"
-        if not path.exists():
+        before, now = records.begun_environment(run), self._environment()
+        if before is None:
             return None
-        before, now = runs.read_json(path, ENVIRONMENT), self._environment()
         # Of runs that were begun before settings were recorded, none is known.
         before.setdefault("settings", now["settings"])
         changes = [
@@ -123,10 +114,9 @@ class Facts:
         Raises:
             RunError: the run was begun on other data.
         """
-        path = run.path / "environment.json"
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        if path.exists():
-            environment = runs.read_json(path, ENVIRONMENT)
+        environment = records.begun_environment(run)
+        if environment is not None:
             if environment.get("dataset_fingerprint") != self.dataset.fingerprint:
                 raise RunError(
                     f"the dataset {self.recipe.dataset} is not the one {run.path} was "
@@ -147,23 +137,21 @@ class Facts:
                 **self._environment(),
                 "history_columns": list(history_columns),
             }
-        runs.write_json(path, environment)
+        _write(run, environment)
 
     def record_stop(self, run: Run, reason: str) -> None:
         """Add to environment.json that a callback has ended training, and why."""
-        path = run.path / "environment.json"
-        environment = runs.read_json(path, ENVIRONMENT)
+        environment = records.environment(run)
         stopped = {"epochs": len(run.history), "reason": shown(reason)}
-        runs.write_json(path, {**environment, "stopped_early": stopped})
+        _write(run, {**environment, "stopped_early": stopped})
 
     def record_start(self, run: Run) -> float:
         """Add to environment.json the seconds that the start took, which ends now with
         the first training step, and return them."""
-        path = run.path / "environment.json"
-        environment = runs.read_json(path, ENVIRONMENT)
+        environment = records.environment(run)
         start = environment.get("resumed", [environment])[-1]
         start["start_s"] = round(time.perf_counter() - self.began, 3)
-        runs.write_json(path, environment)
+        _write(run, environment)
         return start["start_s"]
 
     def _environment(self) -> dict[str, Any]:
@@ -185,5 +173,5 @@ class Facts:
 _DECIDE_BITS = ("backend", "device_name", "threads", "engine", "packages", "settings")
 
 
-def _on(value: bool) -> str:
-    return "on" if value else "off"
+def _write(run: Run, environment: dict[str, Any]) -> None:
+    runs.write_json(run.path / records.ENVIRONMENT_FILE, environment)

@@ -6,12 +6,14 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Unpack
 
 import keras
 
 from kerasnets import datasets, runs
 from kerasnets.catalog.networks import check_size
-from kerasnets.compute import determinism, out_of_memory, runtime
+from kerasnets.compute import out_of_memory
+from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.datasets.pipeline.batches import (
     Batches,
@@ -20,25 +22,28 @@ from kerasnets.datasets.pipeline.batches import (
 )
 from kerasnets.datasets.pipeline.host_pixels import HostPixels, place
 from kerasnets.datasets.preprocessing import Preprocessing
-from kerasnets.engines import choice
 from kerasnets.errors import RecipeError, RunError, option, shown, unknown
-from kerasnets.networks import build_model
 from kerasnets.recipe import Recipe, protocol_of
 from kerasnets.runs import KEEP, LAST, Run, results, status
+from kerasnets.runs.records import begun_environment
 from kerasnets.storage.files import check_digest
-from kerasnets.storage.schema import ENVIRONMENT
-from kerasnets.training import checkpoint, checkpointing, fixed_batch_size
+from kerasnets.storage.folders import as_path
+from kerasnets.training import checkpoint, checkpointing, effects, fixed_batch_size
 from kerasnets.training.callbacks import callback_state, of_keras, recorders
 from kerasnets.training.callbacks import watchers as watch
 from kerasnets.training.callbacks.early_stop import EarlyStop
 from kerasnets.training.callbacks.energy import energy_loggers
 from kerasnets.training.callbacks.of_keras import Callbacks
-from kerasnets.training.callbacks.progress import NORMAL, ProgressReporter
+from kerasnets.training.callbacks.progress import (
+    NORMAL,
+    QUIET,
+    VERBOSE,
+    ProgressReporter,
+)
 from kerasnets.training.callbacks.stop_requests import StopRequest, stop_requests
 from kerasnets.training.checkpoint import Checkpoint
 from kerasnets.training.checkpointing import Checkpointer, Interval
-from kerasnets.training.compile import LearningRate, compile_model, learning_rate
-from kerasnets.training.effects import check_schedule
+from kerasnets.training.compile import LearningRate, learning_rate, ready_to_train
 from kerasnets.training.environment import Facts
 from kerasnets.training.loop import run_epochs
 
@@ -50,16 +55,14 @@ def fit(
     *,
     resume: bool = False,
     overwrite: bool = False,
-    device: str = "auto",
-    engine: str = "auto",
-    deterministic: bool = False,
-    data_dir: Path | str | None = None,
+    execution: Execution = DEFAULT,
     confusion_every: int = 1,
     checkpoint_every: Interval | int | str = checkpointing.DEFAULT,
     keep_checkpoints: str | None = None,
     callbacks: Callbacks = (),
     verbosity: int = NORMAL,
     began: float | None = None,
+    **options: Unpack[ExecutionOptions],
 ) -> Run:
     """Train, recording everything in a run folder.
 
@@ -74,11 +77,7 @@ def fit(
             Only `epochs` may differ from its recipe, and only be raised; how its
             weights were drawn is taken from the run.
         overwrite: replace the run at `path`.
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        engine: what runs the network, one of `kerasnets.engines.choice.ENGINES`.
-        deterministic: use algorithms that give the same bits every time, also on an
-            accelerator, where that costs speed; on a CPU all do.
-        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+        execution: how to compute, and where the data is.
         confusion_every: epochs between two records of the validation confusion.
         checkpoint_every: how often a checkpoint is made inside an epoch, such as 200
             (steps) or "90s"; each epoch ends with one in any case.
@@ -92,24 +91,31 @@ def fit(
         verbosity: 0 quiet, 1 normal, 2 verbose.
         began: `time.perf_counter()` when the command began that trains; the time of
             this call unless given. The record of the start counts from it.
+        options: `device`, `engine`, `data_dir` and `deterministic` in the place of
+            the fields of `execution`.
 
     Raises:
         KerasnetsError: see its kinds in kerasnets.errors.
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint at the next step.
     """
     began = time.perf_counter() if began is None else began
+    execution = dataclasses.replace(execution, **options)
     if not isinstance(recipe, Recipe):
         raise RecipeError(
             "recipe must be a Recipe, as Recipe.for_paper(network, dataset) makes one, "
             f"not {shown(recipe)!r}."
         )
+    if verbosity not in (QUIET, NORMAL, VERBOSE):
+        raise RecipeError(
+            f"verbosity must be {QUIET}, {NORMAL} or {VERBOSE}, not "
+            f"{shown(repr(verbosity))}."
+        )
     if keep_checkpoints not in (None, *KEEP):
         raise RunError(unknown("keep_checkpoints", keep_checkpoints, KEEP))
-    path = Path(path) if path is not None else runs.DEFAULT_ROOT / recipe.name
-    data_dir = None if data_dir is None else Path(data_dir)
+    path = runs.DEFAULT_ROOT / recipe.name if path is None else as_path(path, "path")
     checkpoint_every = Interval.of(checkpoint_every)
     users = of_keras.as_list(callbacks)
-    of_keras.check(users, recipe)
+    of_keras.check(users, recipe, path)
     if not isinstance(confusion_every, int) or confusion_every < 1:
         raise RecipeError(
             "confusion_every must be a whole number of epochs, at least 1, not "
@@ -127,12 +133,9 @@ def fit(
         runs.check_free(path, overwrite=overwrite)
     objective = not resuming or _has_objective(Run(path, recipe))
     with contextlib.ExitStack() as stack:
-        session = stack.enter_context(runtime.session(device, recipe.precision))
-        if deterministic:
-            stack.enter_context(determinism.deterministic(session))
-        engine = choice.check(engine, session.device)
+        session, engine = stack.enter_context(execution.begin(recipe.precision))
         loading = time.perf_counter()
-        dataset = datasets.load_for(recipe, data_dir)
+        dataset = datasets.load_for(recipe, execution.data_dir)
         loaded_s = time.perf_counter() - loading
         parts = datasets.partition(dataset, recipe)
         whole = fixed_batch_size.are_needed(session)
@@ -142,28 +145,24 @@ def fit(
             recipe, dataset, parts.validation, place=placed, fill=whole
         )
         if not resuming:
-            check_schedule(recipe, len(train))
+            effects.check_schedule(recipe, len(train))
         stack.enter_context(
             out_of_memory.explained(recipe.batch_size, _another_batch_size())
         )
-        keras.utils.set_random_seed(recipe.seed)
-        model = network(recipe, dataset)
-        compile_model(
-            model,
+        model = ready_to_train(
             recipe,
-            num_classes=len(dataset.class_names),
-            steps_per_epoch=len(train),
+            dataset.train.images.shape[1:],
+            len(dataset.class_names),
+            len(train),
+            session=session,
+            engine=engine,
             cross_entropy=objective,
         )
-        model.optimizer.build(model.trainable_variables)
-        choice.use(model, engine)
-        if whole:
-            fixed_batch_size.install(model)
         facts = Facts(
             recipe,
             session,
             engine,
-            deterministic,
+            execution.deterministic,
             dataset,
             parts,
             model,
@@ -174,13 +173,17 @@ def fit(
         reporter = ProgressReporter(
             verbosity, train_images=len(parts.train), batch_size=recipe.batch_size
         )
-        follows = recipe.protocol or protocol_of(recipe.dataset, data_dir)
+        follows = recipe.protocol or protocol_of(recipe.dataset, execution.data_dir)
         if follows not in (None, recipe.paper_protocol):
             reporter.say(
                 f"{recipe.dataset} is of the kind of {follows}, but its recipe was "
                 "made where it could not be seen, with the defaults for "
                 f"{recipe.paper_protocol}."
             )
+        for remark in effects.remarks(
+            recipe, len(train), confusion_every, checkpoint_every
+        ):
+            reporter.say(remark)
         if resuming:
             run = Run(path, recipe)
         else:
@@ -210,23 +213,6 @@ def fit(
                 resuming=resuming,
             )
     return run
-
-
-def network(recipe: Recipe, dataset: datasets.Dataset) -> keras.Model:
-    """The recipe's network, for images as the dataset has them."""
-    return build_model(
-        recipe.network,
-        input_shape=dataset.train.images.shape[1:],
-        num_classes=len(dataset.class_names),
-        batch_norm=recipe.batch_norm,
-        dropout=recipe.dropout,
-        glorot=recipe.glorot,
-        head=recipe.head,
-        stem=recipe.stem,
-        growth_rate=recipe.growth_rate,
-        seed=recipe.seed if recipe.initial_weights == "numpy" else None,
-        initial_weights=recipe.initial_weights,
-    )
 
 
 def _train(
@@ -429,11 +415,8 @@ def _check_same(run: Run, recipe: Recipe) -> None:
 def _has_objective(run: Run) -> bool:
     """False for runs begun before history.csv had the objective beside the loss: with
     label smoothing, that is what their losses are to the end."""
-    path = run.path / "environment.json"
-    if not (run.recipe.label_smoothing and path.exists()):
-        return True
-    columns = runs.read_json(path, ENVIRONMENT).get("history_columns", ())
-    return "objective" in columns
+    begun = begun_environment(run) if run.recipe.label_smoothing else None
+    return begun is None or "objective" in begun.get("history_columns", ())
 
 
 def _another_batch_size() -> str:

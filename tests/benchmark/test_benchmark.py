@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasnets.benchmark.contenders import contender
+from kerasnets.benchmark.contenders import choice
 from kerasnets.benchmark.measure import Timing, interleave, ratio
 from kerasnets.cli.main import _run
 from kerasnets.runs import read_csv
@@ -57,7 +57,7 @@ def test_the_ratio_is_inside_its_interval_and_turns_over(pairs):
     keras.backend.backend() != "torch", reason="torchvision runs on PyTorch"
 )
 def test_the_command_writes_what_it_prints(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(contender, "torchvision_works", lambda: False)
+    monkeypatch.setattr(choice, "torchvision_works", lambda: False)
     arguments = ["benchmark", "resnet18", "--batch-size", "2", "--rounds", "3"]
     arguments += ["--inference-batch-size", "2", "--out", str(tmp_path), "--json"]
     arguments += ["--profile", "--against", "torchvision,keras"]

@@ -7,7 +7,7 @@ import pytest
 
 from kerasnets.benchmark import comparison, compiling, processes
 from kerasnets.benchmark.comparison import benchmark
-from kerasnets.benchmark.contenders import contender
+from kerasnets.benchmark.contenders import choice
 
 TWIN = "plain PyTorch twin"
 
@@ -18,7 +18,7 @@ def no_network(monkeypatch):
     monkeypatch.setattr(comparison, "_place", jobs.place)
     monkeypatch.setattr(comparison.roofline, "measure_ceiling", jobs.ceiling)
     monkeypatch.setattr(comparison.runtime, "backend", lambda: "torch")
-    monkeypatch.setattr(contender, "torchvision_works", lambda: False)
+    monkeypatch.setattr(choice, "torchvision_works", lambda: False)
 
 
 @pytest.fixture

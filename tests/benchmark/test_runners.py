@@ -186,12 +186,12 @@ def test_a_ceiling_is_measured():
 
 
 def test_names_say_what_is_measured(monkeypatch):
-    from kerasnets.benchmark.contenders import choice, contender
+    from kerasnets.benchmark.contenders import choice
 
     def names(*others, **options):
         return [one.name for one in expand(others, **options)]
 
-    monkeypatch.setattr(contender, "torchvision_works", lambda: True)
+    monkeypatch.setattr(choice, "torchvision_works", lambda: True)
     assert names("torchvision", "torchvision-compiled") == [
         "kerasnets",
         "torchvision contiguous",

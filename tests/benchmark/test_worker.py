@@ -2,6 +2,8 @@
 
 import multiprocessing
 import signal
+import subprocess
+import sys
 
 import jobs
 import pytest
@@ -54,6 +56,19 @@ def test_plain_pytorch_has_no_keras(contender, what, tmp_path, monkeypatch):
         worker.begin(jobs.heavy_imports, contender, work)
         for _ in ("made", "ready", "a turn"):
             assert worker.next() == {"torch"}
+
+
+def test_a_script_without_a_guard_is_not_run_again(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "print('begun')\n"
+        "import operator\n"
+        "from kerasnets.benchmark.worker import Worker\n"
+        "with Worker('one') as worker:\n"
+        "    print(worker.call(operator.add, 1, 2))\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("begun\n3\n", "")
 
 
 def test_a_contender_is_dropped_before_the_next_is_made():

@@ -82,7 +82,7 @@ def folder(tmp_path_factory):
     """A working folder with a run, where commands get as far as their data."""
     from kerasnets import datasets, parity
     from kerasnets.benchmark import comparison
-    from kerasnets.comparison import compare_files, diff_files
+    from kerasnets.comparison import files as comparison_files
     from kerasnets.datasets.download import prepare
     from kerasnets.diagnosis import diagnose
     from kerasnets.paper.reproduction import estimate
@@ -106,8 +106,8 @@ def folder(tmp_path_factory):
         patch.setattr(diagnose, "diagnose", refuse)
         patch.setattr(study, "reproduce", refuse)
         patch.setattr(estimate, "estimate", refuse)
-        patch.setattr(compare_files, "write_comparison", refuse)
-        patch.setattr(diff_files, "write_difference", refuse)
+        patch.setattr(comparison_files, "write_comparison", refuse)
+        patch.setattr(comparison_files, "write_difference", refuse)
         patch.setattr(page, "write_page", refuse)
         patch.setattr("kerasnets.networks.build_model", refuse)
         yield inside

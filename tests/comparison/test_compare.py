@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from kerasnets import runs
 from kerasnets.cli.main import _run
 from kerasnets.comparison.compare import compare, pareto_front
-from kerasnets.comparison.compare_page import cost_table
+from kerasnets.comparison.pages import cost_table
 from kerasnets.errors import RunError
 from kerasnets.figures import draw_pareto
 
@@ -166,7 +166,7 @@ COLUMNS = ",".join(runs.HISTORY_COLUMNS)
         ("history.csv", f"{COLUMNS}\n1,1,0.5,nan,0.5\n", "finite"),
         ("epoch_times.csv", "epoch,train_s\n1,a\n", "does not hold epoch times"),
         ("environment.json", "{}", "lacks the field 'dataset_fingerprint'"),
-        ("metrics.json", "{}", "lacks accuracy"),
+        ("metrics.json", "{}", "lacks the field 'network'"),
         ("metrics.json", "[", "is damaged"),
         ("predictions.csv", "index,label\n", "lacks the column"),
     ],

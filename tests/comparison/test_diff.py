@@ -9,8 +9,8 @@ from PIL import Image
 
 from kerasnets import figures, runs
 from kerasnets.cli.main import _run
-from kerasnets.comparison import diff_page
 from kerasnets.comparison.diff import Change, diff
+from kerasnets.comparison.pages import difference_page
 from kerasnets.errors import RunError
 from kerasnets.storage.files import read_csv_rows
 
@@ -48,7 +48,7 @@ def test_equal_runs_do_not_differ(tmp_path):
     assert found.outcomes is not None
     assert found.outcomes.both_right == 360
     assert found.outcomes.test.p == 1
-    assert "Nothing differs." in diff_page.page(found)
+    assert "Nothing differs." in difference_page(found).markdown()
 
 
 def test_outcomes_and_confusion(tmp_path):

@@ -7,6 +7,7 @@ import keras
 import pytest
 
 from kerasnets import datasets
+from kerasnets.compute import runtime
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.diagnosis.trial import run_trial
 from kerasnets.errors import TrainingDiverged
@@ -85,15 +86,17 @@ def test_training_that_failed_leaves_one_model_at_most(tmp_path, models):
 def test_trials_estimates_and_costs_leave_no_model(models):
     dataset = datasets.load("digits", image_size=8)
     parts = datasets.partition(dataset, RECIPE)
-    run_trial(
-        RECIPE,
-        dataset,
-        parts,
-        steps=1,
-        engine="torch_graph",
-        measured=True,
-        say=lambda line: None,
-    )
+    with runtime.session("cpu") as session:
+        run_trial(
+            RECIPE,
+            dataset,
+            parts,
+            steps=1,
+            session=session,
+            engine="torch_graph",
+            measured=True,
+            say=lambda line: None,
+        )
     assert models
     assert not alive(models)
     measure(RECIPE)

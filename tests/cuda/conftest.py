@@ -15,9 +15,6 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 # As tests/conftest.py does; these tests also run without it, and what it imports.
 os.environ.setdefault("KERAS_BACKEND", "torch")
-# PyTorch reads it at the first product on the device, for the whole process: tests that
-# train deterministically come after others.
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 def why_not() -> str | None:
@@ -48,3 +45,13 @@ def memory_is_given_back():
 
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cublas_setting():
+    """PyTorch reads it at the first product on the device, for the whole process: tests
+    that train deterministically come after others."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "CUBLAS_WORKSPACE_CONFIG" not in os.environ:
+            patch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        yield

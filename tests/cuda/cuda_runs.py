@@ -7,6 +7,7 @@ import pytest
 
 from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
+from kerasnets.training import compile as preparing
 from kerasnets.training import fit as training
 from kerasnets.training.checkpointing import Interval
 
@@ -33,19 +34,19 @@ STEPS = 7  # an epoch
 
 def trained(path: Path, on: Recipe, **options) -> Run:
     named = {"device": "cuda:0", "deterministic": True, "verbosity": 0, **options}
-    original = training.network
+    original = preparing.from_recipe
     if on.network == SMALL:
-        training.network = _small_network
+        preparing.from_recipe = _small_network
     try:
         return training.fit(on, path, **named)
     finally:
-        training.network = original
+        preparing.from_recipe = original
 
 
-def _small_network(recipe: Recipe, dataset) -> keras.Model:
+def _small_network(recipe: Recipe, image_shape, num_classes: int) -> keras.Model:
     """Every kind of layer that the networks have."""
     layers = keras.layers
-    inputs = keras.Input(dataset.train.images.shape[1:])
+    inputs = keras.Input(image_shape)
     x = layers.Conv2D(16, 3, strides=2, use_bias=False)(inputs)
     x = layers.ReLU()(layers.BatchNormalization()(x))
     x = layers.MaxPooling2D(2)(x)
@@ -56,7 +57,8 @@ def _small_network(recipe: Recipe, dataset) -> keras.Model:
     x = layers.GlobalAveragePooling2D()(x)
     # Seeded, as the networks are: unseeded masks depend on a process-wide state.
     x = layers.Dropout(recipe.dropout, seed=7)(x)
-    return keras.Model(inputs, layers.Dense(10, dtype="float32")(x), name="small")
+    logits = layers.Dense(num_classes, dtype="float32")(x)
+    return keras.Model(inputs, logits, name="small")
 
 
 class _Interrupt(keras.callbacks.Callback):

@@ -10,6 +10,7 @@ import cuda_runs
 import pytest
 
 from kerasnets import runs
+from kerasnets.compute.execution import Execution
 from kerasnets.training import drill as drilling
 from kerasnets.training.drill import fingerprint
 
@@ -85,7 +86,7 @@ def test_drill(tmp_path):
     recipe = dataclasses.replace(
         drilling.default_recipe("resnet18"), limit=40, epochs=1
     )
-    result = drilling.drill(recipe, tmp_path, kills=1, device="cuda")
+    result = drilling.drill(recipe, tmp_path, kills=1, execution=Execution("cuda"))
     assert result.passed and result.kills == 1
     environment = json.loads((tmp_path / "whole" / "environment.json").read_text())
     assert environment["device"] == "cuda:0"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kerasnets.datasets.sources.tfds_records import crc32c, masked, read_array_record
+from kerasnets.datasets.sources.tfds_records import masked_crc32c, read_array_record
 
 
 def encoded(pixels: np.ndarray, form: str = "PNG") -> bytes:
@@ -80,8 +80,8 @@ def as_tfrecord(folder: Path) -> None:
         with new.open("wb") as file:
             for record in read_array_record(old):
                 length = struct.pack("<Q", len(record))
-                sums = masked(crc32c([length, record])).astype("<u4")
-                file.write(length + sums[:1].tobytes() + record + sums[1:].tobytes())
+                for part in (length, record):
+                    file.write(part + struct.pack("<I", masked_crc32c(part)))
         old.unlink()
     edit_info(folder, fileFormat="tfrecord")
 

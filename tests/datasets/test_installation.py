@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 
 import made_dataset as made
 import pytest
@@ -80,6 +81,47 @@ def test_any_command_names_a_missing_package(package, arguments, tmp_path):
     assert status == 2
     assert len(err.strip().splitlines()) == 1, err
     assert package in err
+
+
+BROKEN = {
+    "attribute": "raise AttributeError('no attribute x')",
+    "import": "raise ImportError('too old')",
+    "value": "raise ValueError('numpy.dtype size changed')",
+    "syntax": "def (",
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_the_package_whose_import_fails_is_named(how, tmp_path, monkeypatch):
+    """Not the one that needs it."""
+    (tmp_path / "needs_broken_one.py").write_text("import broken_one.part")
+    (tmp_path / "broken_one").mkdir()
+    (tmp_path / "broken_one" / "__init__.py").write_text("")
+    (tmp_path / "broken_one" / "part.py").write_text(BROKEN[how])
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InstallationError, match=r"^cannot import broken_one: ") as said:
+        try:
+            import_module("needs_broken_one")
+        except Exception as error:
+            raise_unless_data(error)
+    assert len(str(said.value).splitlines()) == 1
+
+
+def test_a_broken_package_of_the_reader_is_named(tmp_path):
+    made.write(tmp_path / "data", {"train": made.examples(made.grey(4))})
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "etils.py").write_text(BROKEN["attribute"])
+    code = (
+        "import sys; sys.path.insert(0, 'broken')\n"
+        "from kerasnets import datasets, errors\n"
+        "try: datasets.load('made', data_dir='data')\n"
+        "except errors.InstallationError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout.startswith("cannot import etils: no attribute x; "), done.stderr
+    assert len(done.stdout.splitlines()) == 1
 
 
 def raised(error: BaseException, cause: BaseException | None = None) -> BaseException:

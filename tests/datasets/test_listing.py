@@ -48,7 +48,7 @@ def test_other_prepared_datasets_are_listed(tmp_path):
 
 def test_listing_imports_nothing_heavy(tmp_path):
     code = (
-        "import sys; from kerasnets.datasets import catalog; catalog.states()\n"
+        "import sys; from kerasnets.datasets import listing; listing.states()\n"
         "print(*{m.partition('.')[0] for m in sys.modules})"
     )
     result = subprocess.run(

@@ -87,11 +87,11 @@ def test_defaults_for_other_images_are_said(
 
     from kerasnets.training import fit as training
 
-    def network(recipe, dataset):
-        inputs = Input(dataset.train.images.shape[1:])
-        return Model(inputs, layers.Dense(2)(layers.Flatten()(inputs)))
+    def network(recipe, image_shape, num_classes):
+        inputs = Input(image_shape)
+        return Model(inputs, layers.Dense(num_classes)(layers.Flatten()(inputs)))
 
-    monkeypatch.setattr(training, "network", network)
+    monkeypatch.setattr("kerasnets.training.compile.from_recipe", network)
     write(tmp_path, channels)
     blind = Recipe.for_paper("resnet18", "glyphs", epochs=1, batch_size=10)
     named = {"data_dir": tmp_path, "device": "cpu", "engine": "keras"}

@@ -16,7 +16,7 @@ from kerasnets import datasets
 from kerasnets.datasets.pipeline.batches import evaluation_batches
 from kerasnets.diagnosis.diagnose import diagnose
 from kerasnets.diagnosis.record import FILES, Diagnosis
-from kerasnets.diagnosis.summary import markdown, switches_table, verdict
+from kerasnets.diagnosis.summary import page, switches_table, verdict
 from kerasnets.diagnosis.trial import (
     STATISTICS_BATCHES,
     LayerRow,
@@ -259,7 +259,8 @@ def test_one_paragraph_whatever_happens():
         text = verdict(diagnosis)
         assert "\n" not in text and "  " not in text and "None" not in text
         # Two initializations and four trials.
-        tables = [x for x in markdown(diagnosis).splitlines() if x.startswith("| ")]
+        lines = page(diagnosis).markdown().splitlines()
+        tables = [x for x in lines if x.startswith("| ")]
         assert len([x for x in tables if "---" not in x]) == 2 + 4 + 2
 
     holds()

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasnets.errors import RunError
-from kerasnets.evaluation.results import read_confusion, write_confusion
+from kerasnets.evaluation.results import write_confusion
+from kerasnets.runs.results import read_confusion
 
 NAMES = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=20

@@ -11,10 +11,9 @@ from trained_run import make_run
 from kerasnets import datasets, runs
 from kerasnets.errors import KerasnetsError, RunError
 from kerasnets.evaluation.evaluate import evaluate
-from kerasnets.evaluation.results import read_confusion, read_predictions
 from kerasnets.figures import draw_evaluation
 from kerasnets.runs.results import FILES as ALL
-from kerasnets.runs.results import stale
+from kerasnets.runs.results import read_confusion, read_predictions, stale
 
 FILES = {"metrics.json", "confusion_matrix.csv", "per_class.csv", "predictions.csv"}
 

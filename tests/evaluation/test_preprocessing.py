@@ -23,16 +23,15 @@ IMAGES = (0, 7, 200)  # rows of the test split
 
 @pytest.fixture(autouse=True)
 def small_networks(monkeypatch):
-    def network(recipe, dataset):
-        shape = dataset.train.images.shape[1:]
+    def network(recipe, shape, num_classes):
         if keras.config.image_data_format() == "channels_first":
             shape = (shape[2], *shape[:2])
         inputs = keras.Input(shape, name="images")
         x = keras.layers.ReLU()(keras.layers.Conv2D(4, 3)(inputs))
-        x = keras.layers.Dense(10)(keras.layers.Flatten()(x))
+        x = keras.layers.Dense(num_classes)(keras.layers.Flatten()(x))
         return keras.Model(inputs, x)
 
-    monkeypatch.setattr("kerasnets.training.fit.network", network)
+    monkeypatch.setattr("kerasnets.training.compile.from_recipe", network)
 
 
 def trained(path, **named):

@@ -30,10 +30,14 @@ def every_kind_of_layer(seed: int) -> keras.Model:
 
 
 def values(model: keras.Model) -> dict[str, np.ndarray]:
-    return {
-        variable.path: keras.ops.convert_to_numpy(variable).copy()
-        for variable in model.variables
-    }
+    """By path; seeds by their order, as a process numbers those of all its models."""
+    found: dict[str, np.ndarray] = {}
+    for variable in model.variables:
+        path = variable.path
+        if path.startswith("seed_generator"):
+            path = f"seed_generator {len(found)}"
+        found[path] = keras.ops.convert_to_numpy(variable).copy()
+    return found
 
 
 UNDER_JAX = """

@@ -7,6 +7,7 @@ import pytest
 
 from kerasnets import runs
 from kerasnets.cli.main import _run as command
+from kerasnets.compute.execution import Execution
 from kerasnets.paper.outcomes import record_failure
 from kerasnets.paper.plan import begin, plan
 from kerasnets.paper.reconciliation import reconcile as module
@@ -17,7 +18,7 @@ from kerasnets.paper.reconciliation.alternatives import (
 )
 from kerasnets.paper.reconciliation.reconcile import reconcile
 from kerasnets.paper.reproduction import reproduce as reproducing
-from kerasnets.recipe import PAPER
+from kerasnets.paper.rows import PAPER
 from kerasnets.report.page import page
 from kerasnets.report.sources import read_sources
 
@@ -289,7 +290,7 @@ def test_it_trains_side_by_side(tmp_path, tiny, monkeypatch):
         "kerasnets.paper.reconciliation.alternatives.alternatives",
         lambda recipe: alternatives(recipe)[1:2],
     )
-    found = bring_on(tmp_path / "study", scale=tiny, device="cpu", jobs=2)
+    found = bring_on(tmp_path / "study", scale=tiny, execution=Execution("cpu"), jobs=2)
     assert "2 of 2 runs are finished" in found.conclusion
     folder = found.reconciliation.path
     recipe = json.loads((folder / "runs/momentum-0-seed0/recipe.json").read_text())

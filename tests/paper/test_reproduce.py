@@ -11,6 +11,7 @@ import keras
 import pytest
 
 from kerasnets import runs
+from kerasnets.compute.execution import Execution
 from kerasnets.errors import BackendError, RunError, TrainingDiverged
 from kerasnets.paper import best_epoch, outcomes
 from kerasnets.paper import plan as plans
@@ -19,16 +20,16 @@ from kerasnets.paper.plan import plan
 from kerasnets.paper.reproduction import reproduce as module
 from kerasnets.paper.reproduction.reproduce import reproduce
 from kerasnets.paper.results import Results, gather
+from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import SCALES
-from kerasnets.recipe import PAPER
 
 ROWS = ("mnist-vgg19-original", "mnist-densenet121")
 RUNS = tuple(f"{row}-seed0" for row in ROWS)
 
 
-def bring_on(study, rows=ROWS, **options) -> Results:
-    options = {"device": "cpu", "verbosity": 0, "say": lambda line: None, **options}
-    return reproduce(study, rows, **options)
+def bring_on(study, rows=ROWS, device="cpu", **options) -> Results:
+    options = {"verbosity": 0, "say": lambda line: None, **options}
+    return reproduce(study, rows, execution=Execution(device), **options)
 
 
 def states(found: Results, rows=ROWS) -> list[str]:
@@ -44,7 +45,7 @@ def test_rows_end_with_tables_beside_the_papers(tmp_path, tiny):
     metrics = runs.read_json(path / "runs" / RUNS[1] / "metrics.json")
     assert cell.accuracy == pytest.approx(100 * metrics["accuracy"])
     assert cell.difference == pytest.approx(cell.accuracy - 98.96)
-    assert cell.interval.low < cell.accuracy < cell.interval.high
+    assert cell.interval.low < cell.accuracy / 100 < cell.interval.high
     assert cell.verdict.outcome == "not comparable"
 
     page = (path / "results.md").read_text()
@@ -99,6 +100,7 @@ def test_repeating_keeps_finished_rows_and_goes_on(tmp_path, tiny, monkeypatch):
 def test_a_killed_study_goes_on_from_its_last_epoch(tmp_path, tiny):
     changes = {**SCALES[tiny].changes["mnist"], "epochs": 3}
     code = f"""
+        from kerasnets.compute.execution import Execution
         from kerasnets.paper import scales
         from kerasnets.paper.plan import plan
         from kerasnets.paper.reproduction.reproduce import reproduce
@@ -106,7 +108,8 @@ def test_a_killed_study_goes_on_from_its_last_epoch(tmp_path, tiny):
         scale = scales.Scale("", {{"mnist": {changes!r}, "cifar10": {changes!r}}})
         scales.SCALES["tiny"] = scale
         study = plan(Path({str(tmp_path / "study")!r}), scale="tiny")
-        reproduce(study, ["{ROWS[0]}"], device="cpu", verbosity=0)
+        cpu = Execution("cpu")
+        reproduce(study, ["{ROWS[0]}"], execution=cpu, verbosity=0)
     """
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)])
     folder = tmp_path / "study" / "runs" / RUNS[0]

@@ -8,12 +8,13 @@ import pytest
 from kerasnets import runs
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.cli.main import _run as command
+from kerasnets.compute.execution import Execution
 from kerasnets.errors import RecipeError, RunError
 from kerasnets.paper import plan as plans
 from kerasnets.paper.plan import Study, chosen_rows, load, plan
 from kerasnets.paper.reproduction.estimate import estimate, images
+from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import SCALES, recipe_at
-from kerasnets.recipe import PAPER
 
 ROOT = Path(__file__).parents[2]
 
@@ -178,7 +179,9 @@ def test_images_are_counted_as_the_data_is_split():
 def test_a_dry_run_measures_each_network_once_and_writes_nothing(tmp_path, tiny):
     study = plan(tmp_path / "study", scale=tiny)
     measured: list[str] = []
-    found = estimate(study, study.rows[:2], device="cpu", say=measured.append)
+    found = estimate(
+        study, study.rows[:2], execution=Execution("cpu"), say=measured.append
+    )
     assert len(found) == 2
     assert measured == [f"measuring {study.rows[0]}"]  # the second is the same network
     assert all(one.seconds > 0 and one.train_images == 54 for one in found)

@@ -13,6 +13,7 @@ import pytest
 
 from kerasnets import runs
 from kerasnets.cli.main import _run as command
+from kerasnets.compute.execution import Execution
 from kerasnets.paper import plan as plans
 from kerasnets.paper.outcomes import FINISHED
 from kerasnets.paper.plan import PlannedRun, plan
@@ -72,7 +73,7 @@ def study(tmp_path, tiny, monkeypatch):
 def bring_on(study, what=None, rows=ROWS, **options):
     (study.path / "what.json").write_text(json.dumps(what or {}))
     options = {"jobs": 2, "verbosity": 0, "say": lambda line: None, **options}
-    return reproduce(study, rows, device="cpu", **options)
+    return reproduce(study, rows, execution=Execution("cpu"), **options)
 
 
 def noted(study, row, name) -> float:
@@ -89,7 +90,7 @@ def test_rows_train_side_by_side_as_they_do_alone(tmp_path, tiny):
         written.append(results["finished"])
 
     def bring(study, **options):
-        return reproduce(study, ROWS[:2], device="cpu", **options)
+        return reproduce(study, ROWS[:2], execution=Execution("cpu"), **options)
 
     both = bring(study, jobs=2, say=said.append, ended=ended)
     assert len(written) == 2 and written[-1] == 2
@@ -215,6 +216,7 @@ def test_processes_end_with_a_parent_that_is_killed(study, tmp_path):
         import os, sys
         from pathlib import Path
         sys.path.insert(0, {str(tmp_path)!r})
+        from kerasnets.compute.execution import Execution
         from kerasnets.paper.reproduction import side_by_side as module
         from kerasnets.paper.plan import PlannedRun, RunsFolder
         from kerasnets.paper.scales import recipe_at
@@ -224,8 +226,8 @@ def test_processes_end_with_a_parent_that_is_killed(study, tmp_path):
             if line.endswith("ready"):
                 os.kill(os.getpid(), 9)
         module.side_by_side(
-            [(RunsFolder(Path({str(study.path)!r})), planned)], device="cpu",
-            engine="auto", data_dir=None, computes_on="cpu", jobs=2, wait=False,
+            [(RunsFolder(Path({str(study.path)!r})), planned)],
+            execution=Execution("cpu"), computes_on="cpu", jobs=2, wait=False,
             verbosity=1, say=say, ended=lambda: None)
     """
     process = subprocess.run([sys.executable, "-c", textwrap.dedent(code)])
@@ -261,9 +263,7 @@ def test_a_run_whose_parent_is_gone_keeps_a_checkpoint(tmp_path, tiny):
         "seed": 0,
         "alternative": "",
         "recipe": dataclasses.asdict(recipe),
-        "device": "cpu",
-        "engine": "auto",
-        "data_dir": None,
+        "execution": {"device": "cpu"},
         "keep_checkpoints": "none",
         "command_line": True,
         "wait": False,

@@ -22,18 +22,16 @@ from kerasnets.paper.outcomes import (
 )
 from kerasnets.paper.plan import Study
 from kerasnets.paper.references import REFERENCES
+from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import SCALES, recipe_at
 from kerasnets.paper.verdict import (
     AGREES,
     DIFFERS,
     NOT_COMPARABLE,
-    interval,
     judge,
-    over_seeds,
     scaled_down,
-    wilson,
 )
-from kerasnets.recipe import PAPER
+from kerasnets.statistics import accuracy_interval, over_seeds
 
 percent = st.floats(0, 100)
 accuracies = st.lists(percent, min_size=2, max_size=9)
@@ -59,12 +57,17 @@ def finished(row: str, accuracy: float, seed: int = 0, **metrics) -> Outcome:
     )
 
 
+def wilson(accuracy: float, images: int):
+    """Of an accuracy in percent."""
+    return accuracy_interval([accuracy / 100], images)
+
+
 @given(percent, st.integers(1, 20000))
 def test_wilson_is_scipys_and_holds_the_share(accuracy, images):
     found = wilson(accuracy, images)
-    assert 0 <= found.low <= found.high <= 100
+    assert 0 <= found.low <= found.high <= 1
     right = round(accuracy / 100 * images)
-    assert found.low - 1e-9 <= 100 * right / images <= found.high + 1e-9
+    assert found.low - 1e-9 <= right / images <= found.high + 1e-9
 
 
 def test_wilson_by_hand():
@@ -73,25 +76,25 @@ def test_wilson_by_hand():
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5 / (1 + z * z / n)
     found = wilson(99.06, n)
-    assert found.low == pytest.approx(100 * (middle - half))
-    assert found.high == pytest.approx(100 * (middle + half))
+    assert found.low == pytest.approx(middle - half)
+    assert found.high == pytest.approx(middle + half)
 
 
 @given(accuracies)
 def test_the_t_interval_is_scipys_within_0_to_100(values):
     assume(max(values) - min(values) > 1e-6)
-    found = over_seeds(values)
+    found = over_seeds([value / 100 for value in values])
     mean, error = sum(values) / len(values), stats.sem(values)
     low, high = stats.t.interval(0.95, len(values) - 1, mean, error)
-    assert found.low == pytest.approx(max(0, low), abs=1e-6)
-    assert found.high == pytest.approx(min(100, high), abs=1e-6)
+    assert 100 * found.low == pytest.approx(max(0, low), abs=1e-6)
+    assert 100 * found.high == pytest.approx(min(100, high), abs=1e-6)
     assert found.kind == "t"
 
 
 @given(percent)
 def test_the_same_number_agrees(accuracy):
     paper = wilson(accuracy, 10000)
-    assert judge(paper, interval([accuracy], 10000)).outcome == AGREES
+    assert judge(paper, accuracy_interval([accuracy / 100], 10000)).outcome == AGREES
 
 
 @given(percent, percent)
@@ -168,7 +171,7 @@ def test_several_seeds_give_a_mean_and_a_t_interval(tmp_path):
     found = cell(study(tmp_path), row, runs)
     assert found.accuracy == pytest.approx(99.0)
     assert found.interval.kind == "t"
-    assert found.interval == over_seeds([98.9, 99.0, 99.1])
+    assert found.interval == over_seeds([x / 100 for x in (98.9, 99.0, 99.1)])
 
 
 def test_without_a_result_the_reason_is_said(tmp_path):

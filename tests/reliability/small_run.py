@@ -5,6 +5,7 @@ import keras
 
 from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
+from kerasnets.training import compile as preparing
 from kerasnets.training import fit as training
 
 STEPS = 6  # an epoch
@@ -26,22 +27,22 @@ def recipe(**named) -> Recipe:
     return Recipe.for_paper("resnet18", "digits", **options)
 
 
-def network(recipe: Recipe, dataset) -> keras.Model:
+def network(recipe: Recipe, image_shape, num_classes: int) -> keras.Model:
     """Stands in for the recipe's network: a few hundred parameters."""
     layers = keras.layers
-    inputs = keras.Input(dataset.train.images.shape[1:])
+    inputs = keras.Input(image_shape)
     x = layers.Conv2D(4, 3, strides=2, use_bias=False)(inputs)
     x = layers.ReLU()(layers.BatchNormalization()(x))
     # Seeded, as the networks are: unseeded masks depend on a process-wide state.
     x = layers.Dropout(recipe.dropout, seed=7)(layers.Flatten()(x))
-    return keras.Model(inputs, layers.Dense(10)(x), name="small")
+    return keras.Model(inputs, layers.Dense(num_classes)(x), name="small")
 
 
 def fit(path, *, on=None, **options) -> Run:
     """Train `recipe()`, or the recipe `on`, with the network above."""
-    original, training.network = training.network, network
+    original, preparing.from_recipe = preparing.from_recipe, network
     try:
         options = {"verbosity": 0, **options}
         return training.fit(on or recipe(), path, device="cpu", **options)
     finally:
-        training.network = original
+        preparing.from_recipe = original

@@ -85,6 +85,7 @@ def test_a_gpu_that_has_begun_otherwise_is_refused_with_a_line(
         raise RuntimeError("not deterministic: set CUBLAS_WORKSPACE_CONFIG=:4096:8")
 
     monkeypatch.setattr(determinism, "_multiply", begun)
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     if workspace:
         monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", workspace)
     before = settings_of(torch)

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from kerasnets.cli.training.drill import drill as command
+from kerasnets.compute.execution import Execution
 from kerasnets.errors import RunError
 from kerasnets.training import drill as drilling
 
@@ -16,7 +17,7 @@ def result(tmp_path_factory):
         drilling.default_recipe("resnet18"), limit=40, epochs=1
     )
     folder = tmp_path_factory.mktemp("drill")
-    return drilling.drill(recipe, folder, kills=2, device="cpu"), folder
+    return drilling.drill(recipe, folder, kills=2, execution=Execution("cpu")), folder
 
 
 def test_killed_runs_are_the_same_to_the_bit(result):

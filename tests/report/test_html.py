@@ -1,12 +1,16 @@
 """Text is never taken for markup."""
 
 from html.parser import HTMLParser
+from pathlib import Path
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasnets.report.html import element, joined, table
-from kerasnets.text import TextTable
+from kerasnets.paper.claims import CONFIRMED, Claim
+from kerasnets.report.chart import Point, Series, line_chart
+from kerasnets.report.render import render
+from kerasnets.text import Table
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"))
 
@@ -27,19 +31,51 @@ class Reader(HTMLParser):
 @given(TEXTS, TEXTS)
 def test_any_text_is_read_back_as_it_is(text, name):
     reader = Reader()
-    reader.feed(joined([element("p", text, title=name), element("b", "end")]))
+    found = render("commands.html.j2", data=[(text, name), ("end", "end")])
+    reader.feed(str(found))
     reader.close()
-    assert reader.tags == ["p", "b"]
-    assert reader.attributes == {"title": name}
-    assert reader.text == f"{text}end"
+    assert reader.tags == ["h2", "dl", *["dt", "dd", "code"] * 2]
+    assert f"{text}{name}\nendend" in reader.text
 
 
 def test_formatted_markup_is_text_again():
-    assert "&lt;b&gt;" in element("p", f"so {element('b', 'bold')}")
+    bold = render("commands.html.j2", data=[("<b>", "")])
+    assert "&amp;lt;b&amp;gt;" in render("commands.html.j2", data=[(f"so {bold}", "")])
+
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def test_hostile_class_names_stay_text_in_a_matrix_and_its_images():
+    cells = [(HOSTILE, 1, 1.0, 1.0), (f'{HOSTILE}" onclick="x', 0, 0.0, 0.0)]
+    names = [name for name, *_ in cells]
+    matrix = {"label": HOSTILE, "names": names, "rows": [(n, cells) for n in names]}
+    found = render("confusion.html.j2", data=[matrix])
+    reader = Reader()
+    reader.feed(str(found))
+    assert "<script" not in found and "onclick" not in reader.attributes
+    assert found.count("&lt;script&gt;") == 2 + 4 + 4 * 2
+    pixels = np.zeros((2, 2, 1), np.uint8)
+    pair = {"actual": HOSTILE, "predicted": '"><b>', "count": 1, "total": 2}
+    run = {"label": HOSTILE, "drawn": Path("none"), "obstacle": "", "limit": 1}
+    found = render(
+        "examples.html.j2",
+        data=[{**run, "pairs": [{**pair, "images": [(pixels, 0.5)]}]}],
+    )
+    assert "<script" not in found and "<b>" not in found
+    assert 'src="data:image/png;base64,' in found
+
+
+def test_hostile_messages_stay_text():
+    found = render("claims.html.j2", data=[Claim(HOSTILE, HOSTILE, CONFIRMED, HOSTILE)])
+    assert "<script" not in found and found.count("&lt;script&gt;") == 3
+    series = [Series(0, [Point(1, 1.0, HOSTILE)])]
+    chart = line_chart(series, title=HOSTILE, x_label=HOSTILE)
+    assert "<script" not in chart and chart.count("&lt;script&gt;") == 5
 
 
 def test_tables_escape_their_cells():
-    hostile = "<script>alert(1)</script>"
-    found = table(TextTable(("Run", hostile), ((hostile, hostile),)), hostile)
+    table = Table(("Run", HOSTILE), ((HOSTILE, HOSTILE),))
+    found = render("timing.html.j2", data={"whole": table, "each": []})
     assert "<script" not in found
-    assert found.count("&lt;script&gt;") == 5
+    assert found.count("&lt;script&gt;") == 4

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_records import ENVIRONMENT, METRICS
 
+from kerasnets.runs import records, results
 from kerasnets.storage import schema
 from kerasnets.storage.files import read_json
 
@@ -47,21 +48,21 @@ def test_an_object_is_read_as_it_was_written(value):
 
 
 def test_what_kerasnets_writes_is_accepted():
-    schema.check(ENVIRONMENT, schema.ENVIRONMENT)
-    schema.check(METRICS, schema.METRICS)
+    schema.check(ENVIRONMENT, records.ENVIRONMENT)
+    schema.check(METRICS, results.METRICS)
     session = {"backend": "torch", "threads": None, "packages": {"torch": None}}
     resumed = [{"at": "2026-01-02T00:00:00+00:00", **session}]
-    schema.check({**ENVIRONMENT, **session, "resumed": resumed}, schema.ENVIRONMENT)
+    schema.check({**ENVIRONMENT, **session, "resumed": resumed}, records.ENVIRONMENT)
 
 
 @pytest.mark.parametrize("name", ["another", "", "two\nlines", "\ud800"])
 def test_an_unknown_field_is_named(name):
     with pytest.raises(ValueError, match="unknown field") as error:
-        schema.check({**METRICS, name: 1}, schema.METRICS)
+        schema.check({**METRICS, name: 1}, results.METRICS)
     assert str(error.value).endswith(f"unknown field {name!r}")
     assert str(error.value).isprintable()
     with pytest.raises(ValueError, match="resumed must be a list of sessions"):
-        schema.check({**ENVIRONMENT, "resumed": [{name: 1}]}, schema.ENVIRONMENT)
+        schema.check({**ENVIRONMENT, "resumed": [{name: 1}]}, records.ENVIRONMENT)
 
 
 PUBLISHED = sorted((Path(__file__).parents[2] / "artifacts").glob("*-*/*/recipe.json"))
@@ -69,8 +70,8 @@ PUBLISHED = sorted((Path(__file__).parents[2] / "artifacts").glob("*-*/*/recipe.
 
 @pytest.mark.parametrize("recipe", PUBLISHED, ids=lambda path: path.parent.name)
 def test_what_was_published_is_accepted(recipe):
-    read_json(recipe.with_name("environment.json"), schema.ENVIRONMENT)
-    read_json(recipe.with_name("metrics.json"), schema.METRICS)
+    read_json(recipe.with_name("environment.json"), records.ENVIRONMENT)
+    read_json(recipe.with_name("metrics.json"), results.METRICS)
 
 
 @pytest.mark.parametrize(
@@ -93,21 +94,21 @@ def test_what_was_published_is_accepted(recipe):
 )
 def test_a_field_of_another_type_is_named(name, value):
     with pytest.raises(ValueError, match=f"{name} must be"):
-        schema.check({**METRICS, name: value}, schema.METRICS)
+        schema.check({**METRICS, name: value}, results.METRICS)
 
 
 @pytest.mark.parametrize("name", ["network", "images", "accuracy"])
 def test_a_missing_field_is_named(name):
     without = {key: value for key, value in METRICS.items() if key != name}
     with pytest.raises(ValueError, match=f"lacks the field '{name}'"):
-        schema.check(without, schema.METRICS)
+        schema.check(without, results.METRICS)
 
 
-@given(name=st.sampled_from([*schema.METRICS]), value=ANY_JSON)
+@given(name=st.sampled_from([*results.METRICS]), value=ANY_JSON)
 def test_what_is_accepted_can_be_printed(name, value):
     changed = {**METRICS, name: value}
     try:
-        schema.check(changed, schema.METRICS)
+        schema.check(changed, results.METRICS)
     except ValueError:
         return
     assert 0 <= changed["accuracy"] <= 1

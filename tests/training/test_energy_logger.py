@@ -1,6 +1,10 @@
 """Joules are counted where the device counts them, and never in the way of training."""
 
+import sys
+from types import ModuleType, SimpleNamespace
+
 import pytest
+import torch
 
 from kerasnets.compute import energy
 from kerasnets.compute.energy import energy_counter
@@ -90,3 +94,43 @@ def test_a_counter_that_fails_ends_no_training(tmp_path):
     assert logger.part() == {}
     logger.on_epoch_end(0)
     assert logger.table.rows == []
+
+
+class Driver(ModuleType):
+    """Stands in for nvidia-ml-py: a card that has used 5 J more at each look."""
+
+    class NVMLError(Exception):
+        pass
+
+    def __init__(self, uuid: str) -> None:
+        super().__init__("pynvml")
+        self.uuid, self.millijoules, self.gone = uuid, 0, False
+
+    def nvmlInit(self):
+        pass
+
+    def nvmlDeviceGetHandleByUUID(self, uuid):
+        if uuid != self.uuid:
+            raise self.NVMLError("Not Found")
+        return "card"
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, card):
+        if self.gone:
+            raise self.NVMLError("GPU is lost")
+        self.millijoules += 5000
+        return self.millijoules
+
+
+def test_a_card_is_found_by_its_uuid(monkeypatch):
+    card = SimpleNamespace(uuid="12-34")
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: card)
+    driver = Driver("GPU-12-34")
+    monkeypatch.setitem(sys.modules, "pynvml", driver)
+    joules = energy_counter("cuda:0")
+    assert joules() - joules() == -5
+    driver.gone = True
+    with pytest.raises(OSError, match="no longer tells"):
+        joules()
+    for other in (Driver("GPU-56-78"), None):  # None: the package is not installed
+        monkeypatch.setitem(sys.modules, "pynvml", other)
+        assert energy_counter("cuda:0") is None

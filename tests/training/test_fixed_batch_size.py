@@ -44,7 +44,7 @@ def trained(name):
     return run.history, confusion, model.get_weights(), len(traces)
 
 *whole, compiled = trained("whole")
-whole_batches.are_needed = lambda session: False
+fixed_batch_size.are_needed = lambda session: False
 *short, compiled_short = trained("short")
 assert compiled == 2, traces  # training and validation, once each
 {more}

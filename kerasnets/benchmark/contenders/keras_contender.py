@@ -30,8 +30,7 @@ from kerasnets.recipe import Recipe
 from kerasnets.training import fixed_batch_size
 from kerasnets.training.callbacks.progress import NORMAL, ProgressReporter
 from kerasnets.training.callbacks.watchers import StopOnNaN
-from kerasnets.training.compile import compile_model
-from kerasnets.training.fit import network
+from kerasnets.training.compile import ready_to_train
 from kerasnets.training.loop import run_epochs
 
 _STEPS_PER_EPOCH = 1000  # of the schedule, which is constant
@@ -72,19 +71,14 @@ class FitRunner:
         self._whole = fixed_batch_size.are_needed(session)
         self._dataset = _dataset(work)
         self._batches: tuple[int, tuple[Batches, ...]] | None = None
-        keras.utils.set_random_seed(self._recipe.seed)
-        self._model = network(self._recipe, self._dataset)
-        compile_model(
-            self._model,
+        self._model = ready_to_train(
             self._recipe,
-            num_classes=CLASSES,
-            steps_per_epoch=_STEPS_PER_EPOCH,
+            self._dataset.train.images.shape[1:],
+            CLASSES,
+            _STEPS_PER_EPOCH,
+            session=session,
+            engine=choice.check(contender.engine or "auto", session.device),
         )
-        self._model.optimizer.build(self._model.trainable_variables)
-        engine = choice.check(contender.engine or "auto", session.device)
-        choice.use(self._model, engine)
-        if self._whole:
-            fixed_batch_size.install(self._model)
 
     def counts(self) -> dict[str, int]:
         return counts(self._model)

@@ -40,7 +40,7 @@ class Reconciliation(RunsFolder):
 
     Attributes:
         study: whose recipe of the row is changed, for each of its seeds.
-        row: a name of `kerasnets.recipe.PAPER`.
+        row: a name of `kerasnets.paper.rows.PAPER`.
     """
 
     study: Study

@@ -4,6 +4,8 @@ import dataclasses
 from typing import Any
 
 from kerasnets import runs
+from kerasnets.paper.files import accuracy_values
+from kerasnets.paper.pages import render
 from kerasnets.paper.reconciliation.alternatives import Reconciliation
 from kerasnets.paper.reconciliation.table import (
     Finding,
@@ -12,7 +14,6 @@ from kerasnets.paper.reconciliation.table import (
     gather,
 )
 from kerasnets.paper.scales import SCALES
-from kerasnets.text import markdown_page, markdown_text
 
 QUESTION = (
     "Each result changes one thing that the paper leaves unsaid, and nothing else, in "
@@ -59,15 +60,11 @@ def as_json(reconciled: Reconciled) -> dict[str, Any]:
 
 
 def _finding(one: Finding, changes: dict[str, Any]) -> dict[str, Any]:
-    known = one.interval
     return {
         "name": one.name,
         "assumed": one.assumed,
         "changes": changes,
-        "accuracy": None if one.accuracy is None else round(one.accuracy, 3),
-        "low": None if known is None else round(known.low, 3),
-        "high": None if known is None else round(known.high, 3),
-        "interval": None if known is None else known.kind,
+        **accuracy_values(one.accuracy, one.interval),
         "seeds_finished": one.finished,
         "paper_inside": one.inside,
         "remark": one.remark,
@@ -77,19 +74,10 @@ def _finding(one: Finding, changes: dict[str, Any]) -> dict[str, Any]:
 
 def markdown(reconciled: Reconciled) -> str:
     """The whole page."""
-    study = reconciled.reconciliation.study
-    changed = ", ".join(f"{name} {value}" for name, value in study.assumptions.items())
-    return markdown_page(
-        [
-            f"# What would have to be true: {markdown_text(reconciled.title)}",
-            f"- The paper reports {reconciled.paper_accuracy:.2f} %.",
-            f"- Scale `{study.scale}`: {SCALES[study.scale].summary}.",
-            f"- Seeds: {study.seeds}.",
-            *([f"- Assumptions changed in the study: {changed}."] if changed else []),
-            *(f"- Machine: {name}." for name in reconciled.machines),
-            *(f"- Data: {note}." for note in reconciled.data_notes),
-            QUESTION,
-            findings_table(reconciled).markdown(),
-            markdown_text(reconciled.conclusion),
-        ]
+    return render(
+        "reconcile.md.j2",
+        found=reconciled,
+        scale=SCALES[reconciled.reconciliation.study.scale].summary,
+        question=QUESTION,
+        findings=findings_table(reconciled),
     )

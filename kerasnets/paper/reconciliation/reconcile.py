@@ -1,8 +1,8 @@
 """Train a row of a study under other assumptions, one at a time."""
 
 from collections.abc import Callable
-from pathlib import Path
 
+from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.errors import RunError
 from kerasnets.paper import files, plan
 from kerasnets.paper.reconciliation import output
@@ -21,9 +21,7 @@ from kerasnets.training.callbacks.progress import NORMAL
 def reconcile(
     reconciliation: Reconciliation,
     *,
-    device: str = "auto",
-    engine: str = "auto",
-    data_dir: Path | str | None = None,
+    execution: Execution = DEFAULT,
     keep_checkpoints: str = NONE,
     jobs: int = 1,
     wait: bool = False,
@@ -40,7 +38,7 @@ def reconcile(
     Args:
         reconciliation: as `alternatives.reconciliation` gives it.
     """
-    means = Means(device, engine, data_dir, keep_checkpoints)
+    means = Means(execution, keep_checkpoints)
     unsettled = [one for one in reconciliation.all_runs if not is_settled(*one)]
     computes_on = check_means([planned for _, planned in unsettled], means)
     plan.begin(reconciliation.study)

@@ -9,9 +9,11 @@ from kerasnets.catalog.titles import dataset_title
 from kerasnets.paper.outcomes import FAILED, FINISHED, NOT_BEGUN, Outcome, outcome
 from kerasnets.paper.reconciliation.alternatives import Reconciliation, not_tried
 from kerasnets.paper.results import machines
-from kerasnets.paper.verdict import Interval, interval, scaled_down
-from kerasnets.recipe import PAPER
-from kerasnets.text import TextTable
+from kerasnets.paper.rows import PAPER
+from kerasnets.paper.tables import accuracy_text, table_of
+from kerasnets.paper.verdict import scaled_down
+from kerasnets.statistics import Interval, accuracy_interval
+from kerasnets.text import Table
 
 UNCHANGED = "unchanged"
 
@@ -25,7 +27,7 @@ class Finding:
         assumed: in words.
         folders: of its runs, from the study's folder.
         accuracy: mean over finished seeds on the test split, in percent, or None.
-        interval: its 95 % interval, or None.
+        interval: its 95 % interval, in shares, or None.
         finished: how many seeds are.
         inside: whether the paper's number is in the interval; None where there is no
             interval or the two cannot be compared.
@@ -140,7 +142,8 @@ def gather(reconciliation: Reconciliation) -> Reconciled:
             remark = "the data changed between training and evaluation"
         mean = math.fsum(found) / len(found) if found else None
         images = (done[0].metrics or {})["images"] if done else 0
-        known = interval(found, images) if found else None
+        shares = [one / 100 for one in found]
+        known = accuracy_interval(shares, images) if shares else None
         judged = known and not obstacle and not changed
         return Finding(
             name,
@@ -149,7 +152,7 @@ def gather(reconciliation: Reconciliation) -> Reconciled:
             mean,
             known,
             len(found),
-            known.low <= paper <= known.high if known and judged else None,
+            known.low <= paper / 100 <= known.high if known and judged else None,
             remark,
         )
 
@@ -208,43 +211,25 @@ def _without_result(outcomes: Sequence[Outcome], epochs: int) -> str:
     return f"not run to its end: {farthest.epochs} of {epochs} epochs"
 
 
-def findings_table(reconciled: Reconciled) -> TextTable:
+def findings_table(reconciled: Reconciled) -> Table:
     """What was assumed, the result, the paper's, and whether it is inside."""
     paper = f"{reconciled.paper_accuracy:.2f} %"
-    rows = [
-        (
-            one.assumed,
-            _accuracy(one),
-            paper,
-            _inside(one, reconciled.obstacle),
-            one.remark,
-        )
-        for one in reconciled.findings
-    ]
-    rows += [
-        (assumed, "", paper, "", f"not tried: {reason}")
+    untried = [
+        Finding(assumed, assumed, (), None, None, 0, None, f"not tried: {reason}")
         for assumed, reason in reconciled.not_tried.items()
     ]
-    return TextTable(
-        (
-            "What was assumed",
-            "Ours (95 % interval)",
-            "Paper",
-            "Paper inside the interval",
-            "Remark",
-        ),
-        tuple(rows),
+    return table_of(
+        [*reconciled.findings, *untried],
+        {
+            "What was assumed": lambda one: one.assumed,
+            "Ours (95 % interval)": lambda one: accuracy_text(
+                one.accuracy, one.interval, one.finished
+            ),
+            "Paper": lambda one: paper,
+            "Paper inside the interval": lambda one: _inside(one, reconciled.obstacle),
+            "Remark": lambda one: one.remark,
+        },
         words=("Paper inside the interval", "Remark"),
-    )
-
-
-def _accuracy(one: Finding) -> str:
-    if one.accuracy is None or one.interval is None:
-        return ""
-    seeds = f", {one.finished} seeds" if one.finished > 1 else ""
-    return (
-        f"{one.accuracy:.2f} % ({one.interval.low:.2f} to {one.interval.high:.2f}"
-        f"{seeds})"
     )
 
 

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasnets.catalog.datasets import DATASETS
-from kerasnets.compute import runtime
+from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.compute.freed_models import frees_models
-from kerasnets.engines import choice
-from kerasnets.networks import build_model
 from kerasnets.paper.outcomes import FAILED, FINISHED, Outcome, outcome
 from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
 from kerasnets.recipe import Recipe
-from kerasnets.training.compile import compile_model
+from kerasnets.training.compile import ready_to_train
 
 _WARM_UP, _STEPS = 2, 3
 _WARM_UP_ON_CUDA = 5  # the fourth step is recorded
 _EVALUATION_BATCH = 256
+_STEPS_PER_EPOCH = 1000  # of the schedule, whose arithmetic takes the same time
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,7 @@ def estimate(
     study: Study,
     rows: Sequence[str],
     *,
-    device: str = "auto",
-    engine: str = "auto",
+    execution: Execution = DEFAULT,
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Estimate, ...]:
     """Time left for each run of some rows, as `estimate_runs` finds it.
@@ -62,8 +60,7 @@ def estimate(
     """
     return estimate_runs(
         [(study, planned) for planned in study.runs if planned.row in rows],
-        device=device,
-        engine=engine,
+        execution=execution,
         say=say,
     )
 
@@ -71,8 +68,7 @@ def estimate(
 def estimate_runs(
     runs: Sequence[tuple[RunsFolder, PlannedRun]],
     *,
-    device: str = "auto",
-    engine: str = "auto",
+    execution: Execution = DEFAULT,
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Estimate, ...]:
     """Time left for each run. Nothing is written, and no data is read.
@@ -90,14 +86,14 @@ def estimate_runs(
         key = _network_key(planned.recipe)
         if key not in speeds and _is_open(outcomes[planned.name]):
             say(f"measuring {planned.alternative or planned.row}")
-            speeds[key] = measure(planned.recipe, device=device, engine=engine)
+            speeds[key] = measure(planned.recipe, execution)
     return tuple(
         _estimate(planned, outcomes[planned.name], speeds) for _, planned in runs
     )
 
 
 @frees_models
-def measure(recipe: Recipe, *, device: str = "auto", engine: str = "auto") -> Speed:
+def measure(recipe: Recipe, execution: Execution = DEFAULT) -> Speed:
     """Time a few steps of a recipe's network on random images."""
     rng = np.random.default_rng(0)
     spec = DATASETS[recipe.dataset]
@@ -106,20 +102,15 @@ def measure(recipe: Recipe, *, device: str = "auto", engine: str = "auto") -> Sp
     def random_images(count: int) -> np.ndarray:
         return rng.random((count, *shape), dtype="float32")
 
-    with runtime.session(device, recipe.precision) as session:
-        model = build_model(
-            recipe.network,
+    with execution.begin(recipe.precision) as (session, engine):
+        model = ready_to_train(
+            recipe,
             shape,
             spec.classes,
-            batch_norm=recipe.batch_norm,
-            dropout=recipe.dropout,
-            head=recipe.head,
-            stem=recipe.stem,
-            growth_rate=recipe.growth_rate,
+            _STEPS_PER_EPOCH,
+            session=session,
+            engine=engine,
         )
-        compile_model(model, recipe, num_classes=spec.classes, steps_per_epoch=1000)
-        model.optimizer.build(model.trainable_variables)
-        choice.use(model, choice.check(engine, session.device))
         x = random_images(recipe.batch_size)
         y = rng.integers(spec.classes, size=recipe.batch_size)
         on_cuda = session.device.startswith("cuda")

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasnets import datasets, runs
-from kerasnets.compute import runtime
-from kerasnets.engines import choice
+from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.errors import KerasnetsError, TrainingDiverged
 from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.figures import draw_evaluation, draw_training
@@ -31,9 +30,7 @@ from kerasnets.training.fit import fit
 class Means:
     """What runs are trained with, as `kerasnets.training.fit.fit` takes it."""
 
-    device: str = "auto"
-    engine: str = "auto"
-    data_dir: Path | str | None = None
+    execution: Execution = DEFAULT
     keep_checkpoints: str = NONE
 
 
@@ -41,9 +38,7 @@ def reproduce(
     study: Study,
     rows: Sequence[str] = (),
     *,
-    device: str = "auto",
-    engine: str = "auto",
-    data_dir: Path | str | None = None,
+    execution: Execution = DEFAULT,
     keep_checkpoints: str = NONE,
     jobs: int = 1,
     wait: bool = False,
@@ -60,7 +55,7 @@ def reproduce(
     Args:
         study: as `kerasnets.paper.plan.plan` gives it.
         rows: names of its rows; all unless named.
-        device, engine, data_dir, verbosity: as for `kerasnets.training.fit.fit`.
+        execution, verbosity: as for `kerasnets.training.fit.fit`.
         keep_checkpoints: which stay of the runs that end now, of
             `kerasnets.runs.KEEP`.
         jobs: runs at a time. One: each in this process. More: each in a process of
@@ -77,7 +72,7 @@ def reproduce(
         RunError: the folder cannot be written, or holds damaged files.
     """
     rows = plan.chosen_rows(study, rows)
-    means = Means(device, engine, data_dir, keep_checkpoints)
+    means = Means(execution, keep_checkpoints)
     unsettled = [
         planned
         for planned in study.runs
@@ -110,17 +105,20 @@ def check_means(unsettled: Sequence[PlannedRun], means: Means) -> str:
     Returns:
         The device, as `kerasnets.compute.runtime.Session` has it.
     """
-    with runtime.session(means.device) as session:
-        choice.check(means.engine, session.device)
+    with means.execution.begin() as (session, _):
+        computes_on = session.device
     wanted = {
         (one.recipe.dataset, one.recipe.image_size, one.recipe.channels)
         for one in unsettled
     }
     for name, image_size, channels in sorted(wanted, key=str):
         datasets.load(
-            name, image_size=image_size, channels=channels, data_dir=means.data_dir
+            name,
+            image_size=image_size,
+            channels=channels,
+            data_dir=means.execution.data_dir,
         )
-    return session.device
+    return computes_on
 
 
 def bring_to_ends(
@@ -144,9 +142,7 @@ def bring_to_ends(
     if jobs > 1:
         side_by_side(
             unsettled,
-            device=means.device,
-            engine=means.engine,
-            data_dir=means.data_dir,
+            execution=means.execution,
             keep_checkpoints=means.keep_checkpoints,
             computes_on=computes_on,
             jobs=jobs,
@@ -204,11 +200,6 @@ def bring_to_end(
     if path.is_dir() and not runs.is_run(path):
         # What a process left that was killed before its first file was whole.
         Run(path, planned.recipe).clear_temporary_files()
-    settings: dict[str, Any] = {
-        "device": means.device,
-        "engine": means.engine,
-        "data_dir": means.data_dir,
-    }
     try:
         run = fit(
             planned.recipe,
@@ -217,15 +208,15 @@ def bring_to_end(
             keep_checkpoints=ALL if means.keep_checkpoints == ALL else LAST,
             callbacks=[*_watchers(path, planned.recipe), *callbacks],
             verbosity=verbosity,
-            **settings,
+            execution=means.execution,
         )
         draw_training(run)
-        evaluate(run, first_batch=True, **settings)
+        evaluate(run, first_batch=True, execution=means.execution)
         best = BestEpoch(path, planned.recipe)
         before_the_last = best_epoch(run.history) < planned.recipe.epochs
         if before_the_last and best.model_file.exists():
-            evaluate(best, **settings)
-        draw_evaluation(run, data_dir=means.data_dir)
+            evaluate(best, execution=means.execution)
+        draw_evaluation(run, data_dir=means.execution.data_dir)
     except KerasnetsError as error:
         record_failure(
             place, planned, str(error), diverged=isinstance(error, TrainingDiverged)

@@ -31,6 +31,7 @@ def main() -> int:
 
 
 def _work_on(job: dict[str, Any]) -> int:
+    from kerasnets.compute.execution import Execution
     from kerasnets.paper.plan import PlannedRun, RunsFolder
     from kerasnets.paper.reproduction.reproduce import Means, bring_to_end, is_settled
     from kerasnets.paper.reproduction.side_by_side import HELD
@@ -40,7 +41,6 @@ def _work_on(job: dict[str, Any]) -> int:
     planned = PlannedRun(
         job["row"], job["seed"], Recipe(**job["recipe"]), job["alternative"]
     )
-    data_dir = job["data_dir"] and Path(job["data_dir"])
     with place.lock(planned.name, wait=job["wait"]) as held:
         if not held:
             return HELD
@@ -49,7 +49,7 @@ def _work_on(job: dict[str, Any]) -> int:
             bring_to_end(
                 place,
                 planned,
-                Means(job["device"], job["engine"], data_dir, job["keep_checkpoints"]),
+                Means(Execution(**job["execution"]), job["keep_checkpoints"]),
                 verbosity=0,
                 callbacks=[_epoch_lines(planned.recipe)] if job["verbosity"] else [],
             )

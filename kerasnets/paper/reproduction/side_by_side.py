@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from kerasnets.compute.execution import Execution
 from kerasnets.errors import is_command_line
 from kerasnets.paper.outcomes import FAILED, FINISHED, outcome, record_failure
 from kerasnets.paper.plan import PlannedRun, RunsFolder
@@ -35,9 +36,7 @@ _PATIENCE_S = 10  # with processes that were asked to end at once
 def side_by_side(
     unsettled: Sequence[tuple[RunsFolder, PlannedRun]],
     *,
-    device: str,
-    engine: str,
-    data_dir: Path | str | None,
+    execution: Execution,
     computes_on: str,
     jobs: int,
     wait: bool,
@@ -53,7 +52,7 @@ def side_by_side(
     checkpoint.
 
     Args:
-        device, engine, data_dir: as for `kerasnets.training.fit.fit`.
+        execution: as for `kerasnets.training.fit.fit`.
         computes_on: the device's name, as `kerasnets.compute.runtime.Session` has it.
         jobs: >= 1.
         wait: whether to wait for runs that other processes hold.
@@ -66,6 +65,9 @@ def side_by_side(
     order = longest_first([planned for _, planned in unsettled], computes_on)
     jobs = min(jobs, len(order))
     environment = _environment(jobs)
+    shared = dataclasses.asdict(execution)
+    if execution.data_dir is not None:
+        shared["data_dir"] = str(execution.data_dir)  # JSON has no paths
 
     def job(planned: PlannedRun, *, wait: bool) -> dict[str, Any]:
         return {
@@ -74,9 +76,7 @@ def side_by_side(
             "seed": planned.seed,
             "alternative": planned.alternative,
             "recipe": dataclasses.asdict(planned.recipe),
-            "device": device,
-            "engine": engine,
-            "data_dir": None if data_dir is None else str(data_dir),
+            "execution": shared,
             "keep_checkpoints": keep_checkpoints,
             "wait": wait,
             "verbosity": verbosity,

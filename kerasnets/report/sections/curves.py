@@ -1,64 +1,35 @@
 """Loss and accuracy of the runs by epoch and by the clock, as the paper's Figures 5 to
 8, to be pointed at."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from kerasnets.report.chart import Point, Series, line_chart, look
-from kerasnets.report.html import Html, element, folded, paragraph, picture, section
-from kerasnets.report.sources import Record
-from kerasnets.training.callbacks.progress import duration
+from markupsafe import Markup
+
+from kerasnets.report.chart import Point, Series, line_chart
+from kerasnets.report.sources import Record, Sources
+from kerasnets.text import duration
 
 _UNITS = ((2 * 3600, 3600, "hours"), (2 * 60, 60, "minutes"), (0, 1, "seconds"))
 
 
-def curves_section(records: Sequence[Record]) -> Html:
-    """A set of charts for each dataset."""
-    parts = []
-    for group in dict.fromkeys(record.group for record in records):
-        alike = [record for record in records if record.group == group]
-        parts.append(element("h3", group))
-        parts.append(_charts(alike))
-    parts += _drawn(records)
-    return section(
-        "curves",
-        "Loss and accuracy while training",
-        paragraph(
-            "On the images held out for validation"
-            + (
-                " (on the test split where a run monitors it)"
-                if any(one.run.recipe.validation == "test" for one in records)
-                else ""
-            )
-            + ", after each epoch. Point at a chart, or choose it with the keyboard "
-            "and press the arrow keys, to read values; press a run's name to hide it.",
-        ),
-        *parts,
-    )
+def curves(sources: Sources) -> dict[str, Any] | None:
+    """A set of charts for each dataset; training beside validation, as the paper's
+    appendix has it, where it was drawn."""
+    records = sources.records
+    if not records:
+        return None
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.group, []).append(record)
+    return {
+        "monitors_test": any(one.run.recipe.validation == "test" for one in records),
+        "groups": [(group, alike, _charts(alike)) for group, alike in groups.items()],
+        "drawn": [one for one in records if (one.run.path / "curves.png").exists()],
+    }
 
 
-def _drawn(records: Sequence[Record]) -> list[Html]:
-    """Training beside validation, as the paper's appendix has it."""
-    pictures = [
-        element(
-            "div",
-            element("h3", record.label),
-            picture(record.run.path / "curves.png", f"Curves of {record.label}"),
-            class_="card",
-        )
-        for record in records
-        if (record.run.path / "curves.png").exists()
-    ]
-    if not pictures:
-        return []
-    return [
-        folded(
-            "Training beside validation, run by run (the paper's appendix)",
-            element("div", *pictures, class_="cards"),
-        )
-    ]
-
-
-def _charts(records: Sequence[Record]) -> Html:
+def _charts(records: Sequence[Record]) -> list[Markup]:
     timed = [record.curve.total_s for record in records if record.curve.total_s]
     _, unit, unit_name = next(u for u in _UNITS if max(timed, default=0) >= u[0])
     charts = []
@@ -82,12 +53,7 @@ def _charts(records: Sequence[Record]) -> Html:
                         percent=percent,
                     )
                 )
-    legend = element(
-        "div", *_legend(records), class_="legend", role="group", aria_label="Runs"
-    )
-    return element(
-        "div", legend, element("div", *charts, class_="charts"), class_="curves"
-    )
+    return charts
 
 
 def _series(
@@ -111,18 +77,3 @@ def _series(
             )
         )
     return Series(number, points)
-
-
-def _legend(records: Iterable[Record]) -> Iterable[Html]:
-    for number, record in enumerate(records):
-        attributes = look(number)
-        line = element("line", x1=0, x2=26, y1=6, y2=6, **attributes)
-        sample = element("svg", line, viewBox="0 0 26 12", aria_hidden="true")
-        yield element(
-            "button",
-            sample,
-            record.label,
-            type="button",
-            aria_pressed="true",
-            data_toggle=number,
-        )

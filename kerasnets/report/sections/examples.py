@@ -1,68 +1,65 @@
 """Images: correct and incorrect ones of each run, and those of the classes that it
 confuses most."""
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kerasnets import datasets
 from kerasnets.catalog.locations import is_at_hand
 from kerasnets.errors import RunError
-from kerasnets.evaluation.results import Predictions, read_confusion
 from kerasnets.figures.examples import check_same_images
-from kerasnets.report.html import (
-    Html,
-    element,
-    folded,
-    joined,
-    paragraph,
-    picture,
-    section,
-    thumbnail,
-)
-from kerasnets.report.sources import Record
+from kerasnets.report.sources import Record, Sources
+from kerasnets.runs.results import Predictions, read_confusion
 
 PAIRS = 5  # of classes, for each run
 IMAGES = 6  # for each pair
 
 
-def examples_section(
-    records: Sequence[Record], data_dir: Path | str | None = None
-) -> Html:
+def examples(sources: Sources) -> list[dict[str, Any]]:
     """Examples and confused pairs of each run that is evaluated.
 
-    Args:
-        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given. Nothing is
-            downloaded: without the images, pairs are counted only.
+    Nothing is downloaded: without the images, pairs are counted only.
     """
-    parts = [
-        folded(
-            record.label,
-            _examples(record),
-            element("h3", "Classes confused most"),
-            _pairs(record, data_dir),
-        )
-        for record in records
-        if record.evaluated
+    return [
+        _run(record, sources.data_dir) for record in sources.records if record.evaluated
     ]
-    if not parts:
-        return Html()
-    return section(
-        "examples",
-        "Right and wrong, image by image",
-        paragraph("Of the test images; press a run's name to open or close it."),
-        *parts,
-    )
 
 
-def _examples(record: Record) -> Html:
-    drawn = record.run.results_folder("test") / "examples.png"
-    if drawn.exists():
-        return picture(drawn, f"Correct and incorrect examples of {record.label}")
-    return paragraph(
-        "There is no examples.png in the run folder; 'kerasnets evaluate' draws it."
-    )
+def _run(record: Record, data_dir: Path | str | None) -> dict[str, Any]:
+    assert record.evaluated
+    folder = record.run.results_folder("test")
+    counts, names = read_confusion(folder / "confusion_matrix.csv")
+    pairs = confused_pairs(counts)
+    images, obstacle = None, ""
+    if pairs:
+        images, obstacle = _images(record, len(names), data_dir)
+    predictions = record.evaluated.predictions
+    return {
+        "label": record.label,
+        "drawn": folder / "examples.png",
+        "obstacle": obstacle,
+        "limit": IMAGES,
+        "pairs": [
+            {
+                "actual": names[label],
+                "predicted": names[prediction],
+                "count": int(counts[label, prediction]),
+                "total": int(counts[label].sum()),
+                "images": []
+                if images is None
+                else [
+                    (
+                        np.asarray(images[predictions.index[row]]),
+                        float(predictions.confidence[row]),
+                    )
+                    for row in _most_confident(predictions, label, prediction)
+                ],
+            }
+            for label, prediction in pairs
+        ],
+    }
 
 
 def confused_pairs(counts: np.ndarray) -> list[tuple[int, int]]:
@@ -81,41 +78,6 @@ def confused_pairs(counts: np.ndarray) -> list[tuple[int, int]]:
         )
         if mistakes[label, prediction]
     ]
-
-
-def _pairs(record: Record, data_dir: Path | str | None) -> Html:
-    assert record.evaluated
-    folder = record.run.results_folder("test")
-    counts, names = read_confusion(folder / "confusion_matrix.csv")
-    pairs = confused_pairs(counts)
-    if not pairs:
-        return paragraph("None: every test image is classified correctly.")
-    predictions = record.evaluated.predictions
-    images, obstacle = _images(record, len(names), data_dir)
-    rows = []
-    for label, prediction in pairs:
-        count, total = int(counts[label, prediction]), int(counts[label].sum())
-        words = (
-            f"true {names[label]}, predicted {names[prediction]}: {count:,} of "
-            f"{total:,} images ({count / total:.1%})"
-        )
-        strip = []
-        if images is not None:
-            for row in _most_confident(predictions, label, prediction):
-                said = (
-                    f"true {names[label]}, predicted {names[prediction]} "
-                    f"({predictions.confidence[row]:.0%})"
-                )
-                strip.append(
-                    thumbnail(np.asarray(images[predictions.index[row]]), said)
-                )
-        rows.append(element("li", words, element("div", *strip, class_="strip")))
-    note = (
-        f"The {IMAGES} most confident mistakes of each pair."
-        if images is not None
-        else f"Counts only: {obstacle}."
-    )
-    return joined([element("ol", *rows, class_="pairs"), paragraph(note, "note")])
 
 
 def _most_confident(

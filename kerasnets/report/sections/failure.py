@@ -6,25 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from kerasnets import runs
-from kerasnets.catalog.titles import dataset_title, network_title
-from kerasnets.diagnosis.summary import TRIAL_COLUMNS, switches_table, trial_cells
+from kerasnets.catalog.titles import network_title
+from kerasnets.diagnosis.summary import switches_table, trials_table
 from kerasnets.diagnosis.trial import Trial
 from kerasnets.diagnosis.variants import Variant
 from kerasnets.errors import RecipeError, RunError
 from kerasnets.recipe import Recipe
-from kerasnets.report.commands import diagnose_command
-from kerasnets.report.html import (
-    Html,
-    element,
-    folded,
-    joined,
-    paragraph,
-    picture,
-    section,
-    table,
-)
 from kerasnets.report.sources import Record, Sources
-from kerasnets.text import TextTable
+from kerasnets.text import Table
 
 FOLDER = "diagnoses"  # in the folder that is reported on
 
@@ -53,14 +42,13 @@ class FoundDiagnosis:
     figure: Path
 
     @property
-    def is_whole(self) -> bool:
-        return len(self.trials) == self.planned
+    def switches(self) -> Table | None:
+        """Batch norm by initialization, where every combination was tried."""
+        return switches_table(self.trials)
 
-    def is_of(self, recipe: Recipe) -> bool:
-        """Whether it tells of runs of that recipe."""
-        return all(
-            getattr(self.recipe, name) == getattr(recipe, name) for name in _OF_A_RUN
-        )
+    @property
+    def every_trial(self) -> Table:
+        return trials_table(self.trials)
 
 
 def read_diagnoses(folder: Path) -> tuple[FoundDiagnosis, ...]:
@@ -89,34 +77,30 @@ def _read(file: Path) -> FoundDiagnosis:
 
 
 def _trial(values: dict[str, Any]) -> Trial:
-    variants = {
-        variant.label: variant
-        for batch_norm in (False, True)
-        for glorot in (False, True)
-        for variant in (Variant(batch_norm, glorot),)
-    }
-    return Trial(**{**values, "variant": variants[values["variant"]]})
+    both = (False, True)
+    variants = [Variant(batch_norm, glorot) for batch_norm in both for glorot in both]
+    by_label = {variant.label: variant for variant in variants}
+    return Trial(**{**values, "variant": by_label[values["variant"]]})
 
 
 def undiagnosed(
     sources: Sources, found: Sequence[FoundDiagnosis]
 ) -> tuple[Record, ...]:
     """Collapsed runs without a diagnosis, one of each network."""
+    known = [one.recipe for one in found]
     chosen: list[Record] = []
     for record in sources.records:
         recipe = record.run.recipe
-        if (
-            record.collapsed
-            and not any(one.is_of(recipe) for one in found)
-            and not any(_alike(recipe, other.run.recipe) for other in chosen)
-        ):
+        if record.collapsed and not any(_alike(recipe, other) for other in known):
             chosen.append(record)
+            known.append(recipe)
     return tuple(chosen)
 
 
 def to_diagnose(sources: Sources) -> tuple[Record, ...]:
     """One run of each collapsed network that has no whole diagnosis in the folder."""
-    whole = [one for one in read_diagnoses(sources.folder) if one.is_whole]
+    found = read_diagnoses(sources.folder)
+    whole = [one for one in found if len(one.trials) == one.planned]
     return undiagnosed(sources, whole)
 
 
@@ -129,73 +113,18 @@ def _alike(first: Recipe, second: Recipe) -> bool:
     return all(getattr(first, name) == getattr(second, name) for name in _OF_A_RUN)
 
 
-def failure_section(sources: Sources, found: Sequence[FoundDiagnosis]) -> Html:
-    """Collapsed runs and their diagnoses; empty where there is neither."""
+def failure(sources: Sources) -> dict[str, Any] | None:
+    """Collapsed runs and the diagnoses in the folder, where there is either."""
     collapsed = [record for record in sources.records if record.collapsed]
+    found = read_diagnoses(sources.folder)
     if not collapsed and not found:
-        return Html()
-    networks = {
-        network_title(recipe.network)
-        for recipe in (
-            [record.run.recipe for record in collapsed] or [one.recipe for one in found]
-        )
+        return None
+    recipes = [record.run.recipe for record in collapsed]
+    recipes = recipes or [one.recipe for one in found]
+    return {
+        "networks": sorted({network_title(recipe.network) for recipe in recipes}),
+        "collapsed": collapsed,
+        "diagnoses": found,
+        "undiagnosed": undiagnosed(sources, found),
+        "folder": FOLDER,
     }
-    title = f"Why did {' and '.join(sorted(networks))} fail?"
-    if not collapsed:
-        title = f"How {' and '.join(sorted(networks))} begins to learn"
-    parts = [paragraph(_collapse(record)) for record in collapsed]
-    parts += [_diagnosis(one) for one in found]
-    for record in undiagnosed(sources, found):
-        command = diagnose_command(record.run.recipe)
-        parts.append(
-            element(
-                "p",
-                f"{record.label} has not been diagnosed. ",
-                element("code", command),
-                f" with --out and a folder in {FOLDER}/ here measures why, as does the "
-                "report itself with --diagnose.",
-            )
-        )
-    return section("failure", title, *parts)
-
-
-def _collapse(record: Record) -> str:
-    assert record.evaluated
-    metrics = record.evaluated.metrics
-    return (
-        f"{record.label} calls {metrics['collapsed']['share']:.1%} of the "
-        f"{metrics['images']:,} test images {record.collapsed!r}. Its test accuracy, "
-        f"{metrics['accuracy']:.2%}, is next to the share of that class: it tells "
-        "nothing apart."
-    )
-
-
-def _diagnosis(found: FoundDiagnosis) -> Html:
-    recipe = found.recipe
-    title = (
-        f"{network_title(recipe.network)} on {dataset_title(recipe.dataset)}: its "
-        f"first {found.steps} steps"
-    )
-    trials = TextTable(
-        TRIAL_COLUMNS,
-        tuple(tuple(trial_cells(trial)) for trial in found.trials),
-        words=("top class", "outcome"),
-    )
-    switches = switches_table(found.trials)
-    figure = (
-        picture(found.figure, "Signal and gradient by depth")
-        if found.figure.exists()
-        else Html()
-    )
-    return joined(
-        [
-            element("h3", title),
-            paragraph(found.verdict),
-            paragraph(f"{len(found.trials)} of {found.planned} trials are finished."),
-            table(switches, "Batch norm by initialization") if switches else Html(),
-            folded(
-                "Every trial", table(trials, "Trials, one thing switched at a time")
-            ),
-            figure,
-        ]
-    )

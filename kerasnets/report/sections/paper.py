@@ -2,75 +2,61 @@
 what its text says."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.titles import dataset_title
 from kerasnets.paper.claims import Claim, claims
 from kerasnets.paper.outcomes import table_title
+from kerasnets.paper.reconciliation.output import QUESTION
+from kerasnets.paper.reconciliation.table import findings_table
+from kerasnets.paper.rows import PAPER
 from kerasnets.paper.tables import (
     RULE,
     WHICH_EPOCH,
+    accuracy_text,
     epochs_table,
     paper_table,
     references_table,
+    table_of,
 )
-from kerasnets.paper.verdict import (
-    AGREES,
-    DIFFERS,
-    NOT_COMPARABLE,
-    Verdict,
-    judge,
-    scaled_down,
-    wilson,
-)
-from kerasnets.recipe import PAPER, Recipe
-from kerasnets.report.html import Html, element, folded, paragraph, section, table
+from kerasnets.paper.verdict import Verdict, judge, scaled_down
+from kerasnets.recipe import Recipe
 from kerasnets.report.sources import Record, Sources
 from kerasnets.runs.status import STOPPED, progress
-from kerasnets.text import TextTable
+from kerasnets.statistics import Interval, accuracy_interval
+from kerasnets.text import Table
 
 # Fields that tell the paper's rows of one dataset apart.
 _TELLING = ("network", "dataset", "batch_norm", "glorot", "dropout")
 
 
-def paper_section(sources: Sources) -> Html:
+def beside_the_paper(sources: Sources) -> dict[str, Any]:
     """Tables 1 and 2 of a study; for other runs, those that are one of their rows."""
     if sources.results is None:
         known = runs_table(sources.records)
-        parts = [table(known, "Runs beside the paper", verdict_mark)]
-        if not known.rows:
-            parts = [
-                paragraph("None of the runs is one of the networks in its tables.")
-            ]
-        return section("paper", "Beside the paper", *parts, paragraph(RULE, "note"))
+        tables = [("", known)] if known.rows else []
+        return {"tables": tables, "rule": RULE, "epochs": None, "references": None}
     cells = sources.results.cells
-    parts = []
-    for number in (1, 2):
-        title = table_title(number, cells)
-        parts += [
-            element("h3", title),
-            table(paper_table(cells, number), title, verdict_mark),
-        ]
-    parts.append(paragraph(RULE, "note"))
-    epochs = epochs_table(cells)
-    if epochs.rows:
-        parts.append(
-            folded("Which epoch", paragraph(WHICH_EPOCH), table(epochs, "Which epoch"))
-        )
-    images = f"{DATASETS['cifar10'].test:,} test images"
-    parts.append(
-        folded(
-            f"What others report on CIFAR-10 ({images})",
-            table(references_table(), "What others report on CIFAR-10"),
-        )
-    )
-    return section("paper", "Beside the paper", *parts)
+    return {
+        "tables": [(table_title(n, cells), paper_table(cells, n)) for n in (1, 2)],
+        "rule": RULE,
+        "epochs": epochs_table(cells),
+        "which_epoch": WHICH_EPOCH,
+        "references": references_table(),
+        "test_images": DATASETS["cifar10"].test,
+    }
 
 
-def verdict_mark(cell: str) -> str | None:
-    """The class of a cell that holds a verdict."""
-    kinds = {AGREES: "agrees", DIFFERS: "differs", NOT_COMPARABLE: "neither"}
-    return kinds.get(cell.partition(":")[0])
+def reconciled(sources: Sources) -> dict[str, Any] | None:
+    """Rows that were tried under other assumptions, where any was."""
+    rows = [(one, findings_table(one)) for one in sources.reconciled]
+    return {"question": QUESTION, "rows": rows} if rows else None
+
+
+def text_checked(sources: Sources) -> tuple[Claim, ...]:
+    """The paper's text, held against its tables and our runs."""
+    return sources.results.claims if sources.results else claims()
 
 
 def paper_row(recipe: Recipe) -> str | None:
@@ -81,40 +67,36 @@ def paper_row(recipe: Recipe) -> str | None:
     return None
 
 
-def runs_table(records: Sequence[Record]) -> TextTable:
+def runs_table(records: Sequence[Record]) -> Table:
     """Runs outside of a study that are one of the paper's rows, and are evaluated."""
-    rows = []
-    for record in records:
-        row = paper_row(record.run.recipe)
-        if row is None or record.evaluated is None:
-            continue
-        paper = PAPER[row]
-        ours = wilson(
-            accuracy := 100 * record.evaluated.metrics["accuracy"],
-            record.evaluated.metrics["images"],
-        )
-        rows.append(
-            (
-                record.label,
-                f"{paper.label}, {dataset_title(paper.recipe.dataset)}",
-                f"{paper.test_accuracy:.2f} %",
-                f"{accuracy:.2f} % ({ours.low:.2f} to {ours.high:.2f})",
-                f"{accuracy - paper.test_accuracy:+.2f}",
-                str(_verdict(record, row)),
-            )
-        )
-    return TextTable(
-        (
-            "Run",
-            "The paper's row",
-            "Paper",
-            "Ours (95 % interval)",
-            "Points",
-            "Verdict",
-        ),
-        tuple(rows),
+    known = [
+        (record, row)
+        for record in records
+        if record.evaluated and (row := paper_row(record.run.recipe))
+    ]
+    return table_of(
+        known,
+        {
+            "Run": lambda one: one[0].label,
+            "The paper's row": lambda one: (
+                f"{PAPER[one[1]].label}, {dataset_title(PAPER[one[1]].recipe.dataset)}"
+            ),
+            "Paper": lambda one: f"{PAPER[one[1]].test_accuracy:.2f} %",
+            "Ours (95 % interval)": lambda one: accuracy_text(
+                100 * one[0].accuracy, _ours(one[0])
+            ),
+            "Points": lambda one: (
+                f"{100 * one[0].accuracy - PAPER[one[1]].test_accuracy:+.2f}"
+            ),
+            "Verdict": lambda one: str(_verdict(*one)),
+        },
         words=("The paper's row", "Verdict"),
     )
+
+
+def _ours(record: Record) -> Interval:
+    assert record.evaluated
+    return accuracy_interval([record.accuracy], record.evaluated.metrics["images"])
 
 
 def _verdict(record: Record, row: str) -> Verdict:
@@ -129,31 +111,7 @@ def _verdict(record: Record, row: str) -> Verdict:
     if not obstacle and metrics["data_changed"]:
         obstacle = "the data changed between training and evaluation"
     paper = PAPER[row]
-    known = wilson(paper.test_accuracy, DATASETS[paper.recipe.dataset].test)
-    ours = wilson(100 * metrics["accuracy"], metrics["images"])
-    return judge(known, ours, obstacle, metrics.get("dataset_note", ""))
-
-
-def claims_section(sources: Sources) -> Html:
-    """The paper's text, checked."""
-    checked = sources.results.claims if sources.results else claims()
-    return section(
-        "claims",
-        "What we could and could not confirm",
-        paragraph("The paper's text, held against its own tables and our runs."),
-        *map(_claim, checked),
+    known = accuracy_interval(
+        [paper.test_accuracy / 100], DATASETS[paper.recipe.dataset].test
     )
-
-
-def _claim(claim: Claim) -> Html:
-    return element(
-        "article",
-        element(
-            "p",
-            element("strong", claim.status, class_="status"),
-            f" Section {claim.section}",
-        ),
-        element("blockquote", claim.sentence),
-        paragraph(claim.finding),
-        class_=f"claim {claim.status.split()[0]}",
-    )
+    return judge(known, _ours(record), obstacle, metrics.get("dataset_note", ""))

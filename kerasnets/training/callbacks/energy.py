@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kerasnets.compute.energy import Counter, energy_counter
+from kerasnets.runs.records import ENERGY
 from kerasnets.training.callbacks.recorders import TableKeeper
 from kerasnets.training.epoch_table import EpochTable
 
@@ -20,11 +21,9 @@ class EnergyLogger(TableKeeper):
     no row.
     """
 
-    COLUMNS = ("epoch", "energy_j")
-
     def __init__(self, folder: Path, counter: Counter) -> None:
         super().__init__()
-        self.table = EpochTable(folder / "energy.csv", self.COLUMNS)
+        self.table = EpochTable(folder / ENERGY.file, ENERGY.columns)
         self.counter = counter
         self._earlier = 0.0
 

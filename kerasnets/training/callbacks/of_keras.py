@@ -3,13 +3,16 @@ others do not."""
 
 import importlib.util
 import inspect
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import keras
 
 from kerasnets.errors import RecipeError, unknown
 from kerasnets.recipe import Recipe
+from kerasnets.storage.folders import why_not_writable
 
 Callbacks: TypeAlias = (
     Iterable[keras.callbacks.Callback] | keras.callbacks.Callback | None
@@ -59,8 +62,13 @@ def as_list(callbacks: Callbacks) -> list[keras.callbacks.Callback]:
     return [one for entry in callbacks for one in as_list(entry)]
 
 
-def check(callbacks: Sequence[keras.callbacks.Callback], recipe: Recipe) -> None:
+def check(
+    callbacks: Sequence[keras.callbacks.Callback], recipe: Recipe, run: Path
+) -> None:
     """Check that callbacks can do in a run what they are made for.
+
+    Args:
+        run: the folder of the run, which need not exist yet.
 
     Raises:
         RecipeError: one cannot; the message says why.
@@ -84,6 +92,7 @@ def check(callbacks: Sequence[keras.callbacks.Callback], recipe: Recipe) -> None
                 f"{name} cannot be used: it sends with the package requests, which is "
                 "not installed."
             )
+        _check_writable(callback, run)
     if all(map(_is_keras, callbacks)):
         # One of a user's could put anything into the logs.
         for callback in callbacks:
@@ -123,6 +132,39 @@ def _logged(
     if any(isinstance(one, _SET_THE_RATE) for one in callbacks):
         names.append("learning_rate")
     return tuple(names)
+
+
+def _check_writable(callback: Any, run: Path) -> None:
+    """Refuse a callback whose files cannot be written: Keras tells of it in the middle
+    of training."""
+    file, folder = None, None
+    if isinstance(callback, _OWN.CSVLogger):
+        file = Path(callback.filename)
+        folder = file.parent
+    elif isinstance(callback, _OWN.ModelCheckpoint):
+        # Up to what training makes part of the name.
+        plain = callback.filepath.partition("{")[0]
+        file = Path(callback.filepath) if plain == callback.filepath else None
+        folder = Path(os.path.dirname(plain))  # noqa: PTH120, of "a/{epoch}" it is "a"
+    elif isinstance(callback, _OWN.TensorBoard):
+        folder = Path(callback.log_dir)
+    if folder is None:
+        return
+    obstacle = why_not_writable(folder)
+    if obstacle is None and file and file.is_dir():
+        obstacle = f"{file} is a folder"
+    if obstacle is None and file and file.exists() and not os.access(file, os.W_OK):
+        obstacle = f"{file} is not writable"
+    if (
+        obstacle is None
+        and isinstance(callback, _OWN.CSVLogger)
+        and not folder.is_dir()
+        and folder.absolute() != run.absolute()
+    ):
+        obstacle = f"there is no folder {folder}"
+    if obstacle:
+        name = type(callback).__name__
+        raise RecipeError(f"{name} cannot write its files: {obstacle}.")
 
 
 def _check_logged(callback: Any, logged: tuple[str, ...]) -> None:

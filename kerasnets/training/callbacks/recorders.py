@@ -8,6 +8,8 @@ from typing import Any
 import keras
 
 from kerasnets.compute.runtime import Session, peak_memory_bytes
+from kerasnets.runs import HISTORY_COLUMNS
+from kerasnets.runs.records import EPOCH_TIMES, VALIDATION_CONFUSION
 from kerasnets.training.callbacks.watchers import objective
 from kerasnets.training.compile import LearningRate
 from kerasnets.training.epoch_table import EpochTable
@@ -42,15 +44,7 @@ class HistoryLogger(TableKeeper):
             what training minimizes.
     """
 
-    COLUMNS = (
-        "epoch",
-        "loss",
-        "accuracy",
-        "val_loss",
-        "val_accuracy",
-        "learning_rate",
-        "objective",
-    )
+    COLUMNS = (*HISTORY_COLUMNS, "learning_rate", "objective")
 
     def __init__(
         self,
@@ -119,16 +113,6 @@ class EpochTimer(TableKeeper):
             waited for.
     """
 
-    COLUMNS = (
-        "epoch",
-        "train_s",
-        "validation_s",
-        "train_images_per_s",
-        "validation_images_per_s",
-        "data_wait_s",
-        "peak_memory_mb",
-    )
-
     def __init__(
         self,
         folder: Path,
@@ -140,7 +124,7 @@ class EpochTimer(TableKeeper):
         waited_s: Callable[[], float],
     ) -> None:
         super().__init__()
-        self.table = EpochTable(folder / "epoch_times.csv", self.COLUMNS)
+        self.table = EpochTable(folder / EPOCH_TIMES.file, EPOCH_TIMES.columns)
         self.session = session
         self.train_images = train_images
         self.validation_images = validation_images
@@ -191,11 +175,10 @@ class ConfusionMatrixLogger(TableKeeper):
     monitored images, every `every` epochs and in the last; pairs without images are
     left out."""
 
-    COLUMNS = ("epoch", "label", "prediction", "count")
-
     def __init__(self, folder: Path, *, every: int = 1) -> None:
         super().__init__()
-        self.table = EpochTable(folder / "validation_confusion.csv", self.COLUMNS)
+        file, columns = VALIDATION_CONFUSION
+        self.table = EpochTable(folder / file, columns)
         self.every = every
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.errors import RecipeError
-from kerasnets.recipe import PAPER, Recipe
+from kerasnets.paper.rows import PAPER
+from kerasnets.recipe import Recipe
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -1,0 +1,296 @@
+"""The pages of a comparison and of a difference, and their tables."""
+
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from kerasnets.catalog.titles import dataset_title
+from kerasnets.comparison.compare import Comparison
+from kerasnets.comparison.diff import Change, Difference, Outcomes
+from kerasnets.statistics import INTERVAL
+from kerasnets.text import (
+    Bullets,
+    Figure,
+    Heading,
+    Page,
+    Part,
+    Table,
+    duration,
+    giga,
+    millions,
+    number,
+    p_value,
+    percent,
+    points,
+)
+
+SIGNIFICANCE = 0.05
+
+COST_TITLES = {
+    "flops": "FLOPs an image",
+    "parameters": "parameters",
+    "total_s": "training time",
+}
+
+RULES = (
+    f"Intervals are {INTERVAL}s: of an accuracy by Wilson's rule, of a difference by "
+    "Agresti and Min's. They say how far the test images may mislead, not how another "
+    "seed would do.",
+    "P-values are McNemar's, exact and two-sided, on the same test images, adjusted by "
+    f"Holm's rule for all pairs of the table; up to {SIGNIFICANCE} two runs differ.",
+    "FLOPs are two for each multiply-accumulate of convolutions and dense layers.",
+    "Times are of training and validation; seconds an epoch and images a second are "
+    "those of the median epoch. Energy is what the device counts in that time, where "
+    "it does: the whole board's or processor's.",
+)
+
+
+def comparison_page(comparison: Comparison) -> Page:
+    """The whole comparison."""
+    accuracy, cost = accuracy_table(comparison), cost_table(comparison)
+    pairs = pairs_table(comparison)
+    notes = Bullets(comparison.notes, lead="note: ")
+    fronts = Bullets(front_lines(comparison), lead="best accuracy for its ")
+    parts: list[Part] = [accuracy, cost, notes]
+    if pairs.rows:
+        parts += [
+            Heading("Do they differ?"),
+            pairs,
+            Heading("Same prediction"),
+            "The share of test images for which two runs predict the same class.",
+            agreement_table(comparison),
+        ]
+    if fronts.lines:
+        parts += [
+            Heading("Accuracy for its cost"),
+            "Runs that no other beats in test accuracy at the same or a lower cost:",
+            fronts,
+        ]
+    parts.append(
+        Figure("curves.png", "Validation loss and accuracy by epoch and by time")
+    )
+    if comparison.pareto:
+        parts.append(Figure("pareto.png", "Test accuracy against cost"))
+    parts += [Heading("Rules"), Bullets(RULES)]
+    brief = accuracy, cost, pairs, notes, fronts
+    return Page("Comparison", tuple(parts), brief)
+
+
+def accuracy_table(comparison: Comparison) -> Table:
+    """What each run reached."""
+    rows = comparison.rows
+    several = len({row.dataset for row in rows}) > 1
+    dataset = {"dataset": [dataset_title(row.dataset) for row in rows]}
+    return Table.of(
+        {
+            "run": [row.label for row in rows],
+            "network": [row.network for row in rows],
+            **(dataset if several else {}),
+            "epochs": [str(row.epochs) for row in rows],
+            "validation accuracy": [percent(row.validation_accuracy) for row in rows],
+            "test accuracy": [percent(row.test_accuracy) for row in rows],
+            INTERVAL: [row.interval.percent() if row.interval else "" for row in rows],
+            "test loss": [number(row.test_loss, ".4f") for row in rows],
+        },
+        words=("network", "dataset"),
+    )
+
+
+def cost_table(comparison: Comparison) -> Table:
+    """What each run costs."""
+    rows = comparison.rows
+    energies = [row.energy_j for row in rows]
+    energy = {"energy (kJ)": [number(j and j / 1000, ",.1f") for j in energies]}
+    return Table.of(
+        {
+            "run": [row.label for row in rows],
+            "parameters": [millions(row.parameters) for row in rows],
+            "GFLOPs/image": [giga(row.flops) for row in rows],
+            "s/epoch": [number(row.seconds_per_epoch, ".1f") for row in rows],
+            "images/s": [number(row.images_per_s, ",.0f") for row in rows],
+            "training time": [_time(row.total_s, "") for row in rows],
+            **(energy if any(j is not None for j in energies) else {}),
+        }
+    )
+
+
+def pairs_table(comparison: Comparison) -> Table:
+    """One line a pair."""
+    pairs = comparison.mcnemar
+    tests = [pair.test for pair in pairs]
+    return Table.of(
+        {
+            "first": [pair.first for pair in pairs],
+            "second": [pair.second for pair in pairs],
+            "only first right": [f"{test.only_first:,}" for test in tests],
+            "only second right": [f"{test.only_second:,}" for test in tests],
+            "second − first (points)": [points(test.difference) for test in tests],
+            INTERVAL: [
+                f"{points(test.interval.low)} to {points(test.interval.high)}"
+                for test in tests
+            ],
+            "p (Holm)": [p_value(pair.holm_p) for pair in pairs],
+            "verdict": [
+                "differ" if pair.holm_p <= SIGNIFICANCE else "not shown to differ"
+                for pair in pairs
+            ],
+        },
+        words=("second", "verdict"),
+    )
+
+
+def agreement_table(comparison: Comparison) -> Table:
+    """A line and a column for each run."""
+    names = tuple(row.label for row in comparison.rows)
+    cells = (tuple(map(percent, shares)) for shares in comparison.agreement)
+    rows = ((name, *line) for name, line in zip(names, cells, strict=True))
+    return Table(("", *names), tuple(rows))
+
+
+def front_lines(comparison: Comparison) -> list[str]:
+    """One line for each cost and set of comparable runs."""
+    several = len({front.among for front in comparison.pareto}) > 1
+    return [
+        f"{COST_TITLES[front.cost]}: {', '.join(front.front)}"
+        + (f" (among {', '.join(front.among)})" if several else "")
+        for front in comparison.pareto
+        if len(front.among) > 1
+    ]
+
+
+_SAME_DATA = {
+    True: "Both have data with the same fingerprint.",
+    False: "The fingerprints of their data differ.",
+    None: "A fingerprint of the data is not recorded for both.",
+}
+_DIFFERENCE_FIGURES = {
+    "confusion_difference.png": "How much more often the second predicts each class",
+    "disagreements.png": "Images that one of the two classifies correctly",
+}
+_TURNED_SHOWN = 8
+
+
+def difference_page(difference: Difference, figures: Collection[str] = ()) -> Page:
+    """The whole difference.
+
+    Args:
+        figures: names of those that lie beside the page.
+    """
+    recipe, machine = difference.recipe, difference.environment
+    data = _SAME_DATA[difference.same_data]
+    reached = reached_table(difference)
+    notes = Bullets(difference.notes, lead="note: ")
+    parts: list[Part] = [
+        notes,
+        Heading("Recipe"),
+        changes_table(difference, recipe) if recipe else "Nothing differs.",
+        Heading("Machine, software and data"),
+        changes_table(difference, machine) if machine else "Nothing differs.",
+        data,
+        Heading("Time to each validation accuracy"),
+        reached,
+    ]
+    changes = changes_table(difference, (*recipe, *machine))
+    brief: list[str | Bullets | Table] = [changes, data, reached]
+    if found := difference.outcomes:
+        outcomes = outcomes_table(difference, found)
+        verdict = verdict_line(difference, found)
+        parts += [
+            Heading("Predictions for the same test images"),
+            outcomes,
+            verdict,
+            "Largest changes:",
+            turned_table(difference, found),
+        ]
+        brief += [outcomes, verdict]
+    parts += [
+        Figure(name, caption)
+        for name, caption in _DIFFERENCE_FIGURES.items()
+        if name in figures
+    ]
+    title = f"{difference.first} and {difference.second}"
+    return Page(title, tuple(parts), (*brief, notes))
+
+
+def changes_table(difference: Difference, changes: Sequence[Change]) -> Table:
+    """One line for each setting or fact that differs."""
+    sides = difference.first, difference.second
+    return Table(
+        ("", *sides),
+        tuple((one.name, _value(one.first), _value(one.second)) for one in changes),
+        words=sides,
+    )
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _time(seconds: float | None, unknown: str = "–") -> str:
+    return unknown if seconds is None else duration(seconds)
+
+
+def reached_table(difference: Difference) -> Table:
+    """Epoch and time at which each run came to an accuracy."""
+    first, second, levels = difference.first, difference.second, difference.reached
+    return Table.of(
+        {
+            "validation accuracy": [f"{100 * level.accuracy:g}%" for level in levels],
+            f"{first}: epoch": [_value(level.first_epoch) for level in levels],
+            f"{first}: time": [_time(level.first_s) for level in levels],
+            f"{second}: epoch": [_value(level.second_epoch) for level in levels],
+            f"{second}: time": [_time(level.second_s) for level in levels],
+        }
+    )
+
+
+def outcomes_table(difference: Difference, found: Outcomes) -> Table:
+    """How many test images come to which outcome."""
+    counts = {
+        "both right": found.both_right,
+        f"only {difference.first} right": found.test.only_first,
+        f"only {difference.second} right": found.test.only_second,
+        "both wrong, same class": found.both_wrong_alike,
+        "both wrong, different classes": found.both_wrong_apart,
+    }
+    images = sum(counts.values())
+    return Table.of(
+        {
+            "outcome": list(counts),
+            "images": [f"{count:,}" for count in counts.values()],
+            "share": [percent(count / images) for count in counts.values()],
+        }
+    )
+
+
+def verdict_line(difference: Difference, found: Outcomes) -> str:
+    """The difference of the accuracies with its interval and p, in a sentence."""
+    test, p = found.test, p_value(found.test.p)
+    return (
+        f"The test accuracy of {difference.second} less that of {difference.first} is "
+        f"{points(test.difference)} points ({INTERVAL} {points(test.interval.low)} "
+        f"to {points(test.interval.high)}); McNemar's exact test: "
+        f"p {'' if p.startswith('<') else '= '}{p}."
+    )
+
+
+def turned_table(difference: Difference, found: Outcomes) -> Table:
+    """The cells of the confusion matrix that changed most."""
+    names = found.class_names
+    cells = [
+        (count, label, prediction)
+        for label, row in enumerate(found.confusion)
+        for prediction, count in enumerate(row)
+        if count
+    ]
+    cells.sort(key=lambda cell: (-abs(cell[0]), cell[1:]))
+    return Table(
+        ("true class", "predicted class", f"{difference.second} − {difference.first}"),
+        tuple(
+            (names[label], names[prediction], f"{count:+,}")
+            for count, label, prediction in cells[:_TURNED_SHOWN]
+        ),
+        words=("predicted class",),
+    )

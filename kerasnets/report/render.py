@@ -1,0 +1,80 @@
+"""The templates of the page: text is escaped unless a template has made it."""
+
+import base64
+from functools import cache
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
+
+from kerasnets.catalog.titles import dataset_title, network_title
+from kerasnets.paper.pages import changes
+from kerasnets.paper.verdict import AGREES, DIFFERS
+from kerasnets.report.commands import diagnose_command, reproduce_command
+
+_COLORS = 7  # series colors of page.css, then again with another dash
+_DASHES = ("", "7 4", "2 3", "9 3 2 3")
+
+
+def render(name: str, **data: Any) -> Markup:
+    """A template of the folder templates/ with its data."""
+    return Markup(_templates().get_template(name).render(data))
+
+
+def source(name: str) -> Markup:
+    """A file of the folder templates/ as it is: the page's style or script."""
+    environment = _templates()
+    assert environment.loader
+    return Markup(environment.loader.get_source(environment, name)[0])
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("kerasnets.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "changes": changes,
+        "dataset_title": dataset_title,
+        "diagnose_command": diagnose_command,
+        "f": format,
+        "look": look,
+        "network_title": network_title,
+        "png": lambda path: _data_url(path.read_bytes()),
+        "repr": repr,
+        "reproduce_command": reproduce_command,
+        "thumbnail": thumbnail,
+        "verdict_mark": verdict_mark,
+    }
+    return environment
+
+
+def look(number: int) -> tuple[str, str]:
+    """Class and dash of the line `number`: 28 that look different."""
+    turn, color = divmod(number, _COLORS)
+    return f"s{color}", _DASHES[turn % len(_DASHES)]
+
+
+def verdict_mark(cell: str) -> str | None:
+    """The class of a cell that holds a verdict."""
+    kinds = {AGREES: "agrees", "yes": "agrees", DIFFERS: "differs", "no": "differs"}
+    return kinds.get(cell.partition(":")[0])
+
+
+def thumbnail(pixels: np.ndarray) -> str:
+    """The address of an image, uint8 [H, W, 1 or 3], that is inside the page."""
+    grey = pixels.shape[-1] == 1
+    file = BytesIO()
+    Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "PNG", optimize=True)
+    return _data_url(file.getvalue())
+
+
+def _data_url(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
