@@ -1,7 +1,7 @@
 """Labelled image files: which there are in a folder or a manifest, and of which class.
 
     photos/cat/1.jpg                    a folder with one subfolder a class
-    photos/train/cat/1.jpg              with train, test and perhaps validation above them
+    photos/train/cat/1.jpg              under train, test and perhaps validation
     photos.csv (.tsv .jsonl .parquet)   columns path and label, perhaps split
 
 Only names are read, and of a manifest its lines; images are opened elsewhere.
@@ -10,12 +10,12 @@ Only names are read, and of a manifest its lines; images are opened elsewhere.
 import csv
 import json
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kerasnets.catalog.places import MANIFESTS
 from kerasnets.errors import DatasetError, InstallationError, shown, unknown
 
 # By their endings, in lower case. Files with others are not images, and are counted.
@@ -24,10 +24,9 @@ ENDINGS = (
     *(".dib", ".tif", ".tiff", ".webp", ".avif", ".ppm", ".pgm", ".pbm", ".pnm"),
     ".ico",
 )
-MANIFESTS = (".csv", ".tsv", ".jsonl", ".parquet")
 SPLITS = ("train", "validation", "test")
 _SPLIT_NAMES = {**{name: name for name in SPLITS}, "val": "validation"}
-_NAMED = 5  # files that a message names
+_NAMED = 5  # files or classes that a message names
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,18 @@ class ImageFiles:
 
     Attributes:
         place: the folder, or the manifest.
-        paths: in the order of their names within each split and class.
+        names: of the files, as the manifest has them or within the folder, "/" between;
+            within each split sorted by the last part, so that numbered files keep their
+            order across classes.
+        paths: of the files.
         labels: class indices.
-        splits: of each file, one of `SPLITS`; all "train" where the place has no splits.
+        splits: of each file, one of `SPLITS`; all "train" in a place without splits.
         class_names: sorted; a class may be without files.
         ignored: hidden files, and files that are not images.
     """
 
     place: Path
+    names: tuple[str, ...]
     paths: tuple[Path, ...]
     labels: tuple[int, ...]
     splits: tuple[str, ...]
@@ -53,113 +56,105 @@ class ImageFiles:
     def has(self, split: str) -> bool:
         return split in self.splits
 
-
-def is_place(dataset: str) -> bool:
-    """Whether a dataset's name is where image files are, and not a name of TFDS."""
-    return Path(dataset).is_absolute()
-
-
-def as_place(dataset: str, known: Iterable[str] = ()) -> str:
-    """The name as recipes have it: an absolute path for a folder or a manifest that is
-    there; any other name as it is.
-
-    Args:
-        known: names that mean datasets, though a folder here may be called so too.
-    """
-    looks = dataset.startswith((".", "~", os.sep)) or dataset.endswith(os.sep)
-    path = Path(dataset).expanduser() if dataset.startswith("~") else Path(dataset)
-    if looks or path.suffix.lower() in MANIFESTS or path.is_absolute():
-        return os.path.abspath(path)  # noqa: PTH100  (resolve() would follow links)
-    if dataset not in known and path.is_dir():
-        return os.path.abspath(path)  # noqa: PTH100
-    return dataset
+    def empty_classes(self, split: str) -> list[str]:
+        """Names of the classes without files in a split."""
+        some = {
+            label
+            for label, of in zip(self.labels, self.splits, strict=True)
+            if of == split
+        }
+        return [n for label, n in enumerate(self.class_names) if label not in some]
 
 
-def list_images(place: Path) -> ImageFiles:
+def list_images(place: Path, *, complete: bool = True) -> ImageFiles:
     """The labelled images of a folder or a manifest.
 
+    Args:
+        complete: whether every class must have images to train on and, where there is a
+            test split, to test on.
+
     Raises:
-        DatasetError: it is missing or cannot be read; there are fewer than two classes;
-            a class has no training images, or none to test on where there is a test
-            split; a manifest lacks a column, names a missing file, or gives a file two
-            labels.
+        DatasetError: it is missing or cannot be read; it has fewer than two classes; a
+            class lacks images; or a manifest lacks a column, names a missing file, or
+            gives a file two labels.
     """
-    if place.suffix.lower() in MANIFESTS and not place.is_dir():
-        found = _of_manifest(place)
-    elif place.is_dir():
+    if place.is_dir():
         found = _of_folder(place)
+    elif place.suffix.lower() in MANIFESTS and place.exists():
+        found = _of_manifest(place)
     else:
         reason = "is not a folder of images" if place.exists() else "is not there"
         raise DatasetError(
             f"{shown(place)} {reason}; name a folder with one subfolder a class, or a "
             f"manifest ({', '.join(MANIFESTS)})."
         )
-    _check(found)
+    _check(found, complete)
     return found
 
 
-def _check(found: ImageFiles) -> None:
+def _check(found: ImageFiles, complete: bool) -> None:
     place = shown(found.place)
-    if len(found.class_names) < 2:
-        named = f", {shown(found.class_names[0])}" if found.class_names else ""
+    if not found.class_names:
         raise DatasetError(
-            f"{place} has {len(found.class_names)} class{named}; two or more are "
-            "needed, each a subfolder with images."
-            if len(found.class_names) == 1
-            else f"{place} has no subfolder with images; one for each class is needed."
+            f"{place} has no subfolders with images; one for each class is needed."
         )
-    counts = Counter(zip(found.splits, found.labels, strict=True))
+    if len(found.class_names) == 1:
+        raise DatasetError(
+            f"{place} has a single class, {shown(found.class_names[0])}; two or more "
+            "are needed."
+        )
     for split in ("train", "test"):
-        if not found.has(split) and split == "test":
-            continue
-        empty = [
-            shown(name)
-            for label, name in enumerate(found.class_names)
-            if not counts[split, label]
-        ]
-        if empty:
+        empty = found.empty_classes(split)
+        if complete and empty and (split == "train" or found.has(split)):
             raise DatasetError(
-                f"{place} has no {split} images of {_several(empty)}; every class needs "
-                "some."
+                f"{place} has no {split} images of {_several(empty)}; every class "
+                "needs some."
             )
 
 
 def _several(names: list[str]) -> str:
     more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    listed = ", ".join(map(shown, names[:_NAMED]))
+    return listed + (f" and {more} more" if more > 0 else "")
 
 
 def _of_folder(place: Path) -> ImageFiles:
-    folders = _subfolders(place)
-    split_folders = {
-        _SPLIT_NAMES[folder.name.lower()]: folder
-        for folder in folders
-        if folder.name.lower() in _SPLIT_NAMES
-    }
-    if not {"train", "test"} <= set(split_folders):
-        split_folders = {"train": place}
-    ignored = 0
-    found: list[tuple[str, str, Path]] = []
-    names: set[str] = set()
-    for split in SPLITS:
-        if split not in split_folders:
-            continue
-        top = split_folders[split]
-        ignored += sum(not entry.is_dir() for entry in top.iterdir())
+    tops = _split_folders(place) or {"train": place}
+    ignored = 0 if "train" in tops and tops["train"] == place else _others(place)
+    found: list[_Found] = []
+    class_names: set[str] = set()
+    for split, top in tops.items():
+        ignored += _others(top)
         for folder in _subfolders(top):
             paths, others = _images_within(folder)
             ignored += others
-            if paths or split == "train":
-                names.add(folder.name)
-            found += [(split, folder.name, path) for path in paths]
-    # A subfolder without an image or anything else is no class.
-    used = {name for _, name, _ in found}
-    names = {name for name in names if name in used or _is_class(split_folders, name)}
-    return _made(place, found, names, ignored)
+            class_names.add(folder.name)
+            found += [
+                _Found(split, folder.name, path.relative_to(place).as_posix(), path)
+                for path in paths
+            ]
+    return _made(place, found, class_names if found else set(), ignored)
 
 
-def _is_class(split_folders: Mapping[str, Path], name: str) -> bool:
-    return any((folder / name).is_dir() for folder in split_folders.values())
+def _split_folders(place: Path) -> dict[str, Path]:
+    """The folders of a place's splits; none where its subfolders are classes."""
+    folders = _subfolders(place)
+    tops: dict[str, Path] = {}
+    for folder in folders:
+        split = _SPLIT_NAMES.get(folder.name.lower())
+        if split in tops:
+            raise DatasetError(
+                f"{shown(place)} has two folders of {split} images: "
+                f"{shown(tops[split].name)} and {shown(folder.name)}."
+            )
+        if split:
+            tops[split] = folder
+    only_splits = "train" in tops and len(tops) == len(folders)
+    return tops if only_splits or {"train", "test"} <= set(tops) else {}
+
+
+def _others(folder: Path) -> int:
+    return sum(not entry.is_dir() for entry in folder.iterdir())
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -177,7 +172,7 @@ def _images_within(folder: Path) -> tuple[list[Path], int]:
     images, others = [], 0
     seen: set[tuple[int, int]] = set()
     for top, folders, names in os.walk(folder, followlinks=True, onerror=_refuse):
-        state = os.stat(top)
+        state = Path(top).stat()
         if (state.st_dev, state.st_ino) in seen:  # a link to a folder above
             folders.clear()
             continue
@@ -198,43 +193,49 @@ def _refuse(error: OSError) -> None:
 
 def _of_manifest(place: Path) -> ImageFiles:
     rows = list(_rows(place))
-    columns = set(rows[0]) if rows else set()
+    if not rows:
+        raise DatasetError(f"{shown(place)} has no rows.")
     for column in ("path", "label"):
-        if column not in columns:
-            has = ", ".join(sorted(map(shown, columns))) or "none"
+        if column not in rows[0]:
+            has = ", ".join(sorted(shown(name) for name in rows[0] if name))
             raise DatasetError(
-                f"{shown(place)} lacks the column {column!r}; it has {has}."
+                f"{shown(place)} lacks the column {column!r}; it has {has or 'none'}."
             )
-    found: dict[Path, tuple[str, str]] = {}
+    found: dict[Path, _Found] = {}
     missing = []
     for number, row in enumerate(rows, 1):
-        name, label = row.get("path"), row.get("label")
-        if name in (None, "") or label in (None, ""):
+        name, label, split = (_text(row.get(key)) for key in ("path", "label", "split"))
+        if not name or not label:
             raise DatasetError(f"{shown(place)}: row {number} lacks a path or a label.")
-        split = str(row.get("split") or "train")
+        split = split or "train"
         if split.lower() not in _SPLIT_NAMES:
             raise DatasetError(
                 f"{shown(place)}: row {number}: "
                 + unknown("split", split, _SPLIT_NAMES)
             )
-        path = place.parent / str(name)
-        value = _SPLIT_NAMES[split.lower()], str(label)
+        path = place.parent / name
+        one = _Found(_SPLIT_NAMES[split.lower()], label, name, path)
         if not path.is_file():
-            missing.append(shown(name))
-        if found.setdefault(path, value) != value:
+            missing.append(name)
+        first = found.setdefault(path, one)
+        if (first.split, first.label) != (one.split, one.label):
             raise DatasetError(
-                f"{shown(place)} gives {shown(name)} two labels or splits: "
-                f"{shown(' and '.join(map(str, found[path][::-1])))}, and "
-                f"{shown(' and '.join(map(str, value[::-1])))}."
+                f"{shown(place)} gives {shown(name)} twice: as {shown(first.label)} "
+                f"({first.split}) and as {shown(one.label)} ({one.split})."
             )
     if missing:
         raise DatasetError(
-            f"{shown(place)} names {len(missing):,} files that are not there: "
+            f"{shown(place)} names {len(missing):,} "
+            f"file{'s that are' if len(missing) > 1 else ' that is'} not there: "
             f"{_several(missing)}."
         )
-    listed = [(split, label, path) for path, (split, label) in found.items()]
-    names = {label for _, label, _ in listed}
-    return _made(place, listed, names, 0)
+    return _made(place, list(found.values()), {one.label for one in found.values()}, 0)
+
+
+def _text(value: Any) -> str:
+    """A cell: text, or a number; "" for any other."""
+    is_number = isinstance(value, int | float) and value == value
+    return str(value) if isinstance(value, str) or is_number else ""
 
 
 def _rows(place: Path) -> Iterator[Mapping[str, Any]]:
@@ -278,23 +279,36 @@ def _parquet_rows(place: Path) -> Iterator[Mapping[str, Any]]:
         raise ValueError(str(error).splitlines()[0]) from error
 
 
+@dataclass(frozen=True)
+class _Found:
+    """One image file, as in `ImageFiles`; its label is a class's name."""
+
+    split: str
+    label: str
+    name: str
+    path: Path
+
+
 def _made(
-    place: Path,
-    found: list[tuple[str, str, Path]],
-    names: set[str],
-    ignored: int,
+    place: Path, found: list[_Found], class_names: set[str], ignored: int
 ) -> ImageFiles:
-    class_names = tuple(sorted(names))
-    index = {name: label for label, name in enumerate(class_names)}
-    order = sorted(
-        (SPLITS.index(split), index[name], str(path), path)
-        for split, name, path in found
+    names = sorted(class_names)
+    index = {name: label for label, name in enumerate(names)}
+    found = sorted(
+        found,
+        key=lambda one: (
+            SPLITS.index(one.split),
+            one.name.rpartition("/")[2],
+            one.label,
+            one.name,
+        ),
     )
     return ImageFiles(
         place,
-        paths=tuple(path for *_, path in order),
-        labels=tuple(label for _, label, *_ in order),
-        splits=tuple(SPLITS[split] for split, *_ in order),
-        class_names=class_names,
+        names=tuple(one.name for one in found),
+        paths=tuple(one.path for one in found),
+        labels=tuple(index[one.label] for one in found),
+        splits=tuple(one.split for one in found),
+        class_names=tuple(names),
         ignored=ignored,
     )

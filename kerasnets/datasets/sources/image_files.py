@@ -2,211 +2,278 @@
 
 import hashlib
 import os
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
-from kerasnets.catalog.image_files import ImageFiles
+from kerasnets.catalog.image_files import SPLITS, ImageFiles
+from kerasnets.catalog.image_headers import read_bytes
+from kerasnets.catalog.places import place_name
 from kerasnets.datasets.dataset import Dataset, Split, fingerprint, statistics
-from kerasnets.datasets.images import decode, empty_images, opened, reason
+from kerasnets.datasets.images import as_array, empty_images, read_file
 from kerasnets.datasets.sources.reported import reported
-from kerasnets.errors import DatasetError, raise_unless_data, shown
+from kerasnets.errors import DatasetError, option, shown
 
-CROPPED = 0.875
-ON_CORRUPT = ("stop", "skip")
 _NAMED = 10  # files that a message names
+_AHEAD = 64  # files that are decoded before they are asked for
 
 
 @dataclass(frozen=True)
-class Header:
-    """What an image file says before its pixels.
+class Form:
+    """What is made of image files.
 
     Attributes:
-        width, height: pixels, as stored.
-        mode: Pillow's.
-        form: its format.
-        frames: images in the file.
+        resize, background: as `kerasnets.datasets.images.as_array` takes them.
+        on_corrupt: one of `kerasnets.recipe.ON_CORRUPT`.
     """
 
-    width: int
-    height: int
-    mode: str
-    form: str
-    frames: int
-
-    @property
-    def is_grey(self) -> bool:
-        return self.mode in ("1", "L", "LA", "La", "F") or self.mode.startswith("I")
+    image_size: int
+    channels: int
+    resize: str
+    background: str | None
+    on_corrupt: str
 
 
-def header(path: Path) -> Header | str:
-    """The file's header; or, in a line, why it cannot be read."""
-    data = b""
-    try:
-        data = path.read_bytes()
-        with opened(data) as image:
-            grey_palette = image.mode == "P" and _is_grey(image)
-            return Header(
-                image.width,
-                image.height,
-                "L" if grey_palette else image.mode,
-                image.format or "",
-                getattr(image, "n_frames", 1),
-            )
-    except OSError as error:
-        if error.filename:
-            return error.strerror or "it cannot be read"
-        return reason(error, data)
-    except Exception as error:  # Pillow's readers raise many kinds
-        raise_unless_data(error)
-        return reason(error, data)
-
-
-def _is_grey(image) -> bool:
-    palette = np.array(image.getpalette() or [], np.uint8).reshape(-1, 3)
-    return bool((palette == palette[:, :1]).all())
-
-
-def key(files: ImageFiles, how: str) -> str:
+def key(files: ImageFiles, form: Form) -> str:
     """Name of the decoded cache: changes when a file does, or what is made of them."""
-    digest = hashlib.sha256(f"1 {how}".encode())
-    for name in files.class_names:
-        digest.update(os.fsencode(name) + b"\0")
+    digest = hashlib.sha256(f"1 {form} {files.class_names}".encode(errors="replace"))
     for path, label, split in zip(files.paths, files.labels, files.splits, strict=True):
-        state = path.stat()
-        digest.update(os.fsencode(path.relative_to(files.place.parent)))
-        digest.update(
-            f" {label} {split} {state.st_size} {state.st_mtime_ns}\0".encode()
-        )
+        digest.update(os.fsencode(path.absolute()) + b"\0")
+        try:
+            state = path.stat()
+            facts = (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+        except OSError:
+            facts = ()
+        digest.update(f"{label} {split} {facts}".encode())
     return f"files-{digest.hexdigest()[:24]}"
 
 
-def read(
-    name: str,
-    files: ImageFiles,
-    image_size: int,
-    channels: int,
-    *,
-    resize: str,
-    background: str,
-    on_corrupt: str = "stop",
-) -> Dataset:
+def read(files: ImageFiles, form: Form) -> Dataset:
     """Decode and resize every image.
 
     Training and validation images are rows of the train split, the latter its
-    `held_out`. Without a test split that is left empty.
+    `held_out`. Without a test split that is left empty. What is tested on is in no
+    other split, and what is validated on not in training: a repeated image is left out
+    of the latter.
 
     Raises:
-        DatasetError: files cannot be read, which are named, unless they are skipped; a
-            class then has no images left; or the same image has two labels.
+        DatasetError: files cannot be read, all of which it counts, unless they are
+            skipped; the same image is in two classes; or a class has no images left.
     """
-    images = empty_images(len(files.paths), image_size, channels)
-    contents = np.zeros((len(files.paths), 16), np.uint8)
+    images = empty_images(len(files.paths), form.image_size, form.channels)
+    digests: list[bytes] = []
     unreadable: dict[int, str] = {}
-    animated = 0
-    for row, path in enumerate(_reported(name, files.paths)):
-        try:
-            data = path.read_bytes()
-            contents[row] = np.frombuffer(hashlib.sha256(data).digest()[:16], np.uint8)
-            images[row], _ = decode(
-                data, image_size, channels, resize=resize, background=background
-            )
-        except OSError as error:
-            unreadable[row] = error.strerror or "it cannot be read"
-        except ValueError as error:
-            unreadable[row] = str(error)
-    if unreadable and on_corrupt == "stop":
+    several = 0
+    for row, found in enumerate(_decoded(files, form, images)):
+        digests.append(found.sha256)
+        several += found.frames
+        if found.obstacle:
+            unreadable[row] = found.obstacle
+    if unreadable and form.on_corrupt == "stop":
         raise DatasetError(_cannot_be_read(files, unreadable))
     labels = np.array(files.labels, np.int64)
-    splits = np.array(files.splits)
-    rows = np.setdiff1d(np.arange(len(labels)), np.array(list(unreadable), int))
-    _, groups = np.unique(contents, axis=0, return_inverse=True)
-    groups = groups.reshape(-1)
-    _check_labels(files, labels, groups, rows)
-    tested = rows[splits[rows] == "test"]
-    trained = rows[splits[rows] != "test"]
-    # An image that is tested on is not learned from.
-    repeated = np.isin(groups[trained], groups[tested])
-    trained = trained[~repeated]
-    held = splits[trained] == "validation"
-    learned = trained[~held]
-    again = held & np.isin(groups[trained], groups[learned])
-    trained, held = trained[~again], held[~again]
-    for label, class_name in enumerate(files.class_names):
-        if not np.any(labels[learned] == label):
-            raise DatasetError(
-                f"{shown(files.place)} has no training image of "
-                f"{shown(class_name)} that can be read and is not tested on too."
-            )
-    notes = [f"{len(files.paths):,} image files"]
-    for count, what in (
-        (files.ignored, "other files ignored"),
-        (len(unreadable), "unreadable ones left out"),
-        (int(repeated.sum() + again.sum()), "left out as another split has them too"),
-    ):
-        if count:
-            notes.append(f"{count:,} {what}")
-    del animated
-    train = Split(images[trained], labels[trained])
-    test = Split(images[tested], labels[tested])
-    mean, std = statistics(train.images, np.flatnonzero(~held))
+    splits = np.array([SPLITS.index(split) for split in files.splits])
+    groups = np.unique(np.array(digests), return_inverse=True)[1].reshape(-1)
+    readable = np.ones(len(labels), bool)
+    readable[list(unreadable)] = False
+    _check_labels(files, labels, groups, readable)
+    kept = _without_repeated(splits, groups, readable)
+    _check_classes(files, labels, splits, kept)
+    # Training and validation rows come first, as the splits are sorted.
+    rows = kept.nonzero()[0]
+    for to, row in enumerate(rows):
+        if to != row:
+            images[to] = images[row]
+    labels, splits, groups = labels[rows], splits[rows], groups[rows]
+    first_tested = int((splits != _TEST).sum())
+    train = Split(images[:first_tested], labels[:first_tested])
+    test = Split(images[first_tested : len(rows)], labels[first_tested:])
+    held_out = (splits[:first_tested] == _VALIDATION).nonzero()[0]
+    learned = (splits[:first_tested] == _TRAIN).nonzero()[0]
+    groups = np.unique(groups[:first_tested], return_inverse=True)[1].reshape(-1)
+    repeated = int(readable.sum()) - len(rows)
+    mean, std = statistics(train.images, learned if len(held_out) else None)
     return Dataset(
-        name=name,
+        name=place_name(str(files.place)),
         train=train,
         test=test,
         class_names=files.class_names,
         mean=mean,
         std=std,
         fingerprint=fingerprint(files.class_names, train, test),
-        note=", ".join(notes),
-        held_out=np.flatnonzero(held) if held.any() else None,
-        groups=groups[trained].astype(np.int64),
+        note=_note(files, several, len(unreadable), repeated),
+        held_out=held_out if len(held_out) else None,
+        groups=groups if groups.max(initial=-1) + 1 < len(groups) else None,
+        files={
+            "place": shown(files.place.absolute()),
+            "count": len(rows),
+            "ignored": files.ignored,
+            "unreadable": len(unreadable),
+            "repeated": repeated,
+            "sha256": _sha256(files, digests),
+        },
     )
 
 
-def _reported(name: str, paths: tuple[Path, ...]) -> Iterator[Path]:
-    return reported(Path(name).name, len(paths), iter(paths))
+_TRAIN, _VALIDATION, _TEST = map(SPLITS.index, ("train", "validation", "test"))
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """One file.
+
+    Attributes:
+        sha256: of its content.
+        frames: whether it has more than one image.
+        obstacle: why it cannot be read, or "".
+    """
+
+    sha256: bytes
+    frames: bool = False
+    obstacle: str = ""
+
+
+def _decoded(files: ImageFiles, form: Form, images: np.ndarray) -> Iterator[_Decoded]:
+    """Fill `images`, and tell of each file, in order."""
+    rows = range(len(files.paths))
+    # Pillow decodes without Python's lock.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = _in_order(pool, partial(_decode, files, form, images), rows)
+        yield from reported(place_name(str(files.place)), len(rows), found)
+
+
+def _in_order(pool: ThreadPoolExecutor, work: Any, rows: Iterable[int]) -> Iterator:
+    """As `pool.map`, but some ahead only: an error or Ctrl-C ends it soon."""
+    waiting = iter(rows)
+    futures = [pool.submit(work, row) for row in islice(waiting, _AHEAD)]
+    try:
+        while futures:
+            yield futures.pop(0).result()
+            futures += [pool.submit(work, row) for row in islice(waiting, 1)]
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _decode(files: ImageFiles, form: Form, images: np.ndarray, row: int) -> _Decoded:
+    try:
+        data = read_bytes(files.paths[row])
+    except OSError as error:
+        obstacle = error.strerror or "it cannot be read"
+        return _Decoded(hashlib.sha256(b"%d" % row).digest(), obstacle=obstacle)
+    sha256 = hashlib.sha256(data).digest()
+    try:
+        found = read_file(data, background=form.background)
+        images[row] = as_array(
+            found.image,
+            form.image_size,
+            form.channels,
+            resize=form.resize,
+            background=form.background,
+        )
+    except ValueError as error:
+        return _Decoded(sha256, obstacle=str(error))
+    return _Decoded(sha256, found.frames)
 
 
 def _cannot_be_read(files: ImageFiles, unreadable: dict[int, str]) -> str:
     lines = [
-        f"{shown(_within(files, row))} ({shown(why)})"
+        f"{shown(files.names[row])} ({shown(why)})"
         for row, why in list(unreadable.items())[:_NAMED]
     ]
     more = len(unreadable) - _NAMED
+    if more > 0:
+        lines.append(f"and {more:,} more, which 'kerasnets inspect' lists")
     return (
         f"{len(unreadable):,} of {len(files.paths):,} images cannot be read: "
-        f"{'; '.join(lines)}{f'; and {more:,} more' if more > 0 else ''}. Remove them, "
-        "or leave them out with --on-corrupt skip."
+        f"{'; '.join(lines)}. Mend or remove them, or leave them out with "
+        f"{option('on_corrupt', 'skip')}."
     )
 
 
-def _within(files: ImageFiles, row: int) -> Path:
-    top = files.place if files.place.is_dir() else files.place.parent
-    path = files.paths[row]
-    return path.relative_to(top) if path.is_relative_to(top) else path
-
-
 def _check_labels(
-    files: ImageFiles, labels: np.ndarray, groups: np.ndarray, rows: np.ndarray
+    files: ImageFiles, labels: np.ndarray, groups: np.ndarray, readable: np.ndarray
 ) -> None:
-    """Refuse one image with two labels: one of them is wrong."""
-    pairs = np.unique(np.stack([groups[rows], labels[rows]]), axis=1)
-    group, count = np.unique(pairs[0], return_counts=True)
-    unclear = group[count > 1]
-    if len(unclear):
-        same = rows[groups[rows] == unclear[0]]
-        first = same[0]
-        other = same[labels[same] != labels[first]][0]
+    """Refuse one image in two classes: one of them is wrong."""
+    rows = readable.nonzero()[0]
+    order = rows[np.lexsort((labels[rows], groups[rows]))]
+    same = groups[order][1:] == groups[order][:-1]
+    unlike = (same & (labels[order][1:] != labels[order][:-1])).nonzero()[0]
+    if len(unlike):
+        pairs = [
+            " and ".join(
+                f"{shown(files.names[row])} ({shown(files.class_names[labels[row]])})"
+                for row in order[place : place + 2]
+            )
+            for place in unlike[:_NAMED]
+        ]
+        more = len(unlike) - _NAMED
         raise DatasetError(
-            f"{len(unclear):,} images have two labels: {shown(_within(files, first))} "
-            f"({shown(files.class_names[labels[first]])}) and "
-            f"{shown(_within(files, other))} "
-            f"({shown(files.class_names[labels[other]])}) are the same file, for one."
+            f"the same image is in two classes: {'; '.join(pairs)}"
+            + (f"; and {more:,} more" if more > 0 else "")
+            + ". Remove it from one of them."
         )
 
 
-__all__ = ["Counter", "Header", "header", "key", "read"]
+def _without_repeated(
+    splits: np.ndarray, groups: np.ndarray, readable: np.ndarray
+) -> np.ndarray:
+    """Which files stay, bool [N]."""
+    tested = groups[readable & (splits == _TEST)]
+    kept = readable & ((splits == _TEST) | ~np.isin(groups, tested))
+    validated = groups[kept & (splits == _VALIDATION)]
+    return kept & ((splits != _TRAIN) | ~np.isin(groups, validated))
+
+
+def _check_classes(
+    files: ImageFiles, labels: np.ndarray, splits: np.ndarray, kept: np.ndarray
+) -> None:
+    for split, name in enumerate(SPLITS):
+        if name == "validation" or not files.has(name):
+            continue
+        left = np.bincount(
+            labels[kept & (splits == split)], minlength=len(files.class_names)
+        )
+        if not left.all():
+            empty = shown(files.class_names[int(left.argmin())])
+            raise DatasetError(
+                f"{shown(files.place)} has no {name} image of {empty} that can be "
+                "read and is in no other split."
+            )
+
+
+def _note(files: ImageFiles, several: int, unreadable: int, repeated: int) -> str:
+    notes = [f"{len(files.paths):,} image files"]
+    for count, one, many in (
+        (files.ignored, "other file ignored", "other files ignored"),
+        (
+            several,
+            "with several images, of which the first is taken",
+            "with several images each, of which the first is taken",
+        ),
+        (unreadable, "unreadable one left out", "unreadable ones left out"),
+        (
+            repeated,
+            "left out as it is in another split too",
+            "left out as they are in another split too",
+        ),
+    ):
+        if count:
+            notes.append(f"{count:,} {one if count == 1 else many}")
+    return ", ".join(notes)
+
+
+def _sha256(files: ImageFiles, digests: list[bytes]) -> str:
+    """Of names, classes, splits and content."""
+    whole = hashlib.sha256()
+    for name, label, split, digest in zip(
+        files.names, files.labels, files.splits, digests, strict=True
+    ):
+        words = (name, files.class_names[label], split)
+        whole.update(b"\0".join(os.fsencode(word) for word in words) + b"\0" + digest)
+    return whole.hexdigest()
