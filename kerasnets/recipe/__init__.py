@@ -416,8 +416,8 @@ class Recipe:
     @property
     def without_effect(self) -> tuple[str, ...]:
         """The fields that decide nothing, as another field has the value it has."""
-        has_momentum = self.optimizer in WITH_MOMENTUM
-        return () if has_momentum else ("momentum",)
+        without = () if self.optimizer in WITH_MOMENTUM else ("momentum",)
+        return without if is_place(self.dataset) else (*without, "on_corrupt")
 
     @property
     def name(self) -> str:

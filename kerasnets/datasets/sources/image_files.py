@@ -2,12 +2,10 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
-from typing import Any
 
 import numpy as np
 
@@ -16,11 +14,10 @@ from kerasnets.catalog.image_headers import read_bytes
 from kerasnets.catalog.places import place_name
 from kerasnets.datasets.dataset import Dataset, Split, fingerprint, statistics
 from kerasnets.datasets.images import as_array, empty_images, read_file
-from kerasnets.datasets.sources.reported import reported
+from kerasnets.datasets.sources.reported import in_order, reported
 from kerasnets.errors import DatasetError, option, shown
 
 _NAMED = 10  # files that a message names
-_AHEAD = 64  # files that are decoded before they are asked for
 
 
 @dataclass(frozen=True)
@@ -143,21 +140,8 @@ def _decoded(files: ImageFiles, form: Form, images: np.ndarray) -> Iterator[_Dec
     rows = range(len(files.paths))
     # Pillow decodes without Python's lock.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = _in_order(pool, partial(_decode, files, form, images), rows)
+        found = in_order(pool, partial(_decode, files, form, images), rows)
         yield from reported(place_name(str(files.place)), len(rows), found)
-
-
-def _in_order(pool: ThreadPoolExecutor, work: Any, rows: Iterable[int]) -> Iterator:
-    """As `pool.map`, but some ahead only: an error or Ctrl-C ends it soon."""
-    waiting = iter(rows)
-    futures = [pool.submit(work, row) for row in islice(waiting, _AHEAD)]
-    try:
-        while futures:
-            yield futures.pop(0).result()
-            futures += [pool.submit(work, row) for row in islice(waiting, 1)]
-    finally:
-        for future in futures:
-            future.cancel()
 
 
 def _decode(files: ImageFiles, form: Form, images: np.ndarray, row: int) -> _Decoded:

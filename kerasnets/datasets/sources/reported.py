@@ -1,13 +1,33 @@
-"""Progress while images are decoded."""
+"""Images decoded by threads, and progress."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 from kerasnets.console import console
 
 _CHUNK = 100  # images
+_AHEAD = 64  # images that are decoded before they are asked for
 _One = TypeVar("_One")
+_Made = TypeVar("_Made")
+
+
+def in_order(
+    pool: ThreadPoolExecutor, work: Callable[[_One], _Made], items: Iterable[_One]
+) -> Iterator[_Made]:
+    """As `pool.map`, but some ahead only: memory is bounded, and an error or Ctrl-C
+    ends it soon."""
+    waiting = iter(items)
+    futures = [pool.submit(work, item) for item in islice(waiting, _AHEAD)]
+    try:
+        while futures:
+            yield futures.pop(0).result()
+            futures += [pool.submit(work, item) for item in islice(waiting, 1)]
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 def reported(what: str, count: int, examples: Iterable[_One]) -> Iterator[_One]:

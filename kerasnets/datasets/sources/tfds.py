@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -76,36 +76,29 @@ def read(name: str, folder: Path, form: Form) -> Dataset:
         DatasetError: it is damaged, or is not an image-classification dataset.
         InstallationError: a package that reads it cannot be imported.
     """
-    info, file_format = _info(folder)
-    image_key, label_key = _keys(name, info)
-    image, label = info.features[image_key], info.features[label_key]
-    filled = [split for split in info.splits if info.splits[split].num_examples]
-    if "train" not in filled:
+    stored = Stored.of(name, folder)
+    if "train" not in stored.splits:
         raise DatasetError(
-            f"{name} has the splits {', '.join(filled) or '(none)'}; 'train' is needed."
+            f"{name} has the splits {', '.join(stored.splits) or '(none)'}; 'train' is "
+            "needed."
         )
-
-    def examples(split: str) -> Iterator[tuple[bytes, int]]:
-        return _examples(info, folder, file_format, split, image_key, label_key)
-
-    candidates = [split for split in _TEST_SPLITS if split in filled]
+    candidates = [split for split in _TEST_SPLITS if split in stored.splits]
     unlabelled = []
-    while candidates and all(label < 0 for _, label in examples(candidates[0])):
+    while candidates and all(label < 0 for _, label in stored.examples(candidates[0])):
         unlabelled.append(candidates.pop(0))
     test_name = candidates[0] if candidates else None
-    channels = form.channels or (1 if image.shape[-1] in (1, 2) else 3)
-    form = replace(form, channels=channels)
+    form = replace(form, channels=form.channels or stored.channels)
     formats: set[str] = set()
 
     def decoded(split: str) -> Split:
-        count = info.splits[split].num_examples
-        return _decode(name, split, count, examples(split), form, formats)
+        count, examples = stored.splits[split], stored.examples(split)
+        return _decode(name, split, count, examples, form, formats)
 
     train = decoded("train")
     test = (
         decoded(test_name) if test_name else Split(train.images[:0], train.labels[:0])
     )
-    names = tuple(str(one) for one in label.names)
+    names = stored.class_names
     for split in (train, test):
         if not np.all((split.labels >= 0) & (split.labels < len(names))):
             raise DatasetError(
@@ -128,6 +121,43 @@ def read(name: str, folder: Path, form: Form) -> Dataset:
         fingerprint(names, train, test),
         "; ".join(notes),
     )
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A prepared dataset's encoded images.
+
+    Attributes:
+        class_names: by class index.
+        channels: that it declares, 1 or 3.
+        splits: how many images each split has that has any.
+        examples: encoded images of a split, with their labels; -1 is none.
+    """
+
+    class_names: tuple[str, ...]
+    channels: int
+    splits: dict[str, int]
+    examples: Callable[[str], Iterator[tuple[bytes, int]]]
+
+    @classmethod
+    def of(cls, name: str, folder: Path) -> "Stored":
+        """Open a version folder.
+
+        Raises:
+            DatasetError, InstallationError: as `read`; its examples raise them too.
+        """
+        info, file_format = _info(folder)
+        image_key, label_key = _keys(name, info)
+        image, label = info.features[image_key], info.features[label_key]
+        counts = {split: info.splits[split].num_examples for split in info.splits}
+        return cls(
+            class_names=tuple(str(one) for one in label.names),
+            channels=1 if image.shape[-1] in (1, 2) else 3,
+            splits={split: count for split, count in counts.items() if count},
+            examples=lambda split: _examples(
+                info, folder, file_format, split, image_key, label_key
+            ),
+        )
 
 
 def _info(folder: Path) -> tuple[Any, str]:
