@@ -16,7 +16,7 @@ from typing import Any
 
 from kerasnets.catalog.datasets import DATASETS, GREY
 from kerasnets.catalog.image_files import list_images
-from kerasnets.catalog.image_headers import SIZE, size_and_channels
+from kerasnets.catalog.image_headers import SIZE, image_size
 from kerasnets.catalog.locations import declared_channels
 from kerasnets.catalog.networks import (
     HEADS,
@@ -172,9 +172,8 @@ class Recipe:
     channels: int | None = setting(
         "Channels of the images",
         group=DATA,
-        paper=lambda case: (
-            3 if case.protocol == "own" else case.dataset and case.dataset.channels
-        ),
+        details="Own images have 3, or 1 if every file is grey.",
+        paper=lambda case: case.dataset and case.dataset.channels,
         within=Range("1 or 3", lambda value: value in (1, 3)),
         null="the dataset's",
     )
@@ -518,11 +517,8 @@ def _of_own_images(
     found: dict[str, Any] = {}
     if files.has("validation"):
         found["validation"] = "split"
-    if not {"image_size", "channels"} <= set(named):
-        size, channels = size_and_channels(files.paths)
-        found |= {"channels": channels}
-        if protocol == "own":
-            found |= {"image_size": size}
+    if protocol == "own" and "image_size" not in named:
+        found["image_size"] = image_size(files.paths)
     return found
 
 
@@ -540,4 +536,6 @@ def _check_dataset_name(name: str) -> None:
         and part[0] != "."
         for part in parts
     ):
-        raise RecipeError(unknown("dataset", name, DATASETS))
+        raise RecipeError(
+            unknown("dataset", name, DATASETS) + " No folder or manifest is there."
+        )

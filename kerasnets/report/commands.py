@@ -15,7 +15,7 @@ def fit_command(recipe: Recipe) -> str:
     if recipe.dataset not in DATASETS:  # its files decide, on whatever machine
         departures["protocol"] = recipe.paper_protocol
     if is_place(recipe.dataset):
-        for name in ("image_size", "channels", "validation"):
+        for name in ("image_size", "validation"):
             departures[name] = getattr(recipe, name)
     for name in recipe.without_effect:
         departures.pop(name, None)
