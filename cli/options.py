@@ -67,6 +67,7 @@ def _dataset_option(*, required: bool) -> Callable[[Callable], Callable]:
     return click.option(
         "--dataset",
         type=Name("dataset", DATASETS, strict=False),
+        metavar="NAME|PATH",
         required=required,
         help=SETTINGS["dataset"].sentences,
     )
@@ -129,7 +130,8 @@ def engine_option(command: Callable) -> Callable:
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
-    help="Folder of prepared TFDS datasets.  [default: TFDS_DATA_DIR]",
+    help="Folder of prepared TFDS datasets; or where own images are now.  [default: "
+    "TFDS_DATA_DIR]",
 )
 
 deterministic_option = click.option(

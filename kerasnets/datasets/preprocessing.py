@@ -23,9 +23,9 @@ FILE = "preprocessing.json"
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """An image is converted to `mode`, resized bilinearly (Pillow, with its
-    antialiasing) to `height` and `width`, and its values in 0 ... 255 become
-    (value * scale - mean) / std.
+    """An image is put on `background`, converted to `mode`, resized bilinearly (Pillow,
+    with its antialiasing) to `height` and `width` as `resize` says, and its values in
+    0 ... 255 become (value * scale - mean) / std.
 
     Attributes:
         input_name: of the network's input.
@@ -38,6 +38,7 @@ class Preprocessing:
         mean, std: of each channel; 0 and 1 where nothing is subtracted or divided by.
         output: "logits": class scores, of which softmax makes probabilities.
         class_names: by the index of the logit.
+        resize, background: as in the recipe.
     """
 
     input_name: str
@@ -51,6 +52,8 @@ class Preprocessing:
     std: tuple[float, ...]
     output: str
     class_names: tuple[str, ...]
+    resize: str = "squash"
+    background: str | None = None
 
     @classmethod
     def of(
@@ -73,6 +76,8 @@ class Preprocessing:
             std=tuple(std.tolist()),
             output="logits",
             class_names=dataset.class_names,
+            resize=recipe.resize,
+            background=recipe.background,
         )
 
     def applied_to(self, dataset: Dataset) -> Dataset:
@@ -135,4 +140,4 @@ _FIELDS = {
         "output": schema.LINE,
         "class_names": schema.NAMES,
     }.items()
-}
+} | {"resize": schema.LINE, "background": schema.or_null(schema.LINE)}

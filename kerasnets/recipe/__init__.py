@@ -8,12 +8,15 @@ and dataset. To add a field, declare it in `Recipe`; see `kerasnets.recipe.setti
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kerasnets.catalog.datasets import DATASETS, GREY
+from kerasnets.catalog.image_files import list_images
+from kerasnets.catalog.image_headers import SIZE, image_size
 from kerasnets.catalog.locations import declared_channels
 from kerasnets.catalog.networks import (
     HEADS,
@@ -22,6 +25,7 @@ from kerasnets.catalog.networks import (
     STEMS,
     check_options,
 )
+from kerasnets.catalog.places import as_place, folder_word, is_place, located
 from kerasnets.errors import OPTION_NAMES, RecipeError, unknown
 from kerasnets.recipe import presets
 from kerasnets.recipe.setting import (
@@ -37,6 +41,7 @@ from kerasnets.recipe.setting import (
     Shortcut,
     at_least,
     by_protocol,
+    of_own,
     setting,
     settings_of,
 )
@@ -46,6 +51,10 @@ AUGMENTATIONS = ("none", "flip", "crop-flip", "resized-crop")
 NORMALIZATIONS = ("unit", "standardize")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULES = ("constant", "cosine", "step", "one-cycle")
+RESIZES = ("squash", "crop", "pad")
+BACKGROUNDS = {"white": 255, "black": 0, "grey": 128}  # of 255
+ON_CORRUPT = ("stop", "skip")
+OWN_AUGMENTATION = "resized-crop"  # of a user's own images
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 AUTO = "auto"
 DECAYS = L2, DECOUPLED = ("l2", "decoupled")
@@ -74,7 +83,9 @@ class Recipe:
     )
     dataset: str = setting(
         "digits (needs no network), mnist, cifar10, ...: see 'kerasnets datasets'",
-        details="Or the name of another prepared TFDS dataset.",
+        details="Or another prepared TFDS dataset, as name, name/config or "
+        "name:version; or a folder of images, or a manifest of them: see "
+        "docs/your-images.md.",
         group=DATA,
     )
     batch_norm: bool = setting(
@@ -130,15 +141,45 @@ class Recipe:
     )
     image_size: int = setting(
         "Height and width that images are resized to",
+        details="Own images that are all smaller: the longest side, rounded up to 32.",
         group=DATA,
-        paper=32,
+        paper=of_own(SIZE, 32),
         within=at_least(1),
         unit="pixels",
         tag="px",
     )
+    resize: str = setting(
+        "How images become squares",
+        details="crop scales the shorter side to image size / 0.875 and takes the "
+        "centre, as torchvision evaluates; pad keeps all of the image.",
+        group=DATA,
+        paper=of_own("crop", "squash"),
+        choices=RESIZES,
+        tag="",
+        default="squash",
+    )
+    background: str | None = setting(
+        "What shows through transparency and around padded images",
+        group=DATA,
+        paper=of_own("white", None),
+        choices=BACKGROUNDS,
+        null="transparency left out, black around",
+        tag="on-",
+        default=None,
+    )
+    on_corrupt: str = setting(
+        "What is done about own images that cannot be read",
+        group=DATA,
+        paper="stop",
+        choices=ON_CORRUPT,
+        title="unreadable images",
+        tag="corrupt-",
+        default="stop",
+    )
     channels: int | None = setting(
         "Channels of the images",
         group=DATA,
+        details="Own images have 3, or 1 if every file is grey.",
         paper=lambda case: case.dataset and case.dataset.channels,
         within=Range("1 or 3", lambda value: value in (1, 3)),
         null="the dataset's",
@@ -284,7 +325,7 @@ class Recipe:
         "resized-crop crops to 8 to 100 % of the area, at a ratio of 3:4 to 4:3, "
         "resizes and flips, as torchvision's RandomResizedCrop does.",
         group=DATA,
-        paper=by_protocol(mnist="flip", cifar10="crop-flip"),
+        paper=by_protocol(mnist="flip", cifar10="crop-flip", own=OWN_AUGMENTATION),
         choices=AUGMENTATIONS,
         title="augmentation",
         shortcuts=(Shortcut("no_augment", "none", "Short for --augment none."),),
@@ -373,10 +414,10 @@ class Recipe:
     validation: float | str = setting(
         "Training images held out",
         details="'test' holds out none and monitors the test split, as the paper's "
-        "figures do.",
+        "figures do; 'split' takes the validation images that own images come with.",
         group=DATA,
         paper=0.1,
-        choices=("test",),
+        choices=("test", "split"),
         within=FRACTION,
         tag="val-",
     )
@@ -418,7 +459,7 @@ class Recipe:
         group=DATA,
         paper=None,
         within=FRACTION,
-        null="0.1",
+        null="0.1, of own images 0.2",
         tag="test",
         default=None,
     )
@@ -436,7 +477,7 @@ class Recipe:
         group=DATA,
         paper=None,
         choices=PROTOCOLS,
-        null="grey mnist, RGB cifar10",
+        null="grey mnist, RGB cifar10, own images own",
         tag="protocol-",
         default=None,
     )
@@ -469,6 +510,10 @@ class Recipe:
                 f"{self.dataset} has a test split of its own; test_fraction is for "
                 "datasets without."
             )
+        if not is_place(self.dataset):
+            for name, value in (("validation", "split"), ("on_corrupt", "skip")):
+                if getattr(self, name) == value:
+                    raise RecipeError(f"{name} {value!r} is for own images alone.")
 
     def _check_training(self) -> None:
         """Raise RecipeError where a field is set that another leaves without effect."""
@@ -506,36 +551,34 @@ class Recipe:
 
         Grey datasets follow its MNIST protocol, all others its CIFAR-10 protocol
         (sections IV.A and IV.C). Where the paper is silent, docs/assumptions.md
-        says what was chosen.
+        says what was chosen. Own images have defaults of their own, for which their
+        names and headers are read; docs/your-images.md has them.
 
         Args:
+            dataset: a name, or the path of a folder or a manifest of images.
             data_dir: where a dataset that is not known by its name is looked for, to
-                see whether it is grey; TFDS_DATA_DIR unless given.
+                see whether it is grey; TFDS_DATA_DIR unless given. Of own images:
+                where they are now.
 
         Raises:
             RecipeError: a name is unknown, or a value is out of its range or has no
                 effect.
+            DatasetError: own images are missing, or not in classes.
         """
         SETTINGS["network"].check(network)
+        if isinstance(dataset, str | Path):
+            dataset = as_place(str(dataset), data_dir)
         _check_dataset_name(dataset)
         cls._check_names(named)
         protocol = named.pop("protocol", None)
         SETTINGS["protocol"].check(protocol)
         protocol = protocol or protocol_of(dataset, data_dir)
-        spec = NETWORKS[network]
-        case = Case(spec, protocol or "cifar10", DATASETS.get(dataset))
-        defaults = {
-            name: one.paper(case) for name, one in SETTINGS.items() if one.paper
-        }
-        preset = named.get("preset", presets.PAPER)
-        SETTINGS["preset"].check(preset)
-        size = named.get("image_size", defaults["image_size"])
-        SETTINGS["image_size"].check(size)
-        defaults |= presets.changes(preset, spec.family, size)
+        defaults: dict[str, Any] = {}
         if protocol != _protocol_by_name(dataset):
             defaults["protocol"] = protocol
-        if named.get("optimizer") == "adamw":
-            defaults["decay"] = DECOUPLED
+        if is_place(dataset):
+            defaults |= _of_own_images(dataset, data_dir, protocol, named)
+        defaults = _usual(network, dataset, protocol, {**defaults, **named}) | defaults
         recipe = cls(network=network, dataset=dataset, **{**defaults, **named})
         recipe._check_effects(named)
         return recipe
@@ -584,21 +627,14 @@ class Recipe:
         recipe, with their values."""
         by_name = _protocol_by_name(self.dataset)
         protocol = self.paper_protocol
-        usual = Recipe.for_paper(
-            self.network,
-            self.dataset,
-            protocol=protocol,
-            preset=self.preset,
-            image_size=self.image_size,
-        )
-        size = Recipe.for_paper(
-            self.network, self.dataset, protocol=protocol
-        ).image_size
+        sized = {"preset": self.preset, "image_size": self.image_size}
+        usual = _usual(self.network, self.dataset, protocol, sized)
+        size = _usual(self.network, self.dataset, protocol, {})["image_size"]
         found: dict[str, Any] = {}
         if self.preset != presets.PAPER:
             found["preset"] = self.preset
         for name, value in dataclasses.asdict(self).items():
-            expected = size if name == "image_size" else getattr(usual, name)
+            expected = size if name == "image_size" else usual.get(name, value)
             if name != "protocol" and value != expected:
                 found[name] = value
         if "decay" in self.without_effect:
@@ -621,19 +657,16 @@ class Recipe:
     def without_effect(self) -> tuple[str, ...]:
         """The fields that decide nothing, as another field has the value it has."""
         found = () if self.optimizer in WITH_MOMENTUM else ("momentum",)
+        if not is_place(self.dataset):
+            found = (*found, "on_corrupt")
         # Of adamw there is one rule.
         ruled = self.weight_decay and self.optimizer != "adamw"
         return found if ruled else (*found, "decay")
 
     @property
-    def has_objective(self) -> bool:
-        """Whether training minimizes something else than the cross-entropy."""
-        return bool(self.label_smoothing) or self.class_weights != "none"
-
-    @property
     def name(self) -> str:
         """A folder name that tells this recipe from its neighbours."""
-        words = [self.dataset.replace("/", "-"), self.network]
+        words = [folder_word(self.dataset), self.network]
         for name, value in self.departures().items():
             words.append(SETTINGS[name].folder_word(value))
         return "-".join(words)
@@ -717,16 +750,60 @@ def _protocol_by_name(dataset: str) -> str | None:
     facts = DATASETS.get(dataset)
     if facts:
         return "mnist" if facts.channels == 1 else "cifar10"
-    return "mnist" if dataset.partition("/")[0] in GREY else None
+    if is_place(dataset):
+        return "own"
+    return "mnist" if re.split("[/:]", dataset)[0] in GREY else None
+
+
+def _usual(
+    network: str, dataset: str, protocol: str | None, named: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The values of fields that nobody names, none of which needs the files.
+
+    Args:
+        named: those that others depend on.
+    """
+    spec = NETWORKS[network]
+    case = Case(spec, protocol or "cifar10", DATASETS.get(dataset))
+    found = {name: one.paper(case) for name, one in SETTINGS.items() if one.paper}
+    preset = named.get("preset", presets.PAPER)
+    SETTINGS["preset"].check(preset)
+    size = named.get("image_size", found["image_size"])
+    SETTINGS["image_size"].check(size)
+    found |= presets.changes(preset, spec.family, size)
+    found["preset"] = preset
+    if named.get("optimizer") == "adamw":
+        found["decay"] = DECOUPLED
+    return found
+
+
+def _of_own_images(
+    dataset: str, data_dir: Path | str | None, protocol: str | None, named: Mapping
+) -> dict[str, Any]:
+    """The defaults that own images decide."""
+    files = list_images(located(dataset, data_dir))
+    found: dict[str, Any] = {}
+    if files.has("validation"):
+        found["validation"] = "split"
+    if protocol == "own" and "image_size" not in named:
+        found["image_size"] = image_size(files.paths)
+    return found
+
+
+_VERSION = re.compile(r":\d+\.\d+\.\d+$", re.ASCII)
 
 
 def _check_dataset_name(name: str) -> None:
-    # Prepared TFDS datasets are welcome by name, "name/config" included; whether
-    # one exists is known only when it is looked for.
-    parts = name.split("/") if isinstance(name, str) else []
+    # Prepared TFDS datasets are welcome by name, "name/config:version" included;
+    # whether one exists is known only when it is looked for.
+    parts = _VERSION.sub("", name).split("/") if isinstance(name, str) else []
+    if parts and is_place(name):
+        return
     if not 1 <= len(parts) <= 2 or not all(
         part.replace("_", "").replace("-", "").replace(".", "").isalnum()
         and part[0] != "."
         for part in parts
     ):
-        raise RecipeError(unknown("dataset", name, DATASETS))
+        raise RecipeError(
+            unknown("dataset", name, DATASETS) + " No folder or manifest is there."
+        )

@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from kerasnets.catalog.places import as_place
 from kerasnets.errors import RecipeError, shown
 from kerasnets.recipe import Recipe
 
@@ -40,7 +41,7 @@ def from_file(
     except (OSError, UnicodeDecodeError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise RecipeError(f"the recipe {shown(path)} cannot be read: {why}.") from error
-    own = {"network": network, "dataset": dataset}
+    own = {"network": network, "dataset": dataset and as_place(dataset, data_dir)}
     own = {name: value for name, value in own.items() if value is not None}
     try:
         if path.suffix.lower() == ".toml":

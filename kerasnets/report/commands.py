@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Collection
 
 from kerasnets.catalog.datasets import DATASETS
+from kerasnets.catalog.places import is_place
 from kerasnets.paper.plan import Study
 from kerasnets.recipe import OF_EPOCHS, SETTINGS, Recipe
 
@@ -18,6 +19,9 @@ def fit_command(recipe: Recipe, *, but: Collection[str] = ()) -> str:
     departures = recipe.departures()
     if recipe.dataset not in DATASETS:  # its files decide, on whatever machine
         departures["protocol"] = recipe.paper_protocol
+    if is_place(recipe.dataset):
+        for name in ("image_size", "validation"):
+            departures[name] = getattr(recipe, name)
     for name in (*recipe.without_effect, *but):
         departures.pop(name, None)
     for name, value in departures.items():

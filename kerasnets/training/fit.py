@@ -13,6 +13,7 @@ import keras
 
 from kerasnets import datasets, runs
 from kerasnets.catalog.networks import check_size
+from kerasnets.catalog.places import is_place, located
 from kerasnets.compute import out_of_memory, runtime, threads
 from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
 from kerasnets.compute.freed_models import frees_models
@@ -141,6 +142,10 @@ def fit(
     if resuming:
         begun = runs.load(path)
         recipe = _begun_as(begun.recipe, recipe)
+        moved = _moved_images(begun.recipe, recipe, execution.data_dir)
+        if moved:
+            recipe = recipe.replace(dataset=begun.recipe.dataset)
+            execution = dataclasses.replace(execution, data_dir=moved)
         _check_same(begun, recipe)
         execution = _with_threads_of(begun, execution)
     else:
@@ -458,6 +463,17 @@ def _with_threads_of(begun: Run, execution: Execution) -> Execution:
     ):
         return execution
     return dataclasses.replace(execution, threads=number)
+
+
+def _moved_images(
+    begun: Recipe, recipe: Recipe, data_dir: Path | str | None
+) -> Path | None:
+    """Where the images of a run are now that `recipe` names by another path."""
+    if begun.dataset == recipe.dataset:
+        return None
+    if not (is_place(begun.dataset) and is_place(recipe.dataset)):
+        return None
+    return located(recipe.dataset, data_dir)
 
 
 def _check_same(run: Run, recipe: Recipe) -> None:
