@@ -30,6 +30,7 @@ from kerasnets.cli.training.fit import fit
 from kerasnets.cli.training.networks import networks
 from kerasnets.cli.training.parity import parity
 from kerasnets.cli.training.summary import summary
+from kerasnets.cli.use.predict import predict
 from kerasnets.console import line, printable
 from kerasnets.errors import (
     InstallationError,
@@ -124,6 +125,7 @@ def _with_backend(callback: Callable) -> Callable:
 for command in (
     fit,
     evaluate,
+    predict,
     compare,
     diff,
     diagnose,
