@@ -30,6 +30,8 @@ from kerasnets.cli.training.fit import fit
 from kerasnets.cli.training.networks import networks
 from kerasnets.cli.training.parity import parity
 from kerasnets.cli.training.summary import summary
+from kerasnets.cli.use.card import card
+from kerasnets.cli.use.export import export
 from kerasnets.cli.use.predict import predict
 from kerasnets.console import line, printable
 from kerasnets.errors import (
@@ -108,7 +110,7 @@ def kerasnets() -> None:
 
 # Those that read small files alone. Every other one asks first whether the backend can
 # be used: where it cannot, the import of Keras ends with a traceback.
-_WITHOUT_KERAS = {networks, datasets, prepare, runs, verify}
+_WITHOUT_KERAS = {networks, datasets, prepare, runs, verify, card}
 
 
 def _with_backend(callback: Callable) -> Callable:
@@ -126,6 +128,8 @@ for command in (
     fit,
     evaluate,
     predict,
+    export,
+    card,
     compare,
     diff,
     diagnose,
