@@ -31,6 +31,7 @@ from kerasnets.cli.training.networks import networks
 from kerasnets.cli.training.parity import parity
 from kerasnets.cli.training.summary import summary
 from kerasnets.cli.use.card import card
+from kerasnets.cli.use.explain import explain
 from kerasnets.cli.use.export import export
 from kerasnets.cli.use.predict import predict
 from kerasnets.console import line, printable
@@ -128,6 +129,7 @@ for command in (
     fit,
     evaluate,
     predict,
+    explain,
     export,
     card,
     compare,

@@ -1,5 +1,6 @@
 """A trained run as a classifier of images, with its preprocessing."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from kerasnets.runs.trained import check_finite, follow_layout, load_model
 if TYPE_CHECKING:
     import keras
 
-Images = str | Path | Image.Image | np.ndarray | Sequence["Images"]
+Images = str | Path | bytes | Image.Image | np.ndarray | Sequence["Images"]
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,9 @@ class Classifier:
         Args:
             images: as `predict` takes them.
         """
-        return self._normalized(self.pixels(images))
+        with self.session():
+            follow_layout(self.model)
+            return self.normalized(self.pixels(images))
 
     def predict(
         self, images: Images, *, batch_size: int = 256, tta: bool = False
@@ -117,9 +120,9 @@ class Classifier:
         """Classify images.
 
         Args:
-            images: one image or a list of images: the path of a file, a PIL image, or a
-                uint8 array [H, W], [H, W, 1] or [H, W, 3] in RGB order, of any size. Or
-                an array [N, H, W, C] of them.
+            images: one image or a list of images: the path of a file or its content as
+                bytes, a PIL image, or a uint8 array [H, W], [H, W, 1] or [H, W, 3] in
+                RGB order, of any size. Or an array [N, H, W, C] of them.
             batch_size: most images a step, >= 1.
             tta: average the probabilities of each image and its mirror image.
 
@@ -169,14 +172,18 @@ class Classifier:
             found = (found + softmax(self._logits(pixels[:, :, ::-1]))) / 2
         return found
 
+    def session(self) -> contextlib.AbstractContextManager[Any]:
+        """The device and the precision of the classifier, for the length of a block."""
+        return self._execution.begin(self.run.recipe.precision)
+
     def _logits(self, pixels: np.ndarray) -> np.ndarray:
         own, fast = self._calls
         with (
-            self._execution.begin(self.run.recipe.precision),
+            self.session(),
             out_of_memory.explained(len(pixels)),
         ):
             follow_layout(self.model)
-            images = self._normalized(pixels)
+            images = self.normalized(pixels)
             self.model.call = fast
             try:
                 found = self.model.predict_on_batch(images)
@@ -194,7 +201,8 @@ class Classifier:
             pixels[row] = _read(image, size, channels)
         return pixels
 
-    def _normalized(self, pixels: np.ndarray) -> np.ndarray:
+    def normalized(self, pixels: np.ndarray) -> np.ndarray:
+        """What `pixels` gives as `model` takes it; within `session`."""
         everything = np.arange(len(pixels))
         std = np.array(self.preprocessing.std)
         scale, offset = 1 / (255 * std), -np.array(self.preprocessing.mean) / std
@@ -257,7 +265,7 @@ def _check_fits(run: Run, model: "keras.Model", steps: Preprocessing) -> None:
 def _single_images(images: Images) -> Iterator[Any]:
     if isinstance(images, np.ndarray) and images.ndim == 4:
         yield from images
-    elif isinstance(images, str | Path | Image.Image | np.ndarray):
+    elif isinstance(images, str | Path | bytes | Image.Image | np.ndarray):
         yield images
     elif isinstance(images, Iterable):
         for image in images:
@@ -276,10 +284,12 @@ def _read(image: Any, size: int, channels: int) -> np.ndarray:
     if isinstance(image, Image.Image):
         return as_array(image, size, channels)
     try:
-        return decode(Path(image).read_bytes(), size, channels)[0]
+        data = image if isinstance(image, bytes) else Path(image).read_bytes()
+        return decode(data, size, channels)[0]
     except (OSError, ValueError) as error:
+        name = "the image" if isinstance(image, bytes) else shown(image)
         reason = (isinstance(error, OSError) and error.strerror) or error
-        raise DatasetError(f"{shown(image)} cannot be read: {reason}.") from error
+        raise DatasetError(f"{name} cannot be read: {reason}.") from error
 
 
 def _of_array(array: np.ndarray) -> Image.Image:

@@ -1,0 +1,300 @@
+"""Maps of explanations: by hand, by Captum, under two backends, and insane networks."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.stats import spearmanr
+from trained_run import make_run
+
+import kerasnets
+from kerasnets import datasets
+from kerasnets.cli.main import _run
+from kerasnets.cli.use.explain import METHODS as OFFERED
+from kerasnets.errors import RunError
+from kerasnets.evaluation.evaluate import evaluate
+from kerasnets.figures.explanations import overlay
+from kerasnets.inference.explain.explain import explain, mistakes
+from kerasnets.inference.explain.maps import METHODS
+from kerasnets.networks import build_model
+from kerasnets.runs.explanations import FOLDER, read_explanations
+from kerasnets.runs.results import remove_results
+from kerasnets.storage import digests
+
+SHAPE = (16, 16, 1)
+
+
+def network(seed: int = 0) -> keras.Model:
+    return build_model("resnet18", SHAPE, 5, stem="cifar", seed=seed)
+
+
+def images(count: int = 3) -> np.ndarray:
+    return np.random.default_rng(0).random((count, *SHAPE)).astype("float32")
+
+
+def maps(model, method, given=None, classes=(1, 4, 2)) -> np.ndarray:
+    more = {
+        "integrated-gradients": {"black": np.zeros(SHAPE, "float32")},
+        "occlusion": {"grey": np.full(1, 0.5, "float32")},
+    }.get(method, {})
+    given = images() if given is None else given
+    return METHODS[method](model, given, np.array(classes), **more)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    recipe = kerasnets.Recipe.for_paper(
+        "resnet18",
+        "digits",
+        image_size=8,
+        epochs=1,
+        limit=200,
+        batch_size=25,
+        learning_rate=0.05,
+        stem="cifar",
+    )
+    path = tmp_path_factory.mktemp("explained") / "runs" / "run"
+    run = kerasnets.fit(recipe, path, device="cpu", verbosity=0)
+    evaluate(run, device="cpu")
+    return run
+
+
+def test_grad_cam_of_a_network_that_pools_is_the_class_activation_map():
+    # Zhou et al. 2016: there the gradient is the class's weight by the map's pixels.
+    inputs = keras.Input(SHAPE)
+    small = keras.layers.ReLU(name="maps")(
+        keras.layers.Conv2D(6, 3, strides=2, padding="same")(inputs)
+    )
+    dense = keras.layers.Dense(5)
+    pooled = keras.Model(inputs, dense(keras.layers.GlobalAveragePooling2D()(small)))
+    found = maps(pooled, "grad-cam")
+    features = np.asarray(
+        keras.ops.convert_to_numpy(keras.Model(inputs, small)(images()))
+    )
+    weights = keras.ops.convert_to_numpy(dense.kernel)[:, [1, 4, 2]].T / 64
+    by_hand = np.maximum((features * weights[:, None, None]).sum(axis=3), 0)
+    for one, other in zip(found, by_hand, strict=True):
+        enlarged = Image.fromarray(other).resize((16, 16), Image.Resampling.BILINEAR)
+        assert one == pytest.approx(np.asarray(enlarged), abs=1e-6)
+
+
+def test_grad_cam_plus_is_its_formula():
+    inputs = keras.Input(SHAPE)
+    small = keras.layers.ReLU()(
+        keras.layers.Conv2D(6, 3, strides=2, padding="same")(inputs)
+    )
+    dense = keras.layers.Dense(5)
+    model = keras.Model(inputs, dense(keras.layers.GlobalAveragePooling2D()(small)))
+    found = maps(model, "grad-cam++")
+    features = np.asarray(
+        keras.ops.convert_to_numpy(keras.Model(inputs, small)(images()))
+    )
+    weights = keras.ops.convert_to_numpy(dense.kernel)[:, [1, 4, 2]].T / 64
+    for row in range(3):
+        whole = np.zeros((8, 8))
+        for k in range(6):
+            g = weights[row, k]
+            alpha = g**2 / (2 * g**2 + features[row, ..., k].sum() * g**3)
+            whole += 64 * alpha * max(g, 0) * features[row, ..., k]
+        enlarged = Image.fromarray(np.maximum(whole, 0).astype("float32")).resize(
+            (16, 16), Image.Resampling.BILINEAR
+        )
+        assert found[row] == pytest.approx(np.asarray(enlarged), rel=1e-4, abs=1e-6)
+
+
+def test_integrated_gradients_add_up_to_what_the_logit_gains():
+    model = network()
+    found = maps(model, "integrated-gradients")
+    both = np.concatenate([images(), np.zeros((1, *SHAPE), "float32")])
+    logits = keras.ops.convert_to_numpy(model(both, training=False))
+    gained = logits[[0, 1, 2], [1, 4, 2]] - logits[3, [1, 4, 2]]
+    assert found.sum(axis=(1, 2)) == pytest.approx(gained, rel=0.02, abs=1e-3)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="Captum is PyTorch's")
+def test_captum_finds_the_same():
+    attr = pytest.importorskip("captum.attr", reason="Captum is not installed")
+    import torch
+
+    model = network()
+
+    def forward(rows):
+        return model(rows, training=False)
+
+    given = torch.from_numpy(images())
+    target = torch.tensor([1, 4, 2])
+    theirs = attr.IntegratedGradients(forward).attribute(
+        given, target=target, n_steps=50, method="gausslegendre"
+    )
+    ours = maps(model, "integrated-gradients")
+    assert ours == pytest.approx(theirs.detach().numpy()[..., 0], abs=1e-5)
+    theirs = attr.Occlusion(forward).attribute(
+        given, (2, 2, 1), strides=(1, 1, 1), baselines=0.5, target=target
+    )
+    ours = maps(model, "occlusion")
+    assert ours == pytest.approx(theirs.detach().numpy()[..., 0], abs=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_random_weights_destroy_the_map(method):
+    # Adebayo et al. 2018: a map that survives shows edges, not the network.
+    given = images(8)
+    classes = [0, 1, 2, 3, 4, 0, 1, 2]
+    one, other = (maps(network(seed), method, given, classes) for seed in (1, 2))
+    again = maps(network(1), method, given, classes)
+    assert again == pytest.approx(one, abs=1e-6)
+    alike = [
+        spearmanr(a.ravel(), b.ravel()).statistic
+        for a, b in zip(one, other, strict=True)
+        if np.ptp(a) and np.ptp(b)
+    ]
+    assert len(alike) >= 3
+    assert abs(np.mean(alike)) < 0.5
+
+
+def test_channels_first_gives_the_same_map():
+    last = network()
+    first = build_model(
+        "resnet18", (1, 16, 16), 5, stem="cifar", seed=0, data_format="channels_first"
+    )
+    given = images()
+    for method in METHODS:
+        more = {
+            "integrated-gradients": {"black": np.zeros((1, 16, 16), "float32")},
+            "occlusion": {"grey": np.full(1, 0.5, "float32")},
+        }.get(method, {})
+        found = METHODS[method](
+            first, given.transpose(0, 3, 1, 2), np.array([1, 4, 2]), **more
+        )
+        assert found == pytest.approx(maps(last, method), abs=1e-5), method
+
+
+_MAPS = """
+import sys, numpy as np
+sys.path[:0] = [{here!r}]
+import test_explain as t
+np.savez({out!r}, **{{m: t.maps(t.network(), m) for m in t.METHODS}})
+"""
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="compared with torch")
+def test_jax_finds_the_same(tmp_path):
+    pytest.importorskip("jax")
+    here, out = Path(__file__).parent, tmp_path / "maps.npz"
+    paths = [str(here), str(here.parent), *sys.path]
+    result = subprocess.run(
+        [sys.executable, "-c", _MAPS.format(here=str(here), out=str(out))],
+        env={
+            **os.environ,
+            "KERAS_BACKEND": "jax",
+            "PYTHONPATH": os.pathsep.join(paths),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    theirs = np.load(out)
+    for method in METHODS:
+        ours = maps(network(), method)
+        scale = np.abs(ours).max()
+        assert theirs[method] / scale == pytest.approx(ours / scale, abs=1e-4), method
+
+
+def test_mistakes_are_explained_and_shown_in_the_report(trained, capsys, tmp_path):
+    status = _run(["explain", str(trained.path), "--device", "cpu"])
+    out, err = capsys.readouterr()
+    assert status == 0, err
+    folder = trained.path / FOLDER
+    rows = read_explanations(folder)
+    assert 1 <= len(rows) <= 12
+    assert all(row.label != row.prediction == row.explained for row in rows)
+    confidences = [row.confidence for row in rows]
+    assert confidences == sorted(confidences, reverse=True)
+    with Image.open(folder / rows[0].file) as picture:
+        assert picture.size == (448, 224)
+    assert digests.verify(trained.path).findings == ()
+    page = tmp_path / "report.html"
+    words = ["report", str(trained.path.parent), "--no-diagnose", "--out", str(page)]
+    assert _run(words) == 0, capsys.readouterr().err
+    html = page.read_text(encoding="utf-8")
+    assert "What the mistakes rest on" in html
+    assert f"true {rows[0].label}, predicted {rows[0].prediction}" in html
+    # Another call's pictures take the place of these; further training ends them all.
+    status = _run(["explain", str(trained.path), "--class", "3", "--device", "cpu"])
+    assert status == 0
+    assert {row.explained for row in read_explanations(folder)} == {"3"}
+    assert len(list(folder.glob("*.png"))) == len(rows)
+    remove_results(trained)
+    assert not folder.exists()
+    evaluate(trained, device="cpu")
+
+
+def test_images_are_explained_to_a_folder(trained, digit_files, capsys, tmp_path):
+    out = tmp_path / "maps"
+    words = ["explain", str(trained.path), str(digit_files[0]), str(digit_files[1])]
+    words += ["--method", "occlusion", "--out", str(out), "--device", "cpu"]
+    assert _run(words) == 0
+    assert len(list(out.glob("*.png"))) == 2
+    assert str(digit_files[0]) in capsys.readouterr().out
+    assert [row.method for row in read_explanations(out)] == ["occlusion"] * 2
+
+
+def test_the_python_call_gives_maps_of_the_networks_size(trained, digit_files):
+    classifier = kerasnets.load(trained, device="cpu")
+    (one,) = explain(classifier, digit_files[0], method="integrated-gradients")
+    assert one.map.shape == one.pixels.shape[:2] == (8, 8)
+    assert one.explained == one.prediction
+    found = mistakes(classifier, class_name="7")
+    test = datasets.load("digits", image_size=8).test
+    row = int(found[0].name.removeprefix("test-"))
+    assert np.array_equal(found[0].pixels, test.images[row])
+    assert found[0].label == str(test.labels[row]) != found[0].prediction
+    with pytest.raises(RunError, match="unknown method 'gradcam'. Did you mean"):
+        explain(classifier, digit_files[0], method="gradcam")
+
+
+def test_an_overlay_is_the_image_beside_itself():
+    pixels = np.full((8, 8, 3), 100, np.uint8)
+    map_ = np.full((8, 8), -1.0, np.float32)
+    map_[:4, :4] = 2
+    drawn = overlay(pixels, map_)
+    assert drawn.shape == (224, 448, 3)
+    assert (drawn[:, :224] == 100).all()
+    assert (drawn[180:, 404:] == 100).all()
+    assert (drawn[:90, 224:314] != 100).any(axis=2).all()
+
+
+def test_the_commands_methods_are_those_that_there_are():
+    assert tuple(OFFERED) == tuple(METHODS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("--method gradcam", "Did you mean 'grad-cam'"),
+        ("--class 11 IMAGE", "unknown class '11'"),
+        ("nowhere.png", "there is no file nowhere.png"),
+        ("IMAGE", "no feature maps of more than one pixel"),
+        ("", "is not evaluated"),
+        ("IMAGE --method occlusion --out full", "holds other files"),
+    ],
+)
+def test_what_cannot_be_explained_is_one_line(
+    arguments, says, digit_files, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    make_run(tmp_path / "run")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "001-mine.png").write_text("years of work")
+    before = sorted(tmp_path.rglob("*"))
+    words = arguments.replace("IMAGE", str(digit_files[0])).split()
+    status = _run(["explain", "run", *words, "--device", "cpu"])
+    out, err = capsys.readouterr()
+    assert (status, out, len(err.splitlines())) == (2, "", 1), err
+    assert says in err
+    assert sorted(tmp_path.rglob("*")) == before
