@@ -13,7 +13,7 @@ from kerasnets.runs import Run
 from kerasnets.runs.records import begun_environment
 from kerasnets.runs.results import METRICS_FILE, PER_CLASS, read_metrics, read_per_class
 from kerasnets.statistics import INTERVAL, wilson_interval
-from kerasnets.text import Bullets, Code, Heading, Page, Part, Table
+from kerasnets.text import Bullets, Code, Heading, Page, Paragraph, Part, Table
 
 _LISTED = 100  # classes that have a row of their own
 
@@ -88,18 +88,17 @@ def _header(run: Run, network: str, data: str, metrics: dict[str, Any] | None) -
 
 def _loading(run: Run, exported: Path | None) -> list[Part]:
     name = run.path.resolve().name
-    parts: list[Part] = [
-        (
-            "With the run folder: ",
-            Code(f'kerasnets.load("{name}").predict("image.jpg").names'),
-            ", or ",
-            Code(f"kerasnets predict {name} image.jpg"),
-            ".",
-        ),
-    ]
+    with_run = (
+        "With the run folder: ",
+        Code(f'kerasnets.load("{name}").predict("image.jpg").names'),
+        ", or ",
+        Code(f"kerasnets predict {name} image.jpg"),
+        ".",
+    )
+    parts: list[Part] = [Paragraph(with_run)]
     if exported is not None:
         reader = _READERS.get(exported.suffix, _READERS[""])
-        parts.append(reader(exported.name))
+        parts.append(Paragraph(reader(exported.name)))
     steps = preprocessing.read(run)
     if steps is None:
         return parts
@@ -178,13 +177,8 @@ def _data(run: Run, metrics: dict[str, Any] | None) -> list[Part]:
 
 def _results(run: Run, metrics: dict[str, Any] | None) -> list[Part]:
     if metrics is None:
-        return [
-            (
-                "The run is not evaluated; ",
-                Code(f"kerasnets evaluate {run.path.resolve().name}"),
-                " measures it.",
-            )
-        ]
+        command = Code(f"kerasnets evaluate {run.path.resolve().name}")
+        return [Paragraph(("The run is not evaluated; ", command, " measures it."))]
     images = metrics["images"]
     accuracy = metrics["accuracy"]
     interval = wilson_interval(round(accuracy * images), images)

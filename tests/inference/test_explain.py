@@ -207,8 +207,7 @@ def test_jax_finds_the_same(tmp_path):
 
 def test_mistakes_are_explained_and_shown_in_the_report(trained, capsys, tmp_path):
     status = _run(["explain", str(trained.path), "--device", "cpu"])
-    out, err = capsys.readouterr()
-    assert status == 0, err
+    assert status == 0, capsys.readouterr().err
     folder = trained.path / FOLDER
     rows = read_explanations(folder)
     assert 1 <= len(rows) <= 12
@@ -254,7 +253,7 @@ def test_the_python_call_gives_maps_of_the_networks_size(trained, digit_files):
     row = int(found[0].name.removeprefix("test-"))
     assert np.array_equal(found[0].pixels, test.images[row])
     assert found[0].label == str(test.labels[row]) != found[0].prediction
-    with pytest.raises(RunError, match="unknown method 'gradcam'. Did you mean"):
+    with pytest.raises(RunError, match="unknown method 'gradcam'"):
         explain(classifier, digit_files[0], method="gradcam")
 
 
