@@ -121,8 +121,10 @@ def _csv_line(cells: Sequence[str]) -> str:
     line = io.StringIO(newline="")
     # As in kerasnets.storage.files.write_csv: a lone carriage return must be quoted.
     returns = any("\r" in cell for cell in cells)
-    quoting = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
-    csv.writer(line, lineterminator="\n", quoting=quoting).writerow(cells)
+    if returns:
+        csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(cells)
+    else:
+        csv.writer(line, lineterminator="\n").writerow(cells)
     return line.getvalue()
 
 

@@ -40,10 +40,18 @@ def read_explanations(folder: Path) -> list[Explained]:
         return []
     try:
         return [
-            Explained(**{**row, "confidence": float(row["confidence"])})
+            Explained(
+                file=row["file"],
+                image=row["image"],
+                label=row["label"],
+                prediction=row["prediction"],
+                confidence=float(row["confidence"]),
+                explained=row["explained"],
+                method=row["method"],
+            )
             for row in read_csv(path, COLUMNS)
         ]
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise RunError(f"{path} does not hold explanations.") from error
 
 
