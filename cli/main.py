@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from kerasnets.cli.data.datasets import datasets
+from kerasnets.cli.data.inspect import inspect
 from kerasnets.cli.data.prepare import prepare
 from kerasnets.cli.runs.compare import compare
 from kerasnets.cli.runs.diagnose import diagnose
@@ -111,7 +112,7 @@ def kerasnets() -> None:
 
 # Those that read small files alone. Every other one asks first whether the backend can
 # be used: where it cannot, the import of Keras ends with a traceback.
-_WITHOUT_KERAS = {networks, datasets, prepare, runs, verify, card}
+_WITHOUT_KERAS = {networks, datasets, inspect, prepare, runs, verify, card}
 
 
 def _with_backend(callback: Callable) -> Callable:
@@ -142,6 +143,7 @@ for command in (
     networks,
     summary,
     datasets,
+    inspect,
     prepare,
     benchmark,
     parity,

@@ -60,6 +60,7 @@ network_argument = click.argument(
 dataset_option = click.option(
     "--dataset",
     type=Name("dataset", DATASETS, strict=False),
+    metavar="NAME|PATH",
     required=True,
     help=SETTINGS["dataset"].sentences,
 )
@@ -103,7 +104,8 @@ def engine_option(command: Callable) -> Callable:
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
-    help="Folder of prepared TFDS datasets.  [default: TFDS_DATA_DIR]",
+    help="Folder of prepared TFDS datasets; or where own images are now.  [default: "
+    "TFDS_DATA_DIR]",
 )
 
 
@@ -169,6 +171,7 @@ def recipe_of(
     fields = named(options)
     recipe = Recipe.for_paper(network, dataset, data_dir=data_dir, **fields)
     check_size(network, recipe.stem, recipe.image_size, recipe.image_size)
+    dataset = recipe.dataset
     say_data_dir(dataset, data_dir)
     if "protocol" not in fields and protocol_of(dataset, data_dir) is None:
         from kerasnets.datasets.download.prepare import prepare

@@ -10,7 +10,9 @@ from kerasnets.errors import DatasetError
 from kerasnets.storage.folders import expanded, in_home, user_cache
 
 _INFO = "dataset_info.json"
-_NAME = re.compile(r"\w[\w.-]{0,99}(/\w[\w.-]{0,99})?", re.ASCII)
+_NAME = re.compile(
+    r"(\w[\w.-]{0,99}(?:/\w[\w.-]{0,99})?)(?::(\d+\.\d+\.\d+))?", re.ASCII
+)
 _VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 
 
@@ -43,12 +45,15 @@ def data_folder_if_any(data_dir: Path | str | None) -> Path | None:
 
 
 def prepared_folder(name: str, data: Path | None) -> Path | None:
-    """The newest version of a prepared dataset ("name" or "name/config"), or None."""
-    if data is None or not _NAME.fullmatch(name):
+    """The newest version of a prepared dataset ("name" or "name/config"), or the one
+    that is named after a colon; None where it is not prepared."""
+    found = _NAME.fullmatch(name)
+    if data is None or found is None:
         return None
+    plain, version = found.groups()
     versions = [
         (tuple(map(int, info.parent.name.split("."))), info.parent)
-        for info in data.glob(f"{name}/*/{_INFO}")
+        for info in data.glob(f"{plain}/{version or '*'}/{_INFO}")
         if _VERSION.fullmatch(info.parent.name)
     ]
     return max(versions)[1] if versions else None
@@ -98,7 +103,7 @@ def _json(file: Path) -> Any:
 
 def cache_name(name: str, folder: Path) -> str:
     """How the names of the decoded caches of a prepared version begin."""
-    return f"{name.replace('/', '-')}-{folder.name}-"
+    return f"{name.partition(':')[0].replace('/', '-')}-{folder.name}-"
 
 
 def cache_folders(data: Path) -> list[Path]:
@@ -110,10 +115,3 @@ def cache_folders(data: Path) -> list[Path]:
     if data.is_dir() and data.stat().st_mode & 0o222:
         folders.insert(0, data / ".kerasnets")
     return folders
-
-
-def is_at_hand(dataset: str, data_dir: Path | str | None) -> bool:
-    """Whether it is prepared in `data_dir` (TFDS_DATA_DIR unless given), or is in a
-    package as the digits are."""
-    folder = data_folder_if_any(data_dir)
-    return dataset == "digits" or prepared_folder(dataset, folder) is not None

@@ -4,6 +4,8 @@ import re
 
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.networks import NETWORKS
+from kerasnets.catalog.places import is_place, place_name
+from kerasnets.errors import shown
 
 FAMILIES = {"vgg": "VGG", "resnet": "ResNet", "densenet": "DenseNet"}
 
@@ -25,9 +27,12 @@ def network_title(name: str, batch_norm: bool | None = None) -> str:
 
 
 def dataset_title(name: str) -> str:
-    """ "cifar10" -> "CIFAR-10"; the name itself for other TFDS datasets."""
+    """ "cifar10" -> "CIFAR-10"; the name itself for other TFDS datasets, and for own
+    images that of the folder or manifest."""
     spec = DATASETS.get(name)
-    return spec.title if spec else name
+    if spec:
+        return spec.title
+    return shown(place_name(name)) if is_place(name) else name
 
 
 def measured_name(name: str, dataset: str) -> str:

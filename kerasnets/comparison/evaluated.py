@@ -1,5 +1,6 @@
 """What a run predicted for the test images, and whether two runs saw the same ones."""
 
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +25,14 @@ class Evaluated:
         metrics: what metrics.json holds.
         predictions: one an image.
         fingerprint: of the dataset that the run was trained on.
+        files_sha256: of the image files that it was trained on, where it is of such.
     """
 
     run: Run
     metrics: dict[str, Any]
     predictions: Predictions
     fingerprint: str | None
+    files_sha256: str | None
 
     @property
     def correct(self) -> np.ndarray:
@@ -50,8 +53,13 @@ def read_evaluated(run: Run) -> Evaluated | None:
     if "data_changed" not in metrics:
         raise RunError(f"{folder / METRICS_FILE} lacks data_changed.")
     predictions = read_predictions(folder / "predictions.csv")
+    recorded = environment(run)
     results = Evaluated(
-        run, metrics, predictions, environment(run).get("dataset_fingerprint")
+        run,
+        metrics,
+        predictions,
+        recorded.get("dataset_fingerprint"),
+        recorded.get("dataset_files", {}).get("sha256"),
     )
     images = len(predictions.label)
     if (
@@ -72,7 +80,9 @@ def why_other_images(first: Evaluated, second: Evaluated) -> str | None:
     Images resized differently, or grey and colored, count as the same.
     """
     a, b = first.run.recipe, second.run.recipe
-    if a.dataset != b.dataset:
+    if first.files_sha256 != second.files_sha256 or (
+        a.dataset != b.dataset and first.files_sha256 is None
+    ):
         return "they are on different datasets"
     if first.metrics["data_changed"] or second.metrics["data_changed"]:
         return "one was evaluated on data that it was not trained on"
@@ -81,7 +91,8 @@ def why_other_images(first: Evaluated, second: Evaluated) -> str | None:
             getattr(first.predictions, name), getattr(second.predictions, name)
         ):
             return "their test images are different"
-    alike = (a.image_size, a.channels) == (b.image_size, b.channels)
+    form = operator.attrgetter("image_size", "channels", "resize", "background")
+    alike = form(a) == form(b)
     if alike and first.fingerprint != second.fingerprint:
         return "the fingerprints of their datasets differ"
     return None

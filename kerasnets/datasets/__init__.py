@@ -8,7 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kerasnets.catalog.places import is_place, located
 from kerasnets.errors import DatasetError
+from kerasnets.storage.folders import user_cache
 
 if TYPE_CHECKING:
     from kerasnets.datasets.dataset import Dataset, Split, Subset
@@ -36,7 +38,8 @@ def load_for(recipe: "Recipe", data_dir: Path | str | None = None) -> "Dataset":
     """The dataset that a recipe names, as it is trained and tested on.
 
     Args:
-        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+        data_dir: where prepared datasets are, TFDS_DATA_DIR unless given; or where the
+            recipe's own images are now.
 
     Raises:
         What `load` does.
@@ -48,6 +51,9 @@ def load_for(recipe: "Recipe", data_dir: Path | str | None = None) -> "Dataset":
         data_dir=data_dir,
         test_fraction=recipe.test_fraction,
         seed=recipe.seed,
+        resize=recipe.resize,
+        background=recipe.background,
+        on_corrupt=recipe.on_corrupt,
     )
 
 
@@ -59,19 +65,27 @@ def load(
     data_dir: Path | str | None = None,
     test_fraction: float | None = None,
     seed: int = 0,
+    resize: str = "squash",
+    background: str | None = None,
+    on_corrupt: str = "stop",
 ) -> "Dataset":
     """A dataset, resized: decoded once, mapped into memory from then on.
 
     The five that TFDS must download are prepared first, where they are not yet.
 
     Args:
-        name: "digits", or the name of a TFDS image-classification dataset.
+        name: "digits", the name of a TFDS image-classification dataset, or the absolute
+            path of a folder or a manifest of images.
         image_size: height and width in pixels.
         channels: 1 or 3; None for the dataset's own.
-        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+        data_dir: where prepared datasets are, TFDS_DATA_DIR unless given; or where the
+            images at a path are now.
         test_fraction: of the training images, in (0, 1), that are tested on where there
-            is no labelled split for that; a tenth unless given.
+            is no labelled split for that; a tenth unless given, of images at a path a
+            fifth.
         seed: decides which these are.
+        resize, background: as `kerasnets.datasets.images.as_array` takes them.
+        on_corrupt: "skip" leaves out images at a path that cannot be read.
 
     Raises:
         DatasetError: it is unknown, damaged, or cannot be prepared; or a size, a number
@@ -86,26 +100,72 @@ def load(
         raise DatasetError(
             f"test_fraction must be between 0 and 1, not {test_fraction}."
         )
-    dataset = _load(name, image_size, channels, data_dir)
+    if is_place(name):
+        dataset = _load_files(
+            located(name, data_dir),
+            image_size,
+            channels,
+            resize,
+            background,
+            on_corrupt,
+        )
+    else:
+        dataset = _load(name, image_size, channels, data_dir, resize, background)
     if not len(dataset.test):
-        from kerasnets.datasets.splits import draw_test
+        from kerasnets.datasets.splits import OWN_TEST_FRACTION, draw_test
 
+        if test_fraction is None and is_place(name):
+            test_fraction = OWN_TEST_FRACTION
         return draw_test(dataset, test_fraction, seed)
     if test_fraction is not None:
         raise DatasetError(
-            f"{name} has a test split of its own; a test fraction is for datasets "
-            "without."
+            f"{dataset.name} has a test split of its own; a test fraction is for "
+            "datasets without."
         )
     return dataset
 
 
+def _load_files(
+    place: Path,
+    image_size: int,
+    channels: int | None,
+    resize: str,
+    background: str | None,
+    on_corrupt: str,
+) -> "Dataset":
+    from kerasnets.catalog.image_files import list_images
+    from kerasnets.catalog.image_headers import size_and_channels
+    from kerasnets.datasets import cache
+    from kerasnets.datasets.sources import image_files
+
+    files = list_images(place)
+    form = image_files.Form(
+        image_size,
+        channels or size_and_channels(files.paths)[1],
+        resize,
+        background,
+        on_corrupt,
+    )
+    own = user_cache()  # nothing is written among a user's images
+    return cache.cached(
+        [own] if own else [],
+        image_files.key(files, form),
+        lambda: image_files.read(files, form),
+    )
+
+
 def _load(
-    name: str, image_size: int, channels: int | None, data_dir: Path | str | None
+    name: str,
+    image_size: int,
+    channels: int | None,
+    data_dir: Path | str | None,
+    resize: str,
+    background: str | None,
 ) -> "Dataset":
     if name == "digits":
         from kerasnets.datasets.sources.digits import load_digits
 
-        return load_digits(image_size, channels)
+        return load_digits(image_size, channels, resize)
     from kerasnets.catalog import locations
     from kerasnets.datasets import cache
     from kerasnets.datasets.download.prepare import prepare
@@ -113,8 +173,9 @@ def _load(
 
     data = locations.data_folder(data_dir)
     folder = locations.prepared_folder(name, data) or prepare(name, data_dir=data)
+    form = tfds.Form(image_size, channels, resize, background)
     return cache.cached(
         locations.cache_folders(data),
-        tfds.key(name, folder, image_size, channels),
-        lambda: tfds.read(name, folder, image_size, channels),
+        tfds.key(name, folder, form),
+        lambda: tfds.read(name, folder, form),
     )

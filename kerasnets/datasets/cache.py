@@ -105,7 +105,14 @@ def _read(folder: Path) -> Dataset:
         std=np.array(meta["std"]),
         fingerprint=meta["fingerprint"],
         note=meta["note"],
+        held_out=_rows(meta.get("held_out")),
+        groups=_rows(meta.get("groups")),
+        files=meta.get("files"),
     )
+
+
+def _rows(values: list[int] | None) -> np.ndarray | None:
+    return None if values is None else np.array(values, np.int64)
 
 
 def write(folder: Path, dataset: Dataset) -> None:
@@ -136,6 +143,12 @@ def write(folder: Path, dataset: Dataset) -> None:
             "note": dataset.note,
             "bytes": sizes,
         }
+        for name in ("held_out", "groups"):
+            rows = getattr(dataset, name)
+            if rows is not None:
+                meta[name] = rows.tolist()
+        if dataset.files is not None:
+            meta["files"] = dict(dataset.files)
         with (temporary / "meta.json").open("w", encoding="utf-8") as file:
             json.dump({**meta, "sha256": _digest(meta)}, file)
             _sync(file)

@@ -1,7 +1,9 @@
 """What a dataset is once it is in memory (or mapped into it)."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +37,13 @@ class Dataset:
         note: what a reader of results should know of the images, or "".
         drawn: int64 [n], the rows of the train split that are tested on, in order,
             where there is no test split; `test` is the train split then.
+        held_out: int64 [n], the rows of the train split that are validated on, in
+            order, where the dataset has validation images of its own.
+        groups: int64 [N], of the train split's rows: those with the same number hold
+            the same image, and no split may part them. None where each is another.
+        files: what is recorded of image files, None of other datasets: "place",
+            "count" (images), "ignored" (other files), "unreadable" and "repeated" (left
+            out) and "sha256" (of names, classes, splits and content).
 
     A letter in names and note that cannot be written, such as a byte of a folder's name
     that is not UTF-8, is replaced by its number.
@@ -49,6 +58,9 @@ class Dataset:
     fingerprint: str
     note: str
     drawn: np.ndarray | None = None
+    held_out: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    files: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         names = tuple(_encoded(name).decode() for name in self.class_names)

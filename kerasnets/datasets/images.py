@@ -1,23 +1,25 @@
-"""Single images into arrays of one size and number of channels."""
+"""Single images into arrays of one size and number of channels.
+
+`decode` takes the pixels of a prepared dataset as they are stored. `decode_file` takes
+anybody's image file as a person sees it: upright, in sRGB, the first frame, on a
+background. Both end in `as_array`.
+"""
 
 import io
 import os
-import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image, ImageCms
 
-from kerasnets.errors import (
-    DatasetError,
-    InstallationError,
-    first_line,
-    raise_unless_data,
-)
+from kerasnets.catalog.image_headers import FORMATS, LARGEST, is_grey, opened, reason
+from kerasnets.errors import DatasetError, raise_unless_data
+from kerasnets.recipe import BACKGROUNDS
 
-# Others are refused: some of Pillow's readers start other programs.
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
-# A file of some kilobytes can declare any size; the largest image of ImageNet has 60.
-LARGEST = 64  # megapixels (10^6)
+_CROPPED = 0.875  # of the shorter side: torchvision's 224 of 256
+_LONGEST = 16  # sides in the ratio of; of longer images the ends are cut off first
 
 
 def empty_images(count: int, size: int, channels: int) -> np.ndarray:
@@ -38,50 +40,302 @@ def empty_images(count: int, size: int, channels: int) -> np.ndarray:
     return np.empty((count, size, size, channels), np.uint8)
 
 
-def decode(data: bytes, size: int, channels: int) -> tuple[np.ndarray, str]:
-    """An image file as uint8 [size, size, channels], and its format.
+def decode(
+    data: bytes,
+    size: int,
+    channels: int,
+    *,
+    resize: str = "squash",
+    background: str | None = None,
+) -> tuple[np.ndarray, str]:
+    """A stored image as uint8 [size, size, channels], and its format.
+
+    Args:
+        resize, background: as `as_array` takes them.
 
     Raises:
         ValueError: it is damaged, cut short, animated, larger than `LARGEST`, or not of
             `FORMATS`. The message is one line.
     """
     try:
-        with warnings.catch_warnings():
-            # Pillow's own limit is a warning at first; ours, below, is an error.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-        with image:
-            if image.width * image.height > LARGEST * 1e6:
-                raise Image.DecompressionBombError
+        with opened(data) as image:
             if getattr(image, "is_animated", False):
                 raise ValueError("it is animated, and which of its images is meant?")
-            return as_array(image, size, channels), image.format or ""
-    except Image.UnidentifiedImageError as error:
-        if data[8:12] == b"WEBP" and not features.check("webp"):
-            raise InstallationError("Pillow is installed without WebP.") from error
-        raise ValueError(f"it is not an image of {', '.join(FORMATS)}") from error
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"it has more than {LARGEST} million pixels") from error
+            pixels = as_array(
+                image, size, channels, resize=resize, background=background
+            )
+            return pixels, image.format or ""
     except Exception as error:  # Pillow's readers raise many kinds
         raise_unless_data(error)
-        raise ValueError(first_line(error)) from error
+        raise ValueError(reason(error, data)) from error
 
 
-def as_array(image: Image.Image, size: int, channels: int) -> np.ndarray:
+@dataclass(frozen=True)
+class ImageFile:
+    """An image file as a person sees it.
+
+    Attributes:
+        image: Pillow's, of mode "L" or "RGB", in 8 bits: upright, in sRGB, the first
+            frame, on the background.
+        form: the file's format, as Pillow calls it.
+        mode: its stored pixels' mode, as Pillow calls it.
+        frames: whether it has more than one image.
+    """
+
+    image: Image.Image
+    form: str
+    mode: str
+    frames: bool
+
+
+def decode_file(
+    data: bytes,
+    size: int,
+    channels: int,
+    *,
+    resize: str = "squash",
+    background: str | None = "white",
+) -> np.ndarray:
+    """An image file as uint8 [size, size, channels].
+
+    Args:
+        resize, background: as `as_array` takes them.
+
+    Raises:
+        ValueError: as `read_file`.
+    """
+    image = read_file(data, background=background).image
+    return as_array(image, size, channels, resize=resize, background=background)
+
+
+def read_file(data: bytes, *, background: str | None = "white") -> ImageFile:
+    """An image file at its own size.
+
+    Whole numbers of more than 8 bits are shares of their type's largest. Fractions from
+    0 to 1 are shares of white; other numbers are spread over their own range.
+
+    Args:
+        background: one of `BACKGROUNDS`, which shows through transparency; None leaves
+            transparency out.
+
+    Raises:
+        ValueError: it is damaged, cut short, larger than `LARGEST`, or not of
+            `FORMATS`. The message is one line.
+        InstallationError: Pillow is installed without its format.
+    """
+    try:
+        with opened(data) as image:
+            form, mode, frames = image.format or "", image.mode, _has_frames(image)
+            return ImageFile(as_seen(image, background), form, mode, frames)
+    except Exception as error:  # Pillow's readers raise many kinds
+        raise_unless_data(error)
+        raise ValueError(reason(error, data)) from error
+
+
+def as_seen(image: Image.Image, background: str | None) -> Image.Image:
+    """What a person sees of an opened image: as `ImageFile` has it.
+
+    Args:
+        background: as `read_file` takes it.
+
+    Raises:
+        ValueError: it has pixels that are no numbers.
+        Exception: as Pillow's readers do.
+    """
+    profile = image.info.get("icc_profile")
+    numbers = _Numbers.of(image)
+    image.load()
+    return _flat(_upright(image), numbers, profile, background)
+
+
+def _has_frames(image: Image.Image) -> bool:
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception as error:  # what follows the first frame is damaged
+        raise_unless_data(error)
+        return True
+
+
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF orientation says. TIFF's is turned by its reader."""
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION))
+    except Exception as error:  # damaged EXIF says nothing
+        raise_unless_data(error)
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """What a TIFF says of its pixels' numbers; 0 is "it does not".
+
+    Attributes:
+        bits: of each.
+        inverted: whether 0 is white.
+    """
+
+    bits: int = 0
+    inverted: bool = False
+
+    @classmethod
+    def of(cls, image: Image.Image) -> "_Numbers":
+        tags: Any = getattr(image, "tag_v2", None)
+        if tags is None or not image.mode.startswith("I"):
+            return cls()
+        return cls(int(tags.get(258, (0,))[0]), tags.get(262) == 0)
+
+
+def _flat(
+    image: Image.Image,
+    numbers: _Numbers,
+    profile: bytes | None,
+    background: str | None,
+) -> Image.Image:
+    """The image in mode "L" or "RGB"."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        image = _spread(image, numbers)
+    image = image.convert(_FIRST[image.mode]) if image.mode in _FIRST else image
+    if image.mode in ("P", "PA") or (
+        image.has_transparency_data and image.mode not in ("LA", "RGBA")
+    ):
+        grey = is_grey(image)
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        if grey and not profile:
+            image = image.convert("LA" if image.mode == "RGBA" else "L")
+    if profile:
+        image = _in_srgb(image, profile)
+    image = _on_background(image, background)
+    return image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
+
+
+def _spread(image: Image.Image, numbers: _Numbers) -> Image.Image:
+    values = np.asarray(image).astype(np.float64)
+    if not np.all(np.isfinite(values)):
+        raise ValueError("it has pixels that are no numbers")
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    white = 1 if image.mode == "F" else 2 ** (numbers.bits or 16) - 1
+    if low >= 0 and high <= white < 2**31:
+        low, high = 0.0, float(white)
+    else:
+        low, high = float(values.min()), float(values.max())
+    shares = (values - low) / (high - low or 1)
+    if numbers.inverted:
+        shares = 1 - shares
+    return Image.fromarray(np.floor(shares * 255 + 0.5).astype(np.uint8))
+
+
+def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    if image.mode == "LA":
+        opacity = image.getchannel("A")
+        image = _in_srgb(image.getchannel("L"), profile)
+        image.putalpha(opacity)
+        return image
+    if image.mode not in ("L", "RGB", "RGBA", "CMYK"):
+        return image
+    try:
+        transform = _transform(profile, image.mode)
+        changed = transform and ImageCms.applyTransform(image, transform)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image  # the profile is damaged, or is of other colors
+    return changed or image
+
+
+@lru_cache(maxsize=32)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """From a profile to sRGB; None where it is sRGB's."""
+    given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    if "srgb" in ImageCms.getProfileDescription(given).lower():
+        return None
+    to = "RGBA" if mode == "RGBA" else "RGB"
+    return ImageCms.buildTransform(given, ImageCms.createProfile("sRGB"), mode, to)
+
+
+def as_array(
+    image: Image.Image,
+    size: int,
+    channels: int,
+    *,
+    resize: str = "squash",
+    background: str | None = None,
+) -> np.ndarray:
     """uint8 [size, size, channels], resized bilinearly as torchvision's Resize does
-    with Pillow images; color becomes grey by its luminance, grey is repeated, and
-    transparency is left out.
+    with Pillow images; color becomes grey by its luminance, grey is repeated.
+
+    Args:
+        resize: "squash" to a square; "crop" scales the shorter side to size / 0.875 and
+            takes the centre, as torchvision evaluates; "pad" scales the longer side to
+            size.
+        background: one of `BACKGROUNDS`: shows through transparency and around a padded
+            image. None leaves transparency out, and pads with black.
 
     Raises:
         ValueError: the image does not say which of its values is white.
     """
     mode = "L" if channels == 1 else "RGB"
-    image = _eight_bits(image)
+    image = _on_background(_eight_bits(image), background)
     if image.mode != mode:
         image = image.convert(mode)
-    if image.size != (size, size):
-        image = image.resize((size, size), Image.Resampling.BILINEAR)
+    if resize == "squash":
+        image = _resized(image, size, size)
+    elif resize == "crop":
+        image = _cropped(image, size)
+    else:
+        image = _padded(image, size, BACKGROUNDS[background or "black"])
     return np.asarray(image).reshape(size, size, channels)
+
+
+def _resized(image: Image.Image, width: int, height: int) -> Image.Image:
+    if image.size == (width, height):
+        return image
+    return image.resize((width, height), Image.Resampling.BILINEAR)
+
+
+def _cropped(image: Image.Image, size: int) -> Image.Image:
+    longest = _LONGEST * min(image.size)
+    if max(image.size) > longest:
+        image = _centre(image, min(image.width, longest), min(image.height, longest))
+    # The longer side is cut off to whole pixels, as torchvision's Resize does.
+    shorter = round(size / _CROPPED)
+    width, height = (shorter * side // min(image.size) for side in image.size)
+    return _centre(_resized(image, width, height), size, size)
+
+
+def _centre(image: Image.Image, width: int, height: int) -> Image.Image:
+    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
+    return image.crop((left, top, left + width, top + height))
+
+
+def _padded(image: Image.Image, size: int, value: int) -> Image.Image:
+    longer = max(image.size)
+    width, height = (max(1, round(side * size / longer)) for side in image.size)
+    image = _resized(image, width, height)
+    whole = Image.new(image.mode, (size, size), (value,) * len(image.getbands()))
+    whole.paste(image, ((size - width) // 2, (size - height) // 2))
+    return whole
+
+
+def _on_background(image: Image.Image, background: str | None) -> Image.Image:
+    """The image without transparency."""
+    if background is None or not image.has_transparency_data:
+        return image
+    grey = image.mode in ("1", "L", "LA")
+    image = image.convert("RGBA")
+    value = BACKGROUNDS[background]
+    whole = Image.new("RGBA", image.size, (value, value, value, 255))
+    return Image.alpha_composite(whole, image).convert("L" if grey else "RGB")
 
 
 _WHITE = 2**16 - 1  # in 16 bits, which Pillow's modes "I;16", "I;16B" and "I" hold
@@ -101,3 +355,15 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         return Image.fromarray(((values + 128) // 257).astype(np.uint8))
     first = _FIRST.get(image.mode)
     return image.convert(first) if first else image
+
+
+__all__ = [
+    "FORMATS",
+    "LARGEST",
+    "ImageFile",
+    "as_array",
+    "decode",
+    "decode_file",
+    "empty_images",
+    "read_file",
+]

@@ -23,9 +23,9 @@ FILE = "preprocessing.json"
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """An image is converted to `mode`, resized bilinearly (Pillow, with its
-    antialiasing) to `height` and `width`, and its values in 0 ... 255 become
-    (value * scale - mean) / std.
+    """An image is put on `background`, converted to `mode`, resized bilinearly (Pillow,
+    with its antialiasing) to `height` and `width` as `resize` says, and its values in
+    0 ... 255 become (value * scale - mean) / std.
 
     Attributes:
         input_name: of the network's input.
@@ -38,6 +38,7 @@ class Preprocessing:
         mean, std: of each channel; 0 and 1 where nothing is subtracted or divided by.
         output: "logits": class scores, of which softmax makes probabilities.
         class_names: by the index of the logit.
+        resize, background: as in the recipe.
     """
 
     input_name: str
@@ -51,6 +52,8 @@ class Preprocessing:
     std: tuple[float, ...]
     output: str
     class_names: tuple[str, ...]
+    resize: str = "squash"
+    background: str | None = None
 
     @classmethod
     def of(
@@ -73,7 +76,24 @@ class Preprocessing:
             std=tuple(std.tolist()),
             output="logits",
             class_names=dataset.class_names,
+            resize=recipe.resize,
+            background=recipe.background,
         )
+
+    @property
+    def rule(self) -> str:
+        """How an image becomes uint8 [H, W, C], in words without a full stop."""
+        size = f"{self.width}x{self.height} pixels"
+        filter_ = f"with Pillow's {self.resampling} filter (antialiased)"
+        resized = {
+            "squash": f"resized to {size} {filter_}, whatever its aspect ratio",
+            "crop": f"its shorter side resized to size / 0.875 {filter_}, and the "
+            f"centre of {size} taken",
+            "pad": f"its longer side resized to fit {size} {filter_}, the rest filled",
+        }[self.resize]
+        shown = f", on {self.background}" if self.background else ""
+        colors = "RGB" if self.mode == "RGB" else "grey"
+        return f"{colors}, 0 to 255{shown}; {resized}"
 
     def applied_to(self, dataset: Dataset) -> Dataset:
         """The dataset with this mean and deviation: what a network was trained with
@@ -135,4 +155,4 @@ _FIELDS = {
         "output": schema.LINE,
         "class_names": schema.NAMES,
     }.items()
-}
+} | {"resize": schema.LINE, "background": schema.or_null(schema.LINE)}

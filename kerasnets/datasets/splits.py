@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasnets.datasets.dataset import Dataset, Split, Subset, statistics
-from kerasnets.errors import DatasetError
+from kerasnets.errors import DatasetError, option
 from kerasnets.recipe import Recipe
 
 
@@ -25,16 +25,23 @@ def partition(dataset: Dataset, recipe: Recipe) -> Partition:
     """Split as `recipe.limit`, `recipe.validation` and `recipe.seed` say.
 
     First a stratified subset of `limit` training images, then the validation fraction
-    of it, stratified too.
+    of it, stratified too, unless the dataset has validation images of its own.
 
     Raises:
         DatasetError: there are too few images for that.
     """
-    chosen = np.arange(len(dataset.train))
+    chosen = _not_held_out(dataset)
     tested = np.arange(len(dataset.test))
     if dataset.drawn is not None:
         tested = dataset.drawn
         chosen = np.setdiff1d(chosen, tested, assume_unique=True)
+    if (dataset.held_out is None) == (recipe.validation == "split"):
+        raise DatasetError(
+            f"{dataset.name} has no validation split; name a fraction or 'test'."
+            if dataset.held_out is None
+            else f"{dataset.name} has a validation split, which a run on it monitors: "
+            f"{option('validation', 'split')}, not {recipe.validation}."
+        )
     labels = dataset.train.labels
     classes = len(np.unique(labels[chosen]))
     if recipe.limit is not None and not classes <= recipe.limit <= len(chosen):
@@ -48,6 +55,10 @@ def partition(dataset: Dataset, recipe: Recipe) -> Partition:
     test = Subset(dataset.test, tested)
     if recipe.validation == "test":
         return Partition(Subset(dataset.train, chosen), test, test)
+    if dataset.held_out is not None:
+        return Partition(
+            Subset(dataset.train, chosen), Subset(dataset.train, dataset.held_out), test
+        )
     held_out = round(float(recipe.validation) * len(chosen))
     if not 0 < held_out <= len(chosen) - classes:
         raise DatasetError(
@@ -55,7 +66,10 @@ def partition(dataset: Dataset, recipe: Recipe) -> Partition:
             "leaves none to validate on, or a class without training images; name "
             "another, or 'test'."
         )
-    validation = _stratified(labels, chosen, held_out, rng, leave=1)
+    validation = _stratified(
+        labels, chosen, held_out, rng, leave=1, groups=dataset.groups
+    )
+    _check_some(dataset, validation, "validate on")
     training = np.setdiff1d(chosen, validation, assume_unique=True)
     return Partition(
         Subset(dataset.train, training), Subset(dataset.train, validation), test
@@ -63,6 +77,7 @@ def partition(dataset: Dataset, recipe: Recipe) -> Partition:
 
 
 TEST_FRACTION = 0.1  # as much as is validated on
+OWN_TEST_FRACTION = 0.2  # of a user's own images, which are few
 
 
 def draw_test(dataset: Dataset, fraction: float | None, seed: int) -> Dataset:
@@ -78,7 +93,7 @@ def draw_test(dataset: Dataset, fraction: float | None, seed: int) -> Dataset:
     """
     share = TEST_FRACTION if fraction is None else fraction
     labels = dataset.train.labels
-    rows = np.arange(len(labels))
+    rows = _not_held_out(dataset)
     count = round(share * len(rows))
     if not 0 < count <= len(rows) - len(np.unique(labels)):
         raise DatasetError(
@@ -86,12 +101,20 @@ def draw_test(dataset: Dataset, fraction: float | None, seed: int) -> Dataset:
             f"its {len(rows)} images leaves none to test on, or a class without "
             "training images; name another."
         )
-    drawn = _stratified(labels, rows, count, np.random.default_rng([seed, 3]), leave=1)
+    drawn = _stratified(
+        labels,
+        rows,
+        count,
+        np.random.default_rng([seed, 3]),
+        leave=1,
+        groups=dataset.groups,
+    )
+    _check_some(dataset, drawn, "test on")
     mean, std = statistics(
         dataset.train.images, np.setdiff1d(rows, drawn, assume_unique=True)
     )
     note = (
-        f"{count:,} of its {len(rows):,} training images (fraction {share:g}, "
+        f"{len(drawn):,} of its {len(rows):,} training images (fraction {share:g}, "
         f"stratified, seed {seed}) are tested on in the place of a test split"
     )
     return dataclasses.replace(
@@ -110,11 +133,16 @@ def _stratified(
     count: int,
     rng: np.random.Generator,
     leave: int = 0,
+    groups: np.ndarray | None = None,
 ) -> np.ndarray:
     """`count` of `rows`, sorted, in the proportions of the classes.
 
     At least `leave` images of every class are left; as far as `count` goes, at least
     one of every class that can spare it is taken.
+
+    Args:
+        groups: as in `Dataset`. Whole groups are taken, and so perhaps a few images
+            less than `count`.
     """
     classes, sizes = np.unique(labels[rows], return_counts=True)
     spare = sizes - leave
@@ -130,11 +158,51 @@ def _stratified(
         if take[rich] > 1:
             take[rich] -= 1
             take[poor] += 1
-    picked = [
-        rng.permutation(rows[labels[rows] == label])[:number]
-        for label, number in zip(classes, take, strict=True)
-    ]
+    picked = []
+    for label, number in zip(classes, take, strict=True):
+        order = rng.permutation(rows[labels[rows] == label])
+        if groups is None:
+            picked.append(order[:number])
+        else:
+            picked.append(_whole_groups(order, groups[order], number, leave))
     return np.sort(np.concatenate(picked))
+
+
+def _whole_groups(
+    order: np.ndarray, groups: np.ndarray, count: int, leave: int
+) -> np.ndarray:
+    """About `count` of the rows `order`, by whole groups, in the order in which these
+    first appear; `leave` rows at least are left. At least one group is taken where a
+    class has two, if `count` is not 0."""
+    _, first, inverse, sizes = np.unique(
+        groups, return_index=True, return_inverse=True, return_counts=True
+    )
+    taken, total = [], 0
+    by_appearance = np.argsort(first)
+    for group in by_appearance:
+        if total + sizes[group] <= count:
+            taken.append(group)
+            total += sizes[group]
+    if not taken and count and len(sizes) > 1:
+        smallest = by_appearance[np.argmin(sizes[by_appearance])]
+        if sizes[smallest] <= len(order) - leave:
+            taken.append(smallest)
+    return order[np.isin(inverse.reshape(-1), taken)]
+
+
+def _check_some(dataset: Dataset, drawn: np.ndarray, purpose: str) -> None:
+    if not len(drawn):
+        raise DatasetError(
+            f"{dataset.name} has too few different images in each class to {purpose}: "
+            "the same image is not split up."
+        )
+
+
+def _not_held_out(dataset: Dataset) -> np.ndarray:
+    rows = np.arange(len(dataset.train))
+    if dataset.held_out is None:
+        return rows
+    return np.setdiff1d(rows, dataset.held_out, assume_unique=True)
 
 
 __all__ = ["Partition", "Split", "partition"]

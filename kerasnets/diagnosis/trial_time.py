@@ -36,12 +36,7 @@ def expected_s(
         recipe, batch_norm=MODIFIED.batch_norm, glorot=MODIFIED.glorot
     )
     with execution.begin() as (session, engine):
-        dataset = datasets.load(
-            recipe.dataset,
-            image_size=recipe.image_size,
-            channels=recipe.channels,
-            data_dir=execution.data_dir,
-        )
+        dataset = datasets.load_for(recipe, execution.data_dir)
         parts = datasets.partition(dataset, recipe)
         train = training_batches(modified, dataset, parts.train)
         monitored = evaluation_batches(modified, dataset, parts.validation)

@@ -174,12 +174,19 @@ def _data_changed(
     run: Run, recorded: dict[str, Any], dataset: datasets.Dataset
 ) -> bool:
     changed = recorded.get("dataset_fingerprint") != dataset.fingerprint
+    how = "its fingerprint changed"
+    if dataset.files is not None:
+        before = recorded.get("dataset_files", {}).get("sha256")
+        if before != dataset.files["sha256"]:
+            changed, how = True, "names, classes or content of its files changed"
+        else:
+            how = "its files are the same, but are decoded to other pixels here"
     if changed:
         _logger.warning(
-            "the dataset %s is not the one that %s was trained on: its fingerprint "
-            "changed.",
+            "the dataset %s is not the one that %s was trained on: %s.",
             run.recipe.dataset,
             run.path,
+            how,
         )
     return changed
 

@@ -102,13 +102,9 @@ def _loading(run: Run, exported: Path | None) -> list[Part]:
     steps = preprocessing.read(run)
     if steps is None:
         return parts
-    order = "RGB" if steps.mode == "RGB" else "grey"
-    resized = (
-        f"Images are {order}, resized to {steps.width}x{steps.height} pixels with "
-        f"Pillow's {steps.resampling} filter, whatever their aspect ratio."
-    )
+    resized = f"Images: {steps.rule}."
     if exported is not None and exported.suffix != ".safetensors":
-        return [*parts, f"{resized} The file takes them as uint8, 0 to 255."]
+        return [*parts, f"{resized} The file takes them so, on its input images."]
     mean, std = (
         ", ".join(f"{v:.6g}" for v in part) for part in (steps.mean, steps.std)
     )

@@ -14,7 +14,7 @@ from kerasnets import datasets, runs
 from kerasnets.compute import out_of_memory
 from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
 from kerasnets.datasets import preprocessing
-from kerasnets.datasets.images import as_array, decode
+from kerasnets.datasets.images import as_array, as_seen
 from kerasnets.datasets.pipeline.augment import Changes
 from kerasnets.datasets.pipeline.batches import even_size
 from kerasnets.datasets.pipeline.host_pixels import HostPixels
@@ -22,6 +22,7 @@ from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.engines import choice
 from kerasnets.errors import DatasetError, RunError, option, shown
 from kerasnets.evaluation.metrics import softmax
+from kerasnets.inference.files import read
 from kerasnets.runs import Run
 from kerasnets.runs.trained import check_finite, follow_layout, load_model
 
@@ -198,7 +199,7 @@ class Classifier:
         size, channels = steps.height, len(steps.mean)
         pixels = np.empty((len(images), size, size, channels), np.uint8)
         for row, image in enumerate(images):
-            pixels[row] = _read(image, size, channels)
+            pixels[row] = _read(image, steps)
         return pixels
 
     def normalized(self, pixels: np.ndarray) -> np.ndarray:
@@ -277,15 +278,20 @@ def _single_images(images: Images) -> Iterator[Any]:
         )
 
 
-def _read(image: Any, size: int, channels: int) -> np.ndarray:
-    """uint8 [size, size, channels]."""
-    if isinstance(image, np.ndarray):
-        return as_array(_of_array(image), size, channels)
-    if isinstance(image, Image.Image):
-        return as_array(image, size, channels)
+def _read(image: Any, steps: Preprocessing) -> np.ndarray:
+    """uint8 [H, W, C]."""
+    if isinstance(image, np.ndarray | Image.Image):
+        array = isinstance(image, np.ndarray)
+        seen = as_seen(_of_array(image) if array else image, steps.background)
+        return as_array(
+            seen,
+            steps.height,
+            len(steps.mean),
+            resize=steps.resize,
+            background=steps.background,
+        )
     try:
-        data = image if isinstance(image, bytes) else Path(image).read_bytes()
-        return decode(data, size, channels)[0]
+        return read(image, steps)
     except (OSError, ValueError) as error:
         name = "the image" if isinstance(image, bytes) else shown(image)
         reason = (isinstance(error, OSError) and error.strerror) or error

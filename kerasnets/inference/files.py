@@ -13,11 +13,12 @@ from typing import BinaryIO
 
 import numpy as np
 
+from kerasnets.catalog.image_files import ENDINGS
 from kerasnets.compute.child_processes import without_main
-from kerasnets.datasets.images import decode
+from kerasnets.datasets.images import decode_file
+from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.errors import DatasetError, ProcessEnded, shown
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 _STANDARD_INPUT = "-"
 _CHUNK = 16  # files that a worker process decodes at once
 _WITHOUT_WORKERS = 128  # files below which they take longer to start than to decode
@@ -83,20 +84,21 @@ def _refuse(error: OSError) -> None:
 
 
 def decoded(
-    files: Sequence[str | bytes], size: int, channels: int, workers: int | None = None
+    files: Sequence[str | bytes], steps: Preprocessing, workers: int | None = None
 ) -> Iterator[np.ndarray | str]:
-    """Each file as uint8 [size, size, channels], or why it cannot be read, in order.
+    """Each file as uint8 [H, W, C], or why it cannot be read, in order.
 
     Only some are in memory at a time.
 
     Args:
+        steps: size, colors, and how images get them.
         workers: processes that decode ahead; none for a few files and one a core for
             many, unless given.
 
     Raises:
         ProcessEnded: a worker process was killed.
     """
-    read = partial(_read, size=size, channels=channels)
+    read = partial(_read, steps=steps)
     if workers is None:
         workers = 0 if len(files) < _WITHOUT_WORKERS else _cores()
     if not workers:
@@ -108,7 +110,7 @@ def decoded(
     try:
         for chunk in chunks:
             with without_main():  # a process is started with its first work
-                waiting.append(pool.submit(_read_all, chunk, size, channels))
+                waiting.append(pool.submit(_read_all, chunk, steps))
             if len(waiting) > workers * _AHEAD:
                 yield from waiting.popleft().result()
         while waiting:
@@ -134,16 +136,31 @@ def _stand_back() -> None:
 
 
 def _read_all(
-    files: Sequence[str | bytes], size: int, channels: int
+    files: Sequence[str | bytes], steps: Preprocessing
 ) -> list[np.ndarray | str]:
-    return [_read(file, size, channels) for file in files]
+    return [_read(file, steps) for file in files]
 
 
-def _read(file: str | bytes, size: int, channels: int) -> np.ndarray | str:
+def _read(file: str | bytes, steps: Preprocessing) -> np.ndarray | str:
     try:
-        data = file if isinstance(file, bytes) else Path(file).read_bytes()
-        return decode(data, size, channels)[0]
+        return read(file, steps)
     except OSError as error:
         return error.strerror or str(error)
     except ValueError as error:
         return str(error)
+
+
+def read(file: str | bytes | Path, steps: Preprocessing) -> np.ndarray:
+    """A file, or its content, as uint8 [H, W, C].
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no image; the message is one line.
+    """
+    return decode_file(
+        file if isinstance(file, bytes) else Path(file).read_bytes(),
+        steps.height,
+        len(steps.mean),
+        resize=steps.resize,
+        background=steps.background,
+    )

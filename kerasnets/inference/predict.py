@@ -67,11 +67,10 @@ def predict_files(
     Raises:
         UnreadableImage: a file cannot be read, with "stop".
     """
-    steps = classifier.preprocessing
     size = even_size(len(files), batch_size)
     waiting: list[tuple[str, np.ndarray | str]] = []
     images = 0
-    pixels = decoded(files, steps.height, len(steps.mean), workers)
+    pixels = decoded(files, classifier.preprocessing, workers)
     for file, read in zip(files, pixels, strict=True):
         name = "-" if isinstance(file, bytes) else file
         if isinstance(read, str) and on_corrupt == "stop":

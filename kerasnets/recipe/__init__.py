@@ -8,12 +8,15 @@ and dataset. To add a field, declare it in `Recipe`; see `kerasnets.recipe.setti
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kerasnets.catalog.datasets import DATASETS, GREY
+from kerasnets.catalog.image_files import list_images
+from kerasnets.catalog.image_headers import SIZE, size_and_channels
 from kerasnets.catalog.locations import declared_channels
 from kerasnets.catalog.networks import (
     HEADS,
@@ -22,6 +25,7 @@ from kerasnets.catalog.networks import (
     STEMS,
     check_options,
 )
+from kerasnets.catalog.places import as_place, folder_word, is_place, located
 from kerasnets.errors import OPTION_NAMES, RecipeError, unknown
 from kerasnets.recipe.setting import (
     DATA,
@@ -35,6 +39,7 @@ from kerasnets.recipe.setting import (
     Shortcut,
     at_least,
     by_protocol,
+    of_own,
     setting,
     settings_of,
 )
@@ -44,6 +49,10 @@ AUGMENTATIONS = ("none", "flip", "crop-flip")
 NORMALIZATIONS = ("unit", "standardize")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULES = ("constant", "cosine", "step")
+RESIZES = ("squash", "crop", "pad")
+BACKGROUNDS = {"white": 255, "black": 0, "grey": 128}  # of 255
+ON_CORRUPT = ("stop", "skip")
+OWN_AUGMENTATION = "crop-flip"  # of a user's own images
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 WITH_MOMENTUM = ("sgd", "rmsprop")
 
@@ -67,7 +76,9 @@ class Recipe:
     )
     dataset: str = setting(
         "digits (needs no network), mnist, cifar10, ...: see 'kerasnets datasets'",
-        details="Or the name of another prepared TFDS dataset.",
+        details="Or another prepared TFDS dataset, as name, name/config or "
+        "name:version; or a folder of images, or a manifest of them: see "
+        "docs/your-images.md.",
         group=DATA,
     )
     batch_norm: bool = setting(
@@ -123,16 +134,47 @@ class Recipe:
     )
     image_size: int = setting(
         "Height and width that images are resized to",
+        details="Own images that are all smaller: the longest side, rounded up to 32.",
         group=DATA,
-        paper=32,
+        paper=of_own(SIZE, 32),
         within=at_least(1),
         unit="pixels",
         tag="px",
     )
+    resize: str = setting(
+        "How images become squares",
+        details="crop scales the shorter side to image size / 0.875 and takes the "
+        "centre, as torchvision evaluates; pad keeps all of the image.",
+        group=DATA,
+        paper=of_own("crop", "squash"),
+        choices=RESIZES,
+        tag="",
+        default="squash",
+    )
+    background: str | None = setting(
+        "What shows through transparency and around padded images",
+        group=DATA,
+        paper=of_own("white", None),
+        choices=BACKGROUNDS,
+        null="transparency left out, black around",
+        tag="on-",
+        default=None,
+    )
+    on_corrupt: str = setting(
+        "What is done about own images that cannot be read",
+        group=DATA,
+        paper="stop",
+        choices=ON_CORRUPT,
+        title="unreadable images",
+        tag="corrupt-",
+        default="stop",
+    )
     channels: int | None = setting(
         "Channels of the images",
         group=DATA,
-        paper=lambda case: case.dataset and case.dataset.channels,
+        paper=lambda case: (
+            3 if case.protocol == "own" else case.dataset and case.dataset.channels
+        ),
         within=Range("1 or 3", lambda value: value in (1, 3)),
         null="the dataset's",
     )
@@ -189,7 +231,7 @@ class Recipe:
         "Random changes of training images",
         details="flip is horizontal; crop-flip pads by 4 and crops before.",
         group=DATA,
-        paper=by_protocol(mnist="flip", cifar10="crop-flip"),
+        paper=by_protocol(mnist="flip", cifar10="crop-flip", own=OWN_AUGMENTATION),
         choices=AUGMENTATIONS,
         title="augmentation",
         shortcuts=(Shortcut("no_augment", "none", "Short for --augment none."),),
@@ -208,10 +250,10 @@ class Recipe:
     validation: float | str = setting(
         "Training images held out",
         details="'test' holds out none and monitors the test split, as the paper's "
-        "figures do.",
+        "figures do; 'split' takes the validation images that own images come with.",
         group=DATA,
         paper=0.1,
-        choices=("test",),
+        choices=("test", "split"),
         within=FRACTION,
         tag="val-",
     )
@@ -248,7 +290,7 @@ class Recipe:
         group=DATA,
         paper=None,
         within=FRACTION,
-        null="0.1",
+        null="0.1, of own images 0.2",
         tag="test",
         default=None,
     )
@@ -257,7 +299,7 @@ class Recipe:
         group=DATA,
         paper=None,
         choices=PROTOCOLS,
-        null="grey mnist, RGB cifar10",
+        null="grey mnist, RGB cifar10, own images own",
         tag="protocol-",
         default=None,
     )
@@ -280,6 +322,10 @@ class Recipe:
                 f"{self.dataset} has a test split of its own; test_fraction is for "
                 "datasets without."
             )
+        if not is_place(self.dataset):
+            for name, value in (("validation", "split"), ("on_corrupt", "skip")):
+                if getattr(self, name) == value:
+                    raise RecipeError(f"{name} {value!r} is for own images alone.")
 
     @classmethod
     def for_paper(
@@ -294,17 +340,23 @@ class Recipe:
 
         Grey datasets follow its MNIST protocol, all others its CIFAR-10 protocol
         (sections IV.A and IV.C). Where the paper is silent, docs/assumptions.md
-        says what was chosen.
+        says what was chosen. Own images have defaults of their own, for which their
+        names and headers are read; docs/your-images.md has them.
 
         Args:
+            dataset: a name, or the path of a folder or a manifest of images.
             data_dir: where a dataset that is not known by its name is looked for, to
-                see whether it is grey; TFDS_DATA_DIR unless given.
+                see whether it is grey; TFDS_DATA_DIR unless given. Of own images:
+                where they are now.
 
         Raises:
             RecipeError: a name is unknown, or a value is out of its range or has no
                 effect.
+            DatasetError: own images are missing, or not in classes.
         """
         SETTINGS["network"].check(network)
+        if isinstance(dataset, str | Path):
+            dataset = as_place(str(dataset), data_dir)
         _check_dataset_name(dataset)
         cls._check_names(named)
         protocol = named.pop("protocol", None)
@@ -316,6 +368,8 @@ class Recipe:
         }
         if protocol != _protocol_by_name(dataset):
             defaults["protocol"] = protocol
+        if is_place(dataset):
+            defaults |= _of_own_images(dataset, data_dir, protocol, named)
         recipe = cls(network=network, dataset=dataset, **{**defaults, **named})
         if "momentum" in named and "momentum" in recipe.without_effect:
             raise RecipeError(
@@ -343,11 +397,12 @@ class Recipe:
         """The fields that differ from the paper's recipe, with their values."""
         by_name = _protocol_by_name(self.dataset)
         protocol = self.paper_protocol
-        paper = Recipe.for_paper(self.network, self.dataset, protocol=protocol)
+        case = Case(NETWORKS[self.network], protocol, DATASETS.get(self.dataset))
         found = {
-            name: value
-            for name, value in dataclasses.asdict(self).items()
-            if name != "protocol" and value != getattr(paper, name)
+            name: getattr(self, name)
+            for name, one in SETTINGS.items()
+            if one.paper and name != "protocol"
+            if getattr(self, name) != one.paper(case)
         }
         if by_name and protocol != by_name:
             found["protocol"] = protocol
@@ -361,13 +416,13 @@ class Recipe:
     @property
     def without_effect(self) -> tuple[str, ...]:
         """The fields that decide nothing, as another field has the value it has."""
-        has_momentum = self.optimizer in WITH_MOMENTUM
-        return () if has_momentum else ("momentum",)
+        without = () if self.optimizer in WITH_MOMENTUM else ("momentum",)
+        return without if is_place(self.dataset) else (*without, "on_corrupt")
 
     @property
     def name(self) -> str:
         """A folder name that tells this recipe from its neighbours."""
-        words = [self.dataset.replace("/", "-"), self.network]
+        words = [folder_word(self.dataset), self.network]
         for name, value in self.departures().items():
             words.append(SETTINGS[name].folder_word(value))
         return "-".join(words)
@@ -450,13 +505,36 @@ def _protocol_by_name(dataset: str) -> str | None:
     facts = DATASETS.get(dataset)
     if facts:
         return "mnist" if facts.channels == 1 else "cifar10"
-    return "mnist" if dataset.partition("/")[0] in GREY else None
+    if is_place(dataset):
+        return "own"
+    return "mnist" if re.split("[/:]", dataset)[0] in GREY else None
+
+
+def _of_own_images(
+    dataset: str, data_dir: Path | str | None, protocol: str | None, named: Mapping
+) -> dict[str, Any]:
+    """The defaults that own images decide."""
+    files = list_images(located(dataset, data_dir))
+    found: dict[str, Any] = {}
+    if files.has("validation"):
+        found["validation"] = "split"
+    if not {"image_size", "channels"} <= set(named):
+        size, channels = size_and_channels(files.paths)
+        found |= {"channels": channels}
+        if protocol == "own":
+            found |= {"image_size": size}
+    return found
+
+
+_VERSION = re.compile(r":\d+\.\d+\.\d+$", re.ASCII)
 
 
 def _check_dataset_name(name: str) -> None:
-    # Prepared TFDS datasets are welcome by name, "name/config" included; whether
-    # one exists is known only when it is looked for.
-    parts = name.split("/") if isinstance(name, str) else []
+    # Prepared TFDS datasets are welcome by name, "name/config:version" included;
+    # whether one exists is known only when it is looked for.
+    parts = _VERSION.sub("", name).split("/") if isinstance(name, str) else []
+    if parts and is_place(name):
+        return
     if not 1 <= len(parts) <= 2 or not all(
         part.replace("_", "").replace("-", "").replace(".", "").isalnum()
         and part[0] != "."

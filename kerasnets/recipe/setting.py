@@ -21,7 +21,7 @@ from kerasnets.catalog.networks import NETWORKS, NetworkSpec
 from kerasnets.catalog.titles import FAMILIES
 from kerasnets.errors import RecipeError, unknown
 
-PROTOCOLS = ("mnist", "cifar10")
+PROTOCOLS = ("mnist", "cifar10", "own")
 NETWORK, DATA, TRAINING = GROUPS = ("network", "data", "training")
 
 _LARGEST = 2**63  # beyond, a whole number is none to NumPy and the backends
@@ -206,7 +206,7 @@ class Setting:
         texts: dict[str, list[str]] = {}
         for family in self.families or FAMILIES:
             specs = [spec for spec in NETWORKS.values() if spec.family == family]
-            grey, color = (
+            grey, color, own = (
                 " or ".join(
                     dict.fromkeys(
                         self.words(self.paper(Case(spec, protocol))) for spec in specs
@@ -215,6 +215,8 @@ class Setting:
                 for protocol in PROTOCOLS
             )
             text = grey if grey == color else f"grey {grey}, RGB {color}"
+            if own != color:
+                text += f"; own images {own}"
             texts.setdefault(text, []).append(FAMILIES[family])
         if len(texts) == 1:
             return next(iter(texts))
@@ -252,8 +254,13 @@ def setting(
 
 
 def by_protocol(**values: Any) -> Callable[[Case], Any]:
-    """A value for each of `PROTOCOLS`."""
-    return lambda case: values[case.protocol]
+    """A value for each of `PROTOCOLS`; own images have CIFAR-10's unless named."""
+    return lambda case: {"own": values["cifar10"], **values}[case.protocol]
+
+
+def of_own(own: Any, paper: Any) -> Callable[[Case], Any]:
+    """A value for a user's own images, and the paper's."""
+    return lambda case: own if case.protocol == "own" else paper
 
 
 def settings_of(recipe: type) -> dict[str, Setting]:

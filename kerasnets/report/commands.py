@@ -3,6 +3,7 @@
 import shlex
 
 from kerasnets.catalog.datasets import DATASETS
+from kerasnets.catalog.places import is_place
 from kerasnets.paper.plan import Study
 from kerasnets.recipe import SETTINGS, Recipe
 
@@ -13,6 +14,9 @@ def fit_command(recipe: Recipe) -> str:
     departures = recipe.departures()
     if recipe.dataset not in DATASETS:  # its files decide, on whatever machine
         departures["protocol"] = recipe.paper_protocol
+    if is_place(recipe.dataset):
+        for name in ("image_size", "channels", "validation"):
+            departures[name] = getattr(recipe, name)
     for name in recipe.without_effect:
         departures.pop(name, None)
     for name, value in departures.items():

@@ -69,7 +69,6 @@ class Facts:
             if recipe.validation == "test"
             else f"{len(self.parts.validation):,} validation"
         )
-        departures = ", ".join(f"{k} {v}" for k, v in recipe.departures().items())
         return {
             "backend": f"Keras {packages['keras']} on {session.backend} "
             f"{packages[session.backend]}, engine {self.engine}",
@@ -82,8 +81,20 @@ class Facts:
             "network": recipe.described(NETWORK),
             "images": recipe.described(DATA),
             "training": f"{self.steps} steps an epoch, {recipe.described(TRAINING)}",
-            "named": departures or "nothing: the paper's recipe",
+            **self._departures(),
         }
+
+    def _departures(self) -> dict[str, str]:
+        """Which defaults the recipe has, and what differs from them."""
+        recipe = self.recipe
+        named = ", ".join(f"{k} {v}" for k, v in recipe.departures().items())
+        if self.dataset.files is None:
+            return {"named": named or "nothing: the paper's recipe"}
+        if recipe.paper_protocol == "own":
+            defaults = "those for own images" + (f", but {named}" if named else "")
+        else:
+            defaults = f"the paper's for {recipe.paper_protocol}, but {named}"
+        return {"from": str(self.dataset.files["place"]), "defaults": defaults}
 
     def changed(self, run: Run) -> str | None:
         """What is no longer as it was when `run` was begun and decides the last bits
@@ -155,12 +166,14 @@ class Facts:
         return start["start_s"]
 
     def _environment(self) -> dict[str, Any]:
+        files = self.dataset.files
         return {
             **self.session.environment(),
             "engine": self.engine,
             "deterministic": self.deterministic,
             "dataset_fingerprint": self.dataset.fingerprint,
             "dataset_note": self.dataset.note,
+            **({"dataset_files": dict(files)} if files else {}),
             "class_names": list(self.dataset.class_names),
             "train_images": len(self.parts.train),
             "validation_images": len(self.parts.validation),

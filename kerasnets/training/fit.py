@@ -12,6 +12,7 @@ import keras
 
 from kerasnets import datasets, runs
 from kerasnets.catalog.networks import check_size
+from kerasnets.catalog.places import is_place, located
 from kerasnets.compute import out_of_memory
 from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
 from kerasnets.compute.freed_models import frees_models
@@ -128,6 +129,10 @@ def fit(
     if resuming:
         begun = runs.load(path)
         recipe = _drawn_as(begun.recipe, recipe)
+        moved = _moved_images(begun.recipe, recipe, execution.data_dir)
+        if moved:
+            recipe = recipe.replace(dataset=begun.recipe.dataset)
+            execution = dataclasses.replace(execution, data_dir=moved)
         _check_same(begun, recipe)
     else:
         runs.check_free(path, overwrite=overwrite)
@@ -395,6 +400,17 @@ def _drawn_as(begun: Recipe, recipe: Recipe) -> Recipe:
     if recipe.initial_weights != "numpy":
         return recipe
     return dataclasses.replace(recipe, initial_weights=begun.initial_weights)
+
+
+def _moved_images(
+    begun: Recipe, recipe: Recipe, data_dir: Path | str | None
+) -> Path | None:
+    """Where the images of a run are now that `recipe` names by another path."""
+    if begun.dataset == recipe.dataset:
+        return None
+    if not (is_place(begun.dataset) and is_place(recipe.dataset)):
+        return None
+    return located(recipe.dataset, data_dir)
 
 
 def _check_same(run: Run, recipe: Recipe) -> None:

@@ -75,7 +75,7 @@ def test_onnx_runs_without_kerasnets_and_keras(trained, onnx_file, tmp_path):
     assert np.array(one) == pytest.approx(np.array(all_[:1]), abs=1e-5)
     assert json.loads(meta["class_names"]) == list("0123456789")
     assert json.loads(meta["recipe"])["network"] == "resnet18"
-    assert "resized to 8x8" in meta["input"]
+    assert meta["input"].startswith("grey, 0 to 255; resized to 8x8 pixels")
     assert json.loads(meta["preprocessing"])["mean"] == list(
         kerasnets.load(trained, device="cpu").preprocessing.mean
     )

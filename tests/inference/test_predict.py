@@ -165,12 +165,13 @@ def test_worker_processes_decode_the_same_in_order(run, digit_files, tmp_path):
     broken.write_bytes(b"\0")
     files = [str(path) for path in digit_files[:40]]
     files.insert(17, str(broken))
-    alone = list(decoded(files, 8, 1, workers=0))
-    helped = list(decoded(files, 8, 1, workers=2))
+    classifier = kerasnets.load(run, device="cpu")
+    steps = classifier.preprocessing
+    alone = list(decoded(files, steps, workers=0))
+    helped = list(decoded(files, steps, workers=2))
     assert alone[17] == helped[17] and isinstance(alone[17], str)
     del alone[17], helped[17]
     assert np.array_equal(alone, helped)
-    classifier = kerasnets.load(run, device="cpu")
     answers = list(predict_files(classifier, files, batch_size=7))
     assert [answer.name for answer in answers] == files
     assert answers[17].why and not answers[17].best
@@ -181,3 +182,19 @@ def test_a_name_is_no_formula_of_csv(run, capsys, tmp_path):
     Image.new("L", (8, 8)).save(path)
     _, out, _ = predict(capsys, run.path, path, "--format", "csv")
     assert table(out)[0]["path"] == str(path)
+
+
+def test_files_are_read_as_a_person_sees_them(run, digit_files, capsys, tmp_path):
+    # The readers of datasets, whose own tests have every kind: here that it is them.
+    with Image.open(digit_files[7]) as image:
+        upright = image.copy()
+    turned, palette, deep = (tmp_path / f"{n}.png" for n in ("turn", "pal", "deep"))
+    exif = Image.Exif()
+    exif[0x0112] = 8  # to be seen, it must be turned by 90 degrees
+    upright.transpose(Image.Transpose.ROTATE_270).save(turned, exif=exif)
+    upright.convert("P").save(palette)
+    Image.fromarray(np.asarray(upright).astype(np.uint16) * 257).save(deep)
+    files = [digit_files[7], turned, palette, deep]
+    status, out, err = predict(capsys, run.path, *files, "--format", "csv")
+    assert status == 0, err
+    assert len({row["confidence"] for row in table(out)}) == 1

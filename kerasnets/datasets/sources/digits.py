@@ -12,7 +12,9 @@ TEST_IMAGES = 360
 
 
 @lru_cache(maxsize=4)
-def load_digits(image_size: int, channels: int | None) -> Dataset:
+def load_digits(
+    image_size: int, channels: int | None, resize: str = "squash"
+) -> Dataset:
     """1,437 training and 360 test images, stratified, the same on every machine."""
     from sklearn.datasets import load_digits as load
     from sklearn.model_selection import train_test_split
@@ -22,7 +24,9 @@ def load_digits(image_size: int, channels: int | None) -> Dataset:
     grey = np.round(data.images * (255 / 16)).astype(np.uint8)
     images = empty_images(len(grey), image_size, channels or 1)
     for row, image in enumerate(grey):
-        images[row] = as_array(Image.fromarray(image), image_size, channels or 1)
+        images[row] = as_array(
+            Image.fromarray(image), image_size, channels or 1, resize=resize
+        )
     train, test = train_test_split(
         np.arange(len(images)),
         test_size=TEST_IMAGES,

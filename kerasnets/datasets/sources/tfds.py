@@ -6,8 +6,8 @@ import json
 import os
 import shutil
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +15,44 @@ import numpy as np
 
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.locations import cache_name
-from kerasnets.console import console
 from kerasnets.datasets.dataset import Dataset, Split, fingerprint, statistics
 from kerasnets.datasets.download.package import tfds
 from kerasnets.datasets.images import decode, empty_images
+from kerasnets.datasets.sources.reported import reported
 from kerasnets.datasets.sources.tfds_records import READERS
 from kerasnets.errors import DatasetError, first_line, raise_unless_data, shown
 
-_CHUNK = 1000
 _TEST_SPLITS = ("test", "validation")
 # A format that TFDS knows, named to it in the place of one that it does not.
 _STAND_IN = "array_record"
 _RE_ENCODED = "the images were re-encoded as JPEG and are not the original pixels"
 
 
-def key(name: str, folder: Path, image_size: int, channels: int | None) -> str:
+@dataclass(frozen=True)
+class Form:
+    """What is made of the images; as `kerasnets.datasets.images.decode` takes it.
+
+    Attributes:
+        channels: None for as many as the dataset declares.
+    """
+
+    image_size: int
+    channels: int | None
+    resize: str = "squash"
+    background: str | None = None
+
+    def __str__(self) -> str:
+        """Its part of a cache's key."""
+        words: list[object] = [self.image_size, self.channels]
+        if (self.resize, self.background) != ("squash", None):
+            words += [self.resize, self.background]
+        return " ".join(map(str, words))
+
+
+def key(name: str, folder: Path, form: Form) -> str:
     """Name of the decoded cache: changes when the prepared files do, or what is made
     of them."""
-    digest = hashlib.sha256(f"2 {image_size} {channels}".encode())
+    digest = hashlib.sha256(f"2 {form}".encode())
     for path in sorted(folder.iterdir()):
         if not path.is_file():
             continue
@@ -43,7 +63,7 @@ def key(name: str, folder: Path, image_size: int, channels: int | None) -> str:
     return cache_name(name, folder) + digest.hexdigest()[:16]
 
 
-def read(name: str, folder: Path, image_size: int, channels: int | None) -> Dataset:
+def read(name: str, folder: Path, form: Form) -> Dataset:
     """Decode and resize every image of a prepared dataset.
 
     The test split is the one called test or, where that is missing or without labels,
@@ -51,43 +71,34 @@ def read(name: str, folder: Path, image_size: int, channels: int | None) -> Data
 
     Args:
         folder: the version folder, with dataset_info.json.
-        channels: None for as many as the dataset declares.
 
     Raises:
         DatasetError: it is damaged, or is not an image-classification dataset.
         InstallationError: a package that reads it cannot be imported.
     """
-    info, file_format = _info(folder)
-    image_key, label_key = _keys(name, info)
-    image, label = info.features[image_key], info.features[label_key]
-    filled = [split for split in info.splits if info.splits[split].num_examples]
-    if "train" not in filled:
+    stored = Stored.of(name, folder)
+    if "train" not in stored.splits:
         raise DatasetError(
-            f"{name} has the splits {', '.join(filled) or '(none)'}; 'train' is needed."
+            f"{name} has the splits {', '.join(stored.splits) or '(none)'}; 'train' is "
+            "needed."
         )
-
-    def examples(split: str) -> Iterator[tuple[bytes, int]]:
-        return _examples(info, folder, file_format, split, image_key, label_key)
-
-    candidates = [split for split in _TEST_SPLITS if split in filled]
+    candidates = [split for split in _TEST_SPLITS if split in stored.splits]
     unlabelled = []
-    while candidates and all(label < 0 for _, label in examples(candidates[0])):
+    while candidates and all(label < 0 for _, label in stored.examples(candidates[0])):
         unlabelled.append(candidates.pop(0))
     test_name = candidates[0] if candidates else None
-    channels = channels or (1 if image.shape[-1] in (1, 2) else 3)
+    form = replace(form, channels=form.channels or stored.channels)
     formats: set[str] = set()
 
     def decoded(split: str) -> Split:
-        count = info.splits[split].num_examples
-        return _decode(
-            name, split, count, examples(split), image_size, channels, formats
-        )
+        count, examples = stored.splits[split], stored.examples(split)
+        return _decode(name, split, count, examples, form, formats)
 
     train = decoded("train")
     test = (
         decoded(test_name) if test_name else Split(train.images[:0], train.labels[:0])
     )
-    names = tuple(str(one) for one in label.names)
+    names = stored.class_names
     for split in (train, test):
         if not np.all((split.labels >= 0) & (split.labels < len(names))):
             raise DatasetError(
@@ -110,6 +121,43 @@ def read(name: str, folder: Path, image_size: int, channels: int | None) -> Data
         fingerprint(names, train, test),
         "; ".join(notes),
     )
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A prepared dataset's encoded images.
+
+    Attributes:
+        class_names: by class index.
+        channels: that it declares, 1 or 3.
+        splits: how many images each split has that has any.
+        examples: encoded images of a split, with their labels; -1 is none.
+    """
+
+    class_names: tuple[str, ...]
+    channels: int
+    splits: dict[str, int]
+    examples: Callable[[str], Iterator[tuple[bytes, int]]]
+
+    @classmethod
+    def of(cls, name: str, folder: Path) -> "Stored":
+        """Open a version folder.
+
+        Raises:
+            DatasetError, InstallationError: as `read`; its examples raise them too.
+        """
+        info, file_format = _info(folder)
+        image_key, label_key = _keys(name, info)
+        image, label = info.features[image_key], info.features[label_key]
+        counts = {split: info.splits[split].num_examples for split in info.splits}
+        return cls(
+            class_names=tuple(str(one) for one in label.names),
+            channels=1 if image.shape[-1] in (1, 2) else 3,
+            splits={split: count for split, count in counts.items() if count},
+            examples=lambda split: _examples(
+                info, folder, file_format, split, image_key, label_key
+            ),
+        )
 
 
 def _info(folder: Path) -> tuple[Any, str]:
@@ -232,43 +280,26 @@ def _decode(
     split: str,
     count: int,
     examples: Iterator[tuple[bytes, int]],
-    image_size: int,
-    channels: int,
+    form: Form,
     formats: set[str],
 ) -> Split:
-    images = empty_images(count, image_size, channels)
+    assert form.channels
+    images = empty_images(count, form.image_size, form.channels)
     labels = np.empty(count, np.int64)
-    for row, (data, label) in enumerate(_reported(name, split, count, examples)):
+    for row, (data, label) in enumerate(reported(f"{name} {split}", count, examples)):
         try:
-            images[row], form = decode(data, image_size, channels)
+            images[row], stored = decode(
+                data,
+                form.image_size,
+                form.channels,
+                resize=form.resize,
+                background=form.background,
+            )
         except ValueError as error:
             raise DatasetError(
                 f"image {row} of the {split} split of {name} cannot be decoded: "
                 f"{error}."
             ) from error
-        formats.add(form)
+        formats.add(stored)
         labels[row] = label
     return Split(images, labels)
-
-
-def _reported(name: str, split: str, count: int, examples: Iterator) -> Iterator:
-    """Pass examples on, showing progress on standard error after the first second."""
-    from rich.progress import Progress
-
-    screen = console(stderr=True)
-    progress = Progress(console=screen, transient=True, disable=True)
-    task = progress.add_task(f"decoding {name} {split}", total=count)
-    began = time.perf_counter()
-    said = False
-    with progress:
-        for done, example in enumerate(examples):
-            if not said and time.perf_counter() - began > 1:
-                said = True
-                if screen.is_terminal:
-                    progress.disable = False
-                    progress.start()
-                else:
-                    screen.print(f"decoding {name} {split}: {count:,} images, once")
-            if done % _CHUNK == 0:
-                progress.update(task, completed=done)
-            yield example

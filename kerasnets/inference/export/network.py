@@ -68,26 +68,18 @@ def metadata(classifier: Classifier) -> dict[str, str]:
     steps = classifier.preprocessing
     return {
         "class_names": json.dumps(steps.class_names),
-        "input": resizing_rule(steps),
+        "input": steps.rule,
         "preprocessing": json.dumps(_as_dict(steps)),
         "recipe": classifier.run.recipe.to_json().strip(),
         "kerasnets": __version__,
     }
 
 
-def resizing_rule(steps: Preprocessing) -> str:
-    """How an image becomes the file's input, in a sentence."""
-    order = "RGB" if steps.mode == "RGB" else "grey"
-    shape = f"[N, {steps.height}, {steps.width}, {len(steps.mean)}]"
-    return (
-        f"{INPUT}: uint8 {shape}, {order}, 0 to 255; "
-        f"resized to {steps.width}x{steps.height} with Pillow's "
-        f"{steps.resampling} filter (antialiased), aspect ratio not kept"
-    )
-
-
 def _as_dict(steps: Preprocessing) -> dict[str, Any]:
     return {
         name: getattr(steps, name)
-        for name in ("mode", "height", "width", "resampling", "scale", "mean", "std")
+        for name in (
+            *("mode", "background", "height", "width", "resize", "resampling"),
+            *("scale", "mean", "std"),
+        )
     }

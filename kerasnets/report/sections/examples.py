@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kerasnets import datasets
-from kerasnets.catalog.locations import is_at_hand
+from kerasnets.catalog.places import is_at_hand
 from kerasnets.errors import RunError
 from kerasnets.figures.examples import check_same_images
 from kerasnets.report.sources import Record, Sources

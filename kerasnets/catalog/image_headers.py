@@ -1,0 +1,133 @@
+"""What image files say before their pixels: enough to choose a size and channels.
+
+Pillow is imported when the first file is read.
+"""
+
+import io
+import stat
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kerasnets.errors import InstallationError, first_line, raise_unless_data
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# Others are refused: some of Pillow's readers start other programs. JPEG is MPO, too.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "AVIF", "PPM", "ICO", "DIB")
+# A file of some kilobytes can declare any size; the largest image of ImageNet has 60.
+LARGEST = 64  # megapixels (10^6)
+SIZE = 224  # pixels: of images that are not smaller
+_MULTIPLE = 32  # of smaller ones: what networks halve five times
+
+
+@dataclass(frozen=True)
+class Header:
+    """An image before its pixels.
+
+    Attributes:
+        width, height: pixels, as stored.
+        grey: whether its pixels have no color.
+    """
+
+    width: int
+    height: int
+    grey: bool
+
+
+def header(data: bytes) -> Header:
+    """Read the header of an image file.
+
+    Raises:
+        ValueError: it is damaged, larger than `LARGEST`, or not of `FORMATS`. The
+            message is one line.
+        InstallationError: Pillow is installed without its format.
+    """
+    try:
+        with opened(data) as image:
+            return Header(image.width, image.height, is_grey(image))
+    except Exception as error:  # Pillow's readers raise many kinds
+        raise_unless_data(error)
+        raise ValueError(reason(error, data)) from error
+
+
+def size_and_channels(paths: Iterable[Path]) -> tuple[int, int]:
+    """`SIZE`, or the longest side of all images rounded up to 32 where that is smaller;
+    and 1 where every image is grey, or 3. Files that cannot be read do not count.
+
+    Reads no more files than it takes to know: of photographs in color, one.
+    """
+    longest, grey = 1, True
+    for path in paths:
+        try:
+            found = header(read_bytes(path))
+        except (OSError, ValueError):  # told when the images are read
+            continue
+        longest = max(longest, found.width, found.height)
+        grey = grey and found.grey
+        if longest > SIZE - _MULTIPLE and not grey:
+            break
+    return min(SIZE, -(-longest // _MULTIPLE) * _MULTIPLE), 1 if grey else 3
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's content.
+
+    Raises:
+        OSError: it cannot be read, or is a pipe or device, which may never end.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(0, "it is not a file")
+    return path.read_bytes()
+
+
+def opened(data: bytes) -> "Image.Image":
+    """An image whose header has been read.
+
+    Raises:
+        Exception: as Pillow's readers do, of many kinds; `reason` tells them in a line.
+    """
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    if image.width * image.height > LARGEST * 1e6:
+        raise Image.DecompressionBombError
+    return image
+
+
+def reason(error: Exception, data: bytes) -> str:
+    """Why an image cannot be read, in one line without a full stop.
+
+    Raises:
+        InstallationError: Pillow is installed without its format.
+    """
+    from PIL import Image, features
+
+    if isinstance(error, Image.UnidentifiedImageError):
+        for mark, name in ((b"WEBP", "WebP"), (b"avif", "AVIF")):
+            if mark in data[8:12] and not features.check(name.lower()):
+                raise InstallationError(
+                    f"Pillow is installed without {name}."
+                ) from error
+        return f"it is not an image of {', '.join(FORMATS)}"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"it has more than {LARGEST} million pixels"
+    told = first_line(error)
+    return "its pixels are damaged" if told.startswith("decoder error") else told
+
+
+def is_grey(image: "Image.Image") -> bool:
+    """Whether the image's mode or palette has no color."""
+    if image.mode in ("P", "PA"):
+        palette = bytes(image.getpalette() or [])
+        return palette[::3] == palette[1::3] == palette[2::3]
+    return image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
+
+
+# What readers say of files that are not quite right, on standard error; and Pillow's
+# own limit, which is a warning at first. Filters for all threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+warnings.filterwarnings("ignore", message="Image size .* exceeds limit")

@@ -1,0 +1,263 @@
+"""Labelled image files as arrays: a folder of classes, or a manifest."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from kerasnets.catalog.image_files import SPLITS, ImageFiles
+from kerasnets.catalog.image_headers import read_bytes
+from kerasnets.catalog.places import place_name
+from kerasnets.datasets.dataset import Dataset, Split, fingerprint, statistics
+from kerasnets.datasets.images import as_array, empty_images, read_file
+from kerasnets.datasets.sources.reported import in_order, reported
+from kerasnets.errors import DatasetError, option, shown
+
+_NAMED = 10  # files that a message names
+
+
+@dataclass(frozen=True)
+class Form:
+    """What is made of image files.
+
+    Attributes:
+        resize, background: as `kerasnets.datasets.images.as_array` takes them.
+        on_corrupt: one of `kerasnets.recipe.ON_CORRUPT`.
+    """
+
+    image_size: int
+    channels: int
+    resize: str
+    background: str | None
+    on_corrupt: str
+
+
+def key(files: ImageFiles, form: Form) -> str:
+    """Name of the decoded cache: changes when a file does, or what is made of them."""
+    digest = hashlib.sha256(f"1 {form} {files.class_names}".encode(errors="replace"))
+    for path, label, split in zip(files.paths, files.labels, files.splits, strict=True):
+        digest.update(os.fsencode(path.absolute()) + b"\0")
+        try:
+            state = path.stat()
+            facts = (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+        except OSError:
+            facts = ()
+        digest.update(f"{label} {split} {facts}".encode())
+    return f"files-{digest.hexdigest()[:24]}"
+
+
+def read(files: ImageFiles, form: Form) -> Dataset:
+    """Decode and resize every image.
+
+    Training and validation images are rows of the train split, the latter its
+    `held_out`. Without a test split that is left empty. What is tested on is in no
+    other split, and what is validated on not in training: a repeated image is left out
+    of the latter.
+
+    Raises:
+        DatasetError: files cannot be read, all of which it counts, unless they are
+            skipped; the same image is in two classes; or a class has no images left.
+    """
+    images = empty_images(len(files.paths), form.image_size, form.channels)
+    digests: list[bytes] = []
+    unreadable: dict[int, str] = {}
+    several = 0
+    for row, found in enumerate(_decoded(files, form, images)):
+        digests.append(found.sha256)
+        several += found.frames
+        if found.obstacle:
+            unreadable[row] = found.obstacle
+    if unreadable and form.on_corrupt == "stop":
+        raise DatasetError(_cannot_be_read(files, unreadable))
+    labels = np.array(files.labels, np.int64)
+    splits = np.array([SPLITS.index(split) for split in files.splits])
+    groups = np.unique(np.array(digests), return_inverse=True)[1].reshape(-1)
+    readable = np.ones(len(labels), bool)
+    readable[list(unreadable)] = False
+    _check_labels(files, labels, groups, readable)
+    kept = _without_repeated(splits, groups, readable)
+    _check_classes(files, labels, splits, kept)
+    # Training and validation rows come first, as the splits are sorted.
+    rows = kept.nonzero()[0]
+    for to, row in enumerate(rows):
+        if to != row:
+            images[to] = images[row]
+    labels, splits, groups = labels[rows], splits[rows], groups[rows]
+    first_tested = int((splits != _TEST).sum())
+    train = Split(images[:first_tested], labels[:first_tested])
+    test = Split(images[first_tested : len(rows)], labels[first_tested:])
+    held_out = (splits[:first_tested] == _VALIDATION).nonzero()[0]
+    learned = (splits[:first_tested] == _TRAIN).nonzero()[0]
+    groups = np.unique(groups[:first_tested], return_inverse=True)[1].reshape(-1)
+    repeated = int(readable.sum()) - len(rows)
+    mean, std = statistics(train.images, learned if len(held_out) else None)
+    return Dataset(
+        name=place_name(str(files.place)),
+        train=train,
+        test=test,
+        class_names=files.class_names,
+        mean=mean,
+        std=std,
+        fingerprint=fingerprint(files.class_names, train, test),
+        note=_note(files, several, len(unreadable), repeated),
+        held_out=held_out if len(held_out) else None,
+        groups=groups if groups.max(initial=-1) + 1 < len(groups) else None,
+        files={
+            "place": shown(files.place.absolute()),
+            "count": len(rows),
+            "ignored": files.ignored,
+            "unreadable": len(unreadable),
+            "repeated": repeated,
+            "sha256": _sha256(files, digests),
+        },
+    )
+
+
+_TRAIN, _VALIDATION, _TEST = map(SPLITS.index, ("train", "validation", "test"))
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """One file.
+
+    Attributes:
+        sha256: of its content.
+        frames: whether it has more than one image.
+        obstacle: why it cannot be read, or "".
+    """
+
+    sha256: bytes
+    frames: bool = False
+    obstacle: str = ""
+
+
+def _decoded(files: ImageFiles, form: Form, images: np.ndarray) -> Iterator[_Decoded]:
+    """Fill `images`, and tell of each file, in order."""
+    rows = range(len(files.paths))
+    # Pillow decodes without Python's lock.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = in_order(pool, partial(_decode, files, form, images), rows)
+        yield from reported(place_name(str(files.place)), len(rows), found)
+
+
+def _decode(files: ImageFiles, form: Form, images: np.ndarray, row: int) -> _Decoded:
+    try:
+        data = read_bytes(files.paths[row])
+    except OSError as error:
+        obstacle = error.strerror or "it cannot be read"
+        return _Decoded(hashlib.sha256(b"%d" % row).digest(), obstacle=obstacle)
+    sha256 = hashlib.sha256(data).digest()
+    try:
+        found = read_file(data, background=form.background)
+        images[row] = as_array(
+            found.image,
+            form.image_size,
+            form.channels,
+            resize=form.resize,
+            background=form.background,
+        )
+    except ValueError as error:
+        return _Decoded(sha256, obstacle=str(error))
+    return _Decoded(sha256, found.frames)
+
+
+def _cannot_be_read(files: ImageFiles, unreadable: dict[int, str]) -> str:
+    lines = [
+        f"{shown(files.names[row])} ({shown(why)})"
+        for row, why in list(unreadable.items())[:_NAMED]
+    ]
+    more = len(unreadable) - _NAMED
+    if more > 0:
+        lines.append(f"and {more:,} more, which 'kerasnets inspect' lists")
+    return (
+        f"{len(unreadable):,} of {len(files.paths):,} images cannot be read: "
+        f"{'; '.join(lines)}. Mend or remove them, or leave them out with "
+        f"{option('on_corrupt', 'skip')}."
+    )
+
+
+def _check_labels(
+    files: ImageFiles, labels: np.ndarray, groups: np.ndarray, readable: np.ndarray
+) -> None:
+    """Refuse one image in two classes: one of them is wrong."""
+    rows = readable.nonzero()[0]
+    order = rows[np.lexsort((labels[rows], groups[rows]))]
+    same = groups[order][1:] == groups[order][:-1]
+    unlike = (same & (labels[order][1:] != labels[order][:-1])).nonzero()[0]
+    if len(unlike):
+        pairs = [
+            " and ".join(
+                f"{shown(files.names[row])} ({shown(files.class_names[labels[row]])})"
+                for row in order[place : place + 2]
+            )
+            for place in unlike[:_NAMED]
+        ]
+        more = len(unlike) - _NAMED
+        raise DatasetError(
+            f"the same image is in two classes: {'; '.join(pairs)}"
+            + (f"; and {more:,} more" if more > 0 else "")
+            + ". Remove it from one of them."
+        )
+
+
+def _without_repeated(
+    splits: np.ndarray, groups: np.ndarray, readable: np.ndarray
+) -> np.ndarray:
+    """Which files stay, bool [N]."""
+    tested = groups[readable & (splits == _TEST)]
+    kept = readable & ((splits == _TEST) | ~np.isin(groups, tested))
+    validated = groups[kept & (splits == _VALIDATION)]
+    return kept & ((splits != _TRAIN) | ~np.isin(groups, validated))
+
+
+def _check_classes(
+    files: ImageFiles, labels: np.ndarray, splits: np.ndarray, kept: np.ndarray
+) -> None:
+    for split, name in enumerate(SPLITS):
+        if name == "validation" or not files.has(name):
+            continue
+        left = np.bincount(
+            labels[kept & (splits == split)], minlength=len(files.class_names)
+        )
+        if not left.all():
+            empty = shown(files.class_names[int(left.argmin())])
+            raise DatasetError(
+                f"{shown(files.place)} has no {name} image of {empty} that can be "
+                "read and is in no other split."
+            )
+
+
+def _note(files: ImageFiles, several: int, unreadable: int, repeated: int) -> str:
+    notes = [f"{len(files.paths):,} image files"]
+    for count, one, many in (
+        (files.ignored, "other file ignored", "other files ignored"),
+        (
+            several,
+            "with several images, of which the first is taken",
+            "with several images each, of which the first is taken",
+        ),
+        (unreadable, "unreadable one left out", "unreadable ones left out"),
+        (
+            repeated,
+            "left out as it is in another split too",
+            "left out as they are in another split too",
+        ),
+    ):
+        if count:
+            notes.append(f"{count:,} {one if count == 1 else many}")
+    return ", ".join(notes)
+
+
+def _sha256(files: ImageFiles, digests: list[bytes]) -> str:
+    """Of names, classes, splits and content."""
+    whole = hashlib.sha256()
+    for name, label, split, digest in zip(
+        files.names, files.labels, files.splits, digests, strict=True
+    ):
+        words = (name, files.class_names[label], split)
+        whole.update(b"\0".join(os.fsencode(word) for word in words) + b"\0" + digest)
+    return whole.hexdigest()

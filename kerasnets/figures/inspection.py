@@ -1,0 +1,199 @@
+"""What was found in a dataset: a page, and the mean image of each class."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from kerasnets import text
+from kerasnets.catalog.places import as_place, folder_word
+from kerasnets.catalog.titles import dataset_title
+from kerasnets.datasets.duplicates import Group
+from kerasnets.datasets.inspection import Inspection, inspect
+from kerasnets.errors import RunError, shown
+from kerasnets.figures.gallery import Picture, Section, draw_gallery
+from kerasnets.figures.style import BLUE, one_line
+from kerasnets.storage.folders import as_path, prepare_folder
+
+DEFAULT_ROOT = Path("artifacts/inspections")
+FILES = ("inspection.json", "inspection.md", "classes.png")
+_DRAWN = 60  # classes
+_LISTED = 20  # files or groups that the page names; the JSON has all
+_NAME_LENGTH = 13  # letters of a class name that fit below an image
+
+
+def write_inspection(
+    dataset: str,
+    folder: Path | str | None = None,
+    *,
+    data_dir: Path | str | None = None,
+) -> tuple[Inspection, Path]:
+    """Inspect a dataset, and write inspection.json, inspection.md and classes.png.
+
+    Args:
+        folder: artifacts/inspections/<name> unless given.
+        dataset, data_dir: as `inspect` takes them.
+
+    Returns:
+        What was found, and the folder.
+
+    Raises:
+        RunError: the folder holds other things, or cannot be written.
+        DatasetError: as `inspect`.
+    """
+    word = folder_word(as_place(dataset, data_dir))
+    folder = DEFAULT_ROOT / word if folder is None else as_path(folder, "path")
+    created = not folder.exists()
+    prepare_folder(folder, FILES, FILES[0])
+    try:
+        found = inspect(dataset, data_dir)
+    except BaseException:
+        if created:
+            folder.rmdir()
+        raise
+    try:
+        record = json.dumps(found.to_json(), indent=2) + "\n"
+        (folder / FILES[0]).write_text(record, encoding="utf-8")
+        (folder / FILES[1]).write_text(page(found).markdown(), encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written: {error.strerror}.") from error
+    draw_class_means(found, folder / FILES[2])
+    return found, folder
+
+
+def draw_class_means(found: Inspection, path: Path) -> Path:
+    """Draw the mean image of each class, those with most images first."""
+    totals = found.counts.sum(axis=0)
+    order = np.argsort(-totals, kind="stable")[:_DRAWN]
+    return draw_gallery(
+        [
+            Section(
+                f"{len(order)} of {len(totals)} classes",
+                BLUE,
+                [
+                    Picture(
+                        found.means[label],
+                        one_line(found.class_names[label], _NAME_LENGTH),
+                        f"{totals[label]:,} images",
+                    )
+                    for label in order
+                ],
+            )
+        ],
+        path,
+        title=f"{dataset_title(found.dataset)}: the mean image of each class",
+        subtitle="Each image is resized to a square first; those with most images come "
+        "first.",
+    )
+
+
+def page(found: Inspection) -> text.Page:
+    """What a person reads."""
+    brief: list[str | text.Bullets | text.Table] = [
+        text.Bullets(_facts(found)),
+        _classes(found),
+    ]
+    parts: list[text.Part] = [*brief]
+    for heading, lines in (
+        (
+            "Empty classes",
+            [f"{shown(c)}: no {split} images" for c, split in found.empty],
+        ),
+        (
+            "Files that cannot be read",
+            [f"{shown(name)}: {shown(why)}" for name, why in found.unreadable.items()],
+        ),
+        (
+            "The same image in two classes",
+            _groups(found, found.duplicates.across_classes),
+        ),
+        (
+            "The same image in two splits",
+            _groups(found, [g for g in found.duplicates.exact if _splits(g) > 1]),
+        ),
+        (
+            "The same image twice in a split",
+            _groups(found, [g for g in found.duplicates.exact if _splits(g) == 1]),
+        ),
+        ("Images that look alike", _groups(found, found.duplicates.near)),
+    ):
+        if lines:
+            more = len(lines) - _LISTED
+            told = lines[:_LISTED] + ([f"and {more:,} more"] if more > 0 else [])
+            heading = f"{heading}: {len(lines):,}"
+            parts += [text.Heading(heading), text.Bullets(told)]
+            brief += [heading, text.Bullets(told, lead="  ")]
+    return text.Page(
+        f"Inspection of {dataset_title(found.dataset)}",
+        tuple(parts),
+        brief=tuple(brief),
+    )
+
+
+def _facts(found: Inspection) -> list[str]:
+    images = int(found.counts.sum())
+    lines = [
+        f"{images:,} images in {len(found.class_names):,} classes"
+        + (f"; {found.ignored:,} other files ignored" if found.ignored else "")
+    ]
+    if images:
+        ratios = found.widths / found.heights
+        lines += [
+            f"width {_range(found.widths)}, height {_range(found.heights)}, aspect "
+            f"ratio {ratios.min():.2f} to {ratios.max():.2f} (median "
+            f"{np.median(ratios):.2f})",
+            f"modes {_counts(found.modes)}; formats {_counts(found.forms)}",
+        ]
+    if found.frames:
+        lines.append(f"{found.frames:,} with several images: the first of them counts")
+    counts = found.duplicates.counts()
+    lines.append(
+        f"{len(found.unreadable):,} files cannot be read; {len(found.empty):,} classes "
+        "are empty"
+    )
+    lines += [
+        f"{what}: {counts[kind]['all']:,}, of which {counts[kind]['across_splits']:,} "
+        f"across splits and {counts[kind]['across_classes']:,} across classes"
+        for kind, what in (
+            ("exact", "the same image more than once"),
+            ("near", "pairs that look alike"),
+        )
+    ]
+    return lines
+
+
+def _range(values: np.ndarray) -> str:
+    return f"{values.min():,} to {values.max():,} (median {np.median(values):,.0f})"
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counter.most_common())
+
+
+def _classes(found: Inspection) -> text.Table:
+    totals = found.counts.sum(axis=0)
+    return text.Table.of(
+        {
+            "class": [shown(name) for name in found.class_names],
+            **{
+                split: [f"{count:,}" for count in found.counts[row]]
+                for row, split in enumerate(found.splits)
+            },
+            "share": [text.percent(n / max(totals.sum(), 1)) for n in totals],
+        }
+    )
+
+
+def _splits(group: Group) -> int:
+    return len({one.split for one in group})
+
+
+def _groups(found: Inspection, groups: tuple[Group, ...] | list[Group]) -> list[str]:
+    return [
+        " = ".join(
+            f"{shown(one.name)} ({one.split}, {shown(found.class_names[one.label])})"
+            for one in group
+        )
+        for group in groups
+    ]
