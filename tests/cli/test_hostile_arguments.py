@@ -4,6 +4,8 @@ import contextlib
 import io
 import itertools
 import os
+import pkgutil
+from importlib import import_module
 
 import click
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_records import add_metrics, make_records
 
+import kerasnets as package
 from kerasnets.cli.main import _run, kerasnets
 from kerasnets.errors import KerasnetsError
 
@@ -89,6 +92,10 @@ def folder(tmp_path_factory):
     from kerasnets.paper.reproduction import reproduce as study
     from kerasnets.report import page
     from kerasnets.training import drill
+
+    # A module imported while these are replaced would keep what stands in for them.
+    for module in pkgutil.walk_packages(package.__path__, "kerasnets."):
+        import_module(module.name)
 
     outside = tmp_path_factory.mktemp("outside")
     inside = outside / "inside"
