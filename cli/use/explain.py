@@ -94,9 +94,9 @@ def explain(
         click.echo("no test image is classified incorrectly: nothing to explain")
         return
 
-    from kerasnets.figures import draw_explanations
+    from kerasnets.inference.explain.pictures import write_pictures
 
-    paths = draw_explanations(found, folder, method=method)
+    paths = write_pictures(found, folder, method=method)
     for path, one in zip(paths, found, strict=True):
         true = f", true {shown(one.label)}" if one.label else ""
         click.echo(

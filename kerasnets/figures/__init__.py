@@ -11,7 +11,6 @@ The functions are imported when first used:
     draw_validation_confusion(run, class_names)  that of the last epoch recorded
     draw_confusion_change(change, ...)           what a second run predicts more
     draw_disagreements(first, second, ...)       images that one of two has right
-    draw_explanations(explanations, folder, ...)  maps over their images
     draw_examples(run, split)                    images with what was predicted
     draw_overlay(comparison, path)               loss and accuracy of several runs
     draw_pareto(comparison, path)                accuracy against cost
@@ -31,7 +30,6 @@ _PUBLIC = {
     "draw_diagnosis": "kerasnets.figures.diagnosis",
     "draw_evaluation": "kerasnets.figures.evaluation",
     "draw_examples": "kerasnets.figures.examples",
-    "draw_explanations": "kerasnets.figures.explanations",
     "draw_overlay": "kerasnets.figures.comparison",
     "draw_pareto": "kerasnets.figures.pareto",
     "draw_training": "kerasnets.figures.training",

@@ -5,8 +5,9 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
+import keras
 import numpy as np
 from PIL import Image
 
@@ -25,9 +26,6 @@ from kerasnets.evaluation.metrics import softmax
 from kerasnets.inference.files import read
 from kerasnets.runs import Run
 from kerasnets.runs.trained import check_finite, follow_layout, load_model
-
-if TYPE_CHECKING:
-    import keras
 
 Images = str | Path | bytes | Image.Image | np.ndarray | Sequence["Images"]
 
@@ -88,7 +86,7 @@ class Classifier:
     def __init__(
         self,
         run: Run,
-        model: "keras.Model",
+        model: keras.Model,
         steps: Preprocessing,
         execution: Execution = DEFAULT,
         engine: str = "keras",
@@ -241,7 +239,9 @@ def load(
     run = runs.opened(run)
     steps = preprocessing.read(run)
     with execution.begin(run.recipe.precision) as (_, engine):
-        model = load_model(run)
+        loaded = load_model(run)
+        # Keras warns of arrays where a file names the input.
+        model = keras.Model(loaded.inputs[0], loaded.outputs[0], name=loaded.name)
         follow_layout(model)
         if steps is None:
             dataset = datasets.load_for(run.recipe, execution.data_dir)
@@ -250,7 +250,7 @@ def load(
         return Classifier(run, model, steps, execution, engine)
 
 
-def _check_fits(run: Run, model: "keras.Model", steps: Preprocessing) -> None:
+def _check_fits(run: Run, model: keras.Model, steps: Preprocessing) -> None:
     image = [steps.height, steps.width]
     image.insert(0 if steps.data_format == "channels_first" else 2, len(steps.mean))
     told = (*image, len(steps.class_names))

@@ -18,9 +18,9 @@ from kerasnets.cli.main import _run
 from kerasnets.cli.use.explain import METHODS as OFFERED
 from kerasnets.errors import RunError
 from kerasnets.evaluation.evaluate import evaluate
-from kerasnets.figures.explanations import overlay
 from kerasnets.inference.explain.explain import explain, mistakes
 from kerasnets.inference.explain.maps import METHODS
+from kerasnets.inference.explain.pictures import overlay
 from kerasnets.networks import build_model
 from kerasnets.runs.explanations import FOLDER, read_explanations
 from kerasnets.runs.results import remove_results

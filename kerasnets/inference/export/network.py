@@ -57,8 +57,7 @@ def from_pixels(classifier: Classifier) -> keras.Model:
     x = images
     if steps.data_format == "channels_first":
         x = keras.layers.Permute((3, 1, 2), name="channels_first")(x)
-    # A model that was loaded from a file gives a list of one.
-    (logits,) = keras.tree.flatten(classifier.model(normalize(x)))
+    logits = classifier.model(normalize(x))
     outputs = keras.layers.Softmax(dtype="float32", name=OUTPUT)(logits)
     return keras.Model(images, outputs, name=classifier.model.name)
 

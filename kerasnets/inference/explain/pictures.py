@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib import colormaps
 from PIL import Image
 
 from kerasnets.errors import RunError
@@ -17,7 +16,7 @@ _SIZE = 224  # pixels, at least, of an image
 _OPAQUE = 0.6  # of the most important pixels
 
 
-def draw_explanations(
+def write_pictures(
     explanations: Sequence[Explanation], folder: Path, *, method: str
 ) -> list[Path]:
     """Write each image beside itself under its map, and explanations.csv, which says
@@ -73,9 +72,10 @@ def overlay(pixels: np.ndarray, map_: np.ndarray) -> np.ndarray:
         size, Image.Resampling.BILINEAR
     )
     heat = np.clip(np.asarray(smooth), 0, 1)
-    colors = colormaps["inferno"](heat)[..., :3] * 255
+    # From black over red and yellow to white.
+    colors = np.stack([np.clip(3 * heat - step, 0, 1) for step in range(3)], axis=-1)
     opaque = _OPAQUE * heat[..., None]
-    covered = image * (1 - opaque) + colors * opaque
+    covered = image * (1 - opaque) + 255 * colors * opaque
     return np.concatenate([image, covered], axis=1).round().astype(np.uint8)
 
 
