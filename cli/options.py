@@ -11,7 +11,8 @@ from click.shell_completion import CompletionItem
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.networks import NETWORKS, check_size
 from kerasnets.errors import unknown
-from kerasnets.recipe import SETTINGS, Recipe, protocol_of
+from kerasnets.recipe import OF_EPOCHS, SETTINGS, Recipe, protocol_of
+from kerasnets.recipe.files import from_file
 from kerasnets.recipe.setting import NETWORK, Setting
 
 
@@ -53,24 +54,49 @@ class NumberOrText(click.ParamType):
             return value
 
 
-network_argument = click.argument(
-    "network", metavar="NETWORK", type=Name("network", NETWORKS)
-)
+def _network_argument(*, required: bool) -> Callable[[Callable], Callable]:
+    return click.argument(
+        "network",
+        metavar="NETWORK" if required else "[NETWORK]",
+        type=Name("network", NETWORKS),
+        required=required,
+    )
 
-dataset_option = click.option(
-    "--dataset",
-    type=Name("dataset", DATASETS, strict=False),
-    metavar="NAME|PATH",
-    required=True,
-    help=SETTINGS["dataset"].sentences,
-)
+
+def _dataset_option(*, required: bool) -> Callable[[Callable], Callable]:
+    return click.option(
+        "--dataset",
+        type=Name("dataset", DATASETS, strict=False),
+        metavar="NAME|PATH",
+        required=required,
+        help=SETTINGS["dataset"].sentences,
+    )
+
+
+network_argument = _network_argument(required=True)
+dataset_option = _dataset_option(required=True)
+
+
+def dataset_or_recipe_options(command: Callable) -> Callable:
+    """Network and dataset, or a file that names them."""
+    command = click.option(
+        "--recipe",
+        "recipe_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Train the recipe of a .toml file, a recipe.json or a run folder, with "
+        "the options on top; it may name NETWORK and --dataset.",
+    )(command)
+    command = _dataset_option(required=False)(command)
+    return _network_argument(required=False)(command)
+
 
 device_option = click.option(
     "--device",
     default="auto",
     show_default=True,
     metavar="auto|cpu|cuda|cuda:N",
-    help="Where to compute; auto takes an accelerator where there is one.",
+    help="Where to compute; auto uses an accelerator if there is one.",
 )
 
 
@@ -107,6 +133,67 @@ data_dir_option = click.option(
     help="Folder of prepared TFDS datasets; or where own images are now.  [default: "
     "TFDS_DATA_DIR]",
 )
+
+deterministic_option = click.option(
+    "--deterministic",
+    is_flag=True,
+    help="Bit-identical results on accelerators too, at a cost in speed.",
+)
+
+
+class Threads(click.ParamType):
+    """A number of threads, or "auto"."""
+
+    name = "threads"
+
+    def convert(self, value, param, ctx):
+        from kerasnets.compute.threads import check
+
+        threads = int(value) if value.isdecimal() else value
+        check(threads)
+        return threads
+
+    def shell_complete(self, ctx, param, incomplete):
+        return [CompletionItem("auto")]
+
+
+threads_option = click.option(
+    "--threads",
+    type=Threads(),
+    metavar="auto|N",
+    help="CPU threads of PyTorch; auto uses as many as cores are free at the start.  "
+    "[default: PyTorch's number; a resumed run keeps its own]",
+)
+
+
+_EXECUTION: list[Callable[[Callable], Callable]] = [
+    device_option,
+    engine_option,
+    deterministic_option,
+    threads_option,
+    data_dir_option,
+]
+
+
+def execution_options(
+    *, data: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options that make the argument `execution`, with or without a data folder."""
+
+    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_execution(*arguments: Any, **named: Any) -> Any:
+            from kerasnets.compute.execution import Execution, ExecutionOptions
+
+            fields = ExecutionOptions.__annotations__
+            told = {name: named.pop(name) for name in fields if name in named}
+            return command(*arguments, execution=Execution(**told), **named)
+
+        for option in reversed(_EXECUTION if data else _EXECUTION[:-1]):
+            with_execution = option(with_execution)
+        return with_execution
+
+    return with_options
 
 
 def recipe_options(*names: str) -> Callable[[Callable], Callable]:
@@ -145,9 +232,12 @@ def _options(setting: Setting) -> Iterator[Callable[[Callable], Callable]]:
 _CHOSEN = [name for name, setting in SETTINGS.items() if setting.paper]
 _OF_NETWORK = [name for name in _CHOSEN if SETTINGS[name].group == NETWORK]
 
-# What decides the network itself; and what decides data and training.
+# What decides the network itself; what decides data and training; and of that, what
+# decides single steps.
+_OF_TRAINING = [one for one in _CHOSEN if one not in _OF_NETWORK]
 architecture_options = recipe_options(*_OF_NETWORK)
-training_options = recipe_options(*(one for one in _CHOSEN if one not in _OF_NETWORK))
+training_options = recipe_options(*_OF_TRAINING)
+step_options = recipe_options(*(one for one in _OF_TRAINING if one not in OF_EPOCHS))
 
 
 def named(options: dict[str, Any]) -> dict[str, Any]:
@@ -164,24 +254,40 @@ def named(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def recipe_of(
-    network: str, dataset: str, options: dict[str, Any], data_dir: Path | None
+    network: str | None,
+    dataset: str | None,
+    options: dict[str, Any],
+    data_dir: Path | str | None,
+    file: Path | None = None,
 ) -> Recipe:
-    """The recipe that the options name, which can be trained as far as is known before
-    the data is read. A dataset that must be seen for its protocol is prepared."""
+    """The recipe that a file and the options on top of it name, which can be trained as
+    far as is known before the data is read. A dataset that must be seen for its
+    protocol is prepared."""
     fields = named(options)
-    recipe = Recipe.for_paper(network, dataset, data_dir=data_dir, **fields)
-    check_size(network, recipe.stem, recipe.image_size, recipe.image_size)
-    dataset = recipe.dataset
-    say_data_dir(dataset, data_dir)
-    if "protocol" not in fields and protocol_of(dataset, data_dir) is None:
+
+    def made() -> Recipe:
+        if file is not None:
+            return from_file(
+                file, network=network, dataset=dataset, data_dir=data_dir, **fields
+            )
+        if network is None:
+            raise click.UsageError("Missing argument 'NETWORK'.")
+        if dataset is None:
+            raise click.UsageError("Missing option '--dataset'.")
+        return Recipe.for_paper(network, dataset, data_dir=data_dir, **fields)
+
+    recipe = made()
+    check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
+    say_data_dir(recipe.dataset, data_dir)
+    if recipe.protocol is None and protocol_of(recipe.dataset, data_dir) is None:
         from kerasnets.datasets.download.prepare import prepare
 
-        prepare(dataset, data_dir=data_dir)
-        recipe = Recipe.for_paper(network, dataset, data_dir=data_dir, **fields)
+        prepare(recipe.dataset, data_dir=data_dir)
+        recipe = made()
     return recipe
 
 
-def say_data_dir(dataset: str, data_dir: Path | None) -> None:
+def say_data_dir(dataset: str, data_dir: Path | str | None) -> None:
     """Say it where the data folder does not matter."""
     if dataset == "digits" and data_dir is not None:
         click.echo(

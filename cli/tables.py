@@ -149,6 +149,19 @@ def metrics_lines(run: Run, metrics: dict[str, Any]) -> list[str]:
     ]
     if metrics["top5_accuracy"] is not None:
         lines[1] += f", top-5 accuracy {metrics['top5_accuracy']:.2%}"
+    lines.append(
+        f"balanced accuracy {metrics['balanced_accuracy']:.2%}, macro F1 "
+        f"{metrics['macro_f1']:.4f}"
+    )
+    if metrics["positive_class"] is not None:
+        auc, precision = (
+            "none" if metrics[name] is None else f"{metrics[name]:.4f}"
+            for name in ("roc_auc", "average_precision")
+        )
+        lines.append(
+            f"ROC AUC {auc}, average precision {precision} of class "
+            f"{metrics['positive_class']!r}"
+        )
     if metrics["first_batch"]:
         first = metrics["first_batch"]
         lines.append(
@@ -176,6 +189,23 @@ def per_class_table(run: Run, split: str) -> Table:
         table.add_row(shown(name), *shares, str(support))
     if len(rows) > _CLASSES_SHOWN:
         table.caption = f"{len(rows) - _CLASSES_SHOWN} more classes in {PER_CLASS.file}"
+    return table
+
+
+def thresholds_table(run: Run, metrics: dict[str, Any]) -> Table:
+    """What two classes give from each probability of the positive one on."""
+    from kerasnets.runs.results import THRESHOLDS, read_thresholds
+
+    columns = ("threshold", "precision", "recall", "specificity", "F1", "predicted")
+    table = _table(columns, right=range(len(columns)))
+    folder = run.results_folder(metrics["split"])
+    for threshold, *shares, predicted in read_thresholds(folder / THRESHOLDS.file):
+        words = (f"{share:.3f}" for share in shares)
+        table.add_row(f"{threshold:.2f}", *words, str(predicted))
+    table.caption = (
+        f"An image counts as {shown(metrics['positive_class'])} from this probability "
+        "on."
+    )
     return table
 
 
@@ -217,9 +247,11 @@ def benchmark_table(reports: Sequence[dict[str, Any]]) -> Table:
                 f"{one['start_s']:.1f} s",
                 "" if peak is None else f"{peak - imports:,.0f} of {peak:,.0f} MB",
             )
+    from kerasnets.statistics import INTERVAL
+
     table.caption = (
         "Train and inference with their batch size: images/s, and how many times "
-        "faster than that kerasnets is, with its 95 % interval (* the faster of two "
+        f"faster than that kerasnets is, with its {INTERVAL} (* the faster of two "
         "memory formats; NCHW is contiguous, NHWC channels-last). Start: seconds to "
         "the end of the first training step, compiling included, and peak memory, "
         "without what the imports take and with it."
@@ -318,8 +350,8 @@ def study_table(results: "Results") -> Table:
         found = cell.interval
         table.add_row(
             cell.name,
-            f"{cell.paper_accuracy:.2f}",
-            "" if cell.accuracy is None else f"{cell.accuracy:.2f}",
+            f"{100 * cell.paper_accuracy:.2f}",
+            "" if cell.accuracy is None else f"{100 * cell.accuracy:.2f}",
             "" if found is None else f"{100 * found.low:.2f}–{100 * found.high:.2f}",
             cell.verdict.outcome,
         )

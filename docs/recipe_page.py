@@ -15,8 +15,9 @@ _INTRODUCTION = """\
 
 A recipe is everything that decides what a training run computes. Each field has one
 name in Python and in recipe.json, and one option of `kerasnets fit`. A field that you
-do not name has the paper's value for the network and the dataset; "grey" and "RGB"
-stand for the paper's MNIST and CIFAR-10 protocols.
+do not name has the paper's value for the network and the dataset, or that of another
+[preset](training.md#presets); "grey" and "RGB" stand for the paper's MNIST and CIFAR-10
+protocols.
 
 ```python
 import kerasnets
@@ -25,7 +26,7 @@ recipe = kerasnets.Recipe.for_paper("resnet34", "mnist", dropout=0.2, glorot=Tru
 longer = recipe.replace(epochs=30)
 ```
 
-A value that differs from the paper's is part of the run folder's name, as the last
+A value that differs from the preset's is part of the run folder's name, as the last
 column shows.
 
 <!-- Made by `python docs/recipe_page.py`; do not edit. -->

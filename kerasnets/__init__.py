@@ -37,10 +37,9 @@ os.environ.setdefault(
     import_module("keras").backend.backend() if "keras" in sys.modules else "torch",
 )
 
-# Keras and the figures import matplotlib, which fails where it doesn't know what
-# MPLBACKEND names. Nothing but "agg" is known without it.
+# Nothing but "agg" is known to be one of matplotlib's own without importing it.
 if "matplotlib" not in sys.modules and os.environ.get("MPLBACKEND", "agg") != "agg":
-    import_module("kerasnets.figures").import_matplotlib()
+    sys.meta_path.insert(0, import_module("kerasnets.compute.matplotlib_guard").Guard())
 
 _PUBLIC = {
     "Recipe": ("kerasnets.recipe", "Recipe"),

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasnets.benchmark.worker import Worker
 from kerasnets.catalog.networks import NETWORKS
+from kerasnets.compute.execution import Execution
 from kerasnets.compute.runtime import BACKENDS
+from kerasnets.compute.worker import Worker
 from kerasnets.errors import BackendError, KerasnetsError, unknown
 from kerasnets.recipe import Recipe
 
@@ -35,6 +36,9 @@ _CALM = 0.1
 
 # The largest differences that still agree.
 LOGITS, LOSS, EVALUATION = 1e-4, 1e-4, 1e-6
+
+# Of every backend.
+_EXECUTION = Execution(device="cpu")
 
 _CLASSES = 10
 _BATCH = 16
@@ -259,11 +263,8 @@ def _version_of(backend: str, worker: Worker) -> str:
 
 
 def _version() -> str:
-    from kerasnets.compute import runtime
-
-    name = runtime.backend()
-    with runtime.session("cpu") as session:
-        return str(session.environment()["packages"][name])
+    with _EXECUTION.begin() as (session, _):
+        return str(session.environment()["packages"][session.backend])
 
 
 def _compute(recipes: Sequence[Recipe], folder: Path) -> Iterator[Found]:
@@ -279,14 +280,12 @@ def _found(recipe: Recipe, trained: Path) -> Found:
         trained: where the first backend leaves its weights for the others.
     """
     from kerasnets import datasets
-    from kerasnets.compute import runtime
     from kerasnets.datasets.pipeline.batches import evaluation_batches, training_batches
-    from kerasnets.engines import choice
     from kerasnets.evaluation.metrics import measure, predict_logits
     from kerasnets.training import fixed_batch_size
     from kerasnets.training.compile import ready_to_train
 
-    with runtime.session("cpu", recipe.precision) as session:
+    with _EXECUTION.begin(recipe.precision) as (session, engine):
         dataset = _noise(recipe)
         parts = datasets.partition(dataset, recipe)
         whole = fixed_batch_size.are_needed(session)
@@ -298,7 +297,7 @@ def _found(recipe: Recipe, trained: Path) -> Found:
             _CLASSES,
             len(train),
             session=session,
-            engine=choice.check("auto"),
+            engine=engine,
         )
         weights = _digest(model)
         logits = predict_logits(model, test)

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from scipy.stats import binomtest, norm, t
 
 CONFIDENCE = 0.95
-INTERVAL = f"{100 * CONFIDENCE:g} % interval"
+CONFIDENT = f"{100 * CONFIDENCE:g} %"
+INTERVAL = f"{CONFIDENT} interval"
 
 
 @dataclass(frozen=True)

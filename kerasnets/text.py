@@ -157,6 +157,11 @@ def percent(share: float | None) -> str:
     return number(share, ".2%")
 
 
+def spaced_percent(share: float) -> str:
+    """0.9292 -> "92.92 %", as a study's pages write it."""
+    return f"{100 * share:.2f} %"
+
+
 def points(difference: float) -> str:
     """0.0117 -> "+1.17": percentage points."""
     return f"{100 * difference:+.2f}"

@@ -2,28 +2,29 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kerasnets.cli.options import (
     architecture_options,
-    data_dir_option,
     dataset_option,
-    device_option,
-    engine_option,
+    execution_options,
     network_argument,
     recipe_of,
-    training_options,
+    step_options,
 )
 from kerasnets.errors import shown
+
+if TYPE_CHECKING:
+    from kerasnets.compute.execution import Execution
 
 
 @click.command()
 @network_argument
 @dataset_option
 @architecture_options
-@training_options
+@step_options
 @click.option(
     "--steps",
     type=click.IntRange(min=1),
@@ -44,9 +45,7 @@ from kerasnets.errors import shown
     metavar="RATE",
     help="With --ablate, a further learning rate to try; may be repeated.",
 )
-@device_option
-@engine_option
-@data_dir_option
+@execution_options()
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -61,9 +60,7 @@ def diagnose(
     steps: int,
     ablate: bool,
     learning_rates: tuple[float, ...],
-    device: str,
-    engine: str,
-    data_dir: Path | None,
+    execution: "Execution",
     out: Path | None,
     overwrite: bool,
     as_json: bool,
@@ -73,7 +70,7 @@ def diagnose(
 
     Trains the original network and the modified one (batch norm and Glorot), and the
     one that the options name, for a few steps. Measures signal and gradient of every
-    layer before and after, and says what they tell.
+    layer before and after, and explains the result.
 
     \b
     Examples:
@@ -84,7 +81,7 @@ def diagnose(
     if learning_rates and not ablate:
         raise click.UsageError("--ablate-lr needs --ablate.")
     epochs_named = options["epochs"] is not None
-    recipe = recipe_of(network, dataset, options, data_dir)
+    recipe = recipe_of(network, dataset, options, execution.data_dir)
     if epochs_named and recipe.schedule == "constant":
         raise click.UsageError(
             "--epochs has no effect: diagnose trains --steps, and a constant schedule "
@@ -96,7 +93,6 @@ def diagnose(
             "another."
         )
 
-    from kerasnets.compute.execution import Execution
     from kerasnets.diagnosis import diagnose as study
 
     folder = out or study.DEFAULT_ROOT / recipe.name
@@ -108,7 +104,7 @@ def diagnose(
             ablate=ablate,
             learning_rates=learning_rates,
             overwrite=overwrite,
-            execution=Execution(device, engine, data_dir),
+            execution=execution,
             say=lambda line: click.echo(line, err=True),
         )
     except KeyboardInterrupt:

@@ -2,16 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from kerasnets.cli.options import (
-    data_dir_option,
-    device_option,
-    engine_option,
-    say_data_dir,
-)
+from kerasnets.cli.options import execution_options, say_data_dir
 from kerasnets.errors import shown
+
+if TYPE_CHECKING:
+    from kerasnets.compute.execution import Execution
 
 
 @click.command()
@@ -35,18 +34,14 @@ from kerasnets.errors import shown
     show_default=True,
     help="Most images a step; changes the speed only.",
 )
-@device_option
-@engine_option
-@data_dir_option
+@execution_options()
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics alone.")
 def evaluate(
     run: Path | None,
     split: str,
     first_batch: bool,
     batch_size: int,
-    device: str,
-    engine: str,
-    data_dir: Path | None,
+    execution: "Execution",
     as_json: bool,
 ) -> None:
     """Measure a trained run.
@@ -67,8 +62,7 @@ def evaluate(
 
     chosen = runs.newest() if run is None else runs.load(run)
 
-    say_data_dir(chosen.recipe.dataset, data_dir)
-    from kerasnets.compute.execution import Execution
+    say_data_dir(chosen.recipe.dataset, execution.data_dir)
     from kerasnets.evaluation.evaluate import evaluate as measure
     from kerasnets.figures import draw_evaluation
 
@@ -77,17 +71,19 @@ def evaluate(
         split=split,
         first_batch=first_batch,
         batch_size=batch_size,
-        execution=Execution(device, engine, data_dir),
+        execution=execution,
     )
-    draw_evaluation(chosen, split, data_dir=data_dir)
+    draw_evaluation(chosen, split, data_dir=execution.data_dir)
     if as_json:
         click.echo(json.dumps(metrics, indent=2))
         return
 
-    from kerasnets.cli.tables import metrics_lines, per_class_table
+    from kerasnets.cli.tables import metrics_lines, per_class_table, thresholds_table
     from kerasnets.console import console
 
     for line in metrics_lines(chosen, metrics):
         click.echo(line)
     console().print(per_class_table(chosen, split))
+    if metrics["positive_class"] is not None:
+        console().print(thresholds_table(chosen, metrics))
     click.echo(f"results and figures are in {shown(chosen.results_folder(split))}")

@@ -1,11 +1,15 @@
 """kerasnets report: a study as one page."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from kerasnets.cli.options import data_dir_option, device_option, engine_option
+from kerasnets.cli.options import execution_options
 from kerasnets.errors import shown
+
+if TYPE_CHECKING:
+    from kerasnets.compute.execution import Execution
 
 
 @click.command()
@@ -20,34 +24,32 @@ from kerasnets.errors import shown
     "--ablate' does, in DIR/diagnoses. That trains, minutes for a large network; how "
     "long is said first.  [default: no-diagnose]",
 )
-@device_option
-@engine_option
-@data_dir_option
+@execution_options()
 def report(
     folder: Path,
     out: Path | None,
     diagnose: bool,
-    device: str,
-    engine: str,
-    data_dir: Path | None,
+    execution: "Execution",
 ) -> None:
     """Write a study, or a folder of runs, as one HTML page.
 
     DIR is the folder of 'kerasnets reproduce', or one with runs anywhere below it. The
     page needs no other file and no network. Nothing is trained unless --diagnose is
     named. Pictures of confused classes and the diagnosis of a collapsed network need
-    the data, which only --diagnose downloads; device and engine are the diagnosis's.
+    the data, which only --diagnose downloads; how to compute is the diagnosis's.
 
     \b
     Examples:
       kerasnets report artifacts/study/quick
       kerasnets report artifacts/study/quick --out quick.html
     """
+    from kerasnets.compute.execution import DEFAULT
+
     if not diagnose:
-        for option, given in (("--device", device), ("--engine", engine)):
-            if given != "auto":
+        for option in ("device", "engine", "deterministic", "threads"):
+            if getattr(execution, option) != getattr(DEFAULT, option):
                 raise click.UsageError(
-                    f"{option} is the diagnosis's, and has no effect without "
+                    f"--{option} is the diagnosis's, and has no effect without "
                     "--diagnose."
                 )
     from kerasnets.report.page import check_place, page, write_page
@@ -55,16 +57,15 @@ def report(
     from kerasnets.report.sources import read_sources
 
     path = out or folder / "report.html"
-    sources = read_sources(folder, data_dir)
+    sources = read_sources(folder, execution.data_dir)
     check_place(path)
     if diagnose:
-        from kerasnets.compute.execution import Execution
         from kerasnets.report.missing_diagnoses import diagnose_collapsed
 
         try:
             diagnose_collapsed(
                 sources,
-                execution=Execution(device, engine, data_dir),
+                execution=execution,
                 say=lambda line: click.echo(line, err=True),
             )
         except KeyboardInterrupt:

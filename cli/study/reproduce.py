@@ -1,5 +1,6 @@
 """kerasnets reproduce: the paper's study, run again."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,9 +8,7 @@ import click
 
 from kerasnets.cli.options import (
     Name,
-    data_dir_option,
-    device_option,
-    engine_option,
+    execution_options,
     recipe_options,
 )
 from kerasnets.console import line
@@ -19,6 +18,7 @@ from kerasnets.paper.scales import ASSUMPTIONS, SCALES
 from kerasnets.runs import KEEP, NONE
 
 if TYPE_CHECKING:
+    from kerasnets.compute.execution import Execution
     from kerasnets.paper.reconciliation.alternatives import Reconciliation
 
 
@@ -75,9 +75,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Wait for rows that other processes work on, and take over what they leave.",
 )
-@device_option
-@engine_option
-@data_dir_option
+@execution_options()
 @click.option("-q", "--quiet", is_flag=True, help="One line a row.")
 def reproduce(
     rows: tuple[str, ...],
@@ -89,9 +87,7 @@ def reproduce(
     jobs: int,
     keep_checkpoints: str,
     wait: bool,
-    device: str,
-    engine: str,
-    data_dir: Path | None,
+    execution: "Execution",
     quiet: bool,
     **assumptions: Any,
 ) -> int:
@@ -122,18 +118,16 @@ def reproduce(
         for option, given in (
             ("--jobs", jobs > 1),
             ("--wait", wait),
-            ("--data-dir", data_dir is not None),
+            ("--data-dir", execution.data_dir is not None),
             ("--quiet", quiet),
         ):
             if given:
                 raise click.UsageError(
                     f"{option} has no effect with --dry-run, which trains nothing."
                 )
-    from kerasnets.compute.execution import Execution
     from kerasnets.paper.plan import chosen_rows, plan
     from kerasnets.paper.reconciliation.alternatives import reconciliation
 
-    execution = Execution(device, engine, data_dir)
     named = {name: value for name, value in assumptions.items() if value is not None}
     study = plan(out, scale=scale, seeds=seeds, assumptions=named)
     planned = reconciliation(study, reconciled_row) if reconciled_row else None
@@ -159,7 +153,7 @@ def reproduce(
     from kerasnets.report.study_page import write_study_page
 
     def write_page() -> None:
-        write_study_page(study, data_dir, lambda line: click.echo(line, err=True))
+        write_study_page(study, execution.data_dir, partial(click.echo, err=True))
 
     settings: dict[str, Any] = {
         "execution": execution,

@@ -2,14 +2,18 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from kerasnets.catalog.networks import NETWORKS
-from kerasnets.cli.options import Name, device_option, engine_option
+from kerasnets.cli.options import Name, execution_options
 from kerasnets.errors import shown
 from kerasnets.recipe import PRECISIONS
+
+if TYPE_CHECKING:
+    from kerasnets.compute.execution import Execution
 
 _PAPER = ("resnet34", "densenet121", "vgg19")
 
@@ -57,7 +61,6 @@ _PAPER = ("resnet34", "densenet121", "vgg19")
     help="What to compare with, separated by commas: these, and kerasnets-eager (the "
     "engine torch_graph).",
 )
-@engine_option
 @click.option(
     "--only",
     type=Name("part", ("train", "inference", "start")),
@@ -91,7 +94,7 @@ _PAPER = ("resnet34", "densenet121", "vgg19")
     is_flag=True,
     help="Also NETWORK-profile.csv: the time of each operation in a training step.",
 )
-@device_option
+@execution_options(data=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the results alone.")
 @click.pass_context
 def benchmark(
@@ -102,13 +105,12 @@ def benchmark(
     precisions: tuple[str, ...],
     image_size: int,
     against: str,
-    engine: str,
     only: tuple[str, ...],
     rounds: int,
     budget_s: float | None,
     out: Path,
     profiled: bool,
-    device: str,
+    execution: "Execution",
     as_json: bool,
 ) -> None:
     """Compare speed and memory with plain PyTorch.
@@ -136,8 +138,8 @@ def benchmark(
                 f"--{option.replace('_', '-')} has no effect with --only "
                 f"{' --only '.join(only)}."
             )
-    from kerasnets.benchmark.comparison import PARTS
     from kerasnets.benchmark.comparison import benchmark as compare
+    from kerasnets.benchmark.work import PARTS
     from kerasnets.figures import draw_benchmark
 
     reports = compare(
@@ -146,12 +148,11 @@ def benchmark(
         inference_batch_size=inference_batch_size,
         precisions=tuple(dict.fromkeys(precisions)),
         image_size=image_size,
-        engine=engine,
         only=only or PARTS,
         budget_s=budget_s,
         against=tuple(name.strip() for name in against.split(",") if name.strip()),
         rounds=rounds,
-        device=device,
+        execution=execution,
         folder=out,
         profiled=profiled,
         say=lambda line: click.echo(line, err=True),

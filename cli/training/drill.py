@@ -2,11 +2,15 @@
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kerasnets.catalog.networks import NETWORKS
-from kerasnets.cli.options import Name, device_option, engine_option
+from kerasnets.cli.options import Name, execution_options
+
+if TYPE_CHECKING:
+    from kerasnets.compute.execution import Execution
 
 
 @click.command()
@@ -23,15 +27,14 @@ from kerasnets.cli.options import Name, device_option, engine_option
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Decides the instants."
 )
-@device_option
-@engine_option
+@execution_options(data=False)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep the runs in this folder.  [default: a temporary one]",
 )
 def drill(
-    network: str, kills: int, seed: int, device: str, engine: str, out: Path | None
+    network: str, kills: int, seed: int, execution: "Execution", out: Path | None
 ) -> int:
     """Kill training at random and resume it.
 
@@ -45,7 +48,6 @@ def drill(
     """
     from rich.table import Table
 
-    from kerasnets.compute.execution import Execution
     from kerasnets.console import console
     from kerasnets.training.drill import default_recipe
     from kerasnets.training.drill import drill as kill_and_compare
@@ -56,7 +58,7 @@ def drill(
             out or Path(temporary),
             kills=kills,
             seed=seed,
-            execution=Execution(device, engine),
+            execution=execution,
             say=lambda line: click.echo(line, err=True),
         )
     table = Table(box=None, header_style="bold")

@@ -1,7 +1,7 @@
 """kerasnets fit: train a network."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,30 +9,22 @@ from kerasnets.cli import BEGAN
 from kerasnets.cli.options import (
     Name,
     architecture_options,
-    data_dir_option,
-    dataset_option,
-    device_option,
-    engine_option,
-    network_argument,
+    dataset_or_recipe_options,
+    execution_options,
     recipe_of,
     training_options,
 )
 from kerasnets.runs import KEEP
 
+if TYPE_CHECKING:
+    from kerasnets.compute.execution import Execution
+
 
 @click.command()
-@network_argument
-@dataset_option
+@dataset_or_recipe_options
 @architecture_options
 @training_options
-@device_option
-@engine_option
-@click.option(
-    "--deterministic",
-    is_flag=True,
-    help="The same bits every time, also on an accelerator, where it costs speed.",
-)
-@data_dir_option
+@execution_options()
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -61,34 +53,45 @@ from kerasnets.runs import KEEP
     help="Which stay once training has finished: one for each epoch; the last, which "
     "raising --epochs needs; or none.  [default: last]",
 )
+@click.option(
+    "--workers",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="PROCESSES",
+    help="Processes that augment batches ahead of the network, from 0 to 64; the "
+    "batches are the same with any number.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="More lines.")
 @click.option("-q", "--quiet", is_flag=True, help="Warnings only.")
 def fit(
-    network: str,
-    dataset: str,
-    device: str,
-    engine: str,
-    deterministic: bool,
-    data_dir: Path | None,
+    network: str | None,
+    dataset: str | None,
+    recipe_file: Path | None,
+    execution: "Execution",
     out: Path | None,
     resume: bool,
     overwrite: bool,
     confusion_every: int,
     checkpoint_every: str,
     keep_checkpoints: str | None,
+    workers: int,
     verbose: bool,
     quiet: bool,
     **options: Any,
 ) -> None:
     """Train a network.
 
-    Every option that is not named has the paper's value for the network and dataset.
+    Every option that is not named has the paper's value for the network and dataset,
+    or that of --preset or --recipe.
 
     \b
     Examples:
       kerasnets fit vgg19 --bn --glorot --dataset mnist
       kerasnets fit resnet34 --dropout 0.2 --glorot --dataset cifar10 --resume
       kerasnets fit densenet121 --dataset mnist --limit 6000 --epochs 2
+      kerasnets fit resnet18 --dataset cifar10 --preset modern --epochs 10
+      kerasnets fit --recipe artifacts/runs/cifar10-resnet34 --seed 1
     """
     if verbose and quiet:
         raise click.UsageError("--verbose contradicts --quiet.")
@@ -97,9 +100,8 @@ def fit(
     from kerasnets.training.checkpointing import Interval
 
     interval = Interval.parse(checkpoint_every)
-    recipe = recipe_of(network, dataset, options, data_dir)
+    recipe = recipe_of(network, dataset, options, execution.data_dir, recipe_file)
 
-    from kerasnets.compute.execution import Execution
     from kerasnets.training.fit import fit as train
 
     run = train(
@@ -107,10 +109,11 @@ def fit(
         out,
         resume=resume,
         overwrite=overwrite,
-        execution=Execution(device, engine, data_dir, deterministic),
+        execution=execution,
         confusion_every=confusion_every,
         checkpoint_every=interval,
         keep_checkpoints=keep_checkpoints,
+        workers=workers,
         verbosity=0 if quiet else 2 if verbose else 1,
         began=BEGAN,
     )

@@ -1,1 +1,1 @@
-"""Side by side with plain PyTorch: in processes that take turns, with intervals."""
+"""Compare speed with plain PyTorch: interleaved processes, ratios with intervals."""

@@ -1,4 +1,4 @@
-"""Seconds of a device's work, which goes on after the calls that ask for it."""
+"""Time the work of a device, which continues after the calls return."""
 
 import contextlib
 import sys
@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 
 def synchronize(device: str) -> None:
-    """Wait until PyTorch's CUDA device has done all that it was asked for."""
+    """Wait until PyTorch's CUDA device has finished its queued work."""
     if device.startswith("cuda") and "torch" in sys.modules:
         import torch
 

@@ -1,6 +1,6 @@
-"""A whole benchmark: every network, batch size and precision, and what is said of them.
+"""A whole benchmark: every network, batch size and precision, and the report.
 
-What a file holds grows as it is found out: a benchmark that is cut off leaves that.
+Files are written as results arrive, so an interrupted benchmark keeps what it measured.
 """
 
 import contextlib
@@ -10,27 +10,23 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from kerasnets import runs
 from kerasnets.benchmark import profile, roofline
 from kerasnets.benchmark.compiling import Compiled, empty_cache
 from kerasnets.benchmark.contenders import choice
-from kerasnets.benchmark.contenders.choice import OURS
 from kerasnets.benchmark.contenders.contender import Contender
 from kerasnets.benchmark.footprint import Footprint, footprint
-from kerasnets.benchmark.measure import Ready, Timing, ratio
-from kerasnets.benchmark.processes import Found, Processes
-from kerasnets.benchmark.work import Work
-from kerasnets.benchmark.worker import Worker
+from kerasnets.benchmark.part import part_of, said
+from kerasnets.benchmark.processes import Processes
+from kerasnets.benchmark.work import PARTS, USUAL_SIZE, Plan, Work
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.compute import runtime
+from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
+from kerasnets.compute.worker import Worker
 from kerasnets.errors import BackendError, unknown
 from kerasnets.recipe import PRECISIONS
-
-# What is measured; the first two have turns.
-PARTS = ("train", "inference", "start")
-USUAL_SIZE = 32
 
 
 def benchmark(
@@ -41,20 +37,20 @@ def benchmark(
     precisions: Sequence[str] = ("float32",),
     image_size: int = USUAL_SIZE,
     against: tuple[str, ...] = ("torchvision", "keras"),
-    engine: str = "auto",
     only: Sequence[str] = PARTS,
     rounds: int = 7,
     budget_s: float | None = None,
     channels: int = 3,
-    device: str = "auto",
+    execution: Execution = DEFAULT,
     folder: Path | str | None = None,
     profiled: bool = False,
     say: Callable[[str], None] = print,
+    **options: Unpack[ExecutionOptions],
 ) -> list[dict[str, Any]]:
     """Compare training, inference, start-up and memory.
 
-    Each contender of a network has a process of its own; they take turns. This process
-    only waits. A contender that fails alone is recorded as failed; the others go on.
+    Each contender of a network has its own process; they take turns. This process only
+    waits. A contender that fails alone is recorded as failed; the others continue.
 
     Args:
         networks: names; batch norm on, head and stem "imagenet".
@@ -63,15 +59,17 @@ def benchmark(
         precisions: of `kerasnets.recipe.PRECISIONS`; plain PyTorch's is autocast's.
         image_size: height and width in pixels.
         against: what kerasnets is compared with, of `contenders.OTHERS`.
-        engine: kerasnets' own, one of `kerasnets.engines.choice.ENGINES`.
         only: what to measure, of `PARTS`.
         rounds: interleaved repetitions that count.
-        budget_s: seconds after which nothing is begun any more.
-        folder: where to write NETWORK.json, or NETWORK-SIZE.json for other images than
-            32x32; nothing is written if None.
+        budget_s: seconds after which nothing new begins.
+        execution: how all contenders compute; the engine applies to kerasnets only. No
+            data is read.
+        folder: where to write NETWORK.json, or NETWORK-SIZE.json for images of another
+            size than 32x32; nothing is written if None.
         profiled: also write NETWORK-profile.csv there, of a training step at the first
             batch size and precision.
-        say: takes a line when a network is begun, and when a comparison has ended.
+        say: receives a line when a network begins, and when a comparison ends.
+        options: fields of `execution`, such as `device`, in their place.
 
     Returns:
         What each file holds.
@@ -82,14 +80,15 @@ def benchmark(
         ProcessEnded: a contender's process was killed, by the system for example when
             memory ran out.
     """
+    execution = dataclasses.replace(execution, **options)
     _check(networks, precisions, against, only)
     if profiled:
         profile.check()
     until = math.inf if budget_s is None else time.perf_counter() + budget_s
-    names = choice.expand(against, engine=engine, channels=channels)
+    names = choice.expand(against, engine=execution.engine, channels=channels)
     reports = []
     for network in networks:
-        plan = _Plan(
+        plan = Plan(
             network,
             tuple(batch_sizes),
             inference_batch_size,
@@ -101,7 +100,7 @@ def benchmark(
             until,
         )
         one = _Benchmark(plan, names, folder, say)
-        reports.append(one.run(device, engine, profiled))
+        reports.append(one.run(execution, profiled))
     return reports
 
 
@@ -122,70 +121,17 @@ def _check(
                 raise BackendError(unknown(kind, name, allowed))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-    """What is measured of one network.
-
-    Attributes:
-        until: of `time.perf_counter()`, when the budget ends.
-    """
-
-    network: str
-    batch_sizes: tuple[int, ...]
-    inference_batch_size: int
-    precisions: tuple[str, ...]
-    image_size: int
-    channels: int
-    only: tuple[str, ...]
-    rounds: int
-    until: float
-
-    def works(self, device: str) -> list[Work]:
-        sizes = {"train": self.batch_sizes, "inference": (self.inference_batch_size,)}
-        return [
-            self.work(what, size, precision, device)
-            for precision in self.precisions
-            for what in ("train", "inference")
-            if what in self.only
-            for size in sizes[what]
-        ]
-
-    def work(self, what: str, size: int, precision: str, device: str) -> Work:
-        return Work(
-            network=self.network,
-            what=what,
-            batch_size=size,
-            image_size=self.image_size,
-            channels=self.channels,
-            precision=precision,
-            device=device,
-        )
-
-    def first(self, device: str) -> Work:
-        return self.work("train", self.batch_sizes[0], self.precisions[0], device)
-
-    @property
-    def over(self) -> bool:
-        return time.perf_counter() > self.until
-
-    @property
-    def stem(self) -> str:
-        """Of the names of the files."""
-        size = self.image_size
-        return self.network + ("" if size == USUAL_SIZE else f"-{size}")
-
-
 class _Benchmark:
-    """One network's.
+    """The benchmark of one network.
 
     Args:
         names: the contenders, ours first.
-        folder: where the report is written whenever it has grown; None for nowhere.
+        folder: where the report is written after each result; None for nowhere.
     """
 
     def __init__(
         self,
-        plan: _Plan,
+        plan: Plan,
         names: list[Contender],
         folder: Path | str | None,
         say: Callable[[str], None],
@@ -194,7 +140,7 @@ class _Benchmark:
         self._folder = None if folder is None else Path(folder)
         self._report: dict[str, Any] = {}
 
-    def run(self, device: str, engine: str, profiled: bool) -> dict[str, Any]:
+    def run(self, execution: Execution, profiled: bool) -> dict[str, Any]:
         plan = self._plan
         compiled = [one for one in self._names if one.compiled]
         with contextlib.ExitStack() as stack:
@@ -204,10 +150,10 @@ class _Benchmark:
                 Processes(self._names, beforehand, rounds=plan.rounds, until=plan.until)
             )
             ours = processes.worker(self._names[0])
-            environment, device, *engines = ours.call(_place, device, engine)
+            environment, execution = ours.call(_place, execution)
             self._say(f"{plan.network}: {', '.join(one.name for one in self._names)}")
-            self._begin(environment, *engines)
-            works = plan.works(device)
+            self._begin(environment, execution.engine)
+            works = plan.works(execution)
             if compiled and works and works[0].on_cuda:
                 self._compile(beforehand, compiled[0], works)
             for work in works:
@@ -215,7 +161,7 @@ class _Benchmark:
                     self._leave_out(work.title)
                 else:
                     self._compare(processes, work)
-            first = plan.first(device)
+            first = plan.first(execution)
             if profiled:
                 self._profile(processes, first)
             if "start" in plan.only:
@@ -225,7 +171,7 @@ class _Benchmark:
         self._write()
         return self._report
 
-    def _begin(self, environment: dict[str, Any], engine: str = "") -> None:
+    def _begin(self, environment: dict[str, Any], engine: str) -> None:
         plan = self._plan
         self._report = {
             "network": plan.network,
@@ -269,12 +215,12 @@ class _Benchmark:
     def _compare(self, processes: Processes, work: Work) -> None:
         ceiling = self._ceiling(work)
         found = processes.compare(work)
-        part = _part(work, self._names, found, ceiling)
+        part = part_of(work, self._names, found, ceiling)
         self._report[work.what].append(part)
         self._write()
         taken, asked = part["rounds"], self._plan.rounds
         cut = "" if taken == asked else f" of {asked}, as the budget is used up"
-        self._say(f"{work.title}: {taken} rounds{cut}{_said(part)}")
+        self._say(f"{work.title}: {taken} rounds{cut}{said(part)}")
 
     def _ceiling(self, work: Work) -> dict[str, float] | None:
         if runtime.backend() != "torch":
@@ -283,7 +229,7 @@ class _Benchmark:
         if work.precision not in ceilings:
             with Worker("the ceiling") as worker:
                 ceilings[work.precision] = worker.call(
-                    roofline.measure_ceiling, work.precision, work.device
+                    roofline.measure_ceiling, work.precision, work.device, work.threads
                 )
         return ceilings[work.precision]
 
@@ -314,94 +260,18 @@ class _Benchmark:
             self._write()
 
 
-def _place(device: str, engine: str) -> tuple[dict[str, Any], str, str]:
-    """The environment, the device by its full name, and the engine by its own."""
-    from kerasnets.engines import choice
-
-    with runtime.session(device) as session:
+def _place(execution: Execution) -> tuple[dict[str, Any], Execution]:
+    """The environment, and the execution with "auto" resolved."""
+    with execution.begin() as (session, engine):
         environment = session.environment()
         if session.backend == "torch" and session.device.startswith("cuda"):
             import torch
 
             environment["cuda"] = torch.version.cuda
             environment["cudnn"] = torch.backends.cudnn.version()
-        return environment, session.device, choice.check(engine, session.device)
-
-
-def _part(
-    work: Work,
-    names: list[Contender],
-    found: Found,
-    ceiling: dict[str, float] | None,
-) -> dict[str, Any]:
-    counted = [told.counts for told in found.ready.values() if told.counts]
-    demands = roofline.demands(counted[0], work) if counted else None
-    described = {}
-    for one in names:
-        if one.name in found.timings:
-            timing, ready = found.timings[one.name], found.ready[one.name]
-            described[one.name] = _numbers(timing, one, ready)
-            if demands:
-                reached = roofline.reached(demands, ceiling, timing.step_s)
-                described[one.name].update(reached)
-    timings = [len(timing.seconds) for timing in found.timings.values()]
-    return {
-        "batch_size": work.batch_size,
-        "image_size": work.image_size,
-        "precision": work.precision,
-        "rounds": max(timings, default=0),
-        "turns": found.turns,
-        "contenders": described,
-        "ratios": _ratios(found.timings, names),
-        "failed": {
-            name: dataclasses.asdict(failed) for name, failed in found.failed.items()
-        },
-        "demands": demands,
-    }
-
-
-def _numbers(timing: Timing, one: Contender, ready: Ready) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "images_per_s": round(timing.images_per_s, 2),
-        "spread": round(timing.spread, 4),
-        "seconds": [float(f"{second:.4g}") for second in timing.seconds.tolist()],
-    }
-    if one.memory_format:
-        found["memory_format"] = one.memory_format
-    if one.compiled:
-        found["compile_s"] = round(ready.compile_s, 2)
-    return found
-
-
-def _ratios(
-    timings: dict[str, Timing], names: list[Contender]
-) -> dict[str, dict[str, Any]]:
-    """Ours against each other. Of plain PyTorch's two memory formats, the faster, with
-    the names of both."""
-    if OURS not in timings:
-        return {}
-    formats = [
-        one.name
-        for one in names
-        if one.is_plain and not one.compiled and one.name in timings
-    ]
-    best = max(formats, key=lambda name: timings[name].images_per_s, default=None)
-    found: dict[str, dict[str, Any]] = {}
-    for name, timing in timings.items():
-        if name == OURS or (name in formats and name != best):
-            continue
-        middle, low, high = ratio(timings[OURS], timing)
-        found[name] = {
-            "ratio": round(middle, 3),
-            "low": round(low, 3),
-            "high": round(high, 3),
-        }
-        if name == best and len(formats) > 1:
-            found[name]["faster_of"] = formats
-    return found
-
-
-def _said(part: dict[str, Any]) -> str:
-    ratios = [f"{found['ratio']:.2f}x {name}" for name, found in part["ratios"].items()]
-    failed = [f"{name} failed: {one['why']}" for name, one in part["failed"].items()]
-    return "".join(f"; {one}" for one in (*ratios, *failed))
+        return environment, dataclasses.replace(
+            execution,
+            device=session.device,
+            engine=engine,
+            threads=execution.threads and session.threads,
+        )

@@ -1,9 +1,9 @@
-"""torch.compile in a benchmark: from nothing, and for all work at the same time.
+"""torch.compile in a benchmark: from an empty cache, in parallel for all work.
 
-A network takes torch.compile 20 to 90 seconds, most of them on one core. On CUDA all
-that will be timed is therefore compiled beforehand, each in a process of its own, which
-then ends: beside others, cuDNN would choose its algorithms by times that say little.
-Later processes find what was compiled in a folder of this benchmark alone.
+Compiling one network takes 20 to 90 seconds, mostly on one core. On CUDA everything is
+therefore compiled beforehand, in processes that then end: they run beside others, so
+cuDNN's timings of its algorithms there mean little. Later processes find the compiled
+code in a folder that only this benchmark uses.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from kerasnets.benchmark.contenders.contender import Contender
 from kerasnets.benchmark.failures import Failure, failure
 from kerasnets.benchmark.measure import Ready, turns
 from kerasnets.benchmark.work import Work
-from kerasnets.benchmark.worker import Worker
+from kerasnets.compute.worker import Worker
 from kerasnets.errors import OutOfMemory
 
 _CORES_EACH = 2
@@ -26,8 +26,8 @@ _CORES_EACH = 2
 
 @contextlib.contextmanager
 def empty_cache() -> Iterator[None]:
-    """Processes started in the block compile into an empty folder, which ends with it:
-    no earlier compilation makes one look fast."""
+    """Processes started in the block compile into an empty temporary folder, so that no
+    earlier compilation shortens theirs."""
     with tempfile.TemporaryDirectory(
         prefix="kerasnets-compile-", ignore_cleanup_errors=True
     ) as folder:
@@ -52,12 +52,12 @@ def _variables(**values: str) -> Iterator[None]:
 
 
 class Compiled:
-    """What came of compiling beforehand, by the work.
+    """Results of compiling beforehand, by work.
 
     Attributes:
-        ready: what the processes told.
-        failed: why there is nothing.
-        together: how many were compiled at the same time.
+        ready: the processes' reports.
+        failed: why there is none.
+        together: how many compiled at the same time.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Compiled:
     def compile(
         self, contender: Contender, works: Sequence[Work], *, until: float
     ) -> None:
-        """Compile for all of `works`, as many at a time as the cores bear.
+        """Compile for all of `works`, as many at a time as there are cores for.
 
         Args:
             until: of `time.perf_counter()`, when to give up.
@@ -91,7 +91,7 @@ class Compiled:
     def _next(
         self, contender: Contender, workers: dict[Work, Worker], until: float
     ) -> dict[Work, Worker]:
-        """What each tells next; those that can go on."""
+        """Ask each worker for its next report; returns those that can continue."""
         for worker in workers.values():
             worker.ask()
         going = {}

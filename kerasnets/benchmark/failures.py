@@ -1,4 +1,4 @@
-"""What befalls one contender and need not end the whole benchmark."""
+"""Failures of one contender that need not end the benchmark."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Failure:
 
 
 def failure(contender: Contender, error: Exception) -> Failure:
-    """What an error means for a contender.
+    """The failure that an error means for a contender.
 
     Raises:
         Exception: the error itself where it concerns more than this contender: of

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from kerasnets.benchmark.contenders.contender import Contender
 from kerasnets.benchmark.measure import Ready, turns
 from kerasnets.benchmark.work import Work
-from kerasnets.benchmark.worker import Worker
+from kerasnets.compute.worker import Worker
 
 
 @dataclass(frozen=True)

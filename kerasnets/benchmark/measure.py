@@ -1,4 +1,4 @@
-"""Interleaved timing: A B A B, so that whatever else runs here slows all alike."""
+"""Interleaved timing, A B A B, so that other load slows all contenders alike."""
 
 import math
 import sys
@@ -42,7 +42,7 @@ class Timing:
 
     @property
     def spread(self) -> float:
-        """Interquartile range of the seconds, as a share of their median."""
+        """Interquartile range of the seconds relative to their median."""
         low, middle, high = np.percentile(self.seconds, (25, 50, 75))
         return float((high - low) / middle)
 
@@ -55,14 +55,14 @@ def interleave(
     warm_up: int,
     until: float = math.inf,
 ) -> dict[str, Timing]:
-    """Give each contender a turn a round, `rounds` times, after `warm_up` rounds that
-    do not count. The order turns from round to round.
+    """Give each contender one turn in each of `rounds` rounds, after `warm_up` rounds
+    that do not count. The order rotates from round to round.
 
     Args:
         turns: functions that return the seconds that a call took.
         images: in one call.
-        until: of `time.perf_counter()`: no other round is begun after it, but for the
-            first that counts.
+        until: of `time.perf_counter()`: no further round begins after it, except for
+            the first that counts.
     """
     names = list(turns)
     seconds: dict[str, list[float]] = {name: [] for name in names}
@@ -71,8 +71,8 @@ def interleave(
             break
         shift = round_ % len(names)
         for name in names[shift:] + names[:shift]:
-            # OpenMP's threads spin for a while after their work: those of the
-            # contender before would take the cores from this one.
+            # OpenMP threads spin for a while after their work; those of the previous
+            # contender would occupy this one's cores.
             time.sleep(_PAUSE_S)
             took = turns[name]()
             if round_ >= 0:
@@ -81,8 +81,9 @@ def interleave(
 
 
 def ratio(ours: Timing, theirs: Timing) -> tuple[float, float, float]:
-    """How many times faster ours is: the median over rounds of theirs / ours, and its
-    95 % bootstrap interval (rounds resampled, as pairs)."""
+    """Speedup of ours over theirs: the median of theirs / ours over rounds, and its
+    bootstrap interval of `kerasnets.statistics.CONFIDENCE` (rounds resampled in
+    pairs)."""
     from kerasnets.statistics import CONFIDENCE  # scipy is no part of what is measured
 
     ratios = theirs.seconds / ours.seconds
@@ -93,19 +94,19 @@ def ratio(ours: Timing, theirs: Timing) -> tuple[float, float, float]:
     return float(np.median(ratios)), float(low), float(high)
 
 
-# A turn, in seconds, and the steps before it that do not count: on an accelerator as
-# many as fill its queue, and its memory again.
+# Seconds of a turn, and the steps before it that do not count; on an accelerator they
+# refill its queue and its memory.
 _TURN_S = {"cpu": 0.5, "cuda": 0.3}
 _WARM_UP = {"cpu": 1, "cuda": 5}
 
 
 @dataclass(frozen=True)
 class Ready:
-    """What a contender tells once it can take turns.
+    """The report of a contender that is ready to take turns.
 
     Attributes:
         start_s: seconds from the start of its imports to the end of its first step.
-        first_step_s: of the first step, in which it is compiled if it is.
+        first_step_s: of the first step, compilation included.
         step_s: of a later one.
         imports_bytes, peak_bytes: most memory with the imports alone, and after the
             first steps; of an accelerator its own. None where the platform does not
@@ -122,7 +123,7 @@ class Ready:
 
     @property
     def compile_s(self) -> float:
-        """Seconds of the first step beyond a step's own."""
+        """Seconds of the first step in excess of a normal step."""
         return self.first_step_s - self.step_s
 
 
@@ -163,7 +164,7 @@ def turns(contender: Contender, work: Work) -> Iterator[Ready | float | None]:
             runner.run(steps, clock, warm_up=warm_up)
             _release(work)
             yield clock.seconds / steps
-            if clock.seconds < turn_s / 2:  # others disturbed the calibration
+            if clock.seconds < turn_s / 2:  # other load disturbed the calibration
                 steps = math.ceil(steps * turn_s / clock.seconds)
 
 
@@ -183,8 +184,8 @@ def _calibrated(
 
 
 def _release(work: Work) -> None:
-    """Give a device's memory that holds nothing back to it, for the other contenders.
-    CUDA graphs keep theirs."""
+    """Return unused memory to the device, for the other contenders. CUDA graphs keep
+    theirs."""
     if work.on_cuda and "torch" in sys.modules:
         import torch
 

@@ -1,5 +1,5 @@
 """The contenders' processes, and one comparison of them: who is ready, who failed, and
-what their turns took."""
+the times of their turns."""
 
 import math
 import time
@@ -13,7 +13,7 @@ from kerasnets.benchmark.contenders.contender import Contender
 from kerasnets.benchmark.failures import Failure, failure
 from kerasnets.benchmark.measure import Ready, Timing, interleave, turns
 from kerasnets.benchmark.work import Work
-from kerasnets.benchmark.worker import Worker
+from kerasnets.compute.worker import Worker
 from kerasnets.errors import OutOfMemory
 
 IN_ROUNDS = "in rounds"
@@ -22,7 +22,7 @@ ONE_BY_ONE = "one after another: together they do not fit the device's memory"
 
 @dataclass
 class Found:
-    """Of one comparison, by the contenders' names.
+    """The results of one comparison, by contender.
 
     Attributes:
         failed: why a contender could not take part.
@@ -36,8 +36,8 @@ class Found:
 
 
 class Processes:
-    """One process for each contender; a compiled one has another for each work, as it
-    would compile anew. Use it in a `with` block, which ends them.
+    """One process for each contender. A compiled contender gets a new one for each
+    work, as it compiles again anyway. Use it in a `with` block, which ends them.
 
     Args:
         compiled: what was compiled beforehand.
@@ -65,17 +65,17 @@ class Processes:
             self._end(name)
 
     def worker(self, contender: Contender) -> Worker:
-        """The contender's process, which is started where there is none."""
+        """The contender's process, started on demand."""
         if contender.name not in self._workers:
             self._workers[contender.name] = Worker(contender.name)
         return self._workers[contender.name]
 
     def compare(self, work: Work) -> Found:
-        """Let the contenders take turns at `work`: in rounds or, where they do not fit
-        a CUDA device's memory together, one after another.
+        """Let the contenders take turns at `work`: in rounds, or one after another if
+        together they exceed a CUDA device's memory.
 
         Raises:
-            Exception: what befalls a contender, unless it fails alone.
+            Exception: an error of a contender, unless it fails alone.
         """
         try:
             return self._in_rounds(work)
@@ -100,7 +100,7 @@ class Processes:
         return found
 
     def _one_by_one(self, work: Work) -> Found:
-        # A process that has ended holds no memory.
+        # Ended processes hold no memory.
         self.__exit__()
         whole = Found(turns=ONE_BY_ONE)
         for one in self._contenders:
@@ -119,16 +119,16 @@ class Processes:
     def _make_ready(
         self, contenders: list[Contender], work: Work, found: Found
     ) -> None:
-        """On CUDA the networks are made at the same time. Their first steps,
-        which take most memory, come one after another, and ours last."""
-        # All drop what they had before any makes anew.
+        """On CUDA the networks are built at the same time. Their first steps, which
+        take most memory, run one after another, ours last."""
+        # All free their memory before any builds anew.
         for one in contenders:
             self.worker(one).begin(turns, one, work)
         at_once = work.on_cuda
         made = self._next(contenders[::-1], found, at_once=at_once)
         for one, told in self._next(list(made), found, at_once=False).items():
             cold = self._compiled.ready.get(work) if one.compiled else None
-            if cold:  # this time, it was read from a folder
+            if cold:  # this time, the compiled code came from a folder
                 told = replace(
                     told, start_s=cold.start_s, first_step_s=cold.first_step_s
                 )
@@ -137,7 +137,7 @@ class Processes:
     def _next(
         self, contenders: list[Contender], found: Found, *, at_once: bool
     ) -> dict[Contender, Any]:
-        """What each yields next, without those that fail."""
+        """The next value of each contender that does not fail."""
         told = {}
         if at_once:
             for one in contenders:
@@ -177,7 +177,7 @@ class Processes:
         }
 
     def _turn(self, contender: Contender, found: Found) -> float:
-        """Seconds of a turn; not a number from where the contender has failed."""
+        """Seconds of a turn; NaN once the contender has failed."""
         if contender.name not in found.failed:
             try:
                 return self.worker(contender).next()

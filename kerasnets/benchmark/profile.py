@@ -1,4 +1,4 @@
-"""Where the time of a training step goes, operation by operation."""
+"""Profile a training step, operation by operation."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from kerasnets.benchmark.clock import Clock
 from kerasnets.benchmark.contenders import choice
 from kerasnets.benchmark.contenders.contender import Contender
 from kerasnets.benchmark.work import Work
-from kerasnets.benchmark.worker import Worker
 from kerasnets.compute import runtime
+from kerasnets.compute.worker import Worker
 from kerasnets.errors import BackendError, option
 
 COLUMNS = ("contender", "operation", "calls", "ms", "share")

@@ -1,13 +1,13 @@
-"""How near a step comes to what the processor can do: arithmetic and memory traffic.
+"""How close a step comes to the processor's limits in arithmetic and memory traffic.
 
 The arithmetic of a training step is three times that of the forward pass: the gradients
 of a layer's input and of its kernel are products as large as its own.
 
-The memory traffic is the least that a step without any fusion across layers' products
-needs: each convolution or dense layer reads its input and writes its output, and its
-two gradients do the like with three tensors of these sizes each; a weight (float32) is
-read by the forward and the backward pass and by the update, its gradient and momentum
-are written and read. Norms, activations and pools are thought of as fused into these.
+The memory traffic is the minimum for a step that fuses nothing across layers' products:
+each convolution or dense layer reads its input and writes its output, and its two
+gradients do the same with three tensors of these sizes each; a weight (float32) is read
+by the forward and the backward pass and by the update, its gradient and momentum are
+written and read. Norms, activations and pools count as fused into these.
 """
 
 import math
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerasnets.benchmark.clock import Clock
 from kerasnets.benchmark.work import Work
+from kerasnets.compute.threads import limited_to
 
 if TYPE_CHECKING:
     import keras
@@ -48,7 +49,7 @@ def counts(model: "keras.Model") -> dict[str, int]:
 
 
 def demands(found: dict[str, int], work: Work) -> dict[str, int]:
-    """Floating-point operations and bytes of a step, of what `counts` found."""
+    """Floating-point operations and bytes of a step, from the result of `counts`."""
     training = work.what == "train"
     item = _ITEM[work.precision]
     weights = found["parameters"] * (
@@ -65,8 +66,8 @@ def demands(found: dict[str, int], work: Work) -> dict[str, int]:
 def reached(
     asked: dict[str, int], ceiling: dict[str, float] | None, step_s: float
 ) -> dict[str, float]:
-    """What a step of so many seconds achieves, and its share of the ceiling: the
-    longer of the times that arithmetic and memory traffic take there, over its own."""
+    """The rate of a step that takes `step_s`, and its share of the ceiling: the longer
+    of the times that arithmetic and memory traffic need there, divided by `step_s`."""
     found = {"tflops_per_s": round(asked["flops"] / step_s / 1e12, 4)}
     if ceiling:
         traffic = asked["weight_bytes"] + asked["map_bytes"]
@@ -76,9 +77,11 @@ def reached(
     return found
 
 
-def measure_ceiling(precision: str, device: str) -> dict[str, float]:
-    """PyTorch's speed at one large matrix product in the precision (TFLOP/s; on CUDA
-    float32 is TF32, as the contenders have it) and at copying memory (GB/s, read and
+def measure_ceiling(
+    precision: str, device: str, threads: int | str | None = None
+) -> dict[str, float]:
+    """PyTorch's speed at one large matrix product in the precision (TFLOP/s; float32 is
+    TF32 on CUDA, as for the contenders) and at copying memory (GB/s, read and
     written)."""
     import contextlib
 
@@ -94,7 +97,7 @@ def measure_ceiling(precision: str, device: str) -> dict[str, float]:
         from kerasnets.compute.torch_settings import fast_math
 
         math_ = fast_math()
-    with math_, torch.no_grad():
+    with math_, limited_to(threads, "torch"), torch.no_grad():
         left = torch.randn(size, size, device=device, dtype=dtype)
         right = torch.randn(size, size, device=device, dtype=dtype)
         out = torch.empty_like(left)

@@ -1,14 +1,21 @@
 """The work that a benchmark gives to every contender: network, images, precision."""
 
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
+from kerasnets.compute.execution import Execution
+
 CLASSES = 10
 LEARNING_RATE, MOMENTUM = 0.001, 0.9
 
-# Of distinct images: more than a cache near a core holds, and made at once.
+# What is measured; the first two in turns.
+PARTS = ("train", "inference", "start")
+USUAL_SIZE = 32
+
+# Of distinct images: more than a core's cache holds, and quick to make.
 _BYTES = 16_000_000
 
 
@@ -25,6 +32,7 @@ class Work:
         channels: 1 or 3.
         precision: one of `kerasnets.recipe.PRECISIONS`.
         device: as `kerasnets.compute.runtime.Session` has it.
+        deterministic, threads: as `kerasnets.compute.execution.Execution` has them.
     """
 
     network: str
@@ -34,6 +42,8 @@ class Work:
     channels: int = 3
     precision: str = "float32"
     device: str = "cpu"
+    deterministic: bool = False
+    threads: int | str | None = None
 
     @property
     def on_cuda(self) -> bool:
@@ -48,10 +58,70 @@ class Work:
         )
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What is measured of one network.
+
+    Attributes:
+        until: of `time.perf_counter()`, when the budget ends.
+    """
+
+    network: str
+    batch_sizes: tuple[int, ...]
+    inference_batch_size: int
+    precisions: tuple[str, ...]
+    image_size: int
+    channels: int
+    only: tuple[str, ...]
+    rounds: int
+    until: float
+
+    def works(self, execution: Execution) -> list[Work]:
+        """Of every precision, batch size and part.
+
+        Args:
+            execution: with "auto" resolved.
+        """
+        sizes = {"train": self.batch_sizes, "inference": (self.inference_batch_size,)}
+        return [
+            self.work(what, size, precision, execution)
+            for precision in self.precisions
+            for what in ("train", "inference")
+            if what in self.only
+            for size in sizes[what]
+        ]
+
+    def work(self, what: str, size: int, precision: str, execution: Execution) -> Work:
+        return Work(
+            network=self.network,
+            what=what,
+            batch_size=size,
+            image_size=self.image_size,
+            channels=self.channels,
+            precision=precision,
+            device=execution.device,
+            deterministic=execution.deterministic,
+            threads=execution.threads,
+        )
+
+    def first(self, execution: Execution) -> Work:
+        return self.work("train", self.batch_sizes[0], self.precisions[0], execution)
+
+    @property
+    def over(self) -> bool:
+        return time.perf_counter() > self.until
+
+    @property
+    def stem(self) -> str:
+        """Stem of the file names."""
+        size = self.image_size
+        return self.network + ("" if size == USUAL_SIZE else f"-{size}")
+
+
 @lru_cache(maxsize=1)
 def random_images(work: Work) -> tuple[np.ndarray, np.ndarray]:
     """Distinct images, uint8 [n, H, W, C], and labels, int64 [n], the same for every
-    contender; one batch at least. They are not to be written to."""
+    contender; one batch at least. Read-only by convention."""
     shape = (work.image_size, work.image_size, work.channels)
     count = max(work.batch_size, _BYTES // int(np.prod(shape)))
     rng = np.random.default_rng(0)

@@ -3,10 +3,11 @@
 Pillow is imported when the first file is read.
 """
 
+import contextlib
 import io
 import stat
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,23 +55,29 @@ def header(data: bytes) -> Header:
         raise ValueError(reason(error, data)) from error
 
 
-def size_and_channels(paths: Iterable[Path]) -> tuple[int, int]:
-    """`SIZE`, or the longest side of all images rounded up to 32 where that is smaller;
-    and 1 where every image is grey, or 3. Files that cannot be read do not count.
+def image_size(paths: Iterable[Path]) -> int:
+    """`SIZE`, or the longest side of all images rounded up to 32 where that is smaller.
 
-    Reads no more files than it takes to know: of photographs in color, one.
+    Reads no more files than it takes to know: of photographs, one.
     """
-    longest, grey = 1, True
-    for path in paths:
-        try:
-            found = header(read_bytes(path))
-        except (OSError, ValueError):  # told when the images are read
-            continue
+    longest = 1
+    for found in _headers(paths):
         longest = max(longest, found.width, found.height)
-        grey = grey and found.grey
-        if longest > SIZE - _MULTIPLE and not grey:
-            break
-    return min(SIZE, -(-longest // _MULTIPLE) * _MULTIPLE), 1 if grey else 3
+        if longest > SIZE - _MULTIPLE:
+            return SIZE
+    return -(-longest // _MULTIPLE) * _MULTIPLE
+
+
+def channels(paths: Iterable[Path]) -> int:
+    """1 where every image is grey, or 3."""
+    return 1 if all(found.grey for found in _headers(paths)) else 3
+
+
+def _headers(paths: Iterable[Path]) -> Iterator[Header]:
+    """Those that can be read; of the others it is told when the images are read."""
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError):
+            yield header(read_bytes(path))
 
 
 def read_bytes(path: Path) -> bytes:

@@ -32,6 +32,8 @@ def as_place(dataset: str, data_dir: Path | str | None = None) -> str:
         data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
     """
     path = expanded(dataset) if dataset.startswith("~") else Path(dataset)
+    if not dataset.strip():
+        return dataset
     looks = path.is_absolute() or dataset.startswith(".") or dataset.endswith(os.sep)
     if not looks and path.suffix.lower() not in MANIFESTS:
         known = dataset in DATASETS or not path.is_dir()

@@ -1,4 +1,4 @@
-"""Several runs beside each other: accuracy, cost, speed, and whether they differ."""
+"""Compare several runs: accuracy, cost, speed, and whether they differ."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,8 +24,8 @@ class Front:
         cost: one of `COSTS`, a field of the rows.
         among: labels of the runs compared: the same test images, and for the time the
             same device.
-        front: labels of those that no other equals or beats in both test accuracy and
-            cost while being better in one; by rising cost.
+        front: labels of the runs that no other dominates (at least as good in test
+            accuracy and cost, and better in one); by rising cost.
     """
 
     cost: str
@@ -34,7 +34,7 @@ class Front:
 
 
 def fronts(rows: Sequence[Row]) -> tuple[Front, ...]:
-    """The front of every cost and every set of comparable runs."""
+    """The Pareto front of every cost and every set of comparable runs."""
     sets: dict[tuple, dict[str, tuple[float, float]]] = {}
     for cost in COSTS:
         for row in rows:
@@ -80,15 +80,14 @@ class PairTest:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What several runs say together.
+    """The result of comparing several runs.
 
     Attributes:
         rows: the runs, in the order given.
         mcnemar: a test for each pair of runs with the same test images.
         agreement: [rows][rows], the share of test images for which two runs predict
             the same class, in [0, 1]; None where they cannot be compared.
-        pareto: for each cost, the runs that no other beats in accuracy at the same or
-            a lower cost.
+        pareto: the Pareto front of each cost.
         notes: what a reader should know, one line each.
     """
 
@@ -107,8 +106,8 @@ def compare(chosen: Sequence[Run]) -> Comparison:
     """Compare runs by their records; neither weights nor data are needed.
 
     Args:
-        chosen: two runs or more that have each finished an epoch; others are left
-            out, which a note says.
+        chosen: two runs or more that have each finished an epoch; others are left out,
+            and a note says so.
 
     Raises:
         RunError: fewer than two are left, or the records of one are damaged.
@@ -195,7 +194,7 @@ def _notes(
 
 
 def _groups(results: Mapping[str, Evaluated]) -> dict[str, int]:
-    """The number of the group of each run; in a group all saw the same test images."""
+    """Group number of each run; the runs of a group saw the same test images."""
     groups: list[list[str]] = []
     for label, result in results.items():
         for group in groups:

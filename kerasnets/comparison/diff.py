@@ -1,4 +1,4 @@
-"""Two runs held against each other: settings, machine, data, predictions, speed."""
+"""Compare two runs: settings, machine, data, predictions, speed."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -27,7 +27,7 @@ class Reached:
 
     Attributes:
         accuracy: of the monitored images, in [0, 1].
-        first_epoch, second_epoch: of each run, None where it never came so far.
+        first_epoch, second_epoch: of each run, None if it never reached it.
         first_s, second_s: seconds of training and validation until then; None also
             where the epochs were not timed.
     """
@@ -40,8 +40,8 @@ class Reached:
 
 
 def reached(first: Run, second: Run) -> tuple[Reached, ...]:
-    """One entry for each of `LEVELS` that a run came to, except those that both had
-    passed already after the same epoch as the next one.
+    """One entry for each of `LEVELS` that a run reached, except those that both runs
+    passed in the same epoch as the next level.
 
     Raises:
         RunError: a run has no finished epoch, or damaged records.
@@ -64,7 +64,7 @@ def _moment(curve: LearningCurve, level: float) -> tuple[int | None, float | Non
     return None, None
 
 
-# Of environment.json: what differs between any two runs, and what is told otherwise.
+# Keys of environment.json that differ between any two runs, or are shown elsewhere.
 _NOT_COMPARED = ("started", "resumed", "class_names", "dataset_fingerprint")
 
 
@@ -75,7 +75,7 @@ class Change:
     Attributes:
         name: field of the recipe, or key of environment.json ("packages.torch" for one
             inside another).
-        first, second: its JSON values; None where a run does not have it.
+        first, second: its JSON values; None if a run lacks it.
     """
 
     name: str
@@ -85,12 +85,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """How the runs' predictions for the same test images meet, in images.
+    """Agreement of the runs' predictions for the same test images; counts of images.
 
     Attributes:
-        both_right: the label is both's prediction.
-        both_wrong_alike: both predict the same other class.
-        both_wrong_apart: both are wrong, each in its own way.
+        both_right: both predict the label.
+        both_wrong_alike: both predict the same wrong class.
+        both_wrong_apart: both predict different wrong classes.
         test: the images that one alone classifies correctly, and what that says.
         confusion: int [classes][classes], row: label, column: prediction; how much
             more often the second predicts so than the first.
@@ -110,14 +110,14 @@ class Difference:
     """What is different between two runs.
 
     Attributes:
-        first, second: labels that tell them apart.
+        first, second: distinct labels.
         first_run, second_run: paths of the run folders.
         recipe: hyper-parameters that differ.
         environment: facts of machine, software and data that differ.
         same_data: whether they were trained on data with the same fingerprint; None
             where that is not recorded.
         outcomes: of the test images; None where they cannot be compared.
-        reached: when each came to which validation accuracy.
+        reached: when each run reached which validation accuracy.
         notes: what a reader should know, one line each.
     """
 
@@ -155,13 +155,19 @@ def diff(first: Run, second: Run) -> Difference:
         second=names[1],
         first_run=str(first.path),
         second_run=str(second.path),
-        recipe=_changes(asdict(first.recipe), asdict(second.recipe)),
+        recipe=_changes(_effective(first.recipe), _effective(second.recipe)),
         environment=_changes(*map(_flat, environments)),
         same_data=prints[0] == prints[1] if all(prints) else None,
         outcomes=outcomes,
         reached=reached(first, second),
         notes=tuple(_notes(first.recipe, second.recipe, why)),
     )
+
+
+def _effective(recipe: Recipe) -> dict[str, Any]:
+    """Its fields; the rule of a weight decay that there is none of is none."""
+    unruled = {} if recipe.weight_decay else {"decay": None}
+    return {**asdict(recipe), **unruled}
 
 
 def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Change, ...]:
@@ -183,7 +189,7 @@ def _flat(recorded: Mapping[str, Any]) -> dict[str, Any]:
 def _outcomes(
     first: Run, second: Run, recorded: Mapping[str, Any]
 ) -> tuple[Outcomes | None, str]:
-    """How the predictions meet, or why that cannot be said."""
+    """Agreement of the predictions, or why it is unknown."""
     a, b = read_evaluated(first), read_evaluated(second)
     if a is None or b is None:
         run = second if a else first

@@ -41,7 +41,7 @@ class Evaluated:
 
 
 def read_evaluated(run: Run) -> Evaluated | None:
-    """What `kerasnets evaluate` wrote, or None where it has not yet.
+    """What `kerasnets evaluate` wrote, or None for a run that is not evaluated.
 
     Raises:
         RunError: a file is damaged, or the files are of two different evaluations.
@@ -75,7 +75,7 @@ def read_evaluated(run: Run) -> Evaluated | None:
 
 
 def why_other_images(first: Evaluated, second: Evaluated) -> str | None:
-    """Why two runs cannot be compared image by image; None where they can.
+    """Why two runs cannot be compared image by image; None if they can.
 
     Images resized differently, or grey and colored, count as the same.
     """

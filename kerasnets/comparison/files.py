@@ -40,7 +40,7 @@ OF_PREDICTIONS = tuple(
 )
 OF_DIFFERENCE = ("difference.json", "difference.md", *OF_PREDICTIONS)
 
-# Columns of mcnemar.csv, and where a `PairTest` has them.
+# Columns of mcnemar.csv, and the attributes of a `PairTest` that fill them.
 _TESTS = {
     "first": "first",
     "second": "second",
@@ -55,7 +55,7 @@ _TESTS = {
 
 
 def write_comparison(comparison: Comparison, folder: Path | str) -> None:
-    """Write every file of a comparison in the place of an earlier one.
+    """Write every file of a comparison, replacing an earlier one.
 
     Raises:
         RunError: the folder holds other files, or cannot be written.
@@ -96,7 +96,7 @@ def _cells(row: Row) -> dict[str, Any]:
 def write_difference(
     difference: Difference, folder: Path | str, data_dir: Path | str | None = None
 ) -> Difference:
-    """Write every file of a difference in the place of an earlier one.
+    """Write every file of a difference, replacing an earlier one.
 
     Args:
         data_dir: where prepared datasets are, for the images on which the runs

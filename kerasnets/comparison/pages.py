@@ -115,7 +115,7 @@ def cost_table(comparison: Comparison) -> Table:
 
 
 def pairs_table(comparison: Comparison) -> Table:
-    """One line a pair."""
+    """One line for each pair."""
     pairs = comparison.mcnemar
     tests = [pair.test for pair in pairs]
     return Table.of(
@@ -140,7 +140,7 @@ def pairs_table(comparison: Comparison) -> Table:
 
 
 def agreement_table(comparison: Comparison) -> Table:
-    """A line and a column for each run."""
+    """One row and one column for each run."""
     names = tuple(row.label for row in comparison.rows)
     cells = (tuple(map(percent, shares)) for shares in comparison.agreement)
     rows = ((name, *line) for name, line in zip(names, cells, strict=True))
@@ -174,7 +174,7 @@ def difference_page(difference: Difference, figures: Collection[str] = ()) -> Pa
     """The whole difference.
 
     Args:
-        figures: names of those that lie beside the page.
+        figures: names of the files beside the page.
     """
     recipe, machine = difference.recipe, difference.environment
     data = _SAME_DATA[difference.same_data]
@@ -233,7 +233,7 @@ def _time(seconds: float | None, unknown: str = "–") -> str:
 
 
 def reached_table(difference: Difference) -> Table:
-    """Epoch and time at which each run came to an accuracy."""
+    """Epoch and time at which each run reached an accuracy."""
     first, second, levels = difference.first, difference.second, difference.reached
     return Table.of(
         {
@@ -247,7 +247,7 @@ def reached_table(difference: Difference) -> Table:
 
 
 def outcomes_table(difference: Difference, found: Outcomes) -> Table:
-    """How many test images come to which outcome."""
+    """Number of test images with each outcome."""
     counts = {
         "both right": found.both_right,
         f"only {difference.first} right": found.test.only_first,

@@ -1,4 +1,4 @@
-"""One run in one row: what it reached, what it costs, how fast it was."""
+"""One run as a row: accuracy, cost, speed."""
 
 from dataclasses import dataclass
 
@@ -14,10 +14,10 @@ from kerasnets.statistics import Interval, wilson_interval
 
 @dataclass(frozen=True)
 class Row:
-    """One run. What its records do not say is None.
+    """One run. Values missing from its records are None.
 
     Attributes:
-        label: tells the run from the others of the comparison.
+        label: unique in the comparison.
         run: path of the run folder.
         network: as people write it, such as "VGG-19 BN".
         dataset: as in the recipe.

@@ -1,4 +1,4 @@
-"""Processes that are started from here, whatever program runs."""
+"""Child processes that are independent of the calling script."""
 
 import contextlib
 import sys

@@ -1,14 +1,13 @@
-"""The same bits every time on an accelerator too, at the price of speed.
+"""Bit-identical results on accelerators too, at a cost in speed.
 
 On a CPU every backend gives the same bits with the same number of threads; on an
-accelerator the fastest algorithms add in whatever order their threads finish.
+accelerator the fastest algorithms add in the order in which their threads finish.
 """
 
 import contextlib
 import os
 from collections.abc import Iterator
 
-from kerasnets.compute.runtime import Session
 from kerasnets.errors import BackendError, option
 
 COST = (
@@ -16,24 +15,27 @@ COST = (
     "algorithm is another"
 )
 
-# The workspaces with which cuBLAS is deterministic (NVIDIA, cuBLAS documentation,
+# The workspace setting that makes cuBLAS deterministic (NVIDIA, cuBLAS documentation,
 # "Results reproducibility").
 _CUBLAS = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 @contextlib.contextmanager
-def deterministic(session: Session) -> Iterator[None]:
-    """Use deterministic algorithms only, and put the settings back afterwards.
+def deterministic(backend: str, device: str) -> Iterator[None]:
+    """Use deterministic algorithms only, and restore the settings afterwards.
 
     cuBLAS reads its setting when it first computes: in a process that has computed on
     an accelerator before, it must be in the environment from the start.
 
+    Args:
+        backend, device: as `kerasnets.compute.runtime.Session` has them.
+
     Raises:
         BackendError: the backend, or cuBLAS, can only be told before it starts.
     """
-    if session.backend != "torch":
-        if session.device != "cpu":
-            raise BackendError(_elsewhere(session.backend))
+    if backend != "torch":
+        if device != "cpu":
+            raise BackendError(_elsewhere(backend))
         yield
         return
     import torch
@@ -44,13 +46,13 @@ def deterministic(session: Session) -> Iterator[None]:
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     cudnn = torch.backends.cudnn
     convolutions = cudnn.deterministic, cudnn.benchmark
-    if session.device != "cpu":
+    if device != "cpu":
         os.environ.setdefault(name, value)
     torch.use_deterministic_algorithms(True)
     cudnn.deterministic, cudnn.benchmark = True, False
     try:
-        if session.device.startswith("cuda"):
-            _check_cublas(session.device, workspace)
+        if device.startswith("cuda"):
+            _check_cublas(device, workspace)
         yield
     finally:
         cudnn.deterministic, cudnn.benchmark = convolutions
@@ -60,7 +62,7 @@ def deterministic(session: Session) -> Iterator[None]:
 
 
 def _check_cublas(device: str, workspace: str | None) -> None:
-    """Raise BackendError where cuBLAS has begun with another setting."""
+    """Raise BackendError if cuBLAS has started with another setting."""
     name, value = _CUBLAS
     try:
         _multiply(device)

@@ -1,9 +1,8 @@
-"""How much energy a device says that it has used.
+"""Read a device's energy counter.
 
-A graphics card's counter is that of NVIDIA's driver, for the whole board, read with
-nvidia-ml-py (the extra "energy"); processors' are RAPL's package counters as Linux
-shows them, which only an administrator may read on most machines. Both count what other
-programs use too.
+NVIDIA's driver counts for the whole board, read with nvidia-ml-py (the extra "energy").
+Processors have RAPL's package counters, which Linux on most machines shows to
+administrators only. Both include the energy of other programs.
 """
 
 import re
@@ -17,7 +16,7 @@ Counter = Callable[[], float]
 
 
 def energy_counter(device: str) -> Counter | None:
-    """The counter of a device ("cpu", "cuda:N"); None where it does not say."""
+    """The counter of a device ("cpu", "cuda:N"); None if it has none."""
     if device == "cpu":
         return _processor()
     if device.startswith("cuda:"):
@@ -30,7 +29,7 @@ def _processor() -> Counter | None:
         zones = [
             zone
             for zone in sorted(POWERCAP.glob("intel-rapl:*"))
-            # Not the parts of a package, nor the platform around it.
+            # Neither parts of a package nor the surrounding platform.
             if re.fullmatch(r"intel-rapl:\d+", zone.name)
             and (zone / "name").read_text().startswith("package")
         ]
@@ -40,9 +39,8 @@ def _processor() -> Counter | None:
 
 
 class Rapl:
-    """The packages' counters together.
-
-    They begin anew every hour or so of full load: it must be called more often.
+    """The sum of the packages' counters. They wrap around after about an hour of full
+    load, so call it more often.
 
     Args:
         zones: folders of the packages, each with energy_uj and max_energy_range_uj.
@@ -69,7 +67,7 @@ class Rapl:
 
 
 def _graphics_card(index: int) -> Counter | None:
-    """By its number, which is the driver's only by way of the card's UUID."""
+    """The card of a device number; the UUID maps it to the driver's number."""
     try:
         import pynvml
     except ImportError:  # it comes with the extra "energy"

@@ -1,9 +1,8 @@
-"""Models are freed when the call that made them is over.
+"""Free models when the call that made them returns.
 
-Every layer of Keras refers to itself (its `build` is wrapped in a closure over it), so
-that no model goes with its last reference: it waits for Python's cycle collector, which
-comes round to old objects so seldom that a dozen of them, with the momenta and
-gradients of each, pile up first.
+Every Keras layer refers to itself (its `build` is wrapped in a closure over it), so a
+model outlives its last reference until Python's cycle collector runs. That visits old
+objects so rarely that a dozen models with their momenta and gradients pile up first.
 """
 
 import functools
@@ -18,10 +17,9 @@ _Result = TypeVar("_Result")
 def frees_models(
     function: Callable[_Arguments, _Result],
 ) -> Callable[_Arguments, _Result]:
-    """Decorate a function that makes models and returns none.
-
-    Models that somebody else has still a reference to stay whole: those of a callback,
-    and after an error those that its traceback shows, until the next such call.
+    """Decorate a function that makes models and returns none. Models with other
+    references survive: those of a callback, and after an error those in its traceback,
+    until the next such call.
     """
 
     @functools.wraps(function)
@@ -29,7 +27,7 @@ def frees_models(
         try:
             return function(*args, **kwargs)
         finally:
-            del args, kwargs  # callbacks, which have the model
+            del args, kwargs  # callbacks refer to the model
             gc.collect()
 
     return freeing

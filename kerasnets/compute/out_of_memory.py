@@ -1,4 +1,4 @@
-"""Running out of memory, which every backend reports in a way of its own."""
+"""Out-of-memory errors, which every backend reports differently."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ def explained(batch_size: int, note: str = "") -> Iterator[None]:
     """Turn a backend's out-of-memory error in the block into one line.
 
     Args:
-        batch_size: images in a step, of which half is proposed.
-        note: what else is to be said of the smaller batch.
+        batch_size: images in a step; half of it is suggested.
+        note: a remark on the smaller batch.
 
     Raises:
         OutOfMemory: the block ran out of the processor's or accelerator's memory.

@@ -1,8 +1,8 @@
-"""Settings of the process that decide what a network computes.
+"""Process settings that affect the results of a network.
 
-A recipe does not name them, so a session fixes them at the values below, whatever the
-user's keras.json, environment or program says, and puts them back afterwards. What can
-only be told before a backend starts is recorded instead.
+A recipe does not name them, so a session sets them to the values below, whatever the
+user's keras.json, environment or program says, and restores them afterwards. Settings
+that must be made before a backend starts are recorded instead.
 """
 
 import contextlib
@@ -16,8 +16,8 @@ import numpy as np
 
 from kerasnets.errors import shown
 
-# Environment variables by which a backend's libraries choose other algorithms when they
-# start. The number of threads is recorded by itself.
+# Environment variables that make a backend's libraries choose other algorithms at
+# start. The number of threads is recorded separately.
 _VARIABLES = (
     "ATEN_CPU_CAPABILITY",
     "CUBLAS_WORKSPACE_CONFIG",
@@ -45,8 +45,8 @@ _JAX = {
 
 @contextlib.contextmanager
 def fixed(backend: str) -> Iterator[None]:
-    """Give every setting that decides numbers its value, and the user's back
-    afterwards, the random states of Python, NumPy and PyTorch among them."""
+    """Set everything that affects numbers, including the random states of Python, NumPy
+    and PyTorch, and restore the user's values afterwards."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(_random_states())
         # A caller may have asked NumPy to raise where float32 underflows.
@@ -62,7 +62,8 @@ def fixed(backend: str) -> Iterator[None]:
 
 
 def left(backend: str) -> dict[str, str]:
-    """The settings that no session can fix, by name, where they are not the default."""
+    """The settings that no session can fix, by name, if they differ from the
+    default."""
     found = {
         name: shown(os.environ[name]) for name in _VARIABLES if os.environ.get(name)
     }
@@ -101,10 +102,10 @@ def _fix_keras(stack: contextlib.ExitStack) -> None:
     for now, fix, value in (
         (config.floatx(), config.set_floatx, "float32"),
         (config.epsilon(), config.set_epsilon, 1e-7),
-        # The layout of images decides the last bits, and not every backend computes
-        # both on a CPU.
+        # The image layout affects the last bits, and not every backend supports both on
+        # a CPU.
         (config.image_data_format(), config.set_image_data_format, "channels_last"),
-        # KERAS_MAX_EPOCHS and KERAS_MAX_STEPS_PER_EPOCH cut every training short.
+        # KERAS_MAX_EPOCHS and KERAS_MAX_STEPS_PER_EPOCH would shorten every training.
         (config.max_epochs(), config.set_max_epochs, None),
         (config.max_steps_per_epoch(), config.set_max_steps_per_epoch, None),
     ):
@@ -139,7 +140,7 @@ def _fix_torch(stack: contextlib.ExitStack) -> None:
 
 
 def _flushes_denormals() -> bool:
-    """Whether PyTorch takes the smallest numbers for zero, which it does not tell."""
+    """Whether PyTorch flushes denormals to zero, which it has no getter for."""
     import torch
 
     smallest = torch.full((1,), 1e-310, dtype=torch.float64, device="cpu")

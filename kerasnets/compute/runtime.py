@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasnets.compute import process_settings
+from kerasnets.compute.threads import limited_to
 from kerasnets.console import printable
 from kerasnets.errors import BackendError, shown, unknown
 from kerasnets.storage.folders import user_cache
@@ -33,8 +34,8 @@ class Session:
         device: "cpu", "cuda:0", ...
         device_name: the processor's or accelerator's own name.
         threads: CPU threads that one operation may use, None where unknown.
-        left: settings of the process that it does not fix, as they were when it began;
-            as they are unless given.
+        left: process settings that it does not fix, as of its start; the current ones
+            unless given.
     """
 
     backend: str
@@ -101,20 +102,25 @@ def backend() -> str:
 
 
 @contextlib.contextmanager
-def session(device: str = "auto", precision: str = "float32") -> Iterator[Session]:
+def session(
+    device: str = "auto",
+    precision: str = "float32",
+    threads: int | str | None = None,
+) -> Iterator[Session]:
     """Run Keras on a device with a dtype policy and the settings of
-    `kerasnets.compute.process_settings`, and put all back afterwards.
+    `kerasnets.compute.process_settings`, and restore everything afterwards.
 
-    They are the whole process's: one thread at a time has a session.
+    They affect the whole process, so only one thread at a time has a session.
 
     Args:
         device: "auto" (the first accelerator, else the CPU), "cpu", "cuda" or
             "cuda:N".
         precision: a Keras dtype policy, such as "mixed_bfloat16".
+        threads: as `kerasnets.compute.execution.Execution` has it.
 
     Raises:
-        BackendError: the backend or the device is not available, or another thread has
-            a session.
+        BackendError: the backend or the device is not available, its number of threads
+            cannot be set, or another thread has a session.
     """
     name = backend()
     with _alone(), printable():
@@ -122,10 +128,11 @@ def session(device: str = "auto", precision: str = "float32") -> Iterator[Sessio
         import keras
 
         with (
-            # Before the settings: where none is set, Keras takes it from floatx.
+            # Before the settings: an unset policy follows floatx.
             _dtype_policy(precision),
             process_settings.fixed(name),
             keras.device(_keras_device(name, chosen)),
+            limited_to(threads, name),
             _fast_settings(name, chosen),
         ):
             device_name = shown(_device_name(name, chosen))
@@ -133,7 +140,7 @@ def session(device: str = "auto", precision: str = "float32") -> Iterator[Sessio
             yield Session(name, chosen, device_name, _threads(name), left)
 
 
-_in_session = threading.RLock()  # entered again by a callback that evaluates, say
+_in_session = threading.RLock()  # reentered, for example by a callback that evaluates
 
 
 @contextlib.contextmanager
@@ -163,7 +170,7 @@ def _dtype_policy(precision: str) -> Iterator[None]:
 
 
 def _fast_settings(name: str, device: str) -> contextlib.AbstractContextManager:
-    """What the backend computes faster with on a device."""
+    """Settings with which the backend is faster on a device."""
     if name == "torch" and device.startswith("cuda"):
         from kerasnets.compute.torch_settings import fast_math
 
@@ -179,8 +186,8 @@ def _fast_settings(name: str, device: str) -> contextlib.AbstractContextManager:
 
 @contextlib.contextmanager
 def _kept_compilations() -> Iterator[None]:
-    """Let JAX keep what it compiles in the user's cache folder, unless the user has
-    named a folder; a second run of the same network starts without compiling."""
+    """Let JAX cache compiled code in the user's cache folder, unless the user has named
+    another; a second run of the same network starts without compiling."""
     import jax
 
     before = jax.config.jax_compilation_cache_dir
@@ -250,6 +257,36 @@ def peak_memory_bytes(backend: str, device: str) -> int | None:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def device_of(device: str) -> tuple[str, str]:
+    """The backend, and what a `session` on `device` would run on.
+
+    Raises:
+        BackendError: the backend or the device is not available.
+    """
+    name = backend()
+    return name, _choose_device(name, device)
+
+
+def cuda_capability(name: str, index: int) -> tuple[int, int]:
+    """The compute capability of a CUDA device, such as (8, 0)."""
+    if name == "torch":
+        import torch
+
+        return torch.cuda.get_device_capability(index)
+    if name == "jax":
+        import jax
+
+        found = str(jax.devices("gpu")[index].compute_capability)
+    else:
+        import tensorflow
+
+        device = tensorflow.config.list_physical_devices("GPU")[index]
+        details = tensorflow.config.experimental.get_device_details(device)
+        return details.get("compute_capability", (0, 0))
+    major, _, minor = found.partition(".")
+    return int(major), int(minor)
 
 
 def _choose_device(name: str, device: str) -> str:

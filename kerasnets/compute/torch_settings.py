@@ -1,4 +1,4 @@
-"""How PyTorch computes on a CUDA device while a run lasts."""
+"""Settings of PyTorch for the duration of a run."""
 
 import contextlib
 import ctypes
@@ -12,7 +12,7 @@ import torch
 @contextlib.contextmanager
 def fast_math() -> Iterator[None]:
     """float32 products in TF32 (10 bits of mantissa, accumulated in float32), and
-    cuDNN's fastest algorithm for each shape, found by trial; as before afterwards."""
+    cuDNN's fastest algorithm for each shape, found by trial; restored afterwards."""
     before = (
         torch.get_float32_matmul_precision(),
         torch.backends.cudnn.allow_tf32,
@@ -36,8 +36,8 @@ _MMAP_BYTES, _TRIM_BYTES = 32 << 20, 256 << 20
 
 
 def keep_freed_memory() -> bool:
-    """Have the process keep freed memory, from now to its end, unless the user's
-    environment says how to allocate.
+    """Make the process keep freed memory from now on, unless the user's environment
+    configures allocation.
 
     Returns:
         Whether it does; False where another library than glibc allocates.

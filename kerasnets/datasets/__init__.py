@@ -133,15 +133,15 @@ def _load_files(
     background: str | None,
     on_corrupt: str,
 ) -> "Dataset":
+    from kerasnets.catalog import image_headers
     from kerasnets.catalog.image_files import list_images
-    from kerasnets.catalog.image_headers import size_and_channels
     from kerasnets.datasets import cache
     from kerasnets.datasets.sources import image_files
 
     files = list_images(place)
     form = image_files.Form(
         image_size,
-        channels or size_and_channels(files.paths)[1],
+        channels or image_headers.channels(files.paths),
         resize,
         background,
         on_corrupt,

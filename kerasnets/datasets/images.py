@@ -171,7 +171,7 @@ _TURNS = {
 def _upright(image: Image.Image) -> Image.Image:
     """The image turned as its EXIF orientation says. TIFF's is turned by its reader."""
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION))
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except Exception as error:  # damaged EXIF says nothing
         raise_unless_data(error)
         turn = None

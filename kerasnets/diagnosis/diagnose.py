@@ -1,5 +1,5 @@
-"""Why a network fails: its variants measured layer by layer, and trained for a few
-steps with one thing switched at a time."""
+"""Find why a network fails: measure its variants layer by layer, and train each for a
+few steps with one switch changed at a time."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -38,9 +38,9 @@ def diagnose(
     """Measure signals and gradients of a network's variants, and train each a little.
 
     The variants are the original, the modified (batch norm and Glorot) and the recipe's
-    own; all have the recipe's seed, and so the same batches. What is in `folder` is
-    written anew after every trial: layers.csv and ablation.csv from the first on, the
-    verdict and the figures as soon as these variants are through.
+    own; all have the recipe's seed, and so the same batches. `folder` is updated after
+    every trial: layers.csv and ablation.csv from the first trial on, the verdict and
+    the figures once these variants have finished.
 
     Args:
         recipe: what is asked about; its epochs count for its schedule only.
@@ -105,7 +105,7 @@ def diagnose(
 
 
 def _conclude(folder: Path, diagnosis: Diagnosis) -> None:
-    """Everything that needs the original and the modified network both."""
+    """Write what needs both the original and the modified network."""
     recipe = diagnosis.recipe
     layers = {
         name: (
@@ -142,6 +142,6 @@ def _settings(recipe: Recipe) -> tuple[float, float]:
 
 def _name(recipe: Recipe) -> str:
     name = f"{Variant.of(recipe).label}, learning rate {recipe.learning_rate:g}"
-    if recipe.without_effect:
+    if "momentum" in recipe.without_effect:
         return name
     return f"{name}, momentum {recipe.momentum:g}"

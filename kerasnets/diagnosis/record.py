@@ -1,4 +1,4 @@
-"""What a diagnosis found, and its tables as files."""
+"""The results of a diagnosis, and its tables as files."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ class Diagnosis:
     """Why a network trains, or does not, in its first steps.
 
     Attributes:
-        recipe: what was asked about.
+        recipe: the diagnosed recipe.
         steps: optimizer steps of every trial.
-        monitored: "validation" or "test": the images that trials were tried on.
-        images: how many these are.
-        guess_loss: the lowest loss that one answer for all of these images can have:
-            the entropy of their classes' shares, in nats.
-        guess_accuracy: share of the commonest class among them.
-        planned: how many trials there are to be.
+        monitored: "validation" or "test": the images that trials are evaluated on.
+        images: their number.
+        guess_loss: the lowest loss of a constant prediction for these images: the
+            entropy of the class shares, in nats.
+        guess_accuracy: share of their most frequent class.
+        planned: number of planned trials.
         layers: signals and gradients before the first step and after the last, of each
             variant at the recipe's own learning rate and momentum.
         ablation: the finished trials; those at the recipe's own settings come first.
@@ -66,7 +66,7 @@ class Diagnosis:
         }
 
     def signals(self, variant: Variant, step: int) -> tuple[LayerSignal, ...]:
-        """A variant's layers, from the images on; empty where not measured."""
+        """A variant's layers, from input to output; empty if not measured."""
         return tuple(
             row.signal
             for row in self.layers
@@ -74,7 +74,7 @@ class Diagnosis:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, the tables' rows as in the CSV files."""
+        """Plain values, with the rows of the CSV files."""
         return {
             **vars(self),
             "recipe": dataclasses.asdict(self.recipe),
@@ -84,7 +84,7 @@ class Diagnosis:
 
 
 def check_free(folder: Path, *, overwrite: bool) -> None:
-    """Check that a diagnosis may be written to `folder`, and change nothing.
+    """Check that a diagnosis can be written to `folder`, without changing anything.
 
     Raises:
         RunError: there is one already, or the folder cannot be written.
@@ -100,7 +100,7 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Make the folder of a diagnosis, and drop the files of an older one.
+    """Make the folder of a diagnosis, and remove the files of an earlier one.
 
     Raises:
         RunError: the disk refuses it.
@@ -114,7 +114,7 @@ def clear(folder: Path) -> None:
 
 
 def write_tables(folder: Path, diagnosis: Diagnosis) -> None:
-    """Write layers.csv and ablation.csv as far as the diagnosis has come."""
+    """Write layers.csv and ablation.csv of the trials finished so far."""
     for name, rows in (
         ("layers.csv", [_layer(row) for row in diagnosis.layers]),
         ("ablation.csv", [_trial(trial) for trial in diagnosis.ablation]),

@@ -1,4 +1,4 @@
-"""What a diagnosis says in words, every number computed."""
+"""A diagnosis in words; every number is computed."""
 
 import math
 from collections.abc import Sequence
@@ -12,14 +12,15 @@ from kerasnets.diagnosis.variants import MODIFIED, Variant, named_variants
 from kerasnets.evaluation.layer_signals import LayerSignal
 from kerasnets.text import Figure, Page, Table, number, percent
 
-# A training loss above this share of a constant guess's has learnt next to nothing.
+# A network whose training loss exceeds this share of a constant guess's has learned
+# next to nothing.
 _UNFITTED = 0.9
 
 
 def verdict(diagnosis: Diagnosis) -> str:
-    """One paragraph: what became of the original and the modified network, what its
-    signals and gradients were before the first step, and, where the original does not
-    learn, which explanations the trials leave."""
+    """One paragraph: the outcome of the original and the modified network, their
+    signals and gradients before the first step, and, if the original does not learn,
+    the explanations that remain."""
     original = Variant.original(diagnosis.recipe.network)
     sentences = [_outcomes(diagnosis), _before_training(diagnosis)]
     if diagnosis.own[original].outcome != "learning":
@@ -59,7 +60,7 @@ def page(diagnosis: Diagnosis) -> Page:
 
 
 def trials_table(trials: Sequence[Trial], *, entropy: bool = True) -> Table:
-    """What became of each trial; without the entropies 80 columns wide."""
+    """The outcome of each trial; 80 columns wide without the entropies."""
     columns = {
         "variant": [trial.variant.label for trial in trials],
         "lr": [f"{trial.learning_rate:g}" for trial in trials],
@@ -175,13 +176,13 @@ def _before_training(diagnosis: Diagnosis) -> str:
 
 
 def _dead(signals: Sequence[LayerSignal]) -> str:
-    """The mean over the layers of their shares."""
+    """The mean share over the layers."""
     shares = [s.dead_relus for s in signals if s.dead_relus is not None]
     return f"{float(np.mean(shares)):.1%}"
 
 
 def _median_step(signals: Sequence[LayerSignal]) -> float:
-    """By what share of its size a kernel moves at learning rate 1."""
+    """The relative change of a kernel in one step at learning rate 1."""
     return float(np.median([s.kernel_gradient_rms / s.kernel_rms for s in signals]))
 
 
@@ -206,7 +207,7 @@ def _overfitting(diagnosis: Diagnosis) -> str:
 
 
 def _alone(diagnosis: Diagnosis) -> str:
-    """Which switch helps by itself, where the original has neither."""
+    """Which switch helps alone, if the original has neither."""
     norm = diagnosis.own.get(Variant(batch_norm=True, glorot=False))
     glorot = diagnosis.own.get(Variant(batch_norm=False, glorot=True))
     if Variant.original(diagnosis.recipe.network) != Variant(False, False) or not (
@@ -228,7 +229,8 @@ def _alone(diagnosis: Diagnosis) -> str:
 
 
 def _all_settings(diagnosis: Diagnosis) -> str:
-    """How often each switch was followed by learning, where others were tried."""
+    """How often the network learned with each switch, if further settings were
+    tried."""
     trials = diagnosis.ablation
     if not len(diagnosis.own) < len(trials) == diagnosis.planned:
         return ""

@@ -1,4 +1,4 @@
-"""One variant of a network, trained for a few steps and tried."""
+"""One variant of a network, trained for a few steps and evaluated."""
 
 import math
 import time
@@ -12,20 +12,16 @@ import numpy as np
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.compute.runtime import Session
 from kerasnets.datasets import Dataset, Partition
-from kerasnets.datasets.pipeline.batches import (
-    Batches,
-    evaluation_batches,
-    training_batches,
-)
+from kerasnets.datasets.pipeline.batches import Batches
 from kerasnets.diagnosis.variants import Variant
 from kerasnets.evaluation.layer_signals import LayerSignal, layer_signals
 from kerasnets.evaluation.metrics import log_softmax, measure, predict_logits
 from kerasnets.recipe import Recipe
 from kerasnets.statistics import collapsed_class
 from kerasnets.training.callbacks.progress import duration
-from kerasnets.training.compile import ready_to_train
+from kerasnets.training.compile import open_training
 
-# Of the way from always naming the commonest class to naming all correctly.
+# Share of the way from always predicting the most frequent class to perfect accuracy.
 LEARNING = 0.1
 
 STATISTICS_BATCHES = 8
@@ -36,10 +32,10 @@ class Trial:
     """A variant after its steps. Losses are in nats an image, shares in [0, 1].
 
     Attributes:
-        learning_rate, momentum: what it was trained with.
+        learning_rate, momentum: of its training.
         outcome: "diverged": the loss became infinite or NaN; "collapsed": one class
             takes more than 99 % of the predictions; "stuck": the accuracy is less than
-            a tenth of the way from always naming the commonest class to 1; else
+            a tenth of the way from the share of the most frequent class to 1; else
             "learning".
         train_loss: mean over the last tenth of the steps (augmented, dropout on).
         loss, accuracy: on the monitored images.
@@ -48,7 +44,7 @@ class Trial:
         prediction_entropy: mean entropy of the predicted probabilities, in nats.
         seconds: wall time of the trial.
 
-    After divergence, outcome and seconds are all that is not None.
+    After divergence, every measurement but `seconds` is None.
     """
 
     variant: Variant
@@ -90,7 +86,8 @@ def run_trial(
     measured: bool,
     say: Callable[[str], None],
 ) -> tuple[Trial, list[LayerRow]]:
-    """Train `recipe` for `steps` optimizer steps, and try it on the monitored images.
+    """Train `recipe` for `steps` optimizer steps, and evaluate it on the monitored
+    images.
 
     Args:
         steps: at least 1; past an epoch's end the next one begins.
@@ -98,20 +95,14 @@ def run_trial(
         engine: as `kerasnets.engines.choice.check` gives it.
         measured: measure every layer before the first step, and after the last unless
             it diverged, on the first batch of training images.
-        say: takes lines of progress.
+        say: receives lines of progress.
     """
     began = time.perf_counter()
     variant = Variant.of(recipe)
-    train = training_batches(recipe, dataset, parts.train)
-    probe = train[0]
-    model = ready_to_train(
-        recipe,
-        dataset.train.images.shape[1:],
-        len(dataset.class_names),
-        len(train),
-        session=session,
-        engine=engine,
+    train, monitored, model = open_training(
+        recipe, dataset, parts, session=session, engine=engine
     )
+    probe = train[0]
 
     def layers(step: int) -> list[LayerRow]:
         signals = layer_signals(model, *probe) if measured else ()
@@ -120,9 +111,7 @@ def run_trial(
     rows = layers(0)
     losses = _train(model, train, steps, say)
     average_statistics_anew(model, train)
-    logits = predict_logits(
-        model, evaluation_batches(recipe, dataset, parts.validation)
-    )
+    logits = predict_logits(model, monitored)
     found: dict[str, Any] = {"outcome": "diverged"}
     if math.isfinite(losses[-1]) and np.isfinite(logits).all():
         rows += layers(steps)
@@ -148,7 +137,7 @@ def _train(
         batches.epoch, number = divmod(step, len(batches))
         model.reset_metrics()
         logs = model.train_on_batch(*batches[number], return_dict=True)
-        # Beside what is minimized where that has label smoothing.
+        # With label smoothing, "loss" is the smoothed one.
         losses.append(float(logs.get("cross_entropy", logs["loss"])))
         if not math.isfinite(losses[-1]):
             break
@@ -161,7 +150,7 @@ def average_statistics_anew(model: keras.Model, batches: Batches) -> None:
     """Set batch norm's moving statistics to their means over a few batches, the first
     `STATISTICS_BATCHES` of the epoch.
 
-    After so few steps their moving averages are still those of earlier weights, and a
+    After so few steps the moving averages still reflect earlier weights, so that a
     network that has learned can look collapsed (Wu and Johnson 2021, "Rethinking
     'Batch' in BatchNorm", section 3).
     """

@@ -1,4 +1,4 @@
-"""How long a diagnosis takes, from a few of its steps."""
+"""Estimate the duration of a diagnosis from a few of its steps."""
 
 import dataclasses
 import time
@@ -7,12 +7,11 @@ from collections.abc import Callable
 from kerasnets import datasets
 from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.compute.freed_models import frees_models
-from kerasnets.datasets.pipeline.batches import evaluation_batches, training_batches
 from kerasnets.diagnosis.diagnose import STEPS
 from kerasnets.diagnosis.trial import STATISTICS_BATCHES
 from kerasnets.diagnosis.variants import MODIFIED, to_try
 from kerasnets.recipe import Recipe
-from kerasnets.training.compile import ready_to_train
+from kerasnets.training.compile import open_training
 
 _WARM_UP, _TIMED = 1, 2  # steps
 
@@ -25,11 +24,11 @@ def expected_s(
     ablate: bool = False,
     execution: Execution = DEFAULT,
 ) -> float:
-    """About how many seconds `diagnose.diagnose` takes, as of the variant with batch
-    norm, the slower one; drawing and measuring layers is not counted.
+    """Estimated seconds of `diagnose.diagnose`, as if every variant were as slow as the
+    one with batch norm; excludes drawing and measuring layers.
 
     Raises:
-        KerasnetsError: the device, the engine or the data is not there.
+        KerasnetsError: the device, the engine or the data is not available.
     """
     trials = len(to_try(recipe, ablate=ablate))
     modified = dataclasses.replace(
@@ -38,16 +37,9 @@ def expected_s(
     with execution.begin() as (session, engine):
         dataset = datasets.load_for(recipe, execution.data_dir)
         parts = datasets.partition(dataset, recipe)
-        train = training_batches(modified, dataset, parts.train)
-        monitored = evaluation_batches(modified, dataset, parts.validation)
         began = time.perf_counter()
-        model = ready_to_train(
-            modified,
-            dataset.train.images.shape[1:],
-            len(dataset.class_names),
-            len(train),
-            session=session,
-            engine=engine,
+        train, monitored, model = open_training(
+            modified, dataset, parts, session=session, engine=engine
         )
         built_s = time.perf_counter() - began
         step_s = _seconds(lambda: model.train_on_batch(*train[0]))

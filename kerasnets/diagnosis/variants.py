@@ -11,7 +11,7 @@ from kerasnets.recipe import Recipe
 
 @dataclass(frozen=True)
 class Variant:
-    """A network with the two things switched that the paper switched in VGG-19."""
+    """The two switches that the paper changed in VGG-19."""
 
     batch_norm: bool
     glorot: bool
@@ -37,7 +37,7 @@ MODIFIED = Variant(batch_norm=True, glorot=True)
 
 def named_variants(recipe: Recipe) -> dict[Variant, str]:
     """The variants that every diagnosis compares: the original, the modified, and the
-    recipe's own where it is a third; with names for a figure."""
+    recipe's own if it is neither; with names for a figure."""
     original, own = Variant.original(recipe.network), Variant.of(recipe)
     names = {
         original: f"original ({original.label})",
@@ -51,9 +51,9 @@ def to_try(
 ) -> list[Recipe]:
     """The recipes that a diagnosis of `recipe` trains.
 
-    The original, the modified and the recipe's own variant come first. With `ablate`
-    all four variants are there, at the recipe's momentum and at another (0, or 0.9 if
-    it is 0; none for optimizers without), and all that at `learning_rates` too.
+    The original, the modified and the recipe's own variant come first. `ablate` adds
+    all four variants at the recipe's momentum and at another one (0, or 0.9 if it is 0;
+    none for optimizers without momentum), and all of these at `learning_rates`.
 
     Raises:
         RecipeError: a learning rate is out of range.
@@ -74,6 +74,7 @@ def to_try(
             glorot=variant.glorot and (recipe.glorot or True),
             learning_rate=rate,
             momentum=momentum,
+            nesterov=recipe.nesterov and momentum > 0,
         )
         for rate in dict.fromkeys(rates)
         for momentum in momenta

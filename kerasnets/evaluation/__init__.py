@@ -1,1 +1,1 @@
-"""Numbers about a trained run: what it predicts, and how often it is right."""
+"""Measure a trained run: its predictions and its accuracy."""

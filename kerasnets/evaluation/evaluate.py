@@ -1,9 +1,10 @@
-"""Measure a trained run on one of its splits, and write what was found."""
+"""Measure a trained run on one of its splits, and write the results."""
 
 import contextlib
 import dataclasses
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -48,14 +49,14 @@ def evaluate(
     """Measure a trained run and write the results into its folder.
 
     Writes metrics.json, confusion_matrix.csv, per_class.csv and predictions.csv, and
-    with `first_batch` first_batch_confusion_matrix.csv. They go to the run folder for
-    the test split, to a folder named after the split in it for the others. What else an
-    earlier evaluation left there, its figures above all, is removed: the files always
-    tell of a single evaluation. The same run on the same machine gives the same
-    numbers, seconds aside.
+    with `first_batch` first_batch_confusion_matrix.csv; of two classes thresholds.csv
+    too. They go to the run folder for the test split, to a folder named after the split
+    in it for the others. Other files of an earlier evaluation, such as its figures, are
+    removed, so that all files belong to one evaluation. The same run on the same
+    machine gives the same numbers, except for times.
 
-    Where the data is no longer what the run was trained on, the results are written
-    all the same, "data_changed" is true in them, and a warning is logged.
+    If the data has changed since training, the results are still written, with
+    "data_changed" true, and a warning is logged.
 
     Args:
         run: the run, its folder, or the name of one in artifacts/runs.
@@ -64,8 +65,7 @@ def evaluate(
             `recipe.batch_size` images alone, as the paper's Figure 10 does.
         batch_size: most images a step, >= 1; decides the speed, not the results.
         execution: how to compute, and where the data is.
-        options: `device`, `engine`, `data_dir` and `deterministic` in the place of
-            the fields of `execution`.
+        options: fields of `execution`, such as `device`, in their place.
 
     Returns:
         What metrics.json holds; docs/run-folder.md lists its keys and units.
@@ -81,7 +81,7 @@ def evaluate(
     _check_asked(run, split, batch_size)
     check_trained(run)
     _tell_unfinished(run)
-    with run.lock():  # or minutes of computing would end with nothing written
+    with run.lock():  # before minutes of computing that could not be written
         recorded = environment(run)
         fed = preprocessing.read(run)
     with execution.begin(run.recipe.precision) as (session, engine):
@@ -119,7 +119,8 @@ def evaluate(
         "dataset_note": dataset.note,
         "data_changed": _data_changed(run, recorded, dataset),
         "split": split,
-        "epochs": _epochs(run),
+        "epochs": _told(lambda: len(run.history)),
+        "epoch": _told(lambda: run.kept_epoch),
         **_numbers(whole, dataset.class_names),
         "first_batch": batch
         and {"images": int(batch.support.sum()), "accuracy": batch.accuracy},
@@ -153,9 +154,13 @@ def _numbers(whole: Metrics, class_names: tuple[str, ...]) -> dict[str, Any]:
         "loss": whole.loss,
         "accuracy": whole.accuracy,
         "top5_accuracy": whole.top5_accuracy,
+        "balanced_accuracy": whole.balanced_accuracy,
         "macro_precision": float(whole.precision.mean()),
         "macro_recall": float(whole.recall.mean()),
         "macro_f1": float(whole.f1.mean()),
+        "positive_class": class_names[1] if whole.two else None,
+        "roc_auc": whole.two and whole.two.roc_auc,
+        "average_precision": whole.two and whole.two.average_precision,
         "collapsed": collapsed
         and {"class": class_names[collapsed[0]], "share": collapsed[1]},
     }
@@ -191,10 +196,10 @@ def _data_changed(
     return changed
 
 
-def _epochs(run: Run) -> int | None:
-    """How many the run has trained; None where history.csv does not tell."""
+def _told(count: Callable[[], int | None]) -> int | None:
+    """A number that history.csv gives; None if it does not."""
     try:
-        return len(run.history)
+        return count()
     except RunError:
         return None
 

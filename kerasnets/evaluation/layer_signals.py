@@ -1,8 +1,8 @@
-"""How large a network's signals and gradients are, layer by layer.
+"""Measure the magnitude of a network's signals and gradients, layer by layer.
 
-Works under every backend: a variable of zeros is added to each output that is
-measured, so that its gradient is the gradient at that output, and an optimizer that
-keeps gradients instead of applying them takes one step.
+Works under every backend: a variable of zeros is added to each measured output, whose
+gradient is then the gradient at that output, and an optimizer that keeps gradients
+instead of applying them takes one step.
 """
 
 from collections.abc import Iterator
@@ -16,23 +16,24 @@ import numpy as np
 
 @dataclass(frozen=True)
 class LayerSignal:
-    """What one layer with a kernel gives and is told, over one batch of images.
+    """Forward activations and backward gradients of one layer with a kernel, over one
+    batch of images.
 
-    Its output is taken after the batch norm and ReLU that follow it alone. RMS is the
-    root of the mean of the squares, over images, positions and channels.
+    Its output is taken after the batch norm and ReLU that follow only this layer. RMS
+    is the root of the mean of the squares, over images, positions and channels.
 
     Attributes:
-        depth: the layer's place among those with a kernel, from 1 at the images.
+        depth: the layer's position among those with a kernel, from 1 at the input.
         layer: its name.
         signal_rms: of the output.
-        deviation_rms: of the output's deviation from its mean over the images: the
-            part of the signal that tells one image from another.
+        deviation_rms: of the output's deviation from its mean over the images: the part
+            of the signal that distinguishes images.
         gradient_rms: of the loss's gradient at the output.
         kernel_rms: of the kernel.
         kernel_gradient_rms: of the loss's gradient at the kernel.
         dead_relus: share of the output's channels, in [0, 1], that are positive for no
             image at no position, so that the weights before them get no gradient; None
-            where the output is no ReLU's.
+            if the output is not a ReLU's.
     """
 
     depth: int
@@ -57,7 +58,7 @@ def layer_signals(
     """Measure every layer that has a kernel, in the order of the graph.
 
     The network runs as in a training step (batch statistics), but without dropout,
-    in Keras's own layers. Nothing of the model is changed by it.
+    in Keras's own layers. The model is left unchanged.
 
     Args:
         model: functional, built under float32, compiled with the loss whose mean over
@@ -118,7 +119,7 @@ class _Probe(keras.Layer):
 
 
 class _KeepGradients(keras.optimizers.Optimizer):
-    """Changes nothing; `kept` has the gradient of each variable."""
+    """Updates nothing; `kept` holds the gradient of each variable."""
 
     def __init__(self) -> None:
         super().__init__(learning_rate=1.0)
@@ -136,7 +137,7 @@ def _gradients(
 ) -> dict[str, np.ndarray]:
     """The loss's gradient at every trainable variable, by the variable's path."""
     optimizer = _KeepGradients()
-    # One step does not repay its compilation.
+    # Compiling does not pay for a single step.
     model.compile(optimizer=optimizer, loss=loss, run_eagerly=True)
     model.train_on_batch(images, labels)
     return {
@@ -149,7 +150,7 @@ def _gradients(
 
 @contextmanager
 def _kept(variables: list[keras.Variable]) -> Iterator[None]:
-    """Put the variables' values back at the end (moving statistics of batch norm)."""
+    """Restore the variables at the end (moving statistics of batch norm)."""
     before = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
     try:
         yield
@@ -183,7 +184,7 @@ _PART_OF_OUTPUT = (keras.layers.BatchNormalization, keras.layers.ReLU)
 
 
 def _rms(values: np.ndarray) -> float:
-    # In float64: squares of small gradients are too small for float32.
+    # In float64, as squares of small gradients underflow in float32.
     return float(np.sqrt(np.square(values, dtype=np.float64).mean()))
 
 

@@ -1,4 +1,4 @@
-"""Loss, accuracies and the figures of each class, from logits and labels."""
+"""Loss, accuracies and per-class metrics from logits and labels."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -6,25 +6,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
+from kerasnets.evaluation.two_classes import TwoClasses, measure_two
+
 if TYPE_CHECKING:
     import keras
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """What a set of predictions is worth; shares are in [0, 1].
+    """Metrics of a set of predictions; shares are in [0, 1].
 
-    A prediction is the class of the highest logit, the first of them in a tie.
+    The prediction is the class of the highest logit, the first one in a tie.
 
     Attributes:
         loss: mean cross-entropy in nats, without label smoothing.
         accuracy: share of images whose prediction is their label.
         top5_accuracy: share of images whose label is among the five highest logits;
-            None with five classes or fewer, where it would say nothing.
+            None with five classes or fewer, where it is trivial.
         confusion: counts, int64 [classes, classes], row: label, column: prediction.
         precision, recall, f1: of each class, float64 [classes]; 0 where a class was
             never predicted or has no images.
         support: images of each class, int64 [classes].
+        two: more of two classes; None of others.
     """
 
     loss: float
@@ -35,6 +38,13 @@ class Metrics:
     recall: np.ndarray
     f1: np.ndarray
     support: np.ndarray
+    two: TwoClasses | None = None
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean recall of the classes that have images: what the accuracy would be if
+        each had as many."""
+        return float(self.recall[self.support > 0].mean())
 
     @property
     def predicted(self) -> np.ndarray:
@@ -61,6 +71,7 @@ def measure(logits: np.ndarray, labels: np.ndarray) -> Metrics:
         recall=recall,
         f1=f1,
         support=support,
+        two=measure_two(logits, labels) if len(classes) == 2 else None,
     )
 
 
@@ -87,7 +98,7 @@ def predict_logits(
 
     Args:
         model: gives logits, as every network of kerasnets does.
-        batches: pairs of images and labels; the labels are not looked at.
+        batches: pairs of images and labels; the labels are ignored.
     """
     return np.asarray(model.predict(batches, verbose=0), dtype=np.float32)
 

@@ -13,6 +13,7 @@ from kerasnets.runs.results import (
     METRICS_FILE,
     PER_CLASS,
     PREDICTIONS,
+    THRESHOLDS,
     Predictions,
     clear,
 )
@@ -27,9 +28,9 @@ def write_results(
     whole: Metrics,
     first_batch: Metrics | None,
 ) -> None:
-    """Write every result of one evaluation to `folder` in the place of an earlier one:
-    metrics.json goes first and comes last, so that whoever finds it finds the others as
-    new as it is."""
+    """Write every result of one evaluation to `folder`, replacing an earlier one.
+    metrics.json is removed first and written last, so that its presence means that the
+    others belong to it."""
     tables: dict[str, Callable[[Path], None]] = {
         CONFUSION_FILE: lambda path: write_confusion(
             path, whole.confusion, class_names
@@ -37,6 +38,15 @@ def write_results(
         PER_CLASS.file: lambda path: _write_per_class(path, class_names, whole),
         PREDICTIONS.file: lambda path: _write_predictions(path, predictions),
     }
+    if two := whole.two:
+        tables[THRESHOLDS.file] = lambda path: write_csv(
+            path,
+            THRESHOLDS.columns,
+            (
+                [f"{row.threshold:.2f}", *(f"{one:.6f}" for one in row[1:-1]), row[-1]]
+                for row in two.thresholds
+            ),
+        )
     if first_batch:
         tables[FIRST_BATCH_FILE] = lambda path: write_confusion(
             path, first_batch.confusion, class_names

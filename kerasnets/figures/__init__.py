@@ -1,4 +1,4 @@
-"""What people look at; the only room that imports matplotlib.
+"""Figures; the only package that imports matplotlib.
 
 The functions are imported when first used:
 
@@ -16,8 +16,6 @@ The functions are imported when first used:
     draw_pareto(comparison, path)                accuracy against cost
 """
 
-import contextlib
-import os
 from importlib import import_module
 from typing import Any
 
@@ -43,19 +41,3 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'kerasnets.figures' has no attribute {name!r}")
     return getattr(import_module(_PUBLIC[name]), name)
-
-
-def import_matplotlib() -> None:
-    """Import matplotlib, whatever MPLBACKEND names. A notebook passes on its own way to
-    show figures, which may not be installed here; matplotlib then chooses one itself.
-    """
-    named = os.environ.pop("MPLBACKEND", None)
-    try:
-        # Once: matplotlib cannot be imported again where this has failed.
-        import matplotlib
-    finally:
-        if named is not None:
-            os.environ["MPLBACKEND"] = named
-    with contextlib.suppress(ValueError):
-        if named:
-            matplotlib.rcParams["backend"] = named

@@ -98,7 +98,7 @@ def _draw(
         height=0.7,
     )
     for index, (speed, one) in enumerate(zip(speeds, found, strict=True)):
-        inside = speed > max(speeds) / 3  # else the number is longer than its bar
+        inside = speed > max(speeds) / 3  # otherwise the number is longer than its bar
         axes.text(
             0 if inside else speed * (1 + one["spread"] / 2),
             index,

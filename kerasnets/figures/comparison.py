@@ -30,7 +30,7 @@ _UNITS = (("h", 3600.0), ("min", 60.0), ("s", 1.0))
 def draw_overlay(comparison: Mapping[str, Any], path: Path) -> Path:
     """Draw validation loss and accuracy by epoch and by wall time, dataset by dataset.
 
-    Runs whose epochs were not timed are drawn by epoch alone.
+    Runs without epoch times are drawn by epoch only.
 
     Args:
         comparison: as `kerasnets.comparison.compare.Comparison.to_json` gives it.

@@ -35,10 +35,11 @@ _DARK = 0.35  # share from which white text reads better on the cell
 def draw_confusion(
     counts: np.ndarray, class_names: Sequence[str], title: str, path: Path
 ) -> Path:
-    """Draw how often images of each class (rows) were taken for each class (columns).
+    """Draw how often images of each class (rows) were predicted as each class
+    (columns).
 
-    The color is the share of the row. Up to 12 classes the cells give the count and
-    the share, up to 16 the count; beyond 40 not every class is named.
+    The color is the share of the row. With up to 12 classes, the cells show count and
+    share; with up to 16, the count. Beyond 40, not every class is named.
 
     Args:
         counts: int [classes, classes], row: label, column: prediction, two classes or
@@ -62,7 +63,7 @@ def draw_confusion(
     with sheet(path, title=title, subtitle=subtitle, body_height=height) as figure:
         axes = figure.subplots()
         axes.set_anchor("N")
-        # The root makes an error of 1 % visible beside 99 % that are right.
+        # The square root makes an error of 1 % visible beside 99 % correct.
         image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1))
         name_classes(axes, names)
         axes.set_xlabel("predicted class")
@@ -147,7 +148,7 @@ def matrix_side(names: Sequence[str]) -> float:
 
 
 def _longest(names: Sequence[str]) -> float:
-    """About the inches that the longest name takes."""
+    """Approximate width in inches of the longest name."""
     letter = 0.075 if len(names) <= COUNTS_UP_TO else 0.05
     return letter * max(map(len, names))
 

@@ -34,7 +34,7 @@ def draw_diagnosis(
     layers: Mapping[str, tuple[Sequence[LayerSignal], Sequence[LayerSignal]]],
     path: Path,
 ) -> Path:
-    """Draw how large signals and gradients are at each layer, before and after.
+    """Draw the magnitude of signals and gradients at each layer, before and after.
 
     Args:
         recipe: what was diagnosed.
@@ -93,7 +93,7 @@ def _draw(
 ) -> None:
     depths = [signal.depth for signal in signals]
     for line, attribute, _ in lines:
-        # A value of 0 has no place on a logarithmic axis: the line has a gap there.
+        # 0 cannot be drawn on a logarithmic axis: the line has a gap there.
         values = [getattr(signal, attribute) or float("nan") for signal in signals]
         axes.plot(depths, values, line, color=color, marker="o", markersize=2.5)
 

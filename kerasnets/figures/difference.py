@@ -58,7 +58,7 @@ def draw_confusion_change(
     ) as figure:
         axes = figure.subplots()
         axes.set_anchor("N")
-        # The root makes a change of a few images visible beside one of hundreds.
+        # The square root makes a change of a few images visible beside one of hundreds.
         norm = FuncNorm((_root, _square), vmin=-largest, vmax=largest)
         better = np.where(np.eye(len(names), dtype=bool), change, -change)
         image = axes.imshow(better, cmap="RdBu", norm=norm)
@@ -104,8 +104,8 @@ def draw_disagreements(
 ) -> Path:
     """Draw test images that one run classifies correctly and the other does not.
 
-    Up to two rows of six each way, chosen at even distances in order of the confidence
-    of the run that is wrong. Images are shown as the first run has them.
+    Up to two rows of six for each run, evenly spaced in order of the confidence of the
+    run that is wrong. Images are shown as the first run has them.
 
     Args:
         first, second: evaluated on the same test images.

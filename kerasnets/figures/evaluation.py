@@ -14,7 +14,7 @@ from kerasnets.runs.results import read_confusion
 def draw_evaluation(
     run: Run | Path | str, split: str = "test", data_dir: Path | str | None = None
 ) -> list[Path]:
-    """Draw what `evaluate` found on a split, and the curves of the training.
+    """Draw the results of `evaluate` on a split, and the training curves.
 
     Writes confusion_matrix.png, examples.png and, where the first batch was counted,
     first_batch_confusion_matrix.png beside their CSV files, and curves.png in the run

@@ -20,8 +20,8 @@ def draw_examples(
     """Draw images of a split with prediction, label and confidence.
 
     Up to two rows of six are correct and as many incorrect. Each kind is ordered by
-    confidence and sampled at even distances, the most and the least confident
-    included: the choice is always the same, and not made by hand.
+    confidence and sampled evenly, including the most and the least confident, so the
+    choice is reproducible and not hand-picked.
 
     Args:
         run: a run that `evaluate` has measured on `split`.

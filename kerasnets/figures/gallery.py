@@ -29,7 +29,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """Images under a heading in a color of their own."""
+    """Images under a heading in its own color."""
 
     heading: str
     color: str
@@ -41,10 +41,9 @@ class Section:
 
 
 def evenly_chosen(rows: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-    """Of `rows`, as many as a section holds, by falling confidence.
-
-    They are taken at even distances in that order, the most and the least confident
-    included: the choice is always the same, and not made by hand.
+    """As many of `rows` as a section holds, by falling confidence. They are evenly
+    spaced in that order, including the most and the least confident, so the choice is
+    reproducible and not hand-picked.
 
     Args:
         rows: int [n], numbers of images.

@@ -1,4 +1,4 @@
-"""Accuracy against cost: which network gives most for its arithmetic, size or time."""
+"""Accuracy against cost: arithmetic, size or time."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -24,6 +24,7 @@ from kerasnets.figures.style import (
     series_style,
     sheet,
 )
+from kerasnets.statistics import INTERVAL
 
 _PANEL = 2.5
 _LEGEND_LINE = 0.2
@@ -41,8 +42,8 @@ def draw_pareto(comparison: Mapping[str, Any], path: Path) -> Path:
     """Draw test accuracy against arithmetic, parameters and training time.
 
     One row of plots for each group of runs with the same test images. A line joins the
-    runs that no other beats in accuracy at the same or a lower cost. A run whose
-    accuracy is far below the best is named, not drawn.
+    runs on the Pareto front. A run whose accuracy is far below the best is named, not
+    drawn.
 
     Args:
         comparison: as `kerasnets.comparison.compare.Comparison.to_json` gives it, with
@@ -63,7 +64,7 @@ def draw_pareto(comparison: Mapping[str, Any], path: Path) -> Path:
     with sheet(
         path,
         title="Test accuracy against cost",
-        subtitle="Bars: 95 % intervals of the accuracy. Gray line: the Pareto front, "
+        subtitle=f"Bars: {INTERVAL}s of the accuracy. Gray line: the Pareto front, "
         "runs that no other beats in accuracy at the same or a lower cost (for the "
         "time: on the same device). Two FLOPs a multiply-accumulate of convolutions "
         "and dense layers.",
@@ -125,7 +126,7 @@ def _draw(
 
 
 def _scale(axes: Axes, costs: Sequence[float]) -> None:
-    """Logarithmic where the costs are more than ten times apart."""
+    """Logarithmic if the costs span more than a factor of ten."""
     if costs and max(costs) > 10 * min(costs):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

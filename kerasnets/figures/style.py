@@ -1,7 +1,7 @@
-"""The look that all figures share, and the sheet that they are drawn on.
+"""The common style of all figures, and the sheet they are drawn on.
 
-Sizes are inches and points. A sheet is 7 inches wide, as a page's text is, and 1400
-pixels, so that its smallest text can be read on a telephone.
+Sizes are inches and points. A sheet is 7 inches wide, like the text of a page, and 1400
+pixels, so that its smallest text is readable on a phone.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ TITLE_SIZE = 13
 TEXT_SIZE = 9
 SMALL_SIZE = 8
 
-# Blue and vermilion of Okabe and Ito's palette: told apart by color-blind readers, and
+# Blue and vermilion of Okabe and Ito's palette: distinct for color-blind readers, and
 # as grays in print.
 BLUE = "#0072B2"
 VERMILION = "#D55E00"
@@ -37,7 +37,7 @@ INK = "#222222"
 GRAY = "#5F5F5F"
 GRID = "#E2E2E2"
 
-# For several things in one plot: the same palette, then again with another line.
+# For several series in one plot: the same palette, then again with another line style.
 _PALETTE = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", INK)
 _LINES = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -67,7 +67,7 @@ _LOOK: dict[str, Any] = {
     "svg.hashsalt": "kerasnets",
 }
 
-# What would make two equal figures differ in bytes.
+# Metadata that would make two equal figures differ in bytes.
 _NO_METADATA: dict[str, dict[str, Any]] = {
     ".png": {"Software": None},
     ".svg": {"Creator": None, "Date": None},
@@ -95,9 +95,9 @@ def sheet(
     lines = textwrap.wrap(subtitle, 112)
     header = MARGIN + 0.27 + 0.17 * len(lines)
     height = header + body_height
-    # The user's matplotlibrc has no say, and nothing stays changed afterwards.
+    # The user's matplotlibrc has no effect, and no setting stays changed.
     with matplotlib.style.context(["default", _LOOK]), warnings.catch_warnings():
-        # A letter that the font lacks is drawn as a box, which says it all.
+        # A letter missing from the font is drawn as a box; no warning is needed.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         layout = ConstrainedLayoutEngine(
             rect=(0, 0, 1, body_height / height), w_pad=MARGIN, h_pad=MARGIN / 2
@@ -129,7 +129,7 @@ def sheet(
 
 
 def series_style(index: int) -> dict[str, Any]:
-    """Color, line and marker of the series `index`: 28 that look different."""
+    """Color, line and marker of series `index`; 28 are distinct."""
     turn, place = divmod(index, len(_PALETTE))
     return {
         "color": _PALETTE[place],
@@ -139,7 +139,7 @@ def series_style(index: int) -> dict[str, Any]:
 
 
 def legend_columns(labels: Sequence[str]) -> int:
-    """How many of the labels fit beside each other below a plot."""
+    """Number of labels that fit side by side below a plot."""
     letters = max(map(len, labels)) + 7  # the line before the label is as wide as 7
     return max(1, min(len(labels), int(WIDTH / (letters * 0.08))))
 

@@ -12,7 +12,7 @@ import numpy as np
 from keras import initializers, ops
 
 # Apart from what `kerasnets.datasets` draws with the same seed: 0 splits, 1 orders,
-# 2 augmentations.
+# 2 and 4 to 8 augmentations.
 _STREAM = 3
 
 

@@ -1,4 +1,4 @@
-"""What the paper leaves unsaid, and what was chosen: the one list of it.
+"""Every choice that the paper leaves open, and ours.
 
 The report shows it, and docs/assumptions.md is made of it:
 
@@ -7,16 +7,14 @@ The report shows it, and docs/assumptions.md is made of it:
 
 from dataclasses import dataclass
 
-from kerasnets.paper.pages import render
-
 
 @dataclass(frozen=True)
 class Assumption:
     """One choice.
 
     Attributes:
-        what: that the paper leaves open.
-        paper: its words, or that there are none.
+        what: the choice that the paper leaves open.
+        paper: its wording, or "not mentioned".
         chosen, why: ours.
         switch: the option that changes it.
         field: the recipe field that a study may change in every row, and still be
@@ -47,7 +45,7 @@ ASSUMPTIONS = (
         "Weight decay",
         "not mentioned",
         "0",
-        "not mentioned; ours is decoupled (as in AdamW) for every optimizer",
+        "not mentioned; ours is part of the gradient, as in torch.optim.SGD",
         "`--weight-decay`",
         field="weight_decay",
     ),
@@ -217,6 +215,9 @@ ASSUMPTIONS = (
 
 def page() -> str:
     """docs/assumptions.md."""
+    # Not for the commands' options, which are made of the list, too.
+    from kerasnets.paper.pages import render
+
     return render("assumptions.md.j2", assumptions=ASSUMPTIONS)
 
 

@@ -1,6 +1,6 @@
-"""The network of the epoch that is best on the held-out images, kept to be tested too.
+"""Keep the network of the best epoch on the held-out images, to test it too.
 
-It lies beside the checkpoints, and goes with them once the row is finished.
+It is stored beside the checkpoints and removed with them once the row is finished.
 """
 
 from pathlib import Path
@@ -14,11 +14,15 @@ from kerasnets.runs.results import BEST_EPOCH_FOLDER
 
 
 class BestEpoch(Run):
-    """A run with the network of its best epoch in the place of its last."""
+    """A run whose network is that of its best epoch, not its last."""
 
     @property
     def model_file(self) -> Path:
         return self.file_of(best_epoch(self.history))
+
+    @property
+    def kept_epoch(self) -> int | None:
+        return best_epoch(self.history)
 
     def file_of(self, epoch: int) -> Path:
         return self.checkpoint_folder / f"best-{epoch:05d}.keras"
@@ -30,8 +34,8 @@ class BestEpoch(Run):
 class KeepBestEpoch(keras.callbacks.Callback):
     """Writes the network after each epoch that is better than all before it.
 
-    The checkpoint and the records of the epoch come after it: an interruption between
-    them has the epoch repeated, to the same bits.
+    The checkpoint and the records of the epoch come after it: after an interruption
+    between them, the epoch is repeated to the same bits.
     """
 
     def __init__(self, run: Run) -> None:

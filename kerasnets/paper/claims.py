@@ -1,4 +1,4 @@
-"""What the paper's text says, held against its tables, the networks and our runs."""
+"""Claims of the paper's text, checked against its tables, the networks and our runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,14 @@ from kerasnets.catalog.titles import dataset_title, network_title
 from kerasnets.paper.outcomes import Cell, elsewhere
 from kerasnets.paper.rows import PAPER
 from kerasnets.paper.verdict import scaled_down
-from kerasnets.statistics import Interval, accuracy_interval
+from kerasnets.statistics import INTERVAL, Interval, accuracy_interval
+from kerasnets.text import points, spaced_percent
 
 CONFIRMED = "confirmed"
 CONTRADICTED = "contradicted"
 UNCONFIRMED = "could not be confirmed"
 
-# Inputs of the last dense layer, by which other numbers of classes are counted.
+# Inputs of the last dense layer, to count parameters for other numbers of classes.
 _LAST_INPUTS = {"vgg19": 4096, "resnet34": 512, "densenet121": 1024}
 _IMAGENET_CLASSES = 1000
 
@@ -25,8 +26,8 @@ class Claim:
     """One sentence of the paper.
 
     Attributes:
-        section: where it stands.
-        sentence: word for word; "..." for what is left out.
+        section: of the paper.
+        sentence: verbatim; "..." marks omissions.
         status: `CONFIRMED`, `CONTRADICTED` or `UNCONFIRMED`.
         finding: what was computed, and from what.
     """
@@ -41,7 +42,7 @@ def claims(cells: Sequence[Cell] = ()) -> tuple[Claim, ...]:
     """Every claim that can be checked, in the paper's order.
 
     Args:
-        cells: our results; without them, what needs a run is not confirmed.
+        cells: our results; without them, claims that need a run are unconfirmed.
     """
     ours = {cell.row: cell for cell in cells}
     return (
@@ -217,14 +218,14 @@ def _why_vgg_fails(ours: Mapping[str, Cell]) -> Claim:
     elif cell.collapsed:
         finding = (
             f"Ours{elsewhere([cell])} calls (almost) every image {cell.collapsed!r}, "
-            "test accuracy "
-            f"{cell.accuracy:.2f} %: a network that tells nothing apart has not "
-            "overfitted. Which change repairs it, 'kerasnets diagnose' tests."
+            f"test accuracy {spaced_percent(cell.accuracy)}: a network that tells "
+            "nothing apart has not overfitted. Which change repairs it, 'kerasnets "
+            "diagnose' tests."
         )
     else:
         finding = (
             f"Ours{elsewhere([cell])} did not collapse: test accuracy "
-            f"{cell.accuracy:.2f} %."
+            f"{spaced_percent(cell.accuracy)}."
         )
     return Claim(
         "V.A",
@@ -248,7 +249,7 @@ def _dropout_gain(ours: Mapping[str, Cell]) -> Claim:
     found = [cell.accuracy for cell in cells if cell.accuracy is not None]
     if len(found) == 2:
         where = elsewhere(cells)
-        finding += f" Our runs{where}: {found[0] - found[1]:+.2f} points."
+        finding += f" Our runs{where}: {points(found[0] - found[1])} points."
     return Claim(
         "V.A",
         "... the introduction of a dropout of 0.2 in the last fully connected layer "
@@ -259,7 +260,8 @@ def _dropout_gain(ours: Mapping[str, Cell]) -> Claim:
 
 
 def _pair(section: str, sentence: str, best: str, others: tuple[str, ...]) -> Claim:
-    """That one row is better than others, by the paper's own numbers."""
+    """The claim that one row is better than others, judged by the paper's own
+    numbers."""
     known = {row: _paper_interval(row) for row in (best, *others)}
     rival = max(others, key=lambda row: PAPER[row].test_accuracy)
     ahead = PAPER[best].test_accuracy - PAPER[rival].test_accuracy
@@ -275,7 +277,7 @@ def _pair(section: str, sentence: str, best: str, others: tuple[str, ...]) -> Cl
         sentence,
         status,
         f"Ahead of {PAPER[rival].label} by {ahead:.2f} points, "
-        f"{round(ahead / 100 * images)} of {images:,} test images; the 95 % intervals "
+        f"{round(ahead / 100 * images)} of {images:,} test images; the {INTERVAL}s "
         f"are {known[best].percent()} and {known[rival].percent()}. One run each.",
     )
 
@@ -293,7 +295,7 @@ def _slower(
     others: tuple[str, ...],
     ours: Mapping[str, Cell],
 ) -> Claim:
-    """That a network takes longest, by our own clock; the paper's cannot be asked."""
+    """The claim that a network takes longest, judged by our own times."""
     rows = (*others, slow)
     there = ", ".join(
         f"{_network(row)} {_paper_images_per_s(row):,.0f}" for row in rows
@@ -306,13 +308,13 @@ def _slower(
     slowest = min(known, key=known.__getitem__)
     here = ", ".join(f"{_network(row)} {speed:,.0f}" for row, speed in known.items())
     finding += f" Here ({_device(ours[slow])}): {here}."
-    # Another order on other hardware says nothing of theirs.
+    # A different order on different hardware does not contradict theirs.
     status = CONFIRMED if slowest == slow else UNCONFIRMED
     return Claim(section, sentence, status, finding)
 
 
 def _slow_start(ours: Mapping[str, Cell]) -> Claim:
-    """That VGG-19 is the slowest to begin, as Figures 7 and 8 show it."""
+    """The claim that VGG-19 starts slowest, as Figures 7 and 8 show it."""
     rows = ("mnist-vgg19-modified", "mnist-resnet34-modified", "mnist-densenet121")
     after = {
         row: one.monitored.first
@@ -323,7 +325,9 @@ def _slow_start(ours: Mapping[str, Cell]) -> Claim:
     }
     finding, status = "Our runs of the three networks are not finished.", UNCONFIRMED
     if len(after) == len(rows):
-        shares = ", ".join(f"{_network(row)} {after[row]:.2f} %" for row in rows)
+        shares = ", ".join(
+            f"{_network(row)} {spaced_percent(after[row])}" for row in rows
+        )
         where = elsewhere([ours[row] for row in rows])
         finding = f"Validation accuracy after our first epoch{where}: {shares}."
         scales = {scaled_down(row, ours[row].recipe) for row in rows} - {""}

@@ -5,11 +5,12 @@ from typing import Any
 
 from kerasnets import runs
 from kerasnets.catalog.datasets import DATASETS
-from kerasnets.paper.outcomes import Cell, Outcome, table_title
+from kerasnets.paper.outcomes import Cell, Monitored, Outcome, table_title
 from kerasnets.paper.pages import render
 from kerasnets.paper.plan import Study
 from kerasnets.paper.references import REFERENCES
 from kerasnets.paper.results import Results, gather
+from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import SCALES
 from kerasnets.paper.tables import (
     RULE,
@@ -23,7 +24,8 @@ from kerasnets.statistics import Interval
 
 
 def write(study: Study) -> Results:
-    """Write results.json, results.csv and results.md from what the runs hold now.
+    """Write results.json, results.csv and results.md from the current state of the
+    runs.
 
     One process at a time: whoever writes last has read last.
     """
@@ -63,8 +65,8 @@ def as_json(results: Results) -> dict[str, Any]:
 def _cell(one: Cell) -> dict[str, Any]:
     return {
         **_line(one),
-        "paper_low": rounded(100 * one.paper_interval.low),
-        "paper_high": rounded(100 * one.paper_interval.high),
+        "paper_low": rounded(percent(one.paper_interval.low)),
+        "paper_high": rounded(percent(one.paper_interval.high)),
         "collapsed": one.collapsed,
         "recipe": dataclasses.asdict(one.recipe),
         "runs": [_outcome(run) for run in one.outcomes],
@@ -79,13 +81,19 @@ def _outcome(one: Outcome) -> dict[str, Any]:
         "failure": one.failure,
         "epochs": one.epochs,
         "stopped_early": one.stopped,
-        "last_epoch": one.accuracy,
-        "best_validation_epoch": one.accuracy_at_best_validation,
-        "best_on_test_optimistic": one.best_on_test,
-        "monitored": one.monitored and dataclasses.asdict(one.monitored),
+        "last_epoch": percent(one.accuracy),
+        "best_validation_epoch": percent(one.accuracy_at_best_validation),
+        "best_on_test_optimistic": percent(one.best_on_test),
+        "monitored": one.monitored and _monitored(one.monitored),
         "test_loss": one.metrics["loss"] if one.metrics else None,
         "train_s": round(one.train_s, 2),
     }
+
+
+def _monitored(one: Monitored) -> dict[str, Any]:
+    shares = {name: getattr(one, name) for name in ("first", "best", "last")}
+    values = {name: percent(share) for name, share in shares.items()}
+    return {**dataclasses.asdict(one), **values}
 
 
 def _line(one: Cell) -> dict[str, Any]:
@@ -97,9 +105,9 @@ def _line(one: Cell) -> dict[str, Any]:
         "row": one.row,
         "table": one.table,
         "label": one.label,
-        "paper_accuracy": one.paper_accuracy,
+        "paper_accuracy": PAPER[one.row].test_accuracy,
         **accuracy_values(one.accuracy, one.interval),
-        "difference": rounded(one.difference),
+        "difference": rounded(percent(one.difference)),
         "verdict": one.verdict.outcome,
         "reason": one.verdict.reason,
         "seeds_finished": len(one.finished),
@@ -114,13 +122,18 @@ def _line(one: Cell) -> dict[str, Any]:
 
 
 def accuracy_values(accuracy: float | None, found: Interval | None) -> dict[str, Any]:
-    """An accuracy and its interval, in percent, and the interval's kind."""
+    """An accuracy and its interval (shares) as the files store them: in percent, with
+    the kind of interval."""
     return {
-        "accuracy": rounded(accuracy),
-        "low": rounded(100 * found.low if found else None),
-        "high": rounded(100 * found.high if found else None),
+        "accuracy": rounded(percent(accuracy)),
+        "low": rounded(percent(found.low if found else None)),
+        "high": rounded(percent(found.high if found else None)),
         "interval": found.kind if found else None,
     }
+
+
+def percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 def rounded(value: float | None) -> float | None:

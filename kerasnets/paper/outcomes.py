@@ -1,11 +1,11 @@
-"""What came of one run of a study, read from its folder."""
+"""The outcome of one run of a study, read from its folder."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kerasnets import runs
 from kerasnets.catalog.datasets import DATASETS
@@ -19,23 +19,24 @@ from kerasnets.runs.records import begun_environment, training_s
 from kerasnets.runs.results import BEST_EPOCH_FOLDER, METRICS_FILE, read_metrics
 from kerasnets.runs.status import progress
 from kerasnets.statistics import Interval, accuracy_interval
+from kerasnets.text import spaced_percent
 
 FINISHED, FAILED, BEGUN, NOT_BEGUN = "finished", "failed", "begun", "not begun"
 
-# examples.png is drawn when all else is there. The network itself is not asked for: a
-# published study comes without weights.
+# examples.png is drawn last. The network itself is not required: a published study has
+# no weights.
 _LAST_FILES = (METRICS_FILE, "examples.png")
 
 
 @dataclass(frozen=True)
 class Monitored:
-    """Accuracy by epoch on the images that were monitored while training.
+    """Accuracy by epoch on the images monitored during training.
 
     Attributes:
         split: "validation", or "test" where the recipe monitors the test split.
         best_epoch: the first with the highest accuracy, from 1.
-        first, best, last: percent, of the first epoch, that epoch and the last. On
-            "test", `best` is chosen on the images that it is measured on, and so
+        first, best, last: shares, of the first epoch, that epoch and the last. On
+            "test", `best` is selected on the images it is measured on, so it is
             optimistic.
     """
 
@@ -48,7 +49,7 @@ class Monitored:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run: how far it came, and what was found.
+    """One run: its progress and its results.
 
     Attributes:
         row, seed: of the plan.
@@ -58,7 +59,7 @@ class Outcome:
         metrics: what metrics.json holds, once finished.
         environment: what environment.json holds, once begun.
         monitored: None before the first epoch ends.
-        best_epoch_accuracy: on the test split, of the best epoch's network, in percent;
+        best_epoch_accuracy: on the test split, of the best epoch's network, a share;
             None where that epoch is the last, or its network was not kept.
         train_s: wall seconds of training and validation in these epochs.
         stopped: why a callback stopped its training early, else "".
@@ -78,12 +79,12 @@ class Outcome:
 
     @property
     def accuracy(self) -> float | None:
-        """Of the last epoch's network on the test split, in percent."""
-        return None if self.metrics is None else 100 * self.metrics["accuracy"]
+        """Of the last epoch's network on the test split, a share."""
+        return None if self.metrics is None else self.metrics["accuracy"]
 
     @property
     def accuracy_at_best_validation(self) -> float | None:
-        """On the test split, of the epoch that was best on held-out images, in percent;
+        """On the test split, of the epoch that was best on held-out images, a share;
         None where there are none, or its network was not kept."""
         monitored = self.monitored
         if monitored is None or monitored.split == "test":
@@ -94,14 +95,16 @@ class Outcome:
 
     @property
     def best_on_test(self) -> float | None:
-        """The highest accuracy on the test split after any epoch, in percent: chosen
-        on what it is measured on, and so optimistic. Known where it was monitored."""
+        """The highest accuracy on the test split after any epoch, a share. It is
+        selected on the images it is measured on, so it is optimistic. None unless the
+        test split was monitored."""
         monitored = self.monitored
         return monitored.best if monitored and monitored.split == "test" else None
 
 
 def is_finished(path: Path) -> bool:
-    """Whether a run folder holds a whole training and its test results, drawn.
+    """Whether a run folder holds a finished training, its test results and their
+    figures.
 
     Raises:
         RunError: a file of the run is damaged.
@@ -110,13 +113,33 @@ def is_finished(path: Path) -> bool:
     return drawn and progress(runs.load(path)).finished
 
 
+class Failure(NamedTuple):
+    """Why a run has no result; `diverged` means that it would fail again."""
+
+    error: str
+    diverged: bool
+
+
+def failure_of(place: RunsFolder, planned: PlannedRun) -> Failure | None:
+    """What `record_failure` wrote for a run.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    file = place.failure_file(planned)
+    if not file.exists():
+        return None
+    kept = runs.read_json(file)
+    return Failure(str(kept.get("error", "")), bool(kept.get("diverged")))
+
+
 def record_failure(
     place: RunsFolder, planned: PlannedRun, message: str, *, diverged: bool = False
 ) -> None:
-    """Keep why a run has no result.
+    """Record why a run has no result.
 
     Args:
-        diverged: whether it would fail again, and is not to be repeated.
+        diverged: whether it would fail again, and must not be repeated.
     """
     runs.write_json(
         place.failure_file(planned),
@@ -129,7 +152,7 @@ def record_failure(
 
 
 def outcome(place: RunsFolder, planned: PlannedRun) -> Outcome:
-    """Read a run's folder, at whatever point it is.
+    """Read a run's folder, finished or not.
 
     Raises:
         RunError: a file in it is damaged.
@@ -138,9 +161,8 @@ def outcome(place: RunsFolder, planned: PlannedRun) -> Outcome:
     state, failure = NOT_BEGUN, ""
     if is_finished(path):
         state = FINISHED
-    elif place.failure_file(planned).exists():
-        state = FAILED
-        failure = str(runs.read_json(place.failure_file(planned)).get("error", ""))
+    elif found := failure_of(place, planned):
+        state, failure = FAILED, found.error
     elif runs.is_run(path):
         state = BEGUN
     run = Run(path, planned.recipe)
@@ -175,9 +197,9 @@ def _monitored(planned: PlannedRun, history: list[dict[str, float]]) -> Monitore
     return Monitored(
         "test" if planned.recipe.validation == "test" else "validation",
         best,
-        100 * history[0]["val_accuracy"],
-        100 * history[best - 1]["val_accuracy"],
-        100 * history[-1]["val_accuracy"],
+        history[0]["val_accuracy"],
+        history[best - 1]["val_accuracy"],
+        history[-1]["val_accuracy"],
     )
 
 
@@ -185,7 +207,7 @@ def _best_epoch_accuracy(path: Path) -> float | None:
     folder = path / BEST_EPOCH_FOLDER
     if not (folder / METRICS_FILE).exists():
         return None
-    return 100 * read_metrics(folder)["accuracy"]
+    return read_metrics(folder)["accuracy"]
 
 
 @dataclass(frozen=True)
@@ -197,14 +219,15 @@ class Cell:
         label: the row's name in the paper.
         table: 1 or 2: the paper's, of MNIST or CIFAR-10.
         recipe: ours, of seed 0.
-        paper_accuracy: percent.
-        paper_interval: what the paper's number of test images leaves open, in shares.
+        paper_accuracy: a share.
+        paper_interval: of the paper's accuracy, from its number of test images, in
+            shares.
         paper_minutes: training time there, on its GPU, or None.
         outcomes: one a seed.
-        accuracy: percent, of the last epoch's network; mean over finished seeds; None
+        accuracy: a share, of the last epoch's network; mean over finished seeds; None
             without one.
-        interval: its 95 % interval, in shares.
-        difference: ours minus the paper's, in points.
+        interval: of `accuracy`, in shares.
+        difference: ours minus the paper's, in shares.
         verdict: by the rule of `kerasnets.paper.verdict`.
     """
 
@@ -223,7 +246,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The row's, with the dataset where that is not the paper's."""
+        """The row's name, with the dataset if it is not the paper's."""
         return measured_name(self.row, self.recipe.dataset)
 
     @property
@@ -275,24 +298,25 @@ def cell(study: Study, row: str, outcomes: Sequence[Outcome]) -> Cell:
     paper = PAPER[row]
     recipe = study.recipe(row)
     facts = DATASETS[paper.recipe.dataset]
-    known = accuracy_interval([paper.test_accuracy / 100], facts.test)
+    reported = paper.test_accuracy / 100
+    known = accuracy_interval([reported], facts.test)
     done = [one for one in outcomes if one.state == FINISHED]
     accuracies = [one.metrics["accuracy"] for one in done if one.metrics]
     metrics = (done[0].metrics if done else None) or {}
-    mean = 100 * math.fsum(accuracies) / len(accuracies) if accuracies else None
+    mean = math.fsum(accuracies) / len(accuracies) if accuracies else None
     found = accuracy_interval(accuracies, metrics["images"]) if accuracies else None
     return Cell(
         row=row,
         label=paper.label,
         table=1 if paper.recipe.dataset == "mnist" else 2,
         recipe=recipe,
-        paper_accuracy=paper.test_accuracy,
+        paper_accuracy=reported,
         paper_interval=known,
         paper_minutes=paper.minutes,
         outcomes=tuple(outcomes),
         accuracy=mean,
         interval=found,
-        difference=None if mean is None else mean - paper.test_accuracy,
+        difference=None if mean is None else mean - reported,
         verdict=judge(
             known,
             found,
@@ -321,9 +345,11 @@ def _obstacle(row: str, recipe: Recipe, outcomes: Sequence[Outcome]) -> str:
 
 
 def _how_far(recipe: Recipe, farthest: Outcome) -> str:
-    """What there is of a row without a result."""
+    """The progress of a row without a result."""
     if farthest.state == NOT_BEGUN:
         return "not run"
     trained = f"not run to its end: {farthest.epochs} of {recipe.epochs} epochs"
     seen = farthest.monitored
-    return trained if seen is None else f"{trained}, {seen.split} {seen.last:.2f} %"
+    if seen is None:
+        return trained
+    return f"{trained}, {seen.split} {spaced_percent(seen.last)}"

@@ -1,4 +1,5 @@
-"""The Markdown pages of templates/, in which the words of a run are never signs."""
+"""Render the Markdown pages of templates/; text from a run is never taken for
+markup."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -12,12 +13,12 @@ from kerasnets.text import markdown_text
 
 
 def render(name: str, **data: Any) -> str:
-    """A template of the folder templates/ with its data."""
+    """Render a template of the folder templates/."""
     return _templates().get_template(name).render(data)
 
 
 def changes(assumptions: Mapping[str, Any]) -> str:
-    """What a study has changed in every row: "momentum 0.0, schedule cosine"."""
+    """Changes of a study to every row: "momentum 0.0, schedule cosine"."""
     return ", ".join(f"{name} {value}" for name, value in assumptions.items())
 
 

@@ -20,7 +20,7 @@ from kerasnets import runs
 from kerasnets.errors import RecipeError, RunError, option, unknown
 from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import ASSUMPTIONS, SCALES, recipe_at
-from kerasnets.recipe import SETTINGS, Recipe
+from kerasnets.recipe import L2, SETTINGS, Recipe
 from kerasnets.storage import folders
 from kerasnets.version import __version__
 
@@ -36,7 +36,7 @@ class PlannedRun:
         row: a name of `kerasnets.paper.rows.PAPER`.
         seed: >= 0.
         recipe: at the study's scale.
-        alternative: what it changes of the row, as a name; "" if nothing.
+        alternative: name of its change to the row; "" if none.
     """
 
     row: str
@@ -51,10 +51,10 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class RunsFolder:
-    """A folder of planned runs: where each is, why it failed, and who works on it.
+    """A folder of planned runs: their folders, failure files and locks.
 
     Attributes:
-        path: where.
+        path: the folder.
     """
 
     path: Path
@@ -67,10 +67,10 @@ class RunsFolder:
 
     @contextlib.contextmanager
     def lock(self, name: str, *, wait: bool) -> Iterator[bool]:
-        """Hold the folder's lock of that name; gives whether it is held.
+        """Hold the folder's lock of that name; yields whether it is held.
 
         Args:
-            wait: whether to wait until whoever holds it lets go.
+            wait: whether to wait until its holder releases it.
         """
         folder = self.path / "locks"
         folder.mkdir(exist_ok=True)
@@ -97,8 +97,8 @@ class Study(RunsFolder):
         created: when, ISO 8601.
         assumptions: recipe fields changed in every row, by name.
         rows: names of `kerasnets.paper.rows.PAPER`, in the paper's order.
-        initial_weights: of every recipe; "backend" in a study begun before recipes
-            recorded it.
+        initial_weights, decay: of every recipe; "backend" and "decoupled" in a study
+            begun before recipes recorded them.
     """
 
     scale: str
@@ -107,6 +107,7 @@ class Study(RunsFolder):
     assumptions: Mapping[str, Any] = field(default_factory=dict)
     rows: tuple[str, ...] = tuple(PAPER)
     initial_weights: str = "numpy"
+    decay: str = L2
 
     @property
     def runs(self) -> tuple[PlannedRun, ...]:
@@ -119,7 +120,9 @@ class Study(RunsFolder):
 
     def recipe(self, row: str, seed: int = 0) -> Recipe:
         recipe = recipe_at(self.scale, row, seed, **self.assumptions)
-        return dataclasses.replace(recipe, initial_weights=self.initial_weights)
+        return dataclasses.replace(
+            recipe, initial_weights=self.initial_weights, decay=self.decay
+        )
 
 
 def plan(
@@ -129,10 +132,10 @@ def plan(
     seeds: int | None = None,
     assumptions: Mapping[str, Any] | None = None,
 ) -> Study:
-    """The study in a folder, or the one to be made there; nothing is written.
+    """The study in a folder, or a new one for it; nothing is written.
 
-    What is not named is as in the folder's study.json, or else `DEFAULT_SCALE` and one
-    seed. More seeds than the study has are added to it.
+    Omitted values come from the folder's study.json, or else are `DEFAULT_SCALE` and
+    one seed. More seeds than the study has are added to it.
 
     Args:
         path: the study's folder; artifacts/study/<scale> unless given.
@@ -170,7 +173,7 @@ def plan(
 
 
 def begin(study: Study) -> None:
-    """Write study.json, unless it says so already, and the folders inside.
+    """Write study.json, unless it is up to date, and create the subfolders.
 
     Raises:
         RunError: the folder cannot be written.
@@ -225,7 +228,8 @@ def load(path: Path | str) -> Study:
             str(record["created"]),
             dict(record["assumptions"]),
             tuple(record["rows"]),
-            _initial_weights(record["rows"]),
+            _recorded(record["rows"], "initial_weights"),
+            _recorded(record["rows"], "decay"),
         )
         now = {row: dataclasses.asdict(study.recipe(row)) for row in study.rows}
         before = {row: dict(recipe) for row, recipe in record["rows"].items()}
@@ -242,16 +246,17 @@ def load(path: Path | str) -> Study:
     return study
 
 
-def _initial_weights(rows: Mapping[str, Mapping[str, Any]]) -> str:
+def _recorded(rows: Mapping[str, Mapping[str, Any]], name: str) -> str:
+    """A field of a study's recipes, which are alike in it."""
     recipe = next(iter(rows.values()), {})
-    return recipe.get("initial_weights", SETTINGS["initial_weights"].absent)
+    return recipe.get(name, SETTINGS[name].absent)
 
 
 def chosen_rows(study: Study, names: Sequence[str]) -> tuple[str, ...]:
     """The rows to work on: those named, or all.
 
     Raises:
-        RecipeError: a name is not of a row.
+        RecipeError: a name is not a row's.
     """
     for name in names:
         if name not in study.rows:

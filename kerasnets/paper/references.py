@@ -1,8 +1,8 @@
 """What others have published for these networks on CIFAR-10.
 
-Each number, and what stands beside it, was read in the source named, unless `note` says
-otherwise. None trains as the paper does: all have learning rates that start higher and
-fall, more epochs, and first layers made for 32×32 images.
+Each entry was read in the named source, unless `note` says otherwise. None trains as
+the paper does: all have learning rates that start higher and fall, more epochs, and
+first layers made for 32×32 images.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Reference:
         network: a name of `kerasnets.catalog.networks.NETWORKS`.
         accuracy: percent.
         parameters: as stated there, in millions, or None.
-        head, stem: what follows and what precedes the stages.
+        head, stem: the layers after and before the stages.
         epochs: of training.
         source: repository and files.
         note: what else a reader should know, or "".

@@ -15,7 +15,7 @@ class Results:
 
     Attributes:
         study: what was planned.
-        cells: one a row, in the paper's order.
+        cells: one for each row, in the paper's order.
         claims: the paper's text, checked.
     """
 

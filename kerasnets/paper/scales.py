@@ -18,9 +18,9 @@ class Scale:
     """What a scale changes in the paper's nine recipes.
 
     Attributes:
-        summary: for the person who chooses.
-        changes: recipe fields by the paper's dataset ("mnist", "cifar10"); every row
-            of a dataset is changed alike, so that networks stay comparable.
+        summary: a description for users.
+        changes: recipe fields by the paper's dataset ("mnist", "cifar10"); every row of
+            a dataset changes in the same way, so that networks stay comparable.
         vgg_head: the head of VGG rows.
     """
 

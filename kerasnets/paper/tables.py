@@ -1,4 +1,4 @@
-"""A study's results as tables of text: beside the paper's, and what surrounds them."""
+"""A study's results as text tables, beside the paper's and others'."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
@@ -7,15 +7,15 @@ from kerasnets.catalog.titles import network_title
 from kerasnets.paper.claims import Claim
 from kerasnets.paper.outcomes import FAILED, Cell
 from kerasnets.paper.references import REFERENCES
-from kerasnets.statistics import Interval
-from kerasnets.text import Table
+from kerasnets.statistics import CONFIDENT, INTERVAL, Interval
+from kerasnets.text import Table, points, spaced_percent
 
 T = TypeVar("T")
 
 RULE = (
-    "Intervals are 95 %: Wilson for one run (sampling of the test images), t over "
-    "seeds for several. A row agrees where its interval and the Wilson interval of "
-    "the paper's number overlap, differs where they do not, and is not comparable "
+    f"Intervals are {CONFIDENT}: Wilson for one run (sampling of the test images), t "
+    "over seeds for several. A row agrees where its interval and the Wilson interval "
+    "of the paper's number overlap, differs where they do not, and is not comparable "
     "where it is not the paper's protocol; a scaled-down run is not a reproduction."
 )
 WHICH_EPOCH = (
@@ -34,8 +34,8 @@ def table_of(
     """A table with a row for each of `rows`.
 
     Args:
-        columns: what a row's cell holds, by heading.
-        words: headings of the columns that are no numbers.
+        columns: functions that give a row's cell, by heading.
+        words: headings of the columns of text.
     """
     cells = (tuple(cell(row) for cell in columns.values()) for row in rows)
     return Table(tuple(columns), tuple(cells), words)
@@ -47,11 +47,13 @@ def paper_table(cells: Sequence[Cell], number: int) -> Table:
         [cell for cell in cells if cell.table == number],
         {
             "Network": lambda cell: cell.label,
-            "Paper": lambda cell: f"{cell.paper_accuracy:.2f} %",
-            "Ours (95 % interval)": lambda cell: accuracy_text(
+            "Paper": lambda cell: spaced_percent(cell.paper_accuracy),
+            f"Ours ({INTERVAL})": lambda cell: accuracy_text(
                 cell.accuracy, cell.interval, len(cell.finished)
             ),
-            "Points": lambda cell: _if_known(cell.difference, "+.2f"),
+            "Points": lambda cell: (
+                "" if cell.difference is None else points(cell.difference)
+            ),
             "Verdict": _verdict,
             "Training / validation / test images": _data,
             "Epochs": lambda cell: str(cell.recipe.epochs),
@@ -118,11 +120,12 @@ def claims_table(claims: Sequence[Claim]) -> Table:
 def accuracy_text(
     accuracy: float | None, interval: Interval | None, seeds: int = 1
 ) -> str:
-    """Percent with the interval, and the number of seeds where there are several."""
+    """The percentage with its interval, and the number of seeds where there are
+    several."""
     if accuracy is None or interval is None:
         return ""
     several = f", {seeds} seeds" if seeds > 1 else ""
-    return f"{accuracy:.2f} % ({interval.percent()}{several})"
+    return f"{spaced_percent(accuracy)} ({interval.percent()}{several})"
 
 
 def _if_known(value: float | None, form: str, unit: str = "") -> str:
@@ -153,4 +156,4 @@ def _data(cell: Cell) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.2f} %"
+    return "unknown" if value is None else spaced_percent(value)

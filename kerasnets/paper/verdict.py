@@ -1,8 +1,9 @@
 """Whether a result agrees with the paper's, by one rule.
 
-The paper's accuracy is one run's on `n` test images: with its 95 % Wilson interval it
-is known to about ±0.2 points at 99 % and ±0.6 at 90 %. Ours has the 95 % t-interval of
-its mean over seeds, or the Wilson interval of a single run. Then
+The paper's accuracy comes from one run on `n` test images; its Wilson interval is about
+±0.2 points at an accuracy of 99 % and ±0.6 at 90 %. Ours gets the t-interval of its
+mean over seeds, or the Wilson interval of a single run. All have the confidence of
+`kerasnets.statistics.CONFIDENCE`. Then
 
     not comparable   the run is not the paper's protocol (another dataset, fewer images
                      or epochs: a scaled-down run is never called a reproduction), its
@@ -24,14 +25,14 @@ from kerasnets.catalog.titles import dataset_title
 from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import ASSUMPTIONS
 from kerasnets.recipe import Recipe
-from kerasnets.statistics import Interval
+from kerasnets.statistics import INTERVAL, Interval
 
 AGREES, DIFFERS, NOT_COMPARABLE = "agrees", "differs", "not comparable"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of one number beside the paper's.
+    """The verdict on one number beside the paper's.
 
     Attributes:
         outcome: `AGREES`, `DIFFERS` or `NOT_COMPARABLE`.
@@ -61,12 +62,12 @@ def judge(
     if ours is None:
         return Verdict(NOT_COMPARABLE, "no result")
     if ours.overlaps(paper):
-        return Verdict(AGREES, f"the 95 % intervals overlap{also}")
-    return Verdict(DIFFERS, f"the 95 % intervals do not overlap{also}")
+        return Verdict(AGREES, f"the {INTERVAL}s overlap{also}")
+    return Verdict(DIFFERS, f"the {INTERVAL}s do not overlap{also}")
 
 
 def scaled_down(row: str, recipe: Recipe) -> str:
-    """What of the paper's protocol a recipe leaves out, or "".
+    """Where a recipe falls short of the paper's protocol, or "".
 
     The seed, the generator of the first weights and what the paper leaves unsaid
     (`ASSUMPTIONS`) may differ.
@@ -82,7 +83,8 @@ def scaled_down(row: str, recipe: Recipe) -> str:
         parts.append(f"{recipe.limit:,} of {available:,} training images")
     if recipe.epochs != paper.epochs:
         parts.append(f"{recipe.epochs} of {paper.epochs} epochs")
-    said = {"dataset", "limit", "epochs", "seed", "initial_weights", *ASSUMPTIONS}
+    said = {"dataset", "limit", "epochs", "seed", "initial_weights", "decay"}
+    said |= {*ASSUMPTIONS}
     for name, value in dataclasses.asdict(recipe).items():
         if name not in said and value != getattr(paper, name):
             parts.append(f"{name.replace('_', ' ')} {value}")

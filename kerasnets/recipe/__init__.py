@@ -16,7 +16,7 @@ from typing import Any
 
 from kerasnets.catalog.datasets import DATASETS, GREY
 from kerasnets.catalog.image_files import list_images
-from kerasnets.catalog.image_headers import SIZE, size_and_channels
+from kerasnets.catalog.image_headers import SIZE, image_size
 from kerasnets.catalog.locations import declared_channels
 from kerasnets.catalog.networks import (
     HEADS,
@@ -27,11 +27,13 @@ from kerasnets.catalog.networks import (
 )
 from kerasnets.catalog.places import as_place, folder_word, is_place, located
 from kerasnets.errors import OPTION_NAMES, RecipeError, unknown
+from kerasnets.recipe import presets
 from kerasnets.recipe.setting import (
     DATA,
     FRACTION,
     NETWORK,
     POSITIVE,
+    PROBABILITY,
     PROTOCOLS,
     SHARE,
     Case,
@@ -45,16 +47,21 @@ from kerasnets.recipe.setting import (
 )
 from kerasnets.storage import schema
 
-AUGMENTATIONS = ("none", "flip", "crop-flip")
+AUGMENTATIONS = ("none", "flip", "crop-flip", "resized-crop")
 NORMALIZATIONS = ("unit", "standardize")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
-SCHEDULES = ("constant", "cosine", "step")
+SCHEDULES = ("constant", "cosine", "step", "one-cycle")
 RESIZES = ("squash", "crop", "pad")
 BACKGROUNDS = {"white": 255, "black": 0, "grey": 128}  # of 255
 ON_CORRUPT = ("stop", "skip")
-OWN_AUGMENTATION = "crop-flip"  # of a user's own images
+OWN_AUGMENTATION = "resized-crop"  # of a user's own images
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+AUTO = "auto"
+DECAYS = L2, DECOUPLED = ("l2", "decoupled")
+KEPT_WEIGHTS = LAST, BEST = ("last", "best")
+CLASS_WEIGHTS = ("none", "balanced")
 WITH_MOMENTUM = ("sgd", "rmsprop")
+OF_EPOCHS = ("ema", "early_stopping", "keep")  # decide nothing within a step
 
 
 def _epochs(case: Case) -> int:
@@ -172,9 +179,8 @@ class Recipe:
     channels: int | None = setting(
         "Channels of the images",
         group=DATA,
-        paper=lambda case: (
-            3 if case.protocol == "own" else case.dataset and case.dataset.channels
-        ),
+        details="Own images have 3, or 1 if every file is grey.",
+        paper=lambda case: case.dataset and case.dataset.channels,
         within=Range("1 or 3", lambda value: value in (1, 3)),
         null="the dataset's",
     )
@@ -201,17 +207,46 @@ class Recipe:
         paper=0.9,
         within=SHARE,
     )
+    nesterov: bool = setting(
+        "Nesterov momentum",
+        details="For sgd.",
+        paper=False,
+        title="Nesterov",
+        default=False,
+        off=False,
+    )
     weight_decay: float = setting(
-        "Weight decay, decoupled for every optimizer",
+        "Weight decay",
+        details="Its rule is --decay.",
         paper=0.0,
         within=at_least(0),
         tag="wd",
+    )
+    decay: str = setting(
+        "Rule of weight decay: part of the gradient, as in torch.optim.SGD, or apart "
+        "from it, as in AdamW",
+        details="adamw is decoupled in any case. A run that is resumed keeps its own.",
+        paper=L2,
+        choices=DECAYS,
+        title="decay",
+        tag="",
+        default=L2,
+        absent=DECOUPLED,
+    )
+    decay_norms: bool = setting(
+        "Weight decay of biases and normalization layers too",
+        paper=True,
+        title="decay of biases and norms",
+        tag="decay-norms",
+        default=True,
+        off=True,
     )
     optimizer: str = setting("Optimizer", paper="sgd", choices=OPTIMIZERS, tag="")
     schedule: str = setting(
         "Schedule of the learning rate",
         details="cosine goes towards zero; step to a tenth after 1/2 and again after "
-        "3/4 of the steps.",
+        "3/4 of the steps; one-cycle rises from 1/25 for 30 % of the steps, then falls "
+        "to almost zero, as PyTorch's OneCycleLR with constant momentum.",
         paper="constant",
         choices=SCHEDULES,
         tag="",
@@ -227,15 +262,144 @@ class Recipe:
     label_smoothing: float = setting(
         "Label smoothing", paper=0.0, within=SHARE, tag="smooth"
     )
+    class_weights: str = setting(
+        "Weights of the classes in the loss",
+        details="balanced weighs each by the inverse of its share of the training "
+        "images.",
+        paper="none",
+        choices=CLASS_WEIGHTS,
+        tag="weights-",
+        default="none",
+        off="none",
+    )
+    clip_norm: float = setting(
+        "Largest norm of the whole gradient, which is scaled down to it; 0 for any",
+        paper=0.0,
+        within=at_least(0),
+        tag="clip",
+        default=0.0,
+        off=0,
+    )
+    accumulate: int = setting(
+        "Batches whose mean gradient makes one update",
+        paper=1,
+        within=at_least(1),
+        unit="batches",
+        title="accumulation",
+        default=1,
+        off=1,
+    )
+    ema: float = setting(
+        "Decay of an exponential moving average of the weights, which is validated and "
+        "saved in their place; 0 for none",
+        details="At most (1 + n) / (10 + n) after n updates.",
+        paper=0.0,
+        within=SHARE,
+        title="EMA",
+        default=0.0,
+        off=0,
+    )
+    early_stopping: int = setting(
+        "Epochs without a higher validation accuracy after which training ends; 0 for "
+        "never",
+        paper=0,
+        within=at_least(0),
+        unit="epochs",
+        tag="patience",
+        default=0,
+        off=0,
+    )
+    keep: str = setting(
+        "Weights that are saved: the last epoch's, or those of the epoch with the "
+        "highest validation accuracy",
+        paper=LAST,
+        choices=KEPT_WEIGHTS,
+        title="weights kept",
+        tag="keep-",
+        default=LAST,
+        off=LAST,
+    )
     augment: str = setting(
         "Random changes of training images",
-        details="flip is horizontal; crop-flip pads by 4 and crops before.",
+        details="flip is horizontal; crop-flip pads by 4 and crops before; "
+        "resized-crop crops to 8 to 100 % of the area, at a ratio of 3:4 to 4:3, "
+        "resizes and flips, as torchvision's RandomResizedCrop does.",
         group=DATA,
         paper=by_protocol(mnist="flip", cifar10="crop-flip", own=OWN_AUGMENTATION),
         choices=AUGMENTATIONS,
         title="augmentation",
         shortcuts=(Shortcut("no_augment", "none", "Short for --augment none."),),
         tag="augment-",
+    )
+    randaugment: int = setting(
+        "Magnitude of RandAugment, two of torchvision's 14 operations an image",
+        group=DATA,
+        paper=0,
+        within=Range(
+            "a whole number from 0, which is none, to 30",
+            lambda value: 0 <= value <= 30,
+        ),
+        title="RandAugment",
+        default=0,
+        off=0,
+    )
+    trivialaugment: bool = setting(
+        "TrivialAugment, one of torchvision's 14 operations an image, of any strength",
+        group=DATA,
+        paper=False,
+        title="TrivialAugment",
+        default=False,
+        off=False,
+    )
+    color_jitter: float = setting(
+        "Change of brightness, contrast and saturation",
+        details="Factors are uniform from 1 - this to 1 + this.",
+        group=DATA,
+        paper=0.0,
+        within=at_least(0),
+        tag="jitter",
+        default=0.0,
+        off=0,
+    )
+    random_erasing: float = setting(
+        "Probability that a box of 2 to 33 % of a training image is erased",
+        group=DATA,
+        paper=0.0,
+        within=PROBABILITY,
+        tag="erasing",
+        default=0.0,
+        off=0,
+    )
+    cutout: int = setting(
+        "Side of a square that is erased at random in every training image",
+        group=DATA,
+        paper=0,
+        within=at_least(0),
+        unit="pixels",
+        default=0,
+        off=0,
+    )
+    mixup: float = setting(
+        "Alpha of MixUp",
+        details="Images and labels are mixed with another of the batch, by shares "
+        "drawn from Beta(alpha, alpha).",
+        group=DATA,
+        paper=0.0,
+        within=at_least(0),
+        title="MixUp",
+        default=0.0,
+        off=0,
+    )
+    cutmix: float = setting(
+        "Alpha of CutMix",
+        details="A box comes from another image of the batch, and that share of the "
+        "label. With --mixup, each batch undergoes one of them.",
+        group=DATA,
+        paper=0.0,
+        within=at_least(0),
+        title="CutMix",
+        default=0.0,
+        off=0,
     )
     normalize: str = setting(
         "Scaling of pixels",
@@ -273,7 +437,12 @@ class Recipe:
         ),
     )
     precision: str = setting(
-        "Keras's dtype policy", paper="float32", choices=PRECISIONS, tag=""
+        "Keras's dtype policy; auto is mixed_bfloat16 where the device computes it "
+        "natively, else float32",
+        details="A run records what auto was.",
+        paper="float32",
+        choices=(*PRECISIONS, AUTO),
+        tag="",
     )
     initial_weights: str = setting(
         "What draws the first weights: numpy, the same under every backend, or the "
@@ -294,6 +463,15 @@ class Recipe:
         tag="test",
         default=None,
     )
+    preset: str = setting(
+        "What unnamed fields are: the paper's recipe, or a modern one",
+        details=f"modern is {presets.SUMMARY} See docs/training.md for its sources.",
+        paper=presets.PAPER,
+        choices=presets.PRESETS,
+        tag="",
+        default=presets.PAPER,
+        off=presets.PAPER,
+    )
     protocol: str | None = setting(
         "Whose values unnamed fields have: the paper's for this dataset",
         group=DATA,
@@ -312,11 +490,21 @@ class Recipe:
         check_options(self.network, self.head, self.stem, self.growth_rate)
         if self.growth_rate is None and spec.growth_rate is not None:
             raise RecipeError(f"{self.network} needs a growth_rate, not null.")
+        self._check_training()
         if self.warmup >= self.epochs:
             raise RecipeError(
                 f"warmup must be shorter than the run's {self.epochs} epochs, "
                 f"not {self.warmup}."
             )
+        if self.randaugment and self.trivialaugment:
+            raise RecipeError("randaugment contradicts trivialaugment: choose one.")
+        if self.cutout >= self.image_size:
+            raise RecipeError(
+                f"cutout must be smaller than the image's {self.image_size} pixels, "
+                f"not {self.cutout}."
+            )
+        if self.batch_size == 1 and self.mixes:
+            raise RecipeError("mixup and cutmix need a batch_size of at least 2.")
         if self.test_fraction is not None and self.dataset in DATASETS:
             raise RecipeError(
                 f"{self.dataset} has a test split of its own; test_fraction is for "
@@ -326,6 +514,29 @@ class Recipe:
             for name, value in (("validation", "split"), ("on_corrupt", "skip")):
                 if getattr(self, name) == value:
                     raise RecipeError(f"{name} {value!r} is for own images alone.")
+
+    def _check_training(self) -> None:
+        """Raise RecipeError where a field is set that another leaves without effect."""
+        if self.nesterov and self.optimizer != "sgd":
+            raise RecipeError(f"nesterov is for sgd, not {self.optimizer}.")
+        if self.nesterov and not self.momentum:
+            raise RecipeError("nesterov needs a momentum > 0.")
+        if self.weight_decay and self.optimizer == "adamw" and self.decay != DECOUPLED:
+            raise RecipeError(
+                f"decay {self.decay!r} is not adamw's, which is {DECOUPLED!r}; adam "
+                "has both."
+            )
+        if not self.decay_norms and not self.weight_decay:
+            raise RecipeError("no decay_norms needs a weight_decay > 0.")
+        if self.schedule == "one-cycle" and self.warmup:
+            raise RecipeError("one-cycle has a warm-up of its own; warmup must be 0.")
+        for name in ("early_stopping", "keep"):
+            asked = getattr(self, name) not in (0, LAST)
+            if asked and self.validation == "test":
+                raise RecipeError(
+                    f"{name} {getattr(self, name)} needs validation images of its own: "
+                    "with validation 'test' it would choose by the test split."
+                )
 
     @classmethod
     def for_paper(
@@ -362,21 +573,25 @@ class Recipe:
         protocol = named.pop("protocol", None)
         SETTINGS["protocol"].check(protocol)
         protocol = protocol or protocol_of(dataset, data_dir)
-        case = Case(NETWORKS[network], protocol or "cifar10", DATASETS.get(dataset))
-        defaults = {
-            name: one.paper(case) for name, one in SETTINGS.items() if one.paper
-        }
+        defaults: dict[str, Any] = {}
         if protocol != _protocol_by_name(dataset):
             defaults["protocol"] = protocol
         if is_place(dataset):
             defaults |= _of_own_images(dataset, data_dir, protocol, named)
+        defaults = _usual(network, dataset, protocol, {**defaults, **named}) | defaults
         recipe = cls(network=network, dataset=dataset, **{**defaults, **named})
-        if "momentum" in named and "momentum" in recipe.without_effect:
+        recipe._check_effects(named)
+        return recipe
+
+    def _check_effects(self, named: Iterable[str]) -> None:
+        """Raise RecipeError where a field was named that has no effect."""
+        if "momentum" in named and "momentum" in self.without_effect:
             raise RecipeError(
-                f"momentum is for {' and '.join(WITH_MOMENTUM)}; {recipe.optimizer} "
+                f"momentum is for {' and '.join(WITH_MOMENTUM)}; {self.optimizer} "
                 "has none to set."
             )
-        return recipe
+        if "decay" in named and not self.weight_decay:
+            raise RecipeError("decay needs a weight_decay > 0.")
 
     def replace(self, **named: Any) -> "Recipe":
         """The same recipe, but for what is named.
@@ -385,7 +600,21 @@ class Recipe:
             RecipeError: a name is unknown, or a value is out of its range.
         """
         self._check_names(named)
+        to_adamw = named.get("optimizer", self.optimizer) == "adamw"
+        if to_adamw != (self.optimizer == "adamw"):
+            named = {"decay": DECOUPLED if to_adamw else L2, **named}
         return dataclasses.replace(self, **named)
+
+    def with_named(self, **named: Any) -> "Recipe":
+        """The same as `replace`, for a person: what has no effect is refused.
+
+        Raises:
+            RecipeError: a name is unknown, or a value is out of its range or has no
+                effect.
+        """
+        recipe = self.replace(**named)
+        recipe._check_effects(named)
+        return recipe
 
     @classmethod
     def _check_names(cls, named: Iterable[str]) -> None:
@@ -394,16 +623,22 @@ class Recipe:
                 raise RecipeError(unknown("recipe field", name, sorted(SETTINGS)))
 
     def departures(self) -> dict[str, Any]:
-        """The fields that differ from the paper's recipe, with their values."""
+        """The preset, if it is not the paper's, and the fields that differ from its
+        recipe, with their values."""
         by_name = _protocol_by_name(self.dataset)
         protocol = self.paper_protocol
-        case = Case(NETWORKS[self.network], protocol, DATASETS.get(self.dataset))
-        found = {
-            name: getattr(self, name)
-            for name, one in SETTINGS.items()
-            if one.paper and name != "protocol"
-            if getattr(self, name) != one.paper(case)
-        }
+        sized = {"preset": self.preset, "image_size": self.image_size}
+        usual = _usual(self.network, self.dataset, protocol, sized)
+        size = _usual(self.network, self.dataset, protocol, {})["image_size"]
+        found: dict[str, Any] = {}
+        if self.preset != presets.PAPER:
+            found["preset"] = self.preset
+        for name, value in dataclasses.asdict(self).items():
+            expected = size if name == "image_size" else usual.get(name, value)
+            if name != "protocol" and value != expected:
+                found[name] = value
+        if "decay" in self.without_effect:
+            found.pop("decay", None)
         if by_name and protocol != by_name:
             found["protocol"] = protocol
         return found
@@ -414,10 +649,19 @@ class Recipe:
         return self.protocol or _protocol_by_name(self.dataset) or "cifar10"
 
     @property
+    def mixes(self) -> bool:
+        """Whether training images and their labels are mixed with others."""
+        return bool(self.mixup or self.cutmix)
+
+    @property
     def without_effect(self) -> tuple[str, ...]:
         """The fields that decide nothing, as another field has the value it has."""
-        without = () if self.optimizer in WITH_MOMENTUM else ("momentum",)
-        return without if is_place(self.dataset) else (*without, "on_corrupt")
+        found = () if self.optimizer in WITH_MOMENTUM else ("momentum",)
+        if not is_place(self.dataset):
+            found = (*found, "on_corrupt")
+        # Of adamw there is one rule.
+        ruled = self.weight_decay and self.optimizer != "adamw"
+        return found if ruled else (*found, "decay")
 
     @property
     def name(self) -> str:
@@ -439,6 +683,7 @@ class Recipe:
             for name, one in SETTINGS.items()
             if one.group == group and one.paper and one.applies_to(spec)
             if (value := getattr(self, name)) is not None
+            if one.off is None or value != one.off
             if name not in self.without_effect
         )
 
@@ -510,6 +755,28 @@ def _protocol_by_name(dataset: str) -> str | None:
     return "mnist" if re.split("[/:]", dataset)[0] in GREY else None
 
 
+def _usual(
+    network: str, dataset: str, protocol: str | None, named: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The values of fields that nobody names, none of which needs the files.
+
+    Args:
+        named: those that others depend on.
+    """
+    spec = NETWORKS[network]
+    case = Case(spec, protocol or "cifar10", DATASETS.get(dataset))
+    found = {name: one.paper(case) for name, one in SETTINGS.items() if one.paper}
+    preset = named.get("preset", presets.PAPER)
+    SETTINGS["preset"].check(preset)
+    size = named.get("image_size", found["image_size"])
+    SETTINGS["image_size"].check(size)
+    found |= presets.changes(preset, spec.family, size)
+    found["preset"] = preset
+    if named.get("optimizer") == "adamw":
+        found["decay"] = DECOUPLED
+    return found
+
+
 def _of_own_images(
     dataset: str, data_dir: Path | str | None, protocol: str | None, named: Mapping
 ) -> dict[str, Any]:
@@ -518,11 +785,8 @@ def _of_own_images(
     found: dict[str, Any] = {}
     if files.has("validation"):
         found["validation"] = "split"
-    if not {"image_size", "channels"} <= set(named):
-        size, channels = size_and_channels(files.paths)
-        found |= {"channels": channels}
-        if protocol == "own":
-            found |= {"image_size": size}
+    if protocol == "own" and "image_size" not in named:
+        found["image_size"] = image_size(files.paths)
     return found
 
 
@@ -540,4 +804,6 @@ def _check_dataset_name(name: str) -> None:
         and part[0] != "."
         for part in parts
     ):
-        raise RecipeError(unknown("dataset", name, DATASETS))
+        raise RecipeError(
+            unknown("dataset", name, DATASETS) + " No folder or manifest is there."
+        )

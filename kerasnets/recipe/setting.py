@@ -53,6 +53,7 @@ def at_least(least: int) -> Range:
 
 SHARE = Range("in [0, 1)", lambda value: 0 <= value < 1)
 FRACTION = Range("a fraction between 0 and 1", lambda value: 0 < value < 1)
+PROBABILITY = Range("from 0 to 1", lambda value: 0 <= value <= 1)
 POSITIVE = Range("a number > 0", lambda value: 0 < value < math.inf)
 
 
@@ -100,6 +101,7 @@ class Setting:
         within: the numbers that it may be.
         unit: of its numbers.
         null: what None means.
+        off: the value at which it goes unsaid, as nothing happens; None for none.
         families: the only ones of networks that have it; none stands for all.
         title: its name in prose, the field's own unless given.
         option: its option without dashes, the field's own name unless given.
@@ -120,6 +122,7 @@ class Setting:
     within: Range | None = None
     unit: str = ""
     null: str = ""
+    off: Any = None
     families: tuple[str, ...] = ()
     title: str = ""
     option: str = ""

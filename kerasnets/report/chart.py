@@ -1,8 +1,8 @@
-"""A line chart as SVG: whole without a script, and ready for page.js.
+"""A line chart as SVG: complete without a script, and ready for page.js.
 
 Every point carries its words as a title, which browsers show and page.js reads out;
 `data-series` says which line it belongs to and `data-x` which points stand together.
-It is drawn here because a chart library would add 1.3 to 4.8 MB to a page of 0.8 MB.
+It is drawn by hand because a chart library would add 1.3 to 4.8 MB to a page of 0.8 MB.
 """
 
 import math
@@ -15,13 +15,13 @@ from kerasnets.report.render import render
 
 WIDTH, HEIGHT = 440, 290
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 44
-_LOG_FROM = 30  # times that the highest value is above the lowest
+_LOG_FROM = 30  # ratio of the highest value to the lowest
 _TICKS = 5
 
 
 @dataclass(frozen=True)
 class Point:
-    """Where a value lies, and what is said of it."""
+    """A value with its position and its label."""
 
     x: float
     y: float
@@ -33,7 +33,7 @@ class Series:
     """A line.
 
     Attributes:
-        number: decides its look, from 0.
+        number: selects its style, from 0.
         points: by rising x.
     """
 
@@ -49,9 +49,8 @@ def line_chart(
     whole_x: bool = False,
     percent: bool = False,
 ) -> Markup:
-    """Draw lines over a common x.
-
-    Values that spread `_LOG_FROM`-fold or more have a logarithmic axis.
+    """Draw lines over a common x. The axis is logarithmic if values span a factor of
+    `_LOG_FROM` or more.
 
     Args:
         series: one at least, each with a point.
@@ -119,7 +118,7 @@ def ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
 
 
 def _powers(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten, or the powers alone where these are many."""
+    """1, 2 and 5 times powers of ten, or the powers alone if these are many."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     factors = (1, 2, 5) if last - first <= 2 else (1,)
     every = [f * 10.0**power for power in range(first, last + 1) for f in factors]

@@ -1,23 +1,28 @@
 """Command lines that repeat what a report shows."""
 
 import shlex
+from collections.abc import Collection
 
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.places import is_place
 from kerasnets.paper.plan import Study
-from kerasnets.recipe import SETTINGS, Recipe
+from kerasnets.recipe import OF_EPOCHS, SETTINGS, Recipe
 
 
-def fit_command(recipe: Recipe) -> str:
-    """`kerasnets fit` with the options that differ from the paper's recipe."""
+def fit_command(recipe: Recipe, *, but: Collection[str] = ()) -> str:
+    """`kerasnets fit` with the options that differ from the paper's recipe.
+
+    Args:
+        but: fields that are left out.
+    """
     words = ["kerasnets", "fit", recipe.network, "--dataset", recipe.dataset]
     departures = recipe.departures()
     if recipe.dataset not in DATASETS:  # its files decide, on whatever machine
         departures["protocol"] = recipe.paper_protocol
     if is_place(recipe.dataset):
-        for name in ("image_size", "channels", "validation"):
+        for name in ("image_size", "validation"):
             departures[name] = getattr(recipe, name)
-    for name in recipe.without_effect:
+    for name in (*recipe.without_effect, *but):
         departures.pop(name, None)
     for name, value in departures.items():
         words += SETTINGS[name].arguments(value)
@@ -35,6 +40,6 @@ def reproduce_command(study: Study, *rows: str) -> str:
 
 
 def diagnose_command(recipe: Recipe) -> str:
-    """`kerasnets diagnose` of a recipe, one thing switched at a time."""
-    words = shlex.split(fit_command(recipe))
+    """`kerasnets diagnose` of a recipe, with one switch changed at a time."""
+    words = shlex.split(fit_command(recipe, but=OF_EPOCHS))
     return shlex.join([words[0], "diagnose", *words[2:], "--ablate"])

@@ -1,4 +1,4 @@
-"""Diagnose the networks that collapsed, before a report tells of them."""
+"""Diagnose collapsed networks before a report describes them."""
 
 import re
 from collections.abc import Callable
@@ -17,8 +17,8 @@ def diagnose_collapsed(
     execution: Execution = DEFAULT,
     say: Callable[[str], None],
 ) -> None:
-    """Diagnose one run of each collapsed network that has no whole diagnosis yet, after
-    saying how long that takes. Missing data is downloaded.
+    """Diagnose one run of each collapsed network that lacks a complete diagnosis, after
+    printing how long that takes. Missing data is downloaded.
 
     Args:
         execution: as for `kerasnets.diagnosis.diagnose.diagnose`.
@@ -43,7 +43,7 @@ def diagnose_collapsed(
             record.run.recipe,
             sources.folder / FOLDER / re.sub(r"[^\w.-]+", "-", record.label).strip("-"),
             ablate=True,
-            overwrite=True,  # what an interrupted one has left
+            overwrite=True,  # left by an interrupted diagnosis
             say=lambda line, label=record.label: say(f"{label}: {line}"),  # type: ignore[misc]
             execution=execution,
         )

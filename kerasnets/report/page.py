@@ -23,8 +23,8 @@ from kerasnets.runs import write_text
 from kerasnets.storage.folders import why_not_writable
 from kerasnets.version import __version__
 
-# In order: the name, which is the template's as well, the link's text, and what finds
-# the template's data; a section without data is left out.
+# In order: the name, also the template's; the text of the link; the function that gives
+# the template's data. A section without data is omitted.
 SECTIONS: dict[str, tuple[str, Callable[[Sources], Any]]] = {
     "summary": ("Summary", summary),
     "paper": ("Beside the paper", beside_the_paper),
@@ -44,7 +44,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Sources], Any]]] = {
 
 
 def page(sources: Sources) -> str:
-    """The whole page as HTML, which needs no other file and no network.
+    """The whole page as self-contained HTML.
 
     Raises:
         RunError, DatasetError: a file is damaged.
@@ -55,7 +55,7 @@ def page(sources: Sources) -> str:
     made = render(
         "page.html.j2",
         title=f"{study}: {sources.folder.resolve().name}",
-        # Nothing from elsewhere, and no script but ours.
+        # No external resources, and only our own script.
         policy="default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'",
         style=source("page.css"),
@@ -72,7 +72,7 @@ def page(sources: Sources) -> str:
 
 
 def check_place(path: Path) -> None:
-    """Check that a page may be written to `path`, and change nothing.
+    """Check that a page can be written to `path`, without changing anything.
 
     Raises:
         RunError: it is a folder, or its folder is missing or not writable.
@@ -87,7 +87,7 @@ def check_place(path: Path) -> None:
 
 
 def write_page(text: str, path: Path) -> None:
-    """Write a page; the one that is there is replaced once the new one is whole.
+    """Write a page; an existing one is replaced once the new one is complete.
 
     Raises:
         RunError: as `check_place`, or the disk refuses the write.

@@ -1,4 +1,4 @@
-"""The templates of the page: text is escaped unless a template has made it."""
+"""Render the page's templates; text is escaped unless a template made it."""
 
 import base64
 from functools import cache
@@ -14,18 +14,19 @@ from kerasnets.catalog.titles import dataset_title, network_title
 from kerasnets.paper.pages import changes
 from kerasnets.paper.verdict import AGREES, DIFFERS
 from kerasnets.report.commands import diagnose_command, reproduce_command
+from kerasnets.statistics import INTERVAL
 
 _COLORS = 7  # series colors of page.css, then again with another dash
 _DASHES = ("", "7 4", "2 3", "9 3 2 3")
 
 
 def render(name: str, **data: Any) -> Markup:
-    """A template of the folder templates/ with its data."""
+    """Render a template of the folder templates/."""
     return Markup(_templates().get_template(name).render(data))
 
 
 def source(name: str) -> Markup:
-    """A file of the folder templates/ as it is: the page's style or script."""
+    """A file of the folder templates/, verbatim: the page's style or script."""
     environment = _templates()
     assert environment.loader
     return Markup(environment.loader.get_source(environment, name)[0])
@@ -53,23 +54,24 @@ def _templates() -> Environment:
         "thumbnail": thumbnail,
         "verdict_mark": verdict_mark,
     }
+    environment.globals["interval_name"] = INTERVAL
     return environment
 
 
 def look(number: int) -> tuple[str, str]:
-    """Class and dash of the line `number`: 28 that look different."""
+    """CSS class and dash pattern of line `number`; 28 are distinct."""
     turn, color = divmod(number, _COLORS)
     return f"s{color}", _DASHES[turn % len(_DASHES)]
 
 
 def verdict_mark(cell: str) -> str | None:
-    """The class of a cell that holds a verdict."""
+    """The CSS class of a cell that holds a verdict."""
     kinds = {AGREES: "agrees", "yes": "agrees", DIFFERS: "differs", "no": "differs"}
     return kinds.get(cell.partition(":")[0])
 
 
 def thumbnail(pixels: np.ndarray) -> str:
-    """The address of an image, uint8 [H, W, 1 or 3], that is inside the page."""
+    """A data URL of an image, uint8 [H, W, 1 or 3]."""
     grey = pixels.shape[-1] == 1
     file = BytesIO()
     Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "PNG", optimize=True)

@@ -1,4 +1,4 @@
-"""What a report is made of: everything in a study's folder, or in a folder of runs."""
+"""The input of a report: everything in a study's folder, or in a folder of runs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ class Record:
     """A run that has finished an epoch.
 
     Attributes:
-        label: tells it from the others.
+        label: distinguishes it from the others.
         group: what its curves are shown under: "MNIST", or "Digits, for the paper's
             MNIST" in a study whose scale has replaced the dataset.
         curve: loss and accuracy by epoch.
@@ -49,7 +49,7 @@ class Record:
 
     @property
     def collapsed(self) -> str:
-        """The class that it predicts for (almost) all test images, or ""."""
+        """The class predicted for (almost) all test images, or ""."""
         found = self.evaluated and self.evaluated.metrics.get("collapsed")
         return str(found["class"]) if found else ""
 
@@ -83,7 +83,7 @@ class Sources:
 
 
 def _group(planned: PlannedRun) -> str:
-    """A run's dataset, and the paper's where that is another."""
+    """A run's dataset, and the paper's if it differs."""
     dataset, paper = planned.recipe.dataset, PAPER[planned.row].recipe.dataset
     if dataset == paper:
         return dataset_title(dataset)

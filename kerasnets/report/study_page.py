@@ -1,4 +1,4 @@
-"""The page of a study that is still under way."""
+"""The page of a study in progress."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,14 +12,15 @@ from kerasnets.report.sources import read_sources
 def write_study_page(
     study: Study, data_dir: Path | str | None, say: Callable[[str], None]
 ) -> None:
-    """Write report.html from what the study's folder holds now; nothing is trained.
+    """Write report.html from the current contents of the study's folder, without
+    training.
 
-    One process at a time: whoever writes last has read last. What keeps the page from
-    being written is said, and does not end the study.
+    One process at a time: whoever writes last has read last. A page that cannot be
+    written is reported, and does not end the study.
 
     Args:
         data_dir: as for `kerasnets.report.sources.read_sources`.
-        say: takes a line where there is no page.
+        say: receives a line if there is no page.
     """
     path = study.path / "report.html"
     with study.lock("report", wait=True):

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kerasnets.errors import RecipeError, RunError, nearest, option, shown, unknown
-from kerasnets.recipe import Recipe
+from kerasnets.recipe import BEST, Recipe
 from kerasnets.storage import digests, lock
 from kerasnets.storage.files import (
     atomic_file,
@@ -63,7 +63,7 @@ class Run:
 
     Attributes:
         path: the folder.
-        recipe: what it trains or has trained.
+        recipe: of its training.
     """
 
     CHECKPOINTS = "checkpoint"  # the folder's name
@@ -105,9 +105,24 @@ class Run:
         return rows
 
     @property
+    def kept_epoch(self) -> int | None:
+        """The epoch, from 1, that the weights of model.keras are of: the last, or the
+        first with the highest validation accuracy. None before the first has ended.
+
+        Raises:
+            RunError: as `history` does.
+        """
+        rows = self.history
+        if not rows:
+            return None
+        if self.recipe.keep == BEST:
+            rows = [max(rows, key=lambda row: row["val_accuracy"])]
+        return int(rows[-1]["epoch"])
+
+    @property
     def loss_is_smoothed(self) -> bool:
-        """Whether the losses of `history` have the label smoothing of training in
-        them, as those of runs have that were begun before they were told apart."""
+        """Whether the losses of `history` include the label smoothing of training, as
+        in runs that earlier versions began."""
         rows = self.history if self.recipe.label_smoothing else []
         return bool(rows) and "objective" not in rows[0]
 
@@ -133,7 +148,7 @@ class Run:
             yield
 
     def clear_temporary_files(self) -> None:
-        """Remove what a killed process left half-written; needs the lock."""
+        """Remove half-written files of a killed process; needs the lock."""
         for file in self.path.rglob(f"{digests.TEMPORARY}*"):
             file.unlink(missing_ok=True)
 
@@ -143,7 +158,7 @@ def is_run(path: Path | str) -> bool:
 
 
 def check_free(path: Path | str, *, overwrite: bool = False) -> None:
-    """Check that a new run may be written to `path`, and change nothing.
+    """Check that a new run can be written to `path`, without changing anything.
 
     Raises:
         RunError: it is occupied, not a folder, or cannot be written.
@@ -170,9 +185,9 @@ def check_free(path: Path | str, *, overwrite: bool = False) -> None:
 
 
 def create(path: Path | str, recipe: Recipe, *, overwrite: bool = False) -> Run:
-    """Make a run folder with its recipe; it appears whole.
+    """Make a run folder with its recipe; it appears complete.
 
-    An old run gives way only once the new folder is on disk, and not while another
+    An old run is replaced only once the new folder is on disk, and never while another
     process holds it.
 
     Raises:
@@ -203,7 +218,7 @@ def create(path: Path | str, recipe: Recipe, *, overwrite: bool = False) -> Run:
         ) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
-    # The old run, and what processes that were killed in here left.
+    # The old run, and leftovers of processes that were killed here.
     aside = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{32}}\.(new|old)")
     for entry in home.iterdir():
         if aside.fullmatch(entry.name):
@@ -212,7 +227,7 @@ def create(path: Path | str, recipe: Recipe, *, overwrite: bool = False) -> Run:
 
 
 def locate(name: Path | str) -> Path:
-    """The path of what exists, or of the run of that name in artifacts/runs.
+    """The path itself if it exists, or that of the run of this name in artifacts/runs.
 
     Raises:
         RunError: there is neither.
@@ -233,8 +248,8 @@ def load(path: Path | str) -> Run:
     """Open an existing run: its folder, or the name of one in artifacts/runs.
 
     Raises:
-        RunError: there is no run at `path`, or it has links or devices in it: what is
-            written to a run must not end up elsewhere.
+        RunError: there is no run at `path`, or it contains links or devices, through
+        which files would be written elsewhere.
         RecipeError: its recipe.json is damaged.
     """
     path = locate(path)
@@ -254,7 +269,7 @@ def load(path: Path | str) -> Run:
 
 
 def opened(run: Run | Path | str) -> Run:
-    """The run, where only its folder or its name is given.
+    """The run itself, also if only its folder or name is given.
 
     Raises: what `load` does.
     """
@@ -262,7 +277,7 @@ def opened(run: Run | Path | str) -> Run:
 
 
 def newest(root: Path | str = DEFAULT_ROOT) -> Run:
-    """The run anywhere under `root` whose model was written last.
+    """The run under `root` whose model was written last.
 
     Raises:
         RunError: none of the runs there has a trained model.

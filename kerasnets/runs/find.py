@@ -1,4 +1,4 @@
-"""Which runs are meant: folders of runs, patterns and names, and a label for each."""
+"""Find runs by folder, pattern or name, and label them."""
 
 import glob
 import re
@@ -12,7 +12,7 @@ from kerasnets.runs import Run
 
 
 def find_runs(names: Iterable[str]) -> list[Run]:
-    """The runs that are meant, each once, in the order named.
+    """The named runs, each once, in order.
 
     Args:
         names: a run folder, a folder with runs anywhere below it (taken in order of
@@ -77,7 +77,7 @@ _SEED = re.compile(r"[^/](-seed\d+)$")
 
 
 def labels(chosen: Sequence[Run]) -> list[str]:
-    """The shortest ends of the runs' paths that tell them apart, in the same order.
+    """The shortest path endings that distinguish the runs, in the same order.
 
     A seed that all their names end with is left out, and the dataset added where a
     name begins with another one's.

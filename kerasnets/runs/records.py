@@ -1,6 +1,6 @@
-"""What training writes to a run folder beside the network, and the reader of each file.
+"""The records that training writes to a run folder, with one reader for each file.
 
-history.csv is read by `kerasnets.runs.Run.history`, and what `evaluate` writes by
+history.csv is read by `kerasnets.runs.Run.history`, and the files of `evaluate` by
 `kerasnets.runs.results`. Shares are in [0, 1].
 """
 
@@ -81,7 +81,7 @@ VALIDATION_CONFUSION = Table(
 
 
 def environment(run: Run) -> dict[str, Any]:
-    """What training recorded of its machine and its data, as `ENVIRONMENT` has it.
+    """The training's record of its machine and data, with the fields of `ENVIRONMENT`.
 
     Raises:
         RunError: environment.json is missing or damaged.
@@ -95,7 +95,7 @@ def environment(run: Run) -> dict[str, Any]:
 
 
 def begun_environment(run: Run) -> dict[str, Any] | None:
-    """The same; None of a run whose training has not begun.
+    """The same; None for a run whose training has not begun.
 
     Raises:
         RunError: environment.json is damaged.
@@ -118,7 +118,7 @@ def class_names(run: Run) -> list[str]:
 
 @dataclass(frozen=True)
 class EpochTime:
-    """One epoch by the clock: a row of epoch_times.csv.
+    """The times of one epoch: a row of epoch_times.csv.
 
     Attributes:
         epoch: from 1.
@@ -178,7 +178,7 @@ def training_s(run: Run) -> float:
 
 
 def epoch_energies(run: Run) -> dict[int, float]:
-    """Joules by epoch, where the device counted them.
+    """Joules by epoch, if the device counted them.
 
     Raises:
         RunError: energy.csv is damaged.
@@ -228,8 +228,8 @@ class LearningCurve:
         epoch_s: seconds of wall time in the epoch, training and validation, or None
             where epoch_times.csv does not cover every epoch.
         images_per_s: training images a second in the epoch, or None likewise.
-        energy_j: joules that the device says the epoch took, or None where energy.csv
-            does not cover every epoch.
+        energy_j: joules of the epoch, as counted by the device, or None where
+            energy.csv does not cover every epoch.
     """
 
     epochs: tuple[int, ...]

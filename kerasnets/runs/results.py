@@ -1,8 +1,8 @@
-"""The files of an evaluation: the reader of each, and which of them tell of a network
+"""The files of an evaluation: one reader for each, and a check for results of a network
 that the run no longer has. Shares are in [0, 1].
 
-They stand and fall together. metrics.json is the first to go and the last to come:
-where it is, the others are of the same evaluation.
+They belong together. metrics.json is removed first and written last: if it exists, the
+others are of the same evaluation.
 """
 
 import contextlib
@@ -31,13 +31,18 @@ METRICS = {
     "data_changed": schema.FLAG,
     "split": required(LINE),
     "epochs": or_null(COUNT),
+    "epoch": or_null(COUNT),
     "images": required(COUNT),
     "loss": required(NUMBER),
     "accuracy": required(SHARE),
     "top5_accuracy": or_null(SHARE),
+    "balanced_accuracy": SHARE,
     "macro_precision": SHARE,
     "macro_recall": SHARE,
     "macro_f1": SHARE,
+    "positive_class": or_null(schema.TEXT),
+    "roc_auc": or_null(SHARE),
+    "average_precision": or_null(SHARE),
     "collapsed": or_null(schema.record(**{"class": schema.TEXT, "share": SHARE})),
     "first_batch": or_null(schema.record(images=COUNT, accuracy=SHARE)),
     "seconds": NUMBER,
@@ -53,6 +58,10 @@ METRICS = {
 CONFUSION_FILE = "confusion_matrix.csv"
 FIRST_BATCH_FILE = "first_batch_confusion_matrix.csv"
 PER_CLASS = Table("per_class.csv", ("class", "precision", "recall", "f1", "support"))
+THRESHOLDS = Table(
+    "thresholds.csv",
+    ("threshold", "precision", "recall", "specificity", "f1", "predicted"),
+)
 PREDICTIONS = Table("predictions.csv", ("index", "label", "prediction", "confidence"))
 
 FILES = (
@@ -60,6 +69,7 @@ FILES = (
     CONFUSION_FILE,
     "confusion_matrix.png",
     PER_CLASS.file,
+    THRESHOLDS.file,
     PREDICTIONS.file,
     "examples.png",
     FIRST_BATCH_FILE,
@@ -81,7 +91,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What was predicted for each image; arrays [images] in the order of evaluation.
+    """The predictions; arrays [images] in the order of evaluation.
 
     Attributes:
         index: the image's row in the dataset's split (the train split for the train
@@ -147,6 +157,50 @@ def read_per_class(path: Path) -> list[ClassMetrics]:
         raise RunError(f"{path} does not hold figures of classes.") from error
 
 
+class Threshold(NamedTuple):
+    """Figures of two classes where an image counts as positive from a probability on,
+    a row of thresholds.csv.
+
+    Attributes:
+        threshold: the probability.
+        recall: share of the positive images that count as such.
+        specificity: share of the negative images that do not.
+        predicted: how many images count as positive.
+    """
+
+    threshold: float
+    precision: float
+    recall: float
+    specificity: float
+    f1: float
+    predicted: int
+
+
+def read_thresholds(path: Path) -> list[Threshold]:
+    """What `evaluate` wrote to thresholds.csv.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    try:
+        found = [
+            Threshold(
+                float(row["threshold"]),
+                float(row["precision"]),
+                float(row["recall"]),
+                float(row["specificity"]),
+                float(row["f1"]),
+                int(row["predicted"]),
+            )
+            for row in read_csv(path, THRESHOLDS.columns)
+        ]
+    except ValueError as error:
+        raise RunError(f"{path} does not hold thresholds.") from error
+    if not all(0 <= share <= 1 for row in found for share in row[:-1]):
+        raise RunError(f"{path} does not hold thresholds.")
+    return found
+
+
 def read_confusion(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     """The counts, int64 [classes, classes], row: label, column: prediction, and the
     class names.
@@ -173,7 +227,7 @@ def remove_results(run: Run) -> None:
     for folder in folders:
         clear(folder)
         if folder != run.path:
-            with contextlib.suppress(OSError):  # somebody else's file is in there
+            with contextlib.suppress(OSError):  # the folder holds a foreign file
                 folder.rmdir()
 
 
@@ -189,16 +243,16 @@ def clear(folder: Path, *, but: Container[str] = ()) -> None:
 
 
 def stale(path: Path) -> tuple[Finding, ...]:
-    """Results in a run folder that are not of the network that is there.
+    """Results in a run folder that do not belong to its present network.
 
-    Results without metrics.json are what a killed evaluation or an earlier version of
-    kerasnets left; of metrics.json without the number of epochs, which earlier versions
-    wrote, nothing is known.
+    Results without metrics.json come from a killed evaluation or an earlier version of
+    kerasnets. A metrics.json without the number of epochs, as earlier versions wrote
+    it, cannot be judged.
     """
     try:
         trained = len(runs.load(path).history)
     except KerasnetsError:
-        return ()  # damaged, which is said of these files
+        return ()  # damaged, which `verify` reports
     found = []
     for name in _FOLDERS:
         present = [file for file in FILES if (path / name / file).is_file()]
@@ -214,7 +268,7 @@ def _why_stale(folder: Path, trained: int) -> str:
     try:
         measured = read_metrics(folder).get("epochs")
     except KerasnetsError:
-        return ""  # damaged, which is said of it
+        return ""  # damaged, which `verify` reports
     if measured in (None, trained):
         return ""
     return f"stale: measured after {measured} epochs, of which the run has {trained}"

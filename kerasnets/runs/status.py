@@ -1,4 +1,4 @@
-"""How the runs of a folder are getting on, from their small files alone."""
+"""The states of the runs in a folder, from their small files alone."""
 
 import contextlib
 import zipfile
@@ -23,7 +23,7 @@ RUNNING, INTERRUPTED, COMPLETE, STOPPED, CORRUPT = (
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the training of a run has come.
+    """The progress of a run's training.
 
     Attributes:
         state: `RUNNING`, `INTERRUPTED`, `COMPLETE` or `STOPPED`.
@@ -40,7 +40,7 @@ class Progress:
 
     @property
     def finished(self) -> bool:
-        """Whether training has come to its end: all epochs, or stopped early."""
+        """Whether training has ended: all epochs, or stopped early."""
         return self.state in (COMPLETE, STOPPED)
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class Progress:
 
 
 def progress(run: Run) -> Progress:
-    """What everything that asks whether a run is finished goes by.
+    """The one definition of a finished run.
 
     It is complete when every epoch is done and the model is written, or, where the
     records were published without weights, when it is evaluated.
@@ -85,7 +85,7 @@ def _is_written(run: Run) -> bool:
 
 @dataclass(frozen=True)
 class RunState:
-    """One run; what a corrupt one does not tell is None.
+    """One run; values that a corrupt run does not provide are None.
 
     Attributes:
         path: its folder.
@@ -144,7 +144,7 @@ def _run_folders(root: Path) -> list[Path]:
             folders += [
                 entry
                 for entry in folder.iterdir()
-                # Hidden ones are runs that are being made or replaced.
+                # Hidden folders are runs being made or replaced.
                 if not entry.name.startswith(".")
                 and entry.is_dir()
                 and not entry.is_symlink()
@@ -156,7 +156,7 @@ def _run_folders(root: Path) -> list[Path]:
 
 
 def state(folder: Path | str) -> RunState:
-    """How one run is getting on; whatever is in its folder, nothing is raised."""
+    """The state of one run; never raises, whatever its folder holds."""
     folder = Path(folder)
     try:
         found = _state(runs.load(folder))
@@ -172,7 +172,7 @@ def state(folder: Path | str) -> RunState:
 def _size(folder: Path) -> int:
     """Bytes of the files in a folder; 0 where there is none."""
     total = 0
-    # A file may go meanwhile, or a folder not be readable.
+    # A file may disappear meanwhile, and a folder may be unreadable.
     with contextlib.suppress(OSError):
         for entry in digests.contents(folder):
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What training left in a run folder for those who come after it."""
+"""Load the trained network of a run."""
 
 import json
 import zipfile
@@ -39,8 +39,8 @@ def check_trained(run: Run) -> None:
     )
 
 
-# Every class that the networks of kerasnets are made of. Keras's safe mode refuses
-# lambdas; this also refuses layers that read files or run what they are given.
+# Every class that kerasnets' networks use. Keras's safe mode refuses lambdas; this also
+# refuses layers that read files or execute their input.
 _CLASSES = {
     *("Functional", "InputLayer", "__keras_tensor__", "DTypePolicy"),
     *("Conv2D", "Dense", "BatchNormalization", "ReLU", "Dropout", "Flatten"),
@@ -55,7 +55,7 @@ _LARGEST_CONFIG = 64_000_000  # bytes
 def load_model(run: Run) -> "keras.Model":
     """The trained network: a functional Keras model giving logits, not compiled.
 
-    The file may come from elsewhere: it can run no code.
+    The file may come from elsewhere; loading it executes no code.
 
     Raises:
         RunError: training has not finished, or model.keras is damaged or holds other
@@ -63,8 +63,8 @@ def load_model(run: Run) -> "keras.Model":
     """
     check_trained(run)
     check_digest(run.model_file)
-    # Keras reads weights with h5py, and imports it when it does: told apart from what
-    # a file that comes from elsewhere names.
+    # Keras imports h5py when it reads weights; imported first, it is not mistaken for a
+    # module that the file names.
     import h5py  # noqa: F401
     import keras
 
@@ -77,8 +77,8 @@ def load_model(run: Run) -> "keras.Model":
     except MemoryError:
         raise
     except Exception as error:
-        # A damaged archive fails in the zip, JSON, HDF5 or Keras reader, each with
-        # errors of its own.
+        # A damaged archive fails in the zip, JSON, HDF5 or Keras reader, each with its
+        # own errors.
         raise RunError(
             f"{run.model_file} cannot be read as a Keras model: it is damaged, or was "
             "not written by kerasnets."
@@ -116,7 +116,7 @@ def follow_layout(model: "keras.Model") -> None:
 
 
 def _classes(model_file: Path) -> set[str]:
-    """The names of all classes that loading a .keras file would make objects of."""
+    """Names of all classes that loading a .keras file would instantiate."""
     with zipfile.ZipFile(model_file) as archive:
         if archive.getinfo("config.json").file_size > _LARGEST_CONFIG:
             raise ValueError("config.json is too large")

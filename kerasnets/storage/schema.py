@@ -4,6 +4,8 @@ A run folder may come from elsewhere, so nothing that is read from it is believe
 it has been looked at. Fields that a file's list lacks are refused.
 """
 
+# Not msgspec: it accepts a field that occurs twice and control characters in text, and
+# its messages quote the file as it is, so most of this would have to stay around it.
 import json
 import re
 from collections.abc import Callable, Mapping

@@ -121,8 +121,14 @@ def drill(
     if runtime.backend() == "torch":
         # By its full name: a process that does not get it must not take another. And
         # deterministic, or an accelerator gives other bits at every training.
-        with runtime.session(execution.device) as session:
-            execution = replace(execution, device=session.device, deterministic=True)
+        threads = execution.threads
+        with runtime.session(execution.device, threads=threads) as session:
+            execution = replace(
+                execution,
+                device=session.device,
+                deterministic=True,
+                threads=threads and session.threads,
+            )
     instants = random.Random(seed)
     context = warm_context()
     whole_s = math.inf

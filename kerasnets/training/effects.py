@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from kerasnets.errors import RecipeError, option
 from kerasnets.recipe import Recipe
 from kerasnets.training.checkpointing import Interval
+from kerasnets.training.compile import ONE_CYCLE_RISE
 
 
 def check_schedule(recipe: Recipe, steps: int, trained: int | None = None) -> None:
-    """Check that warm-up and schedule change the learning rate of a step.
+    """Check that warm-up and schedule change the learning rate of a step, and that
+    there is an update.
 
     Args:
         steps: optimizer steps in an epoch.
@@ -16,8 +18,8 @@ def check_schedule(recipe: Recipe, steps: int, trained: int | None = None) -> No
             given.
 
     Raises:
-        RecipeError: warm-up has less than two steps, or leaves none after it, or the
-            schedule has none to change.
+        RecipeError: warm-up has less than two steps, or leaves none after it, the
+            schedule has none to change, or too few steps are trained for an update.
     """
     total = recipe.epochs * steps
     trained = total if trained is None else trained
@@ -32,10 +34,21 @@ def check_schedule(recipe: Recipe, steps: int, trained: int | None = None) -> No
             f"warmup {recipe.warmup:g} is {_steps(warmup)}, and leaves none of the "
             f"{_steps(trained)} that are trained."
         )
+    if recipe.schedule == "one-cycle" and ONE_CYCLE_RISE * total <= 1:
+        raise RecipeError(
+            "schedule 'one-cycle' needs at least 4 steps to rise and fall, not "
+            f"{total}."
+        )
+    if recipe.accumulate > trained:
+        raise RecipeError(
+            f"accumulate {recipe.accumulate:,} leaves no update: {_steps(trained)} are "
+            "trained."
+        )
     # The first step with another rate than a constant schedule's: `LearningRate`.
     first = {
         "constant": 0,
         "cosine": warmup + 1,
+        "one-cycle": 0,
         "step": warmup + -(-max(1, total - warmup) // 2),
     }[recipe.schedule]
     if first >= trained:

@@ -2,36 +2,37 @@
 
 import contextlib
 import dataclasses
+import os
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 
 from kerasnets import datasets, runs
 from kerasnets.catalog.networks import check_size
 from kerasnets.catalog.places import is_place, located
-from kerasnets.compute import out_of_memory
+from kerasnets.compute import out_of_memory, runtime, threads
 from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
 from kerasnets.compute.freed_models import frees_models
-from kerasnets.datasets.pipeline.batches import (
-    Batches,
-    evaluation_batches,
-    training_batches,
-)
+from kerasnets.compute.native_precision import automatic
+from kerasnets.compute.threads import allowed_cores
+from kerasnets.datasets.pipeline.batches import Batches
 from kerasnets.datasets.pipeline.host_pixels import HostPixels, place
 from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.errors import RecipeError, RunError, option, shown, unknown
-from kerasnets.recipe import Recipe, protocol_of
+from kerasnets.recipe import AUTO, BEST, L2, Recipe, protocol_of
 from kerasnets.runs import KEEP, LAST, Run, results, status
 from kerasnets.runs.records import begun_environment
 from kerasnets.storage.files import check_digest
 from kerasnets.storage.folders import as_path
 from kerasnets.training import checkpoint, checkpointing, effects, fixed_batch_size
+from kerasnets.training.averaging import Averages
 from kerasnets.training.callbacks import callback_state, of_keras, recorders
 from kerasnets.training.callbacks import watchers as watch
+from kerasnets.training.callbacks.best_weights import BestWeights
 from kerasnets.training.callbacks.early_stop import EarlyStop
 from kerasnets.training.callbacks.energy import energy_loggers
 from kerasnets.training.callbacks.of_keras import Callbacks
@@ -44,9 +45,11 @@ from kerasnets.training.callbacks.progress import (
 from kerasnets.training.callbacks.stop_requests import StopRequest, stop_requests
 from kerasnets.training.checkpoint import Checkpoint
 from kerasnets.training.checkpointing import Checkpointer, Interval
-from kerasnets.training.compile import LearningRate, learning_rate, ready_to_train
+from kerasnets.training.compile import LearningRate, learning_rate, open_training
 from kerasnets.training.environment import Facts
 from kerasnets.training.loop import run_epochs
+
+MOST_WORKERS = 64
 
 
 @frees_models
@@ -60,6 +63,7 @@ def fit(
     confusion_every: int = 1,
     checkpoint_every: Interval | int | str = checkpointing.DEFAULT,
     keep_checkpoints: str | None = None,
+    workers: int = 0,
     callbacks: Callbacks = (),
     verbosity: int = NORMAL,
     began: float | None = None,
@@ -76,7 +80,7 @@ def fit(
             there already is an error unless `resume` or `overwrite` is set.
         resume: continue the run at `path` from its last checkpoint, if there is one.
             Only `epochs` may differ from its recipe, and only be raised; how its
-            weights were drawn is taken from the run.
+            weights were drawn and decay is taken from the run.
         overwrite: replace the run at `path`.
         execution: how to compute, and where the data is.
         confusion_every: epochs between two records of the validation confusion.
@@ -86,14 +90,15 @@ def fit(
             each epoch; "last", which training goes on from where epochs are raised; or
             "none". "last" unless given; what a run that had finished before has kept is
             changed only if it is given.
+        workers: processes that augment batches ahead of the network. The batches are
+            the same with any number of them.
         callbacks: more Keras callbacks, or one, called after those that keep the
             records and before each checkpoint, which keeps what they know; see
             docs/callbacks.md.
         verbosity: 0 quiet, 1 normal, 2 verbose.
         began: `time.perf_counter()` when the command began that trains; the time of
             this call unless given. The record of the start counts from it.
-        options: `device`, `engine`, `data_dir` and `deterministic` in the place of
-            the fields of `execution`.
+        options: fields of `execution`, such as `device`, in their place.
 
     Raises:
         KerasnetsError: see its kinds in kerasnets.errors.
@@ -113,6 +118,9 @@ def fit(
         )
     if keep_checkpoints not in (None, *KEEP):
         raise RunError(unknown("keep_checkpoints", keep_checkpoints, KEEP))
+    remark = None
+    if recipe.precision == AUTO:
+        recipe, remark = _with_precision(recipe, path, execution, resume=resume)
     path = runs.DEFAULT_ROOT / recipe.name if path is None else as_path(path, "path")
     checkpoint_every = Interval.of(checkpoint_every)
     users = of_keras.as_list(callbacks)
@@ -122,18 +130,24 @@ def fit(
             "confusion_every must be a whole number of epochs, at least 1, not "
             f"{confusion_every!r}."
         )
+    if not isinstance(workers, int) or not 0 <= workers <= MOST_WORKERS:
+        raise RecipeError(
+            f"workers must be a whole number from 0 to {MOST_WORKERS}, not "
+            f"{shown(repr(workers))}."
+        )
     check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
     if resume and overwrite:
         raise RunError("resume contradicts overwrite.")
     resuming = resume and runs.is_run(path)
     if resuming:
         begun = runs.load(path)
-        recipe = _drawn_as(begun.recipe, recipe)
+        recipe = _begun_as(begun.recipe, recipe)
         moved = _moved_images(begun.recipe, recipe, execution.data_dir)
         if moved:
             recipe = recipe.replace(dataset=begun.recipe.dataset)
             execution = dataclasses.replace(execution, data_dir=moved)
         _check_same(begun, recipe)
+        execution = _with_threads_of(begun, execution)
     else:
         runs.check_free(path, overwrite=overwrite)
     objective = not resuming or _has_objective(Run(path, recipe))
@@ -143,26 +157,25 @@ def fit(
         dataset = datasets.load_for(recipe, execution.data_dir)
         loaded_s = time.perf_counter() - loading
         parts = datasets.partition(dataset, recipe)
-        whole = fixed_batch_size.are_needed(session)
-        placed = place(session, HostPixels)
-        train = training_batches(recipe, dataset, parts.train, place=placed, fill=whole)
-        validation = evaluation_batches(
-            recipe, dataset, parts.validation, place=placed, fill=whole
-        )
         if not resuming:
-            effects.check_schedule(recipe, len(train))
+            effects.check_schedule(recipe, -(-len(parts.train) // recipe.batch_size))
         stack.enter_context(
             out_of_memory.explained(recipe.batch_size, _another_batch_size())
         )
-        model = ready_to_train(
+        train, validation, model = open_training(
             recipe,
-            dataset.train.images.shape[1:],
-            len(dataset.class_names),
-            len(train),
+            dataset,
+            parts,
             session=session,
             engine=engine,
             cross_entropy=objective,
+            place=place(session, HostPixels),
+            fill=fixed_batch_size.are_needed(session),
+            workers=workers,
         )
+        averages = None
+        if recipe.ema:
+            averages = Averages(model, recipe.ema, recipe.accumulate)
         facts = Facts(
             recipe,
             session,
@@ -185,6 +198,8 @@ def fit(
                 "made where it could not be seen, with the defaults for "
                 f"{recipe.paper_protocol}."
             )
+        if remark:
+            reporter.say(remark)
         for remark in effects.remarks(
             recipe, len(train), confusion_every, checkpoint_every
         ):
@@ -215,6 +230,7 @@ def fit(
                 reporter,
                 stop,
                 objective,
+                averages,
                 resuming=resuming,
             )
     return run
@@ -232,6 +248,7 @@ def _train(
     reporter: ProgressReporter,
     stop: StopRequest,
     objective: bool,
+    averages: Averages | None,
     *,
     resuming: bool,
 ) -> None:
@@ -285,6 +302,15 @@ def _train(
     if resuming:
         reporter.screen(facts.title, {**facts.screen(), "run folder": str(run.path)})
     keep = keep_checkpoints or LAST
+    best = None
+    if run.recipe.keep == BEST:
+        best = BestWeights(averages.arrays if averages else None)
+        users = [best, *users]
+    if run.recipe.early_stopping:
+        patience = keras.callbacks.EarlyStopping(
+            "val_accuracy", mode="max", patience=run.recipe.early_stopping
+        )
+        users = [patience, *users]
     early = EarlyStop()
     checkpointer = Checkpointer(
         run, keepers, users, checkpoint_every, stop, early, found, keep
@@ -316,6 +342,7 @@ def _train(
             validation,
             epochs=epochs,
             callbacks=[
+                *([averages] if averages else []),
                 watch.StopOnNaN(),
                 *keepers,
                 checkpointer.before_steps(),
@@ -333,6 +360,10 @@ def _train(
     if checkpointer.stopped:
         facts.record_stop(run, checkpointer.stopped.reason)
         reporter.say(f"stopped early: {checkpointer.stopped.reason}")
+    if best:
+        best.put_into_model()
+    elif averages:
+        averages.put_into_model()
     # The network alone: it loads without kerasnets, and the optimizer's state is in the
     # checkpoint.
     bare = keras.Model(model.inputs, model.outputs, name=model.name)
@@ -394,12 +425,44 @@ def _still_there(run: Run) -> Iterator[None]:
         ) from error
 
 
-def _drawn_as(begun: Recipe, recipe: Recipe) -> Recipe:
-    """`recipe` with the run's own way of drawing weights, unless it names another than
-    the usual one: an earlier run goes on as it was begun."""
-    if recipe.initial_weights != "numpy":
-        return recipe
-    return dataclasses.replace(recipe, initial_weights=begun.initial_weights)
+def _begun_as(begun: Recipe, recipe: Recipe) -> Recipe:
+    """`recipe` with the run's own way of drawing weights and rule of weight decay,
+    unless it names others than the usual ones: an earlier run goes on as it was
+    begun."""
+    own: dict[str, Any] = {}
+    if recipe.initial_weights == "numpy":
+        own["initial_weights"] = begun.initial_weights
+    if recipe.decay == L2:
+        own["decay"] = begun.decay
+    return dataclasses.replace(recipe, **own)
+
+
+def _with_precision(
+    recipe: Recipe, path: Path | str | None, execution: Execution, *, resume: bool
+) -> tuple[Recipe, str | None]:
+    """`recipe` with what "auto" is on the device, and why; a run that goes on keeps
+    its own."""
+    if resume and path is not None and runs.is_run(path):
+        begun = runs.load(path).recipe.precision
+        return recipe.replace(precision=begun), None
+    precision, why = automatic(execution.device)
+    return recipe.replace(precision=precision), f"precision {precision}: {why}"
+
+
+def _with_threads_of(begun: Run, execution: Execution) -> Execution:
+    """`execution` with the number of threads that a run was begun with, which decides
+    the last bits, unless another is named or this process may not use as many cores."""
+    named = execution.threads or os.environ.get("OMP_NUM_THREADS")
+    environment = begun_environment(begun) or {}
+    number = environment.get("threads")
+    if (
+        (named and named != threads.AUTO)
+        or not number
+        or number > allowed_cores()
+        or {environment.get("backend"), runtime.backend()} != {"torch"}
+    ):
+        return execution
+    return dataclasses.replace(execution, threads=number)
 
 
 def _moved_images(

@@ -1,5 +1,11 @@
-"""Cross-entropy of logits and integer labels: what is reported, and what label
-smoothing makes of it for training."""
+"""Cross-entropy of logits and labels: what is reported, and what label smoothing and
+weights of classes make of it for training.
+
+Labels are classes, whole numbers [B] or [B, 1], or the shares of the classes [B,
+classes] where MixUp or CutMix has mixed images.
+"""
+
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -18,14 +24,34 @@ class CrossEntropy(keras.metrics.Mean):
         self._direction = "down"
 
     def update_state(self, y_true, y_pred, sample_weight=None) -> None:
-        labels = ops.reshape(y_true, (-1,))
-        losses = keras.losses.sparse_categorical_crossentropy(
-            labels, ops.cast(y_pred, self.dtype), from_logits=True
-        )
+        logits = ops.cast(y_pred, self.dtype)
+        if _are_shares(y_true, y_pred):
+            losses = keras.losses.categorical_crossentropy(
+                y_true, logits, from_logits=True
+            )
+        else:
+            losses = keras.losses.sparse_categorical_crossentropy(
+                ops.reshape(y_true, (-1,)), logits, from_logits=True
+            )
         if sample_weight is not None:
             counted = ops.cast(ops.greater(sample_weight, 0), self.dtype)
             sample_weight = ops.reshape(counted, (-1,))
         super().update_state(losses, sample_weight=sample_weight)
+
+
+def balanced_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """What an image of each class counts for so that all classes that there are count
+    alike and the mean over the images is 1; 0 for a class without images.
+
+    Args:
+        labels: of the training images, int64 [N].
+
+    Returns:
+        float64 [classes].
+    """
+    counts = np.bincount(labels, minlength=num_classes)
+    present = np.count_nonzero(counts)
+    return np.where(counts, len(labels) / (present * np.maximum(counts, 1)), 0.0)
 
 
 @keras.saving.register_keras_serializable("kerasnets")
@@ -35,33 +61,54 @@ class SmoothedCrossEntropy(keras.losses.Loss):
     Args:
         num_classes: how many logits there are.
         label_smoothing: the share, in [0, 1).
+        class_weights: what an image of each class counts for, if not 1.
     """
 
-    def __init__(self, num_classes: int, label_smoothing: float, **named) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        label_smoothing: float,
+        class_weights: Sequence[float] = (),
+        **named,
+    ) -> None:
         super().__init__(**named)
         self.num_classes = num_classes
         self.label_smoothing = label_smoothing
+        self.class_weights = [float(weight) for weight in class_weights]
+        # On the device: a step that is recorded there cannot copy from the host.
+        self._weights = self.class_weights and keras.Variable(
+            np.array(self.class_weights, "float32"), trainable=False
+        )
 
     def call(self, y_true, y_pred):
-        labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
-        return keras.losses.categorical_crossentropy(
-            ops.one_hot(labels, self.num_classes),
+        shares = y_true
+        if not _are_shares(y_true, y_pred):
+            labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
+            shares = ops.one_hot(labels, self.num_classes)
+        losses = keras.losses.categorical_crossentropy(
+            shares,
             y_pred,
             from_logits=True,
             label_smoothing=self.label_smoothing,
         )
+        if not self.class_weights:
+            return losses
+        weights = ops.sum(ops.cast(shares, "float32") * self._weights, axis=-1)
+        return losses * ops.cast(weights, losses.dtype)
 
     def get_config(self) -> dict[str, object]:
         own = {
             "num_classes": self.num_classes,
             "label_smoothing": self.label_smoothing,
+            "class_weights": self.class_weights,
         }
         return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable("kerasnets")
 class ConfusionAccuracy(keras.metrics.Metric):
-    """Share of images whose highest logit is their label, in [0, 1].
+    """Share of images whose highest logit is their label, in [0, 1]; of mixed images,
+    the label with the largest share counts.
 
     The state is the matrix of counts [classes, classes] (row: label, column:
     prediction) since the last reset, so that callbacks read confusion and collapse
@@ -78,6 +125,8 @@ class ConfusionAccuracy(keras.metrics.Metric):
         )
 
     def update_state(self, y_true, y_pred, sample_weight=None) -> None:
+        if _are_shares(y_true, y_pred):
+            y_true = ops.argmax(y_true, axis=-1)
         labels = ops.one_hot(
             ops.cast(ops.reshape(y_true, (-1,)), "int32"), self.num_classes
         )
@@ -97,6 +146,10 @@ class ConfusionAccuracy(keras.metrics.Metric):
 
     def get_config(self) -> dict[str, object]:
         return {"num_classes": self.num_classes, "name": self.name}
+
+
+def _are_shares(y_true, y_pred) -> bool:
+    return len(y_true.shape) == 2 and 1 < y_true.shape[1] == y_pred.shape[-1]
 
 
 def confusion_metric(model: keras.Model) -> ConfusionAccuracy:

@@ -45,8 +45,8 @@ def heavy_imports(*arguments):
         yield {"keras", "torch"} & set(sys.modules)
 
 
-def place(device, engine):
-    return {}, device, engine
+def place(execution):
+    return {}, execution
 
 
 def take_turns(contender, work):
@@ -57,6 +57,12 @@ def take_turns(contender, work):
         yield 0.5
 
 
+def two_threads(contender, work):
+    """Ready where the execution has come to the work."""
+    assert (work.threads, work.deterministic) == (2, True)
+    yield from take_turns(contender, work)
+
+
 def slow_turns(contender, work):
     yield from itertools.islice(take_turns(contender, work), 2)
     while True:
@@ -64,7 +70,7 @@ def slow_turns(contender, work):
         yield 0.2
 
 
-def ceiling(precision, device):
+def ceiling(precision, device, threads):
     return {"tflops_per_s": 1.0, "gb_per_s": 10.0}
 
 

@@ -46,6 +46,11 @@ def test_a_compiled_contender_says_how_long_it_took(compare):
     assert found["finished"] and not found["inference"]
 
 
+def test_every_contender_is_told_how_to_compute(compare):
+    found, _ = compare(jobs.two_threads, threads=2, deterministic=True)
+    assert not found["train"][0]["failed"]
+
+
 def test_the_faster_of_two_memory_formats_is_named(compare):
     found, _ = compare(jobs.take_turns, against=("torchvision",))
     (ratio,) = found["train"][0]["ratios"].items()

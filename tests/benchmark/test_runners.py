@@ -1,5 +1,6 @@
 """Each contender trains and predicts as its users do, as many steps as it is asked."""
 
+import dataclasses
 import gc
 import weakref
 
@@ -46,6 +47,17 @@ def counted(monkeypatch):
     network = Counted()
     monkeypatch.setattr(torch_contender, "_network", lambda *_: network)
     return network
+
+
+@pytest.mark.parametrize("contender", [OURS, TWIN], ids=lambda one: one.name)
+def test_every_contender_computes_as_its_work_says(contender):
+    before = torch.get_num_threads()
+    work = dataclasses.replace(TRAIN, threads=before + 1, deterministic=True)
+    with surroundings(contender, work):
+        assert torch.get_num_threads() == before + 1
+        assert torch.are_deterministic_algorithms_enabled()
+    assert torch.get_num_threads() == before
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_ours_trains_through_fit_with_its_callbacks():

@@ -11,8 +11,8 @@ import pytest
 from kerasnets.benchmark import comparison, processes
 from kerasnets.benchmark.contenders.contender import Contender
 from kerasnets.benchmark.work import Work
-from kerasnets.benchmark.worker import Worker
 from kerasnets.cli import main as cli
+from kerasnets.compute.worker import Worker
 from kerasnets.errors import BackendError, ProcessEnded
 
 PLAIN = [
@@ -63,7 +63,7 @@ def test_a_script_without_a_guard_is_not_run_again(tmp_path):
     script.write_text(
         "print('begun')\n"
         "import operator\n"
-        "from kerasnets.benchmark.worker import Worker\n"
+        "from kerasnets.compute.worker import Worker\n"
         "with Worker('one') as worker:\n"
         "    print(worker.call(operator.add, 1, 2))\n"
     )

@@ -43,7 +43,8 @@ def parts_of(top, **named):
 
 def test_defaults_are_those_for_own_images(tmp_path):
     made = recipe(write(tmp_path))
-    assert (made.image_size, made.channels, made.resize) == (32, 3, "crop")
+    assert (made.image_size, made.channels, made.resize) == (32, None, "crop")
+    assert datasets.load_for(made).train.images.shape[1:] == (32, 32, 3)
     assert (made.normalize, made.background) == ("standardize", "white")
     assert (made.optimizer, made.learning_rate) == ("sgd", 0.001)
     assert made.dataset == str(tmp_path)
@@ -66,9 +67,8 @@ def test_grey_images_stay_grey(tmp_path):
     write(tmp_path)
     for file in tmp_path.rglob("*.png"):
         Image.open(file).convert("L").save(file)
-    made = recipe(tmp_path)
-    assert made.channels == 1
-    assert datasets.load_for(made).train.images.shape[-1] == 1
+    assert datasets.load_for(recipe(tmp_path)).train.images.shape[-1] == 1
+    assert datasets.load_for(recipe(tmp_path, channels=3)).train.images.shape[-1] == 3
 
 
 def test_a_fifth_is_drawn_to_test_on(tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kerasnets.datasets import Split, Subset
+from kerasnets.datasets.pipeline.augmentation import Augmentation
 from kerasnets.datasets.pipeline.batches import Batches
 from kerasnets.datasets.pipeline.host_pixels import HostPixels
 from kerasnets.datasets.pipeline.prefetch import Ahead
@@ -25,7 +26,7 @@ def batches(place) -> Batches:
         batch_size=10,
         scale=np.ones(1),
         offset=np.zeros(1),
-        augmentation="crop-flip",
+        augmentation=Augmentation("crop-flip"),
         shuffle=True,
         seed=3,
         place=place,

@@ -113,7 +113,7 @@ def test_an_evaluation_leaves_nothing_of_the_one_before_it(run):
         draw_evaluation(run, split)
         written = {path.name for path in folder.glob("[!.]*.*")} - before
         # Every one is known, so that all can go.
-        assert written - {"curves.png"} == {*ALL}
+        assert written - {"curves.png"} == {*ALL} - {"thresholds.csv"}
         evaluate(run, split=split, device="cpu")
         assert {name for name in ALL if (folder / name).exists()} == FILES
 

@@ -185,7 +185,7 @@ def test_each_assumption_is_held_against_the_papers_number(tmp_path, trained):
         "validation-test-best": True,
     }
     accuracy = {one.name: one.accuracy for one in found.findings}
-    assert accuracy["validation-test-best"] == pytest.approx(91.2)
+    assert accuracy["validation-test-best"] == pytest.approx(0.912)
     assert "2 of 7 results have the paper's 91.18 % inside" in found.conclusion
     assert "6 of 6 runs are finished" in found.conclusion
 

@@ -43,21 +43,21 @@ def test_rows_end_with_tables_beside_the_papers(tmp_path, tiny):
     assert (found.finished, len(found.outcomes)) == (2, 9)
     cell = next(cell for cell in found.cells if cell.row == ROWS[1])
     metrics = runs.read_json(path / "runs" / RUNS[1] / "metrics.json")
-    assert cell.accuracy == pytest.approx(100 * metrics["accuracy"])
-    assert cell.difference == pytest.approx(cell.accuracy - 98.96)
-    assert cell.interval.low < cell.accuracy / 100 < cell.interval.high
+    assert cell.accuracy == pytest.approx(metrics["accuracy"])
+    assert cell.difference == pytest.approx(cell.accuracy - 0.9896)
+    assert cell.interval.low < cell.accuracy < cell.interval.high
     assert cell.verdict.outcome == "not comparable"
 
     page = (path / "results.md").read_text()
     assert "Digits instead of MNIST, 60 of 1,437 training images, 1 of 15 ep" in page
-    assert f"{cell.accuracy:.2f} % (" in page
+    assert f"{100 * cell.accuracy:.2f} % (" in page
     assert "54 / 6 / 360" in page
     record = json.loads((path / "results.json").read_text())
     assert (record["finished"], record["planned"]) == (2, 9)
     assert record["machines"] == list(found.machines) != []
     lines = runs.read_csv(path / "results.csv")
     assert [line["row"] for line in lines] == list(PAPER)
-    assert float(lines[4]["accuracy"]) == pytest.approx(cell.accuracy, abs=1e-3)
+    assert float(lines[4]["accuracy"]) == pytest.approx(100 * cell.accuracy, abs=1e-3)
 
     # Resuming is over: only the network and the records are kept.
     assert (path / "runs" / RUNS[1] / "model.keras").exists()

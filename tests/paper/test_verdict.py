@@ -138,7 +138,7 @@ def test_the_papers_protocol_is_judged(tmp_path, row):
     assert same.verdict.outcome == AGREES
     lower = cell(study(tmp_path), row, [finished(row, paper - 5)])
     assert lower.verdict.outcome == DIFFERS
-    assert lower.difference == pytest.approx(-5)
+    assert lower.difference == pytest.approx(-0.05)
 
 
 def test_what_is_known_of_the_images_stands_beside_the_verdict(tmp_path):
@@ -169,7 +169,7 @@ def test_several_seeds_give_a_mean_and_a_t_interval(tmp_path):
     row = "mnist-densenet121"
     runs = [finished(row, value, seed) for seed, value in enumerate((98.9, 99.0, 99.1))]
     found = cell(study(tmp_path), row, runs)
-    assert found.accuracy == pytest.approx(99.0)
+    assert found.accuracy == pytest.approx(0.99)
     assert found.interval.kind == "t"
     assert found.interval == over_seeds([x / 100 for x in (98.9, 99.0, 99.1)])
 
@@ -178,7 +178,7 @@ def test_without_a_result_the_reason_is_said(tmp_path):
     row = "mnist-densenet121"
     none = cell(study(tmp_path), row, [Outcome(row, 0, NOT_BEGUN)])
     assert str(none.verdict) == "not comparable: not run"
-    seen = Monitored("validation", best_epoch=2, first=95, best=97.5, last=96.25)
+    seen = Monitored("validation", best_epoch=2, first=0.95, best=0.975, last=0.9625)
     begun = [Outcome(row, 0, BEGUN, 3, monitored=seen), Outcome(row, 1, NOT_BEGUN)]
     assert cell(study(tmp_path), row, begun).verdict.reason == (
         "not run to its end: 3 of 15 epochs, validation 96.25 %"
@@ -249,19 +249,19 @@ def test_the_slowest_network_is_confirmed_only_where_it_is_so_here(tmp_path):
 
 def test_a_slow_start_is_confirmed_at_the_papers_scale_only(tmp_path):
     def begun(row: str, first: float, scale: str):
-        seen = Monitored("validation", best_epoch=9, first=first, best=99, last=99)
+        seen = Monitored("validation", best_epoch=9, first=first, best=0.99, last=0.99)
         run = dataclasses.replace(finished(row, 99.0), monitored=seen)
         return cell(study(tmp_path, scale), row, [run])
 
     def found(vgg: float, scale: str):
-        firsts = {"vgg19-modified": vgg, "resnet34-modified": 90.0, "densenet121": 80.0}
+        firsts = {"vgg19-modified": vgg, "resnet34-modified": 0.9, "densenet121": 0.8}
         cells = [begun(f"mnist-{r}", first, scale) for r, first in firsts.items()]
         return by_sentence("first few epochs", cells)
 
-    assert found(50.0, "paper").status == CONFIRMED
-    assert "VGG-19 50.00 %, ResNet-34 90.00 %" in found(50.0, "paper").finding
-    assert found(85.0, "paper").status == UNCONFIRMED
-    scaled = found(50.0, "quick")
+    assert found(0.5, "paper").status == CONFIRMED
+    assert "VGG-19 50.00 %, ResNet-34 90.00 %" in found(0.5, "paper").finding
+    assert found(0.85, "paper").status == UNCONFIRMED
+    scaled = found(0.5, "quick")
     assert scaled.status == UNCONFIRMED and "fewer steps" in scaled.finding
     assert by_sentence("first few epochs").status == UNCONFIRMED
 

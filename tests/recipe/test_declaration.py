@@ -16,14 +16,14 @@ from kerasnets.recipe.setting import PROTOCOLS, Case
 ROOT = Path(__file__).parents[2]
 
 FIELD = """
-    clip_norm: float | None = setting(
+    loss_scale: float | None = setting(
         "Largest norm of the gradient",
         paper=None,
         within=at_least(1),
         unit="norms",
         null="none",
-        option="clip",
-        tag="clip",
+        option="scale",
+        tag="scale",
         default=None,
     )
 """
@@ -51,22 +51,22 @@ def refused(action):
     except KerasnetsError as error:
         return str(error)
 
-given = fit.make_context("fit", ["vgg11", "--dataset", "digits", "--clip", "2.5"])
-recipe = Recipe.for_paper("vgg11", "digits", clip_norm=2.5)
+given = fit.make_context("fit", ["vgg11", "--dataset", "digits", "--scale", "2.5"])
+recipe = Recipe.for_paper("vgg11", "digits", loss_scale=2.5)
 values = json.loads(recipe.to_json())
-old = {name: value for name, value in values.items() if name != "clip_norm"}
+old = {name: value for name, value in values.items() if name != "loss_scale"}
 print(json.dumps({
     "help": printed("fit", "--help"),
-    "option": named({"clip_norm": given.params["clip_norm"]}),
-    "record": values["clip_norm"],
-    "old": Recipe.from_json(json.dumps(old)).clip_norm,
+    "option": named({"loss_scale": given.params["loss_scale"]}),
+    "record": values["loss_scale"],
+    "old": Recipe.from_json(json.dumps(old)).loss_scale,
     "name": recipe.name,
     "command": fit_command(recipe),
     "screen": recipe.described("training"),
-    "range": refused(lambda: recipe.replace(clip_norm=0)),
-    "type": refused(lambda: Recipe.from_record({**values, "clip_norm": "2"})),
-    "typo": refused(lambda: recipe.replace(clip_nrom=2)),
-    "line": printed("fit", "vgg11", "--dataset", "digits", "--clip", "0"),
+    "range": refused(lambda: recipe.replace(loss_scale=0)),
+    "type": refused(lambda: Recipe.from_record({**values, "loss_scale": "2"})),
+    "typo": refused(lambda: recipe.replace(loss_sclae=2)),
+    "line": printed("fit", "vgg11", "--dataset", "digits", "--scale", "0"),
     "page": runpy.run_path("docs/recipe_page.py")["recipe_page"](),
     "documented": Recipe.__doc__,
 }))
@@ -100,20 +100,20 @@ def found(tmp_path_factory):
     [
         (
             "help",
-            "--clip NORMS Largest norm of the gradient, at least 1. [default: none]",
+            "--scale NORMS Largest norm of the gradient, at least 1. [default: none]",
         ),
-        ("name", "digits-vgg11-clip2.5"),
-        ("command", "fit vgg11 --dataset digits --clip 2.5"),
-        ("screen", "clip norm 2.5 norms"),
-        ("range", "clip_norm must be at least 1, not 0."),
-        ("type", "clip_norm must be a number or null, not '2'."),
-        ("typo", "unknown recipe field 'clip_nrom'. Did you mean 'clip_norm'?"),
-        ("line", "kerasnets: clip_norm must be at least 1, not 0.0."),
+        ("name", "digits-vgg11-scale2.5"),
+        ("command", "fit vgg11 --dataset digits --scale 2.5"),
+        ("screen", "loss scale 2.5 norms"),
+        ("range", "loss_scale must be at least 1, not 0."),
+        ("type", "loss_scale must be a number or null, not '2'."),
+        ("typo", "unknown recipe field 'loss_sclae'. Did you mean 'loss_scale'?"),
+        ("line", "kerasnets: loss_scale must be at least 1, not 0.0."),
         (
             "page",
-            "| `clip_norm` | `--clip` | Largest norm of the gradient, at least 1.",
+            "| `loss_scale` | `--scale` | Largest norm of the gradient, at least 1.",
         ),
-        ("documented", "clip_norm: Largest norm of the gradient, at least 1."),
+        ("documented", "loss_scale: Largest norm of the gradient, at least 1."),
     ],
 )
 def test_a_field_declared_in_one_place_shows_up(found, where, says):
@@ -121,7 +121,7 @@ def test_a_field_declared_in_one_place_shows_up(found, where, says):
 
 
 def test_a_field_declared_in_one_place_is_recorded_and_read(found):
-    assert found["option"] == {"clip_norm": 2.5}
+    assert found["option"] == {"loss_scale": 2.5}
     assert found["record"] == 2.5
     assert found["old"] is None
 

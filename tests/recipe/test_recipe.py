@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.networks import NETWORKS
-from kerasnets.errors import RecipeError
+from kerasnets.errors import DatasetError, RecipeError
 from kerasnets.paper.rows import PAPER
 from kerasnets.recipe import Recipe
 
@@ -94,10 +94,16 @@ def test_values_out_of_range_are_refused_in_one_line(named, says):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["../mnist", "", "a/b/c", "mnist ", "mn$st", "/etc"])
-def test_dataset_names_cannot_be_paths(name):
+@pytest.mark.parametrize("name", ["", " ", "a/b/c", "mnist ", "mn$st", "a\0b"])
+def test_dataset_names_are_names(name):
     with pytest.raises(RecipeError, match="unknown dataset"):
         Recipe.for_paper("vgg19", name)
+
+
+@pytest.mark.parametrize("path", ["../mnist", "/etc/passwd", "./a.csv", "~/no/such"])
+def test_paths_must_be_of_images(path):
+    with pytest.raises(DatasetError, match="name a folder with one subfolder a class"):
+        Recipe.for_paper("vgg19", path)
 
 
 def test_compact_head_is_for_vgg_only():

@@ -38,6 +38,23 @@ def test_any_text_is_read_back_as_it_is(text, name):
     assert f"{text}{name}\nendend" in reader.text
 
 
+def read_attributes(title: str, heading: str) -> dict[str, str | None]:
+    table = Table(("Run", heading), (("one", "two"),))
+    chart = line_chart([Series(0, [Point(1, 1.0, "")])], title=title, x_label="")
+    reader = Reader()
+    reader.feed(str(render("timing.html.j2", data={"whole": table, "each": []})))
+    reader.feed(str(chart))
+    reader.close()
+    return reader.attributes
+
+
+@given(TEXTS, TEXTS)
+def test_any_text_in_an_attribute_is_read_back_as_it_is(title, heading):
+    found = read_attributes(title, heading)
+    assert (found["aria-label"], found["data-label"]) == (title, heading)
+    assert found.keys() == read_attributes("a", "b").keys()
+
+
 def test_formatted_markup_is_text_again():
     bold = render("commands.html.j2", data=[("<b>", "")])
     assert "&amp;lt;b&amp;gt;" in render("commands.html.j2", data=[(f"so {bold}", "")])

@@ -12,6 +12,9 @@ from kerasnets.benchmark.contenders.contender import (
 )
 from kerasnets.benchmark.work import Work
 from kerasnets.compute import runtime
+from kerasnets.compute.determinism import deterministic
+from kerasnets.compute.execution import Execution
+from kerasnets.compute.threads import limited_to
 from kerasnets.errors import BackendError, option, unknown
 
 OURS = "kerasnets"
@@ -37,9 +40,9 @@ def check(names: tuple[str, ...]) -> None:
 def expand(
     names: tuple[str, ...], *, engine: str = "auto", channels: int = 3
 ) -> list[Contender]:
-    """The contenders of names of `OTHERS`, after kerasnets itself. "torchvision" is its
-    two memory formats, which both are tried; where torchvision cannot be used, its twin
-    stands in under a name of its own.
+    """The contenders of names of `OTHERS`, after kerasnets itself. "torchvision" stands
+    for both memory formats. If torchvision cannot be used, its twin replaces it under
+    its own name.
 
     Args:
         engine: kerasnets' own, one of `kerasnets.engines.choice.ENGINES`.
@@ -72,13 +75,13 @@ def plain_source(contenders: list[Contender]) -> str | None:
 
 
 def make(contender: Contender, work: Work) -> Runner:
-    """The contender on its own copy of the network."""
+    """A runner of the contender, with its own copy of the network."""
     return imports(contender).make(contender, work)
 
 
 def imports(contender: Contender) -> Any:
-    """The module that makes a contender, with all that it imports, and nothing that
-    only others need: a plain PyTorch process has no Keras."""
+    """The module that makes a contender, with only the imports that it needs: a plain
+    PyTorch process has no Keras."""
     if contender.is_plain:
         if not contender.twin:
             import torchvision  # noqa: F401
@@ -91,20 +94,30 @@ def imports(contender: Contender) -> Any:
 
 
 def surroundings(contender: Contender, work: Work) -> AbstractContextManager:
-    """What a contender is made and runs in: a session or, as that imports Keras, for
-    plain PyTorch only what any tuned script sets on CUDA."""
+    """The context in which a contender is made and runs: a session; for plain PyTorch,
+    as a session imports Keras, only the settings of `work` and those of any tuned
+    script on CUDA."""
     if not contender.is_plain:
-        return runtime.session(work.device, work.precision)
-    if work.on_cuda:
-        return _on_cuda(work.device)
-    return contextlib.nullcontext()
+        return Execution(
+            work.device,
+            contender.engine or "auto",
+            deterministic=work.deterministic,
+            threads=work.threads,
+        ).begin(work.precision)
+    return _plain(work)
 
 
 @contextlib.contextmanager
-def _on_cuda(device: str) -> Iterator[None]:
+def _plain(work: Work) -> Iterator[None]:
     import torch
 
     from kerasnets.compute.torch_settings import fast_math
 
-    with torch.cuda.device(device), fast_math():
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(limited_to(work.threads, "torch"))
+        if work.on_cuda:
+            stack.enter_context(torch.cuda.device(work.device))
+            stack.enter_context(fast_math())
+        if work.deterministic:
+            stack.enter_context(deterministic("torch", work.device))
         yield

@@ -12,12 +12,12 @@ class Contender:
     """One way to run a network.
 
     Attributes:
-        name: as every table, figure and file shows it.
+        name: in every table, figure and file.
         engine: what runs a Keras model, one of `kerasnets.engines.choice.ENGINES`;
             None for plain PyTorch, whose process has no Keras.
         channels_last: the memory format of plain PyTorch.
         compiled: whether torch.compile compiles plain PyTorch's network.
-        twin: whether that network is written by hand instead of torchvision's.
+        twin: whether that network is hand-written instead of torchvision's.
     """
 
     name: str
@@ -45,8 +45,8 @@ class Runner(Protocol):
         `steps`."""
 
     def counts(self) -> dict[str, int]:
-        """What `kerasnets.benchmark.roofline.counts` tells of the network, or nothing
-        where that has no Keras."""
+        """The result of `kerasnets.benchmark.roofline.counts`; empty for plain
+        PyTorch."""
 
 
 def torchvision_works() -> bool:

@@ -1,4 +1,4 @@
-"""Batches for a training loop in plain PyTorch, as a careful user would write them."""
+"""Batches for a plain PyTorch training loop, as a careful user would write them."""
 
 from collections.abc import Iterator
 
@@ -14,8 +14,8 @@ class TorchBatches:
     """Float32 images [B, C, H, W] in the memory format asked for, normalized, and int64
     labels [B].
 
-    On CUDA the uint8 images stay on the device, and order, crops and flips are drawn
-    there: nothing is copied in an epoch. On a CPU NumPy crops and flips whole batches.
+    On CUDA the uint8 images stay on the device, which also draws order, crops and
+    flips: an epoch copies nothing. On a CPU, NumPy crops and flips whole batches.
 
     Args:
         steps: batches in an epoch.

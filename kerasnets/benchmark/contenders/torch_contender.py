@@ -21,11 +21,11 @@ def make(contender: Contender, work: Work) -> "PlainRunner":
 
 
 class PlainRunner:
-    """A training loop as a careful user of PyTorch writes it: the uint8 images of
-    `TorchBatches`, autocast, cross-entropy, torch.optim.SGD as it comes, and loss and
-    accuracy summed up where the network computes, without waiting for it.
+    """A training loop as a careful PyTorch user writes it: the uint8 images of
+    `TorchBatches`, autocast, cross-entropy, default torch.optim.SGD, and loss and
+    accuracy accumulated on the device without synchronization.
 
-    Compiled, the network is torch.compile's: on CUDA with CUDA graphs.
+    A compiled contender uses torch.compile, on CUDA with CUDA graphs.
 
     Args:
         contender: one without an engine.
@@ -98,7 +98,7 @@ class PlainRunner:
         size = self._work.batch_size
         count = (warm_up + steps) * size
         found = torch.empty(count, CLASSES, device=self._work.device)
-        # torch.compile's guards know no inference mode of every version.
+        # torch.compile's guards do not support inference mode in every version.
         grad = torch.no_grad if self._contender.compiled else torch.inference_mode
         if warm_up == 0:
             clock.start()

@@ -4,45 +4,77 @@ Pure functions: the generator is passed in, the input is left as it is. What is 
 and what is done with it are apart, so that an accelerator may do the same changes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from kerasnets.datasets.pipeline.mixing import Mix
+from kerasnets.datasets.pipeline.operations import Operation, operate
+from kerasnets.datasets.pipeline.resized_crop import crop_and_resize, draw_boxes
 
 PADDING = 4  # pixels on each side, section IV.A of the paper
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What happens to each image of a batch of N.
+    """What happens to each image of a batch of N, in this order.
 
     Attributes:
         offsets: int64 [N, 2], row and column in 0 ... 2 * padding at which the padded
             image is cut; None where no image is padded.
         flipped: bool [N], which images are then mirrored left to right; None for none.
         padding: zeros on each side, in pixels.
+        boxes: int64 [N, 4], the part (top, left, bottom, right) that is resized to the
+            whole image before it is mirrored; None where no image is.
+        operations: of each image, on its bytes; empty for none.
+        erased: boxes int64 [N, 4] of normalized images that become zero.
+        mix: of normalized images; None for none.
     """
 
     offsets: np.ndarray | None = None
     flipped: np.ndarray | None = None
     padding: int = PADDING
+    boxes: np.ndarray | None = None
+    operations: Sequence[Sequence[Operation]] = ()
+    erased: tuple[np.ndarray, ...] = ()
+    mix: Mix | None = None
+
+    @property
+    def needs_host(self) -> bool:
+        """Whether Pillow makes some of them."""
+        return self.boxes is not None or bool(self.operations)
 
 
-def draw(kind: str, count: int, rng: np.random.Generator) -> Changes:
+def draw(
+    kind: str, count: int, rng: np.random.Generator, size: tuple[int, int] = (1, 1)
+) -> Changes:
     """The changes that one of `kerasnets.recipe.AUGMENTATIONS` makes to `count`
-    images: offsets uniform, each image mirrored with probability 1/2."""
+    images: offsets uniform, boxes as torchvision's RandomResizedCrop draws them, each
+    image mirrored with probability 1/2.
+
+    Args:
+        size: height and width of the images, which boxes depend on.
+    """
     if kind == "none":
         return Changes()
-    offsets = None
+    offsets = boxes = None
     if kind == "crop-flip":
         offsets = rng.integers(0, 2 * PADDING + 1, size=(count, 2))
-    return Changes(offsets, rng.random(count) < 0.5)
+    elif kind == "resized-crop":
+        boxes = draw_boxes(count, *size, rng)
+    return Changes(offsets, rng.random(count) < 0.5, boxes=boxes)
 
 
 def change(images: np.ndarray, changes: Changes) -> np.ndarray:
-    """The images [N, H, W, C], changed."""
+    """The images, uint8 [N, H, W, C], after all that happens to bytes."""
+    if changes.boxes is not None:
+        images = crop_and_resize(images, changes.boxes)
     if changes.offsets is not None:
         images = crop_at(images, changes.offsets, changes.padding)
-    return images if changes.flipped is None else flip_at(images, changes.flipped)
+    if changes.flipped is not None:
+        images = flip_at(images, changes.flipped)
+    return operate(images, changes.operations) if changes.operations else images
 
 
 def flip_at(images: np.ndarray, chosen: np.ndarray) -> np.ndarray:

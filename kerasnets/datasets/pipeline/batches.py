@@ -11,20 +11,24 @@ import keras
 import numpy as np
 
 from kerasnets.datasets.dataset import Dataset, Subset
-from kerasnets.datasets.pipeline.augment import draw
+from kerasnets.datasets.pipeline.augmentation import Augmentation
+from kerasnets.datasets.pipeline.host_batches import HostBatches
 from kerasnets.datasets.pipeline.host_pixels import HostPixels, Place
 from kerasnets.datasets.pipeline.prefetch import Ahead
+from kerasnets.datasets.pipeline.workers import Workers
 from kerasnets.datasets.preprocessing import normalization
 from kerasnets.errors import RecipeError
 from kerasnets.recipe import Recipe
 
 _EVALUATION_BATCH = 256
+_AS_THEY_ARE = Augmentation()
 
 
 class Batches(keras.utils.PyDataset):
     """Batches of (float32 images, int64 labels).
 
-    Images are [B, H, W, C], or [B, C, H, W] where Keras is set to channels first. The
+    Images are [B, H, W, C], or [B, C, H, W] where Keras is set to channels first. Where
+    they are mixed, labels are shares of the classes, float32 [B, classes]. The
     last batch may be smaller; with `drop_single`, it is left out when it would hold one
     image alone, whose variance batch normalization cannot take. Shuffled, that is
     another image every epoch.
@@ -33,13 +37,14 @@ class Batches(keras.utils.PyDataset):
         subset: the images.
         batch_size: images in a batch.
         scale, offset: float32 [C]; pixels become value * scale + offset.
-        augmentation: one of `kerasnets.recipe.AUGMENTATIONS`.
+        augmentation: how the images are changed.
         shuffle: whether each epoch has its own order.
         seed: with `epoch` and the batch's number, decides order and augmentation.
         epoch: the epoch that comes next, from 0; counted on when one ends of which
             every batch was asked for.
         drop_single: see above.
         place: makes the pixels where the network computes.
+        workers: processes that make the bytes of batches ahead; 0 for none.
         fill: fill the last batch up with blank images, and give each batch weights as a
             third array, float32 [B]: 0 for those, and B divided by the number of the
             others for each of them. For pixels that are NumPy arrays.
@@ -55,32 +60,48 @@ class Batches(keras.utils.PyDataset):
         batch_size: int,
         scale: np.ndarray,
         offset: np.ndarray,
-        augmentation: str = "none",
+        augmentation: Augmentation = _AS_THEY_ARE,
         shuffle: bool = False,
         seed: int = 0,
         epoch: int = 0,
         drop_single: bool = False,
         place: Place = HostPixels,
         fill: bool = False,
+        workers: int = 0,
     ) -> None:
         super().__init__()
         self.subset = subset
         self.batch_size = batch_size
         split = subset.split
-        self._pixels = place(split.images, split.labels, subset.indices, scale, offset)
-        self._ahead = Ahead(self._make) if self._pixels.ahead else None
+        self._pixels = place(
+            split.images,
+            split.labels,
+            subset.indices,
+            scale,
+            offset,
+            bool(workers) or augmentation.needs_host,
+        )
+        # Worker processes are ahead already, and serve one thread.
+        ahead = self._pixels.ahead and not workers
+        self._ahead = Ahead(self._make) if ahead else None
         self.fill = fill
         self.waited_s = 0.0
         self.augmentation = augmentation
-        self.shuffle = shuffle
-        self.seed = seed
         self.epoch = epoch
         self.first = 0
         self._served: set[int] = set()
         self._batches = -(-len(subset) // batch_size)
         if drop_single and self._batches > 1 and len(subset) % batch_size == 1:
             self._batches -= 1
-        self._order: tuple[int, np.ndarray] | None = None
+        self._host = HostBatches(
+            split.images,
+            subset.indices,
+            batch_size=batch_size,
+            augmentation=augmentation,
+            shuffle=shuffle,
+            seed=seed,
+        )
+        self._making = Workers(self._host, self._batches, workers) if workers else None
 
     def __len__(self) -> int:
         return self._batches - self.first
@@ -111,22 +132,10 @@ class Batches(keras.utils.PyDataset):
             self.begin(self.epoch + 1)
 
     def _make(self, epoch: int, index: int) -> tuple[Any, ...]:
-        rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        positions = self._positions(epoch)[rows]
-        rng = np.random.default_rng([self.seed, 2, epoch, index])
-        batch = self._pixels(positions, draw(self.augmentation, len(positions), rng))
+        images = self._making(epoch, index) if self._making else None
+        positions = self._host.positions(epoch, index)
+        batch = self._pixels(positions, self._host.changes(epoch, index), images)
         return _filled(*batch, self.batch_size) if self.fill else batch
-
-    def _positions(self, epoch: int) -> np.ndarray:
-        """The order of an epoch, int64 [images]: rows of the subset's indices."""
-        order = self._order
-        if order is None or (self.shuffle and order[0] != epoch):
-            positions = np.arange(len(self.subset))
-            if self.shuffle:
-                rng = np.random.default_rng([self.seed, 1, epoch])
-                positions = rng.permutation(positions)
-            self._order = order = (epoch, positions)
-        return order[1]
 
 
 def _filled(
@@ -138,7 +147,7 @@ def _filled(
     blank = size - count
     if blank:
         images = np.pad(images, ((0, blank), (0, 0), (0, 0), (0, 0)))
-        labels = np.pad(labels, (0, blank))
+        labels = np.pad(labels, ((0, blank), *((0, 0),) * (labels.ndim - 1)))
     return images, labels, weights
 
 
@@ -150,12 +159,13 @@ def training_batches(
     epoch: int = 0,
     place: Place = HostPixels,
     fill: bool = False,
+    workers: int = 0,
 ) -> Batches:
     """Shuffled and augmented as the recipe says.
 
     Args:
         epoch: the one that comes next, from 0.
-        place, fill: as `Batches` takes them.
+        place, fill, workers: as `Batches` takes them.
 
     Raises:
         RecipeError: a batch is larger than the subset.
@@ -171,13 +181,14 @@ def training_batches(
         batch_size=recipe.batch_size,
         scale=scale,
         offset=offset,
-        augmentation=recipe.augment,
+        augmentation=Augmentation.of(recipe, len(dataset.class_names)),
         shuffle=True,
         seed=recipe.seed,
         epoch=epoch,
         drop_single=recipe.batch_size > 1,
         place=place,
         fill=fill,
+        workers=workers,
     )
 
 

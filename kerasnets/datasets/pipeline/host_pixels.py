@@ -10,6 +10,8 @@ import numpy as np
 
 from kerasnets.compute.runtime import Session
 from kerasnets.datasets.pipeline.augment import Changes, change
+from kerasnets.datasets.pipeline.erasing import inside
+from kerasnets.datasets.pipeline.mixing import mixed_images, mixed_labels
 
 
 class Pixels(Protocol):
@@ -22,14 +24,27 @@ class Pixels(Protocol):
 
     ahead: bool
 
-    def __call__(self, positions: np.ndarray, changes: Changes) -> tuple[Any, Any]:
-        """Images and labels at int64 [B] positions of the subset, changed."""
+    def __call__(
+        self,
+        positions: np.ndarray,
+        changes: Changes,
+        changed: np.ndarray | None = None,
+    ) -> tuple[Any, Any]:
+        """Images and labels at int64 [B] positions of the subset, changed. Where they
+        are mixed, labels are shares of the classes, float32 [B, classes].
+
+        Args:
+            changed: uint8 [B, H, W, C], where changes of bytes are made already.
+        """
 
 
-# Makes `Pixels` of: the images and labels of a split, the subset's rows in it, and the
-# factors and summands [C] that normalize a pixel. The engines have others than
-# `HostPixels`, which give the same values on an accelerator.
-Place = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], Pixels]
+# Makes `Pixels` of: the images and labels of a split, the subset's rows in it, the
+# factors and summands [C] that normalize a pixel, and whether changes need the host.
+# The engines have others than `HostPixels`, which give the same values on an
+# accelerator.
+Place = Callable[
+    [np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, bool], Pixels
+]
 
 
 class HostPixels:
@@ -41,6 +56,7 @@ class HostPixels:
         labels: int64 [N].
         indices: int64 [n], the rows that positions 0 ... n - 1 mean.
         scale, offset: float32 [C]; pixels become value * scale + offset.
+        needs_host: makes no difference here.
     """
 
     # The network takes every core: a thread beside it only takes one away.
@@ -53,6 +69,7 @@ class HostPixels:
         indices: np.ndarray,
         scale: np.ndarray,
         offset: np.ndarray,
+        needs_host: bool = False,
     ) -> None:
         self._images, self._labels, self._indices = images, labels, indices
         # One factor for each value of an image: numpy is slow over a last axis of 3.
@@ -62,17 +79,25 @@ class HostPixels:
         self._channels_first = keras.config.image_data_format() == "channels_first"
 
     def __call__(
-        self, positions: np.ndarray, changes: Changes
+        self,
+        positions: np.ndarray,
+        changes: Changes,
+        changed: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         rows = self._indices[positions]
-        images = change(self._images[rows], changes)
+        images = change(self._images[rows], changes) if changed is None else changed
         values = images.reshape(len(images), -1).astype("float32")
         values *= self._scale
         values += self._offset
-        pixels = values.reshape(images.shape)
+        pixels, labels = values.reshape(images.shape), self._labels[rows]
+        for boxes in changes.erased:
+            pixels[inside(boxes, *map(np.arange, images.shape[1:3]))] = 0
+        if changes.mix:
+            pixels = mixed_images(pixels, changes.mix)
+            labels = mixed_labels(labels, changes.mix)
         if self._channels_first:
             pixels = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
-        return pixels, self._labels[rows]
+        return pixels, labels
 
 
 def place(session: Session, otherwise: Callable[..., Any]) -> Callable[..., Any]:

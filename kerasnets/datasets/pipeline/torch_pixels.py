@@ -5,12 +5,14 @@ The values are those of `host_pixels.HostPixels`, to the bit where the device ro
 the standard says.
 """
 
-from typing import Any
-
 import keras
 import numpy as np
 import torch
 from torch.nn import functional as F
+
+from kerasnets.datasets.pipeline.augment import Changes, change
+from kerasnets.datasets.pipeline.erasing import inside
+from kerasnets.datasets.pipeline.mixing import mixed_images, mixed_labels
 
 # Of the memory that is free at the start: the network needs the rest.
 _SHARE_OF_FREE = 0.25
@@ -20,14 +22,15 @@ class TorchPixels:
     """Images and labels at positions of a subset, changed and normalized on a device.
 
     The images stay on the device as uint8 where they take up at most a quarter of its
-    free memory. Else each batch's are copied from page-locked memory, which the host
-    does not wait for.
+    free memory, and no change needs the host. Else each batch's are copied from
+    page-locked memory, which the host does not wait for.
 
     Args:
         images: uint8 [N, H, W, C], perhaps memory-mapped.
         labels: int64 [N].
         indices: int64 [n], the rows that positions 0 ... n - 1 mean.
         scale, offset: float32 [C]; pixels become value * scale + offset.
+        needs_host: whether changes of bytes are made on the host, by Pillow.
         device: "cuda:0", ...; "cpu" does the same.
         free_bytes: the device's free memory; it is asked unless this is given.
     """
@@ -39,6 +42,7 @@ class TorchPixels:
         indices: np.ndarray,
         scale: np.ndarray,
         offset: np.ndarray,
+        needs_host: bool = False,
         *,
         device: str,
         free_bytes: int | None = None,
@@ -47,9 +51,11 @@ class TorchPixels:
         if free_bytes is None:
             free_bytes, _ = torch.cuda.mem_get_info(self.device)
         image_bytes = int(np.prod(images.shape[1:]))
-        self.resident = len(indices) * image_bytes <= free_bytes * _SHARE_OF_FREE
+        fits = len(indices) * image_bytes <= free_bytes * _SHARE_OF_FREE
+        self.resident = fits and not needs_host
         self.ahead = not self.resident
         self._images, self._indices = images, indices
+        self._host_labels = labels
         if self.resident:
             self._on_device = self._moved(images[indices])
         self._labels = self._moved(labels[indices])
@@ -58,25 +64,41 @@ class TorchPixels:
         self._channels_first = keras.config.image_data_format() == "channels_first"
 
     def __call__(
-        self, positions: np.ndarray, changes: Any
+        self,
+        positions: np.ndarray,
+        changes: Changes,
+        changed: np.ndarray | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Float32 [B, H, W, C], or [B, C, H, W] where Keras is set to channels first,
-        and int64 [B].
+        and labels, int64 [B] or, where images are mixed, float32 [B, classes].
 
         Args:
             positions: int64 [B].
-            changes: a `kerasnets.datasets.pipeline.augment.Changes`.
+            changed: uint8 [B, H, W, C], where changes of bytes are made already.
         """
         chosen = self._moved(positions)
-        if self.resident:
-            images = self._on_device[chosen]
+        rows = self._indices[positions]
+        if changed is not None:
+            images = self._moved(changed)
+        elif self.resident:
+            images = self._changed(self._on_device[chosen], changes)
+        elif changes.needs_host:
+            images = self._moved(change(self._images[rows], changes))
         else:
-            images = self._moved(self._images[self._indices[positions]])
-        values = self._changed(images, changes).float()
+            images = self._changed(self._moved(self._images[rows]), changes)
+        values = images.float()
         values.mul_(self._scale).add_(self._offset)
+        labels = self._labels[chosen]
+        for boxes in changes.erased:
+            sides = (torch.arange(n, device=self.device) for n in values.shape[1:3])
+            erased = inside(self._moved(boxes), *sides)
+            values.masked_fill_(erased[..., None], 0)
+        if changes.mix:
+            values = mixed_images(values, changes.mix)
+            labels = self._moved(mixed_labels(self._host_labels[rows], changes.mix))
         if self._channels_first:
             values = values.permute(0, 3, 1, 2).contiguous()
-        return values, self._labels[chosen]
+        return values, labels
 
     def _moved(self, array: np.ndarray) -> torch.Tensor:
         tensor = torch.from_numpy(array)
@@ -84,7 +106,7 @@ class TorchPixels:
             tensor = tensor.pin_memory()
         return tensor.to(self.device, non_blocking=True)
 
-    def _changed(self, images: torch.Tensor, changes: Any) -> torch.Tensor:
+    def _changed(self, images: torch.Tensor, changes: Changes) -> torch.Tensor:
         """One gather for the crop and the flip."""
         if changes.offsets is None and changes.flipped is None:
             return images

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -41,13 +42,16 @@ def key(files: ImageFiles, form: Form) -> str:
     digest = hashlib.sha256(f"1 {form} {files.class_names}".encode(errors="replace"))
     for path, label, split in zip(files.paths, files.labels, files.splits, strict=True):
         digest.update(os.fsencode(path.absolute()) + b"\0")
-        try:
-            state = path.stat()
-            facts = (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
-        except OSError:
-            facts = ()
-        digest.update(f"{label} {split} {facts}".encode())
+        digest.update(f"{label} {split} {_state(path)}".encode())
     return f"files-{digest.hexdigest()[:24]}"
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    try:
+        state = path.stat()
+    except OSError:
+        return ()
+    return (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
 
 
 def read(files: ImageFiles, form: Form) -> Dataset:
@@ -75,7 +79,7 @@ def read(files: ImageFiles, form: Form) -> Dataset:
         raise DatasetError(_cannot_be_read(files, unreadable))
     labels = np.array(files.labels, np.int64)
     splits = np.array([SPLITS.index(split) for split in files.splits])
-    groups = np.unique(np.array(digests), return_inverse=True)[1].reshape(-1)
+    groups = _numbered(np.array(digests))
     readable = np.ones(len(labels), bool)
     readable[list(unreadable)] = False
     _check_labels(files, labels, groups, readable)
@@ -83,7 +87,7 @@ def read(files: ImageFiles, form: Form) -> Dataset:
     _check_classes(files, labels, splits, kept)
     # Training and validation rows come first, as the splits are sorted.
     rows = kept.nonzero()[0]
-    for to, row in enumerate(rows):
+    for to, row in enumerate(rows.tolist()):
         if to != row:
             images[to] = images[row]
     labels, splits, groups = labels[rows], splits[rows], groups[rows]
@@ -92,7 +96,7 @@ def read(files: ImageFiles, form: Form) -> Dataset:
     test = Split(images[first_tested : len(rows)], labels[first_tested:])
     held_out = (splits[:first_tested] == _VALIDATION).nonzero()[0]
     learned = (splits[:first_tested] == _TRAIN).nonzero()[0]
-    groups = np.unique(groups[:first_tested], return_inverse=True)[1].reshape(-1)
+    groups = _numbered(groups[:first_tested])
     repeated = int(readable.sum()) - len(rows)
     mean, std = statistics(train.images, learned if len(held_out) else None)
     return Dataset(
@@ -105,7 +109,7 @@ def read(files: ImageFiles, form: Form) -> Dataset:
         fingerprint=fingerprint(files.class_names, train, test),
         note=_note(files, several, len(unreadable), repeated),
         held_out=held_out if len(held_out) else None,
-        groups=groups if groups.max(initial=-1) + 1 < len(groups) else None,
+        groups=groups if int(groups.max(initial=-1)) + 1 < len(groups) else None,
         files={
             "place": shown(files.place.absolute()),
             "count": len(rows),
@@ -115,6 +119,11 @@ def read(files: ImageFiles, form: Form) -> Dataset:
             "sha256": _sha256(files, digests),
         },
     )
+
+
+def _numbered(values: np.ndarray) -> np.ndarray:
+    """A number for each different value, int64 [N]."""
+    return np.unique(values, return_inverse=True)[1].reshape(-1)
 
 
 _TRAIN, _VALIDATION, _TEST = map(SPLITS.index, ("train", "validation", "test"))

@@ -1,4 +1,4 @@
-"""What may be assumed instead, one thing at a time, so that the paper's number follows.
+"""Alternative assumptions, tried one at a time, that may explain the paper's number.
 
 <study>/reconcile/<row>/  reconcile.json  reconcile.md
         runs/<alternative>-seed<N>/        a run folder each
@@ -13,7 +13,7 @@ from typing import Any
 
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
-from kerasnets.recipe import Recipe
+from kerasnets.recipe import DECOUPLED, Recipe
 
 FOLDER = "reconcile"  # in the study's
 _DECAY = 5e-4  # the commonest with SGD on CIFAR-10
@@ -21,11 +21,11 @@ _DECAY = 5e-4  # the commonest with SGD on CIFAR-10
 
 @dataclass(frozen=True)
 class Alternative:
-    """One change of what the paper leaves unsaid.
+    """One change to a choice that the paper leaves open.
 
     Attributes:
         name: of its runs.
-        assumed: what it says in a table.
+        assumed: its description in a table.
         changes: recipe fields; one, so that nothing else explains a difference.
     """
 
@@ -48,7 +48,7 @@ class Reconciliation(RunsFolder):
 
     @property
     def recipe(self) -> Recipe:
-        """What is changed: the study's own."""
+        """The study's recipe of the row, which the alternatives change."""
         return self.study.recipe(self.row)
 
     @property
@@ -62,13 +62,14 @@ class Reconciliation(RunsFolder):
 
     def runs_of(self, alternative: Alternative) -> tuple[PlannedRun, ...]:
         """One a seed."""
+        changes = dict(alternative.changes)
+        if "weight_decay" in changes:
+            changes["decay"] = DECOUPLED  # what the alternatives' decays are chosen for
         return tuple(
             PlannedRun(
                 self.row,
                 seed,
-                dataclasses.replace(
-                    self.study.recipe(self.row, seed), **alternative.changes
-                ),
+                dataclasses.replace(self.study.recipe(self.row, seed), **changes),
                 alternative.name,
             )
             for seed in range(self.study.seeds)
@@ -76,7 +77,7 @@ class Reconciliation(RunsFolder):
 
     @property
     def all_runs(self) -> tuple[tuple[RunsFolder, PlannedRun], ...]:
-        """Every run and the folder that it is in, unchanged ones first."""
+        """Every run with its folder, unchanged ones first."""
         own = [run for one in self.alternatives for run in self.runs_of(one)]
         return (
             *((self.study, run) for run in self.unchanged),
@@ -96,7 +97,7 @@ def begun(study: Study) -> tuple[Reconciliation, ...]:
 
 
 def alternatives(recipe: Recipe) -> tuple[Alternative, ...]:
-    """The changes of a recipe that are tried; none leaves it as it is."""
+    """The changes tried on a recipe; each alters it."""
     found = []
     if NETWORKS[recipe.network].family != "vgg":
         if recipe.stem != "cifar":
@@ -132,7 +133,7 @@ def alternatives(recipe: Recipe) -> tuple[Alternative, ...]:
 
 
 def not_tried(recipe: Recipe) -> dict[str, str]:
-    """What else may be behind the paper's number, and why no run tries it."""
+    """Other possible explanations of the paper's number, and why no run tries them."""
     found = {"ImageNet weights": "every network here begins with random weights"}
     if NETWORKS[recipe.network].family == "vgg":
         found["First layers for 32×32 images"] = "VGG's are the same for every size"

@@ -13,11 +13,13 @@ from kerasnets.paper.reconciliation.table import (
     findings_table,
     gather,
 )
+from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import SCALES
+from kerasnets.statistics import INTERVAL
 
 QUESTION = (
     "Each result changes one thing that the paper leaves unsaid, and nothing else, in "
-    "the study's recipe of this row. Is the paper's number inside the 95 % interval? "
+    f"the study's recipe of this row. Is the paper's number inside the {INTERVAL}? "
     "It is Wilson's for one run (sampling of the test images), t over seeds for "
     "several. A number inside shows that the assumption is enough, not that the paper "
     "made it."
@@ -25,7 +27,7 @@ QUESTION = (
 
 
 def write(reconciliation: Reconciliation) -> Reconciled:
-    """Write both files from what the run folders hold now.
+    """Write both files from the current state of the run folders.
 
     One process at a time: whoever writes last has read last.
     """
@@ -45,7 +47,7 @@ def as_json(reconciled: Reconciled) -> dict[str, Any]:
         "scale": planned.study.scale,
         "seeds": planned.study.seeds,
         "assumptions": dict(planned.study.assumptions),
-        "paper_accuracy": reconciled.paper_accuracy,
+        "paper_accuracy": PAPER[planned.row].test_accuracy,
         "not_comparable": reconciled.obstacle,
         "machines": list(reconciled.machines),
         "data_notes": list(reconciled.data_notes),

@@ -1,4 +1,4 @@
-"""What came of a row under other assumptions: does one bring the paper's number inside
+"""Results of a row under other assumptions: does one bring the paper's number inside
 the interval?"""
 
 import math
@@ -12,8 +12,8 @@ from kerasnets.paper.results import machines
 from kerasnets.paper.rows import PAPER
 from kerasnets.paper.tables import accuracy_text, table_of
 from kerasnets.paper.verdict import scaled_down
-from kerasnets.statistics import Interval, accuracy_interval
-from kerasnets.text import Table
+from kerasnets.statistics import INTERVAL, Interval, accuracy_interval
+from kerasnets.text import Table, spaced_percent
 
 UNCHANGED = "unchanged"
 
@@ -25,13 +25,13 @@ class Finding:
     Attributes:
         name: of the alternative, `UNCHANGED`, or either with "-best" after it.
         assumed: in words.
-        folders: of its runs, from the study's folder.
-        accuracy: mean over finished seeds on the test split, in percent, or None.
-        interval: its 95 % interval, in shares, or None.
-        finished: how many seeds are.
+        folders: of its runs, relative to the study's folder.
+        accuracy: mean over finished seeds on the test split, a share, or None.
+        interval: of `accuracy`, in shares, or None.
+        finished: number of finished seeds.
         inside: whether the paper's number is in the interval; None where there is no
             interval or the two cannot be compared.
-        remark: why there is no result, or what a reader should know of it.
+        remark: why there is no result, or a caveat.
     """
 
     name: str
@@ -64,8 +64,8 @@ class Reconciled:
 
     @property
     def paper_accuracy(self) -> float:
-        """Percent."""
-        return PAPER[self.reconciliation.row].test_accuracy
+        """A share."""
+        return PAPER[self.reconciliation.row].test_accuracy / 100
 
     @property
     def title(self) -> str:
@@ -95,12 +95,13 @@ class Reconciled:
         inside = [one for one in judged if one.inside]
         if not judged:
             return runs
-        number = f"{self.paper_accuracy:.2f} %"
+        number = spaced_percent(self.paper_accuracy)
         if not inside:
             best = max(judged, key=lambda one: one.accuracy or 0)
+            highest = spaced_percent(best.accuracy or 0)
             return (
                 f"None of the {len(judged)} results so far has the paper's {number} "
-                f"inside its interval; the highest is {best.accuracy:.2f} % "
+                f"inside its interval; the highest is {highest} "
                 f"({best.assumed}). {runs}"
             )
         names = "; ".join(one.assumed for one in inside)
@@ -118,7 +119,7 @@ def gather(reconciliation: Reconciliation) -> Reconciled:
     """
     study, recipe = reconciliation.study, reconciliation.recipe
     obstacle = scaled_down(reconciliation.row, recipe)
-    paper = PAPER[reconciliation.row].test_accuracy
+    paper = PAPER[reconciliation.row].test_accuracy / 100
     own = [outcome(study, one) for one in reconciliation.unchanged]
     every = list(own)
 
@@ -135,15 +136,14 @@ def gather(reconciliation: Reconciliation) -> Reconciled:
         if not done:
             remark = _without_result(outcomes, recipe.epochs)
         elif len(found) < len(done):
-            # Of some seeds alone it would be another mean than the rows beside it.
+            # A mean over some of the seeds would not compare with the other rows.
             found, remark = [], "unknown: that epoch's network was not kept"
         changed = any((one.metrics or {}).get("data_changed") for one in done)
         if changed:
             remark = "the data changed between training and evaluation"
         mean = math.fsum(found) / len(found) if found else None
         images = (done[0].metrics or {})["images"] if done else 0
-        shares = [one / 100 for one in found]
-        known = accuracy_interval(shares, images) if shares else None
+        known = accuracy_interval(found, images) if found else None
         judged = known and not obstacle and not changed
         return Finding(
             name,
@@ -152,7 +152,7 @@ def gather(reconciliation: Reconciliation) -> Reconciled:
             mean,
             known,
             len(found),
-            known.low <= paper / 100 <= known.high if known and judged else None,
+            known.low <= paper <= known.high if known and judged else None,
             remark,
         )
 
@@ -212,8 +212,8 @@ def _without_result(outcomes: Sequence[Outcome], epochs: int) -> str:
 
 
 def findings_table(reconciled: Reconciled) -> Table:
-    """What was assumed, the result, the paper's, and whether it is inside."""
-    paper = f"{reconciled.paper_accuracy:.2f} %"
+    """Assumption, result, the paper's number, and whether it is inside the interval."""
+    paper = spaced_percent(reconciled.paper_accuracy)
     untried = [
         Finding(assumed, assumed, (), None, None, 0, None, f"not tried: {reason}")
         for assumed, reason in reconciled.not_tried.items()
@@ -222,7 +222,7 @@ def findings_table(reconciled: Reconciled) -> Table:
         [*reconciled.findings, *untried],
         {
             "What was assumed": lambda one: one.assumed,
-            "Ours (95 % interval)": lambda one: accuracy_text(
+            f"Ours ({INTERVAL})": lambda one: accuracy_text(
                 one.accuracy, one.interval, one.finished
             ),
             "Paper": lambda one: paper,

@@ -30,14 +30,14 @@ class Speed:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is left of one run.
+    """The remaining work of one run.
 
     Attributes:
         planned: the run.
-        outcome: how far it has come.
+        outcome: its progress.
         train_images: a training epoch's.
-        seconds: left of training, validation and test; start-up, checkpoints and
-            figures are not counted.
+        seconds: remaining for training, validation and test; excludes start-up,
+            checkpoints and figures.
     """
 
     planned: PlannedRun
@@ -135,7 +135,7 @@ def _images_per_s(step: Callable[[], object], images: int, warm_up: int) -> floa
 
 
 def _network_key(recipe: Recipe) -> Hashable:
-    """What decides the speed; dropout and initialization hardly do."""
+    """The fields that decide the speed; dropout and initialization hardly matter."""
     return (
         recipe.network,
         recipe.batch_norm,

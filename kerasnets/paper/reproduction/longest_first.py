@@ -1,4 +1,4 @@
-"""Which run takes longest: begun first, it leaves no process idle at the end."""
+"""Order runs by duration: if the longest starts first, no process idles at the end."""
 
 from collections.abc import Iterable
 
@@ -27,7 +27,8 @@ def longest_first(planned: Iterable[PlannedRun], device: str) -> list[PlannedRun
 
 
 def expected_time(recipe: Recipe, device: str) -> float:
-    """Training time in units of one image through ResNet-34; good for order only."""
+    """Training time in units of one image through ResNet-34; only meaningful for
+    ordering."""
     kind = "cpu" if device == "cpu" else "accelerator"
     an_image = (_CPU if kind == "cpu" else _ACCELERATOR)[
         NETWORKS[recipe.network].family

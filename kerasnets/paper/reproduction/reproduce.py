@@ -1,106 +1,76 @@
-"""Train and evaluate a study's rows, one after another or side by side, as many
-processes as share its folder: each takes the next row that nobody holds and that is
-not finished."""
+"""Train and evaluate a study's rows, one after another or side by side, in any number
+of processes that share its folder: each takes the next unfinished row that no other
+holds."""
 
 import gc
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kerasnets import datasets, runs
-from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.errors import KerasnetsError, TrainingDiverged
 from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.figures import draw_evaluation, draw_training
 from kerasnets.paper import files, plan
 from kerasnets.paper.best_epoch import BestEpoch, KeepBestEpoch
-from kerasnets.paper.outcomes import best_epoch, is_finished, record_failure
+from kerasnets.paper.outcomes import (
+    best_epoch,
+    failure_of,
+    is_finished,
+    record_failure,
+)
 from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
+from kerasnets.paper.reproduction.means import Means
 from kerasnets.paper.reproduction.side_by_side import side_by_side
 from kerasnets.paper.results import Results
 from kerasnets.recipe import Recipe
-from kerasnets.runs import ALL, LAST, NONE, Run
+from kerasnets.runs import ALL, LAST, Run
 from kerasnets.training import checkpoint
-from kerasnets.training.callbacks.progress import NORMAL
 from kerasnets.training.fit import fit
 
 
-@dataclass(frozen=True)
-class Means:
-    """What runs are trained with, as `kerasnets.training.fit.fit` takes it."""
+def reproduce(study: Study, rows: Sequence[str] = (), **means: Any) -> Results:
+    """Complete rows of a study, and write its results after each.
 
-    execution: Execution = DEFAULT
-    keep_checkpoints: str = NONE
-
-
-def reproduce(
-    study: Study,
-    rows: Sequence[str] = (),
-    *,
-    execution: Execution = DEFAULT,
-    keep_checkpoints: str = NONE,
-    jobs: int = 1,
-    wait: bool = False,
-    verbosity: int = NORMAL,
-    say: Callable[[str], None] = print,
-    ended: Callable[[], None] = lambda: None,
-) -> Results:
-    """Bring rows of a study to their end, and write its results after each.
-
-    Call it again after an interruption: finished runs are kept, and one that was
-    interrupted goes on from its last checkpoint. A run that fails is recorded and
-    does not stop the others; one that diverged would do so again, and is not repeated.
+    Call it again after an interruption: finished runs are kept, and an interrupted run
+    resumes from its last checkpoint. A run that fails is recorded and does not stop the
+    others; one that diverged would do so again, and is not repeated.
 
     Args:
         study: as `kerasnets.paper.plan.plan` gives it.
         rows: names of its rows; all unless named.
-        execution, verbosity: as for `kerasnets.training.fit.fit`.
-        keep_checkpoints: which stay of the runs that end now, of
-            `kerasnets.runs.KEEP`.
-        jobs: runs at a time. One: each in this process. More: each in a process of
-            its own, which shares the device with the others.
-        wait: whether to wait for rows that other processes hold, and to take over what
-            they leave unfinished.
-        say: takes a line for the person at each row.
-        ended: called whenever a run has ended and the results are written.
+        means: fields of `kerasnets.paper.reproduction.means.Means`.
 
     Raises:
         RecipeError: a row is unknown.
-        BackendError, DatasetError: the device, the engine or the data is not there;
-            nothing has been written.
+        BackendError, DatasetError: the device, the engine or the data is not available;
+        nothing has been written.
         RunError: the folder cannot be written, or holds damaged files.
     """
     rows = plan.chosen_rows(study, rows)
-    means = Means(execution, keep_checkpoints)
+    told = Means(**means)
     unsettled = [
-        planned
+        (study, planned)
         for planned in study.runs
         if planned.row in rows and not is_settled(study, planned)
     ]
-    computes_on = check_means(unsettled, means)
+    computes_on = check_means(unsettled, told)
     plan.begin(study)
 
     def publish() -> None:
         files.write(study)
-        ended()
+        told.ended()
 
-    bring_to_ends(
-        [(study, planned) for planned in unsettled],
-        means,
-        computes_on=computes_on,
-        jobs=jobs,
-        wait=wait,
-        verbosity=verbosity,
-        say=say,
-        ended=publish,
-    )
+    bring_to_ends(unsettled, replace(told, ended=publish), computes_on)
     return files.write(study)
 
 
-def check_means(unsettled: Sequence[PlannedRun], means: Means) -> str:
-    """Raise now what would else end a row hours later; download what is missing, and
-    leave decoded images where every process finds them.
+def check_means(
+    unsettled: Sequence[tuple[RunsFolder, PlannedRun]], means: Means
+) -> str:
+    """Raise errors now that would otherwise end a row hours later; download missing
+    data, and cache decoded images for every process.
 
     Returns:
         The device, as `kerasnets.compute.runtime.Session` has it.
@@ -109,7 +79,7 @@ def check_means(unsettled: Sequence[PlannedRun], means: Means) -> str:
         computes_on = session.device
     wanted = {
         (one.recipe.dataset, one.recipe.image_size, one.recipe.channels)
-        for one in unsettled
+        for _, one in unsettled
     }
     for name, image_size, channels in sorted(wanted, key=str):
         datasets.load(
@@ -124,70 +94,52 @@ def check_means(unsettled: Sequence[PlannedRun], means: Means) -> str:
 def bring_to_ends(
     unsettled: Sequence[tuple[RunsFolder, PlannedRun]],
     means: Means,
-    *,
     computes_on: str,
-    jobs: int,
-    wait: bool,
-    verbosity: int,
-    say: Callable[[str], None],
-    ended: Callable[[], None],
 ) -> None:
-    """Bring runs to their end that no other process holds, in this process or side by
-    side; then, with `wait`, those that one held.
+    """Complete the runs that no other process holds, in this process or side by side;
+    then, if `means` says to wait, those that were held.
 
     Args:
         computes_on: as `check_means` gives it.
-        ended: called after each run, in this process.
     """
-    if jobs > 1:
-        side_by_side(
-            unsettled,
-            execution=means.execution,
-            keep_checkpoints=means.keep_checkpoints,
-            computes_on=computes_on,
-            jobs=jobs,
-            wait=wait,
-            verbosity=verbosity,
-            say=say,
-            ended=ended,
-        )
+    if means.jobs > 1:
+        side_by_side(unsettled, means, computes_on)
         return
 
     def work_on(place: RunsFolder, planned: PlannedRun, *, wait: bool) -> bool:
-        """End a run unless another process holds it; gives whether it was free."""
+        """Complete a run unless another process holds it; returns whether it was
+        free."""
         with place.lock(planned.name, wait=wait) as held:
-            # Whoever held it may have finished it since.
+            # Its last holder may have finished it.
             if held and not is_settled(place, planned):
-                say(f"{planned.name}: begins or goes on")
-                failure = bring_to_end(place, planned, means, verbosity=verbosity)
+                means.say(f"{planned.name}: begins or goes on")
+                failure = bring_to_end(place, planned, means)
                 if failure:
-                    say(f"{planned.name}: failed: {failure}")
-                ended()
+                    means.say(f"{planned.name}: failed: {failure}")
+                means.ended()
             return held
 
     locked = [one for one in unsettled if not work_on(*one, wait=False)]
     for place, planned in locked:
-        if wait:
-            say(f"{planned.name}: waiting for the process that works on it")
+        if means.wait:
+            means.say(f"{planned.name}: waiting for the process that works on it")
             work_on(place, planned, wait=True)
         else:
-            say(f"{planned.name}: another process works on it")
+            means.say(f"{planned.name}: another process works on it")
 
 
 def is_settled(place: RunsFolder, planned: PlannedRun) -> bool:
-    """Whether nothing is left to do: finished, or diverged as it would again."""
+    """Whether nothing is left to do: finished, or diverged, which would repeat."""
     if is_finished(place.run_folder(planned)):
         return True
-    failure = place.failure_file(planned)
-    return failure.exists() and bool(runs.read_json(failure).get("diverged"))
+    failure = failure_of(place, planned)
+    return failure is not None and failure.diverged
 
 
 def bring_to_end(
     place: RunsFolder,
     planned: PlannedRun,
     means: Means,
-    *,
-    verbosity: int,
     callbacks: Sequence[Any] = (),
 ) -> str:
     """Train, evaluate and draw one run; the failure's message, or "".
@@ -198,7 +150,7 @@ def bring_to_end(
     path = place.run_folder(planned)
     place.failure_file(planned).unlink(missing_ok=True)
     if path.is_dir() and not runs.is_run(path):
-        # What a process left that was killed before its first file was whole.
+        # Left by a process that was killed while it wrote its first file.
         Run(path, planned.recipe).clear_temporary_files()
     try:
         run = fit(
@@ -207,7 +159,7 @@ def bring_to_end(
             resume=True,
             keep_checkpoints=ALL if means.keep_checkpoints == ALL else LAST,
             callbacks=[*_watchers(path, planned.recipe), *callbacks],
-            verbosity=verbosity,
+            verbosity=means.verbosity,
             execution=means.execution,
         )
         draw_training(run)
@@ -229,7 +181,7 @@ def bring_to_end(
 
 
 def _watchers(path: Path, recipe: Recipe) -> list[KeepBestEpoch]:
-    """None where the test split is monitored: to choose by it is no selection."""
+    """None if the test split is monitored: it must not be used for selection."""
     held_out = recipe.validation != "test"
     return [KeepBestEpoch(Run(path, recipe))] if held_out else []
 

@@ -1,7 +1,7 @@
 """One run of a study in a process that `side_by_side` starts.
 
-The job is a line of JSON on standard input. The input then stays open for as long as
-the process that asked for the run is there.
+The job is a line of JSON on standard input. The input then stays open as long as the
+parent process lives.
 """
 
 import contextlib
@@ -17,12 +17,12 @@ from kerasnets.errors import Interrupted, command_line
 
 
 def main() -> int:
-    """Bring the run to its end; 0, `HELD`, or 128 and the signal that stopped it."""
+    """Complete the run; returns 0, `HELD`, or 128 plus the signal that stopped it."""
     try:
         signal.signal(signal.SIGTERM, _stop)
         job = json.loads(sys.stdin.readline())
         threading.Thread(target=_end_with_the_parent, daemon=True).start()
-        # Its messages are recorded, and read where this process was asked for.
+        # Messages name options as the parent process does, which records them.
         with command_line() if job["command_line"] else contextlib.nullcontext():
             return _work_on(job)
     except KeyboardInterrupt as error:
@@ -33,7 +33,8 @@ def main() -> int:
 def _work_on(job: dict[str, Any]) -> int:
     from kerasnets.compute.execution import Execution
     from kerasnets.paper.plan import PlannedRun, RunsFolder
-    from kerasnets.paper.reproduction.reproduce import Means, bring_to_end, is_settled
+    from kerasnets.paper.reproduction.means import Means
+    from kerasnets.paper.reproduction.reproduce import bring_to_end, is_settled
     from kerasnets.paper.reproduction.side_by_side import HELD
     from kerasnets.recipe import Recipe
 
@@ -44,20 +45,21 @@ def _work_on(job: dict[str, Any]) -> int:
     with place.lock(planned.name, wait=job["wait"]) as held:
         if not held:
             return HELD
-        # Whoever held it may have finished it since.
+        # Its last holder may have finished it.
         if not is_settled(place, planned):
             bring_to_end(
                 place,
                 planned,
-                Means(Execution(**job["execution"]), job["keep_checkpoints"]),
-                verbosity=0,
+                Means(
+                    Execution(**job["execution"]), job["keep_checkpoints"], verbosity=0
+                ),
                 callbacks=[_epoch_lines(planned.recipe)] if job["verbosity"] else [],
             )
     return 0
 
 
 def _epoch_lines(recipe: Any) -> Any:
-    """A Keras callback that prints a line an epoch, much shorter than run.log's."""
+    """A Keras callback that prints one line an epoch, much shorter than run.log's."""
     import keras
 
     def tell(epoch: int, logs: dict[str, float]) -> None:
@@ -76,11 +78,11 @@ def _stop(number: int, frame: object) -> None:
 
 def _end_with_the_parent() -> None:
     """Stop as SIGTERM does, with a checkpoint, once the parent is gone."""
-    # Not through Python's stream, whose lock would be held when the process ends.
+    # Python's stream would hold its lock when the process ends.
     with contextlib.suppress(OSError):
         while os.read(0, 1024):
             pass
-    # Nobody reads what is printed now, and a broken pipe would be an error.
+    # Nobody reads the output any more, and a broken pipe would raise.
     with Path(os.devnull).open("w") as nowhere:
         for stream in (1, 2):
             os.dup2(nowhere.fileno(), stream)

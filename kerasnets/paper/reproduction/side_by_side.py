@@ -1,7 +1,7 @@
 """Runs of a study side by side: each in a process of its own, on one device.
 
-A process writes its own run folder and failure file alone. What runs share (results,
-report) is written by the process that started them, after each run.
+A process writes only its own run folder and failure file. The process that started them
+writes shared files (results, report) after each run.
 """
 
 import contextlib
@@ -19,13 +19,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kerasnets.compute.execution import Execution
+from kerasnets.compute.threads import allowed_cores
 from kerasnets.errors import is_command_line
 from kerasnets.paper.outcomes import FAILED, FINISHED, outcome, record_failure
 from kerasnets.paper.plan import PlannedRun, RunsFolder
 from kerasnets.paper.reproduction.longest_first import longest_first
-from kerasnets.runs import NONE
-from kerasnets.text import duration
+from kerasnets.paper.reproduction.means import Means
+from kerasnets.text import duration, spaced_percent
 
 _COMMAND = "kerasnets.paper.reproduction.run_process"
 HELD = 75  # exit status: another process works on the run
@@ -35,39 +35,24 @@ _PATIENCE_S = 10  # with processes that were asked to end at once
 
 def side_by_side(
     unsettled: Sequence[tuple[RunsFolder, PlannedRun]],
-    *,
-    execution: Execution,
+    means: Means,
     computes_on: str,
-    jobs: int,
-    wait: bool,
-    verbosity: int,
-    say: Callable[[str], None],
-    ended: Callable[[], None],
-    keep_checkpoints: str = NONE,
 ) -> None:
-    """Bring runs to their end, `jobs` at a time, the longest first.
+    """Complete runs, `means.jobs` at a time, the longest first.
 
-    A run that fails, or whose process ends before its time, is recorded, and the
-    others go on. Ctrl-C and SIGTERM are passed on to the processes, which end with a
-    checkpoint.
+    A run that fails, or whose process ends early, is recorded, and the others continue.
+    Ctrl-C and SIGTERM are passed on to the processes, which end with a checkpoint.
 
     Args:
-        execution: as for `kerasnets.training.fit.fit`.
         computes_on: the device's name, as `kerasnets.compute.runtime.Session` has it.
-        jobs: >= 1.
-        wait: whether to wait for runs that other processes hold.
-        verbosity: 0: a line when a run begins and ends; more: one each epoch too.
-        say: takes lines for the person.
-        ended: called after each run, in this process.
-        keep_checkpoints: of `kerasnets.runs.KEEP`.
     """
     places = {planned.name: place for place, planned in unsettled}
     order = longest_first([planned for _, planned in unsettled], computes_on)
-    jobs = min(jobs, len(order))
+    say, jobs = means.say, min(means.jobs, len(order))
     environment = _environment(jobs)
-    shared = dataclasses.asdict(execution)
-    if execution.data_dir is not None:
-        shared["data_dir"] = str(execution.data_dir)  # JSON has no paths
+    shared = dataclasses.asdict(means.execution)
+    if means.execution.data_dir is not None:
+        shared["data_dir"] = str(means.execution.data_dir)  # JSON has no paths
 
     def job(planned: PlannedRun, *, wait: bool) -> dict[str, Any]:
         return {
@@ -77,14 +62,14 @@ def side_by_side(
             "alternative": planned.alternative,
             "recipe": dataclasses.asdict(planned.recipe),
             "execution": shared,
-            "keep_checkpoints": keep_checkpoints,
+            "keep_checkpoints": means.keep_checkpoints,
             "wait": wait,
-            "verbosity": verbosity,
+            "verbosity": means.verbosity,
             "command_line": is_command_line(),
         }
 
     def work_through(waiting: deque[PlannedRun], *, wait: bool) -> list[PlannedRun]:
-        """Gives those that another process held."""
+        """Returns the runs that another process held."""
         held = []
         with _processes(say) as running:
             while waiting or running.count:
@@ -99,14 +84,14 @@ def side_by_side(
                     held.append(process.planned)
                 else:
                     _tell_end(places[process.planned.name], process, say)
-                    ended()
+                    means.ended()
         return held
 
     for planned in (held := work_through(deque(order), wait=False)):
-        doing = "waiting for the" if wait else "another"
-        does = "that works" if wait else "works"
+        doing = "waiting for the" if means.wait else "another"
+        does = "that works" if means.wait else "works"
         say(f"{planned.name}: {doing} process {does} on it")
-    if wait and held:
+    if means.wait and held:
         work_through(deque(held), wait=True)
 
 
@@ -115,8 +100,8 @@ class _Process:
 
     Attributes:
         planned: what it works on.
-        last_line: that it has printed.
-        status: what it ended with; None before.
+        last_line: of its output.
+        status: its exit status; None while it runs.
     """
 
     def __init__(
@@ -181,7 +166,7 @@ class _Process:
 
 
 class _Processes:
-    """Those that run."""
+    """The running processes."""
 
     def __init__(self) -> None:
         self._events: queue.Queue[tuple[_Process, str | None]] = queue.Queue()
@@ -205,7 +190,8 @@ class _Processes:
         return process, line
 
     def stop(self, number: int, timeout: float | None = None) -> None:
-        """Signal all, and wait until they have ended, or for so many seconds."""
+        """Signal all processes, and wait until they end or the timeout in seconds
+        passes."""
         for process in self._running:
             process.signal(number)
         until = None if timeout is None else time.monotonic() + timeout
@@ -216,8 +202,8 @@ class _Processes:
 
 @contextlib.contextmanager
 def _processes(say: Callable[[str], None]) -> Iterator[_Processes]:
-    """Processes that do not outlive the block: an error or a signal lets them make
-    their checkpoints, a second signal ends them at once."""
+    """Processes that do not outlive the block. On an error or a signal they write their
+    checkpoints; a second signal ends them at once."""
     running = _Processes()
     try:
         yield running
@@ -236,7 +222,8 @@ def _processes(say: Callable[[str], None]) -> Iterator[_Processes]:
 
 
 def _tell_end(place: RunsFolder, process: _Process, say: Callable[[str], None]) -> None:
-    """Say how a run ended, and record a failure that its process could not."""
+    """Report how a run ended, and record a failure that its process could not
+    record."""
     planned = process.planned
     found = outcome(place, planned)
     if process.status != 0 and found.state != FINISHED:
@@ -246,29 +233,23 @@ def _tell_end(place: RunsFolder, process: _Process, say: Callable[[str], None]) 
         say(f"{planned.name}: failed: {found.failure}")
     elif found.state == FINISHED:
         took = duration(time.monotonic() - process.began)
-        say(f"{planned.name}: finished, test accuracy {found.accuracy:.2f} %, {took}")
+        accuracy = spaced_percent(found.accuracy or 0)
+        say(f"{planned.name}: finished, test accuracy {accuracy}, {took}")
 
 
 def _environment(jobs: int) -> dict[str, str]:
-    """Of each process: the same packages, its share of the cores, and no more of an
-    accelerator's memory than it needs."""
+    """Environment of each process: the same packages, its share of the cores, and
+    accelerator memory on demand."""
     return {
-        "OMP_NUM_THREADS": str(max(1, _cores() // jobs)),
+        "OMP_NUM_THREADS": str(max(1, allowed_cores() // jobs)),
         # By default the first process takes most of an accelerator's memory.
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "PYTHONUNBUFFERED": "1",
         **os.environ,
-        # Where this process finds its packages, installed or not, so does that one.
+        # The child finds packages where this process does, installed or not.
         "PYTHONPATH": os.pathsep.join(str(Path(one).absolute()) for one in sys.path),
     }
-
-
-def _cores() -> int:
-    """How many this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _signal_name(number: int) -> str:

@@ -1,5 +1,4 @@
-"""The runs beside each other: what they reach, what they cost, and whether they
-differ."""
+"""Comparison of the runs: accuracy, cost, and whether they differ."""
 
 from typing import Any
 

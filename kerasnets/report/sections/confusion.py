@@ -1,31 +1,54 @@
-"""Confusion matrices to point at."""
+"""Interactive confusion matrices, and figures of imbalanced and of two classes."""
 
 from typing import Any
 
 import numpy as np
 
 from kerasnets.report.sources import Record, Sources
-from kerasnets.runs.results import read_confusion
+from kerasnets.runs.results import THRESHOLDS, read_confusion, read_thresholds
 
-CELLS_UP_TO = 30  # classes; beyond, a picture is easier to read
+CELLS_UP_TO = 30  # classes; a picture shows more of them better
+
+_FIGURES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+}
 
 
 def confusion(sources: Sources) -> list[dict[str, Any]]:
-    """A matrix for each run that is evaluated."""
-    return [_matrix(record) for record in sources.records if record.evaluated]
+    """One matrix for each evaluated run."""
+    return [
+        _matrix(record, record.evaluated.metrics)
+        for record in sources.records
+        if record.evaluated
+    ]
 
 
-def _matrix(record: Record) -> dict[str, Any]:
+def _matrix(record: Record, metrics: dict[str, Any]) -> dict[str, Any]:
     """Its rows, each the true class and a cell for each prediction; none where they
     are too many."""
+    positive = metrics.get("positive_class")
     folder = record.run.results_folder("test")
     counts, names = read_confusion(folder / "confusion_matrix.csv")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    # The root makes a few mistakes visible beside hundreds of hits.
+    # The square root keeps a few mistakes visible beside hundreds of hits.
     shades = np.where(np.eye(len(names)), shares, shares**0.5)
     return {
         "label": record.label,
         "names": names,
+        # Earlier evaluations lack some of them.
+        "figures": {
+            title: metrics[name]
+            for name, title in _FIGURES.items()
+            if metrics.get(name) is not None
+        },
+        "positive": positive,
+        "thresholds": []
+        if positive is None
+        else read_thresholds(folder / THRESHOLDS.file),
         "drawn": folder / "confusion_matrix.png",
         "rows": [
             (name, [*zip(names, *map(np.ndarray.tolist, cells), strict=True)])

@@ -1,5 +1,5 @@
-"""Loss and accuracy of the runs by epoch and by the clock, as the paper's Figures 5 to
-8, to be pointed at."""
+"""Interactive loss and accuracy curves by epoch and by time, like the paper's Figures 5
+to 8."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -63,7 +63,7 @@ def _series(
     written: Callable[[float], str],
     unit: int,
 ) -> Series:
-    """A run's line over epochs, or over time where a unit of it is given."""
+    """A run's line over epochs, or over time if its unit is given."""
     curve = record.curve
     ends = curve.ends_s
     points = []

@@ -1,5 +1,5 @@
-"""Images: correct and incorrect ones of each run, and those of the classes that it
-confuses most."""
+"""Images that each run classifies correctly and incorrectly, and images of the classes
+that it confuses most."""
 
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,8 @@ IMAGES = 6  # for each pair
 
 
 def examples(sources: Sources) -> list[dict[str, Any]]:
-    """Examples and confused pairs of each run that is evaluated.
-
-    Nothing is downloaded: without the images, pairs are counted only.
+    """Examples and confused pairs of each evaluated run. Nothing is downloaded: without
+    the images, pairs are only counted.
     """
     return [
         _run(record, sources.data_dir) for record in sources.records if record.evaluated
@@ -63,7 +62,7 @@ def _run(record: Record, data_dir: Path | str | None) -> dict[str, Any]:
 
 
 def confused_pairs(counts: np.ndarray) -> list[tuple[int, int]]:
-    """The `PAIRS` most frequent mistakes, as (label, prediction), commonest first.
+    """The `PAIRS` most frequent mistakes, as (label, prediction), most frequent first.
 
     Args:
         counts: confusion matrix, int [classes, classes], row: label.
@@ -91,7 +90,7 @@ def _most_confident(
 def _images(
     record: Record, classes: int, data_dir: Path | str | None
 ) -> tuple[np.ndarray | None, str]:
-    """The test images, uint8 [N, H, W, C], or None and why they are not at hand."""
+    """The test images, uint8 [N, H, W, C], or None and why they are unavailable."""
     assert record.evaluated
     recipe = record.run.recipe
     if not is_at_hand(recipe.dataset, data_dir):

@@ -1,4 +1,4 @@
-"""Why a run failed: for one that collapsed, what `kerasnets diagnose` found."""
+"""Why a run failed; for collapsed runs, the findings of `kerasnets diagnose`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,20 +17,21 @@ from kerasnets.text import Table
 
 FOLDER = "diagnoses"  # in the folder that is reported on
 
-# By these a diagnosis is one of a run: batch norm and initialization are what it tries.
+# Fields that match a diagnosis to a run; it varies batch norm and initialization
+# itself.
 _OF_A_RUN = ("network", "dataset", "head", "stem", "growth_rate")
 
 
 @dataclass(frozen=True)
 class FoundDiagnosis:
-    """What a folder of `kerasnets diagnose` holds.
+    """Contents of a folder of `kerasnets diagnose`.
 
     Attributes:
-        recipe: what was asked about.
+        recipe: the diagnosed recipe.
         steps: optimizer steps of each trial.
         verdict: a paragraph.
-        planned: how many trials there were to be.
-        trials: those that are finished.
+        planned: number of planned trials.
+        trials: the finished ones.
         figure: signal and gradient by depth; it may be missing.
     """
 
@@ -43,7 +44,7 @@ class FoundDiagnosis:
 
     @property
     def switches(self) -> Table | None:
-        """Batch norm by initialization, where every combination was tried."""
+        """Batch norm × initialization, if every combination was tried."""
         return switches_table(self.trials)
 
     @property
@@ -98,14 +99,15 @@ def undiagnosed(
 
 
 def to_diagnose(sources: Sources) -> tuple[Record, ...]:
-    """One run of each collapsed network that has no whole diagnosis in the folder."""
+    """One run of each collapsed network that lacks a complete diagnosis in the
+    folder."""
     found = read_diagnoses(sources.folder)
     whole = [one for one in found if len(one.trials) == one.planned]
     return undiagnosed(sources, whole)
 
 
 def named_collapsed(records: Sequence[Record]) -> str:
-    """That these runs collapsed, for a person."""
+    """A sentence that says that these runs collapsed."""
     return f"{', '.join(record.label for record in records)} collapsed"
 
 

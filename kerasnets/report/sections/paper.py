@@ -1,5 +1,5 @@
-"""Ours beside the paper's: its tables, which epoch they show, what others report, and
-what its text says."""
+"""Our results beside the paper's: its tables, the epochs they show, results reported by
+others, and the claims of its text."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,15 +24,15 @@ from kerasnets.paper.verdict import Verdict, judge, scaled_down
 from kerasnets.recipe import Recipe
 from kerasnets.report.sources import Record, Sources
 from kerasnets.runs.status import STOPPED, progress
-from kerasnets.statistics import Interval, accuracy_interval
-from kerasnets.text import Table
+from kerasnets.statistics import INTERVAL, Interval, accuracy_interval
+from kerasnets.text import Table, points, spaced_percent
 
-# Fields that tell the paper's rows of one dataset apart.
+# Fields that distinguish the paper's rows.
 _TELLING = ("network", "dataset", "batch_norm", "glorot", "dropout")
 
 
 def beside_the_paper(sources: Sources) -> dict[str, Any]:
-    """Tables 1 and 2 of a study; for other runs, those that are one of their rows."""
+    """Tables 1 and 2 of a study; otherwise the runs that match one of their rows."""
     if sources.results is None:
         known = runs_table(sources.records)
         tables = [("", known)] if known.rows else []
@@ -49,18 +49,18 @@ def beside_the_paper(sources: Sources) -> dict[str, Any]:
 
 
 def reconciled(sources: Sources) -> dict[str, Any] | None:
-    """Rows that were tried under other assumptions, where any was."""
+    """Rows tried under other assumptions, if any."""
     rows = [(one, findings_table(one)) for one in sources.reconciled]
     return {"question": QUESTION, "rows": rows} if rows else None
 
 
 def text_checked(sources: Sources) -> tuple[Claim, ...]:
-    """The paper's text, held against its tables and our runs."""
+    """Claims of the paper's text, checked against its tables and our runs."""
     return sources.results.claims if sources.results else claims()
 
 
 def paper_row(recipe: Recipe) -> str | None:
-    """The row of the paper's tables that a recipe is of, whatever its scale."""
+    """The row of the paper's tables that a recipe matches at any scale."""
     for name, row in PAPER.items():
         if all(getattr(recipe, f) == getattr(row.recipe, f) for f in _TELLING):
             return name
@@ -68,7 +68,7 @@ def paper_row(recipe: Recipe) -> str | None:
 
 
 def runs_table(records: Sequence[Record]) -> Table:
-    """Runs outside of a study that are one of the paper's rows, and are evaluated."""
+    """Evaluated runs outside a study that match one of the paper's rows."""
     known = [
         (record, row)
         for record in records
@@ -81,12 +81,12 @@ def runs_table(records: Sequence[Record]) -> Table:
             "The paper's row": lambda one: (
                 f"{PAPER[one[1]].label}, {dataset_title(PAPER[one[1]].recipe.dataset)}"
             ),
-            "Paper": lambda one: f"{PAPER[one[1]].test_accuracy:.2f} %",
-            "Ours (95 % interval)": lambda one: accuracy_text(
-                100 * one[0].accuracy, _ours(one[0])
+            "Paper": lambda one: spaced_percent(PAPER[one[1]].test_accuracy / 100),
+            f"Ours ({INTERVAL})": lambda one: accuracy_text(
+                one[0].accuracy, _ours(one[0])
             ),
-            "Points": lambda one: (
-                f"{100 * one[0].accuracy - PAPER[one[1]].test_accuracy:+.2f}"
+            "Points": lambda one: points(
+                one[0].accuracy - PAPER[one[1]].test_accuracy / 100
             ),
             "Verdict": lambda one: str(_verdict(*one)),
         },

@@ -1,4 +1,4 @@
-"""What it takes to do it again: commands, assumptions, machines."""
+"""How to repeat the runs: commands, assumptions, machines."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from kerasnets.paper.tables import table_of
 from kerasnets.report.commands import fit_command, reproduce_command
 from kerasnets.report.sources import Sources
 
-# Of environment.json: what differs from run to run on one machine, or is shown
+# Keys of environment.json that vary from run to run on one machine, or are shown
 # elsewhere.
 _NOT_OF_THE_MACHINE = frozenset(
     {
@@ -40,7 +40,7 @@ def commands(sources: Sources) -> list[tuple[str, str]]:
 
 
 def assumptions(sources: Sources) -> dict[str, Any]:
-    """What the paper leaves unsaid, and what this study changed of it."""
+    """Assumptions where the paper is silent, and this study's changes to them."""
     columns: dict[str, Callable[[Assumption], str]] = {
         "What": lambda one: one.what,
         "The paper says": lambda one: one.paper,

@@ -1,4 +1,4 @@
-"""What was run, at what scale, and what came out."""
+"""What was run, at what scale, and the results."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -26,7 +26,7 @@ _REFUSED = {
     "from the last one",
     _OWN.OrbaxCheckpoint: "a run keeps checkpoints of its own, and ModelCheckpoint "
     "keeps networks beside them",
-    _OWN.SwapEMAWeights: "it needs an optimizer with use_ema=True, which no recipe has",
+    _OWN.SwapEMAWeights: "a recipe's ema keeps the average, and validates and saves it",
 }
 _SET_THE_RATE = (_OWN.LearningRateScheduler, _OWN.ReduceLROnPlateau)
 _MONITOR = (_OWN.EarlyStopping, _OWN.ReduceLROnPlateau, _OWN.ModelCheckpoint)
@@ -78,6 +78,12 @@ def check(
         for refused, why in _REFUSED.items():
             if isinstance(callback, refused):
                 raise RecipeError(f"{name} cannot be used: {why}.")
+        restores = getattr(callback, "restore_best_weights", False)
+        if isinstance(callback, _OWN.EarlyStopping) and restores and recipe.ema:
+            raise RecipeError(
+                f"{name} restores weights that a run with ema does not save; "
+                "keep='best' saves the average of the best epoch."
+            )
         if isinstance(callback, _SET_THE_RATE):
             _check_rate_is_free(name, recipe)
         if isinstance(callback, _OWN.TensorBoard) and not _is_installed("tensorflow"):
@@ -127,7 +133,7 @@ def _logged(
     callbacks: Sequence[keras.callbacks.Callback], recipe: Recipe
 ) -> tuple[str, ...]:
     """What callbacks find in the logs at the end of an epoch."""
-    names = ["loss", "accuracy", *(["objective"] if recipe.label_smoothing else [])]
+    names = ["loss", "accuracy", *(["objective"] if recipe.has_objective else [])]
     names += [f"val_{name}" for name in names]
     if any(isinstance(one, _SET_THE_RATE) for one in callbacks):
         names.append("learning_rate")

@@ -14,6 +14,7 @@ from kerasnets.training.callbacks.watchers import objective
 from kerasnets.training.compile import LearningRate
 from kerasnets.training.epoch_table import EpochTable
 from kerasnets.training.metrics import confusion_metric
+from kerasnets.training.optimizer import steps_done
 
 
 class TableKeeper(keras.callbacks.Callback):
@@ -69,7 +70,7 @@ class HistoryLogger(TableKeeper):
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         if self.schedule is not None and batch + 1 == self.params["steps"]:
-            self._rate = self.schedule(self.model.optimizer.iterations)
+            self._rate = self.schedule(steps_done(self.model.optimizer))
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         last = batch + 1 == self.params["steps"]
@@ -90,7 +91,7 @@ class HistoryLogger(TableKeeper):
         # A callback has ended the epoch before its last step.
         optimizer = self.model.optimizer
         if self.schedule is not None:
-            return self.schedule(optimizer.iterations - 1)
+            return self.schedule(steps_done(optimizer) - 1)
         return optimizer.learning_rate
 
     def _completed(self, row: list[Any]) -> list[Any]:

@@ -6,7 +6,9 @@ step. PyTorch has all of it as one operation, whose momenta are defined otherwis
 (without the learning rate); scaling the gradients by minus the learning rate, and
 giving it a rate of minus one, makes it Keras's rule:
 
-    m = momentum * m - rate * g;  w = w + m
+    m = momentum * m - rate * g;  w = w + m  (Nesterov: w = w + momentum * m - rate * g)
+
+A weight decay that is part of the gradient is added to it before.
 
 Kernels take their steps within the backward pass, soon after their gradients are known:
 these are in the processor's cache then, and never all held at once.
@@ -25,9 +27,9 @@ from kerasnets.engines.torch_graph.values import parameter
 # and the cache still holds their gradients.
 _TOGETHER = 1 << 18
 
-# Weight, gradient and momentum, vectors alike in length; no momentum where the rule has
-# none.
-Piece = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
+# Weight, gradient and momentum, vectors alike in length, and whether the weight decays;
+# no momentum where the rule has none.
+Piece = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, bool]
 
 
 @dataclass
@@ -39,6 +41,7 @@ class _Target:
         weight, momentum: vectors in the order of memory; PyTorch's operation copies
             what is in another order.
         like: the weight in its own shape.
+        decays: whether a part of the weight is added to its gradient.
     """
 
     order: list[int] | None
@@ -46,14 +49,18 @@ class _Target:
     momentum: torch.Tensor | None
     like: torch.Tensor
 
+    decays: bool
+
     @classmethod
-    def of(cls, weight: torch.Tensor, momentum: torch.Tensor | None) -> "_Target":
+    def of(
+        cls, weight: torch.Tensor, momentum: torch.Tensor | None, *, decays: bool
+    ) -> "_Target":
         order = sorted(range(weight.dim()), key=weight.stride, reverse=True)
         straight = weight.permute(order).view(-1)
         if momentum is not None:
             momentum = momentum.permute(order).view(-1)
         usual = order == list(range(weight.dim()))
-        return cls(None if usual else order, straight, momentum, weight)
+        return cls(None if usual else order, straight, momentum, weight, decays)
 
     def piece(self, gradient: torch.Tensor) -> Piece:
         straight = self._in_order(gradient)
@@ -61,7 +68,7 @@ class _Target:
             straight = self._in_order(torch.empty_like(self.like).copy_(gradient))
         if straight.dim() > 1:
             straight = straight.view(-1)
-        return self.weight, straight, self.momentum
+        return self.weight, straight, self.momentum, self.decays
 
     def _in_order(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor if self.order is None else tensor.permute(self.order)
@@ -73,7 +80,7 @@ class _Parts:
 
     Attributes:
         targets: the parts of the kernel that have a gradient.
-        alone: the others need no step, having no momentum either.
+        alone: the others need no step, having neither momentum nor decay.
     """
 
     targets: list[_Target]
@@ -82,12 +89,12 @@ class _Parts:
 
 def fits(optimizer: Any) -> bool:
     """Whether `FusedSGD` does what the optimizer would: a built plain SGD of float32
-    weights, without clipping, averaging, accumulation, constraints or loss scale."""
+    weights, without clipping, averaging, accumulation, constraints or loss scale. It
+    may have a `coupled_decay`, which is part of the gradient."""
     return (
         isinstance(optimizer, keras.optimizers.SGD)
         and optimizer.built
-        and type(optimizer).__module__.startswith("keras.")
-        and not optimizer.nesterov
+        and type(optimizer).__module__.startswith(("keras.", "kerasnets."))
         and not optimizer.use_ema
         and not any(
             (optimizer.clipnorm, optimizer.global_clipnorm, optimizer.clipvalue)
@@ -120,6 +127,7 @@ class FusedSGD:
     ) -> None:
         self.optimizer = optimizer
         self.kept = kept
+        self._decay = getattr(optimizer, "coupled_decay", 0.0)
         if early and not optimizer.weight_decay:
             kept.use = self._step_soon
         self._variables = {
@@ -138,6 +146,8 @@ class FusedSGD:
         rate = keras.ops.convert_to_tensor(self.optimizer.learning_rate).detach()
         self._minus_rate = -rate
         self._divisor = torch.reciprocal(-rate)
+        on_cpu = rate.device.type == "cpu"
+        self._fused_decay = -float(rate) * self._decay if on_cpu else None
         self._waiting.clear()  # those of a step that failed
         self._values = 0
 
@@ -179,18 +189,21 @@ class FusedSGD:
     def _pieces(self, variable: Any, kept: KeptGradient) -> list[Piece]:
         """What is left to update after the copies of a shared gradient."""
         parts = self._parts.get(id(variable)) or self._find_parts(variable, kept)
-        if kept.shared:
+        if kept.shared and not self._decays(variable):
             # Scaled once for all: scaling within the update would overwrite it.
             scaled = kept.parts[0] * self._minus_rate
             self._update([part.piece(scaled) for part in parts.targets], scaled=True)
             return []
-        if parts.alone:
+        if parts.alone and not kept.shared:
             return [
                 part.piece(gradient)
                 for part, gradient in zip(parts.targets, kept.parts, strict=True)
             ]
         whole = self._whole.get(id(variable)) or self._find(variable)
         return [whole.piece(kept.whole())]
+
+    def _decays(self, variable: Any) -> bool:
+        return bool(self._decay) and self.optimizer._use_weight_decay(variable)
 
     def _momentum(self, variable: Any) -> torch.Tensor | None:
         if self.optimizer.momentum == 0:
@@ -200,7 +213,8 @@ class FusedSGD:
 
     def _find(self, variable: Any) -> _Target:
         weight = parameter(variable).detach()
-        whole = _Target.of(weight, self._momentum(variable))
+        momentum, decays = self._momentum(variable), self._decays(variable)
+        whole = _Target.of(weight, momentum, decays=decays)
         whole.like = parameter(variable)
         self._whole[id(variable)] = whole
         return whole
@@ -209,10 +223,15 @@ class FusedSGD:
         weights = kept.views(parameter(variable).detach())
         momentum = self._momentum(variable)
         momenta = [None] * len(weights) if momentum is None else kept.views(momentum)
-        targets = [_Target.of(*one) for one in zip(weights, momenta, strict=True)]
-        alone = True
+        decays = self._decays(variable)
+        targets = [
+            _Target.of(*one, decays=decays)
+            for one in zip(weights, momenta, strict=True)
+        ]
         covered = sum(weight.numel() for weight in weights)
-        if momentum is not None and covered < momentum.numel():
+        rests = covered < kept.parameter.numel()
+        alone = not (rests and decays)
+        if alone and rests and momentum is not None:
             rest = momentum.clone()
             for view in kept.views(rest):
                 view.zero_()
@@ -221,22 +240,36 @@ class FusedSGD:
         return parts
 
     def _update(self, pieces: list[Piece], *, scaled: bool = False) -> None:
-        """m = momentum * m - rate * g; w = w + m. The gradients are overwritten, but
-        for those that are `scaled`, by minus the rate, already."""
-        if not pieces:
-            return
-        weights, gradients, momenta = (
+        """The rule of this file. The gradients are overwritten, but for those that are
+        `scaled`, by minus the rate, already."""
+        decaying = [one for one in pieces if one[3]]
+        if decaying and self._fused_decay is not None:
+            self._fused(decaying, scaled=scaled, decay=self._fused_decay)
+            pieces = [one for one in pieces if not one[3]]
+        elif decaying:
+            weights, gradients, _, _ = zip(*decaying, strict=True)
+            torch._foreach_add_(gradients, weights, alpha=self._decay)
+        if pieces:
+            self._fused(pieces, scaled=scaled)
+
+    def _fused(self, pieces: list[Piece], *, scaled: bool, decay: float = 0.0) -> None:
+        """PyTorch's operation.
+
+        Args:
+            decay: is added, times the weights, to gradients that have been scaled.
+        """
+        weights, gradients, momenta, _ = (
             list(tensors) for tensors in zip(*pieces, strict=True)
         )
         torch._fused_sgd_(
             weights,
             gradients,
             [] if self.optimizer.momentum == 0 else momenta,
-            weight_decay=0.0,
+            weight_decay=decay,
             momentum=self.optimizer.momentum,
             lr=-1.0,
             dampening=0.0,
-            nesterov=False,
+            nesterov=self.optimizer.nesterov and self.optimizer.momentum > 0,
             maximize=False,
             is_first_step=False,
             grad_scale=None if scaled else self._divisor,

@@ -1,4 +1,4 @@
-"""A process of its own for a contender: what one allocates and sets stays with it.
+"""A process of its own: what it allocates and sets stays with it.
 
 Nothing heavy is imported here, as a worker's own imports are part of what is measured.
 """
@@ -19,7 +19,7 @@ from kerasnets.errors import ProcessEnded
 
 
 class Worker:
-    """A fresh process that runs one generator at a time, a value at a time.
+    """A fresh process that runs one generator at a time, value by value.
 
     Use it in a `with` block, which ends the process.
 
@@ -31,7 +31,7 @@ class Worker:
         self._name = name
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        # A daemon ends with its parent, whatever that meets before the `with` block.
+        # A daemon ends with its parent, whatever happens before the `with` block.
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
         with _ctrl_c_blocked(), without_main():
             self._process.start()
@@ -46,7 +46,7 @@ class Worker:
         self._pipe.close()
 
     def begin(self, job: Callable[..., Iterator[Any]], *arguments: Any) -> None:
-        """Drop the generator before, with its memory, and make `job(*arguments)`.
+        """Drop the previous generator with its memory, and make `job(*arguments)`.
 
         Args:
             job: picklable, as are its arguments and what it yields.
@@ -65,7 +65,7 @@ class Worker:
         return self._ask(None)
 
     def ask(self) -> None:
-        """Ask for what the generator yields next; `answer` gives it. Others may be
+        """Ask for the generator's next value; `answer` returns it. Other workers may be
         asked meanwhile.
 
         Raises:
@@ -94,7 +94,7 @@ class Worker:
         return answer
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """`function(*arguments)`, called there; drops the generator before.
+        """`function(*arguments)`, called there; drops the previous generator.
 
         Raises: what `next` does.
         """
@@ -118,8 +118,8 @@ class Worker:
 
 @contextlib.contextmanager
 def _ctrl_c_blocked() -> Iterator[None]:
-    """What is started in the block never meets Ctrl-C, which reaches all processes of a
-    terminal: its parent does, and ends it."""
+    """Processes started in the block ignore Ctrl-C, which reaches all processes of a
+    terminal; their parent handles it and ends them."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -160,13 +160,13 @@ def _serve(pipe: Connection) -> None:
 
 
 def _sendable(error: Exception) -> Exception:
-    """The error with its traceback as a note or, where pickle cannot carry it, another
-    that says the same."""
+    """The error with its traceback as a note, or an equivalent one if pickle cannot
+    carry it."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:
         error = RuntimeError(f"{type(error).__name__}: {error}")
-    error.add_note(f"In a process of the benchmark:\n{traceback.format_exc()}")
+    error.add_note(f"In another process:\n{traceback.format_exc()}")
     return error
 
 

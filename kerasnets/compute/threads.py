@@ -1,0 +1,160 @@
+"""The number of CPU threads of PyTorch, and the cores that are free for them.
+
+OpenMP's threads wait for each other after every operation: beside a busy core, or with
+more threads than a container has cores, they mostly wait.
+"""
+
+import contextlib
+import functools
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from kerasnets.errors import BackendError, option, shown
+
+AUTO = "auto"
+MOST = 1024
+
+_SAMPLE_S = 0.4
+# A core counts as free from this share of idle time on.
+_FREE = 0.75
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def check(threads: int | str | None) -> None:
+    """Raise BackendError unless it is `AUTO`, None or a number from 1 to `MOST`."""
+    number = isinstance(threads, int) and not isinstance(threads, bool)
+    if threads not in (None, AUTO) and not (number and 1 <= int(threads) <= MOST):
+        raise BackendError(
+            f"{option('threads')} must be a whole number from 1 to {MOST}, or "
+            f"'{AUTO}', not {shown(repr(threads))}."
+        )
+
+
+@contextlib.contextmanager
+def limited_to(threads: int | str | None, backend: str) -> Iterator[None]:
+    """Compute with this number of threads, and restore the previous number.
+
+    Args:
+        threads: as `kerasnets.compute.execution.Execution` has it.
+
+    Raises:
+        BackendError: the backend takes its number of threads when it starts.
+    """
+    if threads is None:
+        yield
+        return
+    if backend != "torch":
+        raise BackendError(_ELSEWHERE[backend].format(option("threads")))
+    import torch
+
+    before = torch.get_num_threads()
+    number = free_cores(before) if isinstance(threads, str) else threads
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+_ELSEWHERE = {
+    "jax": "{} sets up PyTorch; jax takes as many threads as its process may use "
+    "cores, which 'taskset' limits.",
+    "tensorflow": "{} sets up PyTorch; tensorflow reads TF_NUM_INTRAOP_THREADS from "
+    "the environment when it starts.",
+}
+
+
+@functools.cache  # later, this process's own threads would look like others' load
+def free_cores(most: int) -> int:
+    """Number of free cores that this process may use, 1 to `most`; prints it to
+    standard error."""
+    allowed = allowed_cores()
+    idle = _idle_cores()
+    number = max(1, min(most, allowed, math.floor(idle + 1 - _FREE)))
+    print(
+        f"kerasnets: {number} thread{'s' * (number > 1)}; {idle:.1f} of "
+        f"{os.cpu_count()} cores are idle, and this process may use {allowed}",
+        file=sys.stderr,
+    )
+    return number
+
+
+def allowed_cores() -> int:
+    """Number of cores that affinity and container allow this process."""
+    return max(1, math.floor(min(len(_affinity()), _quota())))
+
+
+def _affinity() -> set[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def _quota() -> float:
+    """CPU time, in cores, that the control groups grant this process."""
+    least = math.inf
+    for line in _lines(Path("/proc/self/cgroup")):
+        _, _, place = line.partition(":")
+        controllers, _, path = place.partition(":")
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        root = _CGROUPS / controllers if controllers else _CGROUPS
+        if controllers and not root.is_dir():
+            root = _CGROUPS / "cpu"
+        # A container sees its own group as the root, and the host's path.
+        here = Path(path.lstrip("/"))
+        for folder in (root / here, *(root / one for one in here.parents)):
+            least = min(least, _quota_of(folder))
+    return least
+
+
+def _quota_of(folder: Path) -> float:
+    texts = _lines(folder / "cpu.max") or [  # the second version of control groups
+        " ".join(
+            line
+            for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+            for line in _lines(folder / name)
+        )
+    ]
+    with contextlib.suppress(ValueError, ZeroDivisionError):  # "max 100000"
+        quota, period = map(int, texts[0].split())
+        return quota / period if quota > 0 else math.inf
+    return math.inf
+
+
+def _idle_cores() -> float:
+    """Idle time of the cores in this process's affinity over a moment, in cores."""
+    before = _times()
+    if not before:
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+        return max(0.0, len(_affinity()) - load)
+    time.sleep(_SAMPLE_S)
+    idle = 0.0
+    for core, (idle_after, all_after) in _times().items():
+        idle_before, all_before = before.get(core, (0, 0))
+        idle += (idle_after - idle_before) / max(1, all_after - all_before)
+    return idle
+
+
+def _times() -> dict[int, tuple[int, int]]:
+    """Idle and total ticks of each core since boot; empty if the platform does not
+    say."""
+    found = {}
+    for line in _lines(Path("/proc/stat")):
+        name, *values = line.split()
+        core = name.removeprefix("cpu")
+        if name.startswith("cpu") and core.isdecimal() and int(core) in _affinity():
+            ticks = [int(value) for value in values[:8]]  # the rest is in user time
+            found[int(core)] = (ticks[3] + ticks[4], sum(ticks))
+    return found
+
+
+def _lines(path: Path) -> list[str]:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return path.read_text(encoding="utf-8").splitlines()
+    return []

@@ -1,0 +1,90 @@
+"""All random changes that a recipe asks for, drawn for one batch."""
+
+from dataclasses import dataclass, fields
+from itertools import chain
+
+import numpy as np
+
+from kerasnets.datasets.pipeline.augment import Changes, draw
+from kerasnets.datasets.pipeline.erasing import draw_cutout, draw_erasing
+from kerasnets.datasets.pipeline.mixing import draw_mix
+from kerasnets.datasets.pipeline.operations import Operation
+from kerasnets.datasets.pipeline.policies import (
+    draw_color_jitter,
+    draw_randaugment,
+    draw_trivialaugment,
+)
+from kerasnets.recipe import Recipe
+
+# First numbers after the seed, one a kind of change: that an option is added leaves the
+# draws of the others as they are. See `kerasnets.networks.initial_weights` too.
+_PLACES, _POLICIES, _JITTER, _ERASING, _CUTOUT, _MIXING = 2, 4, 5, 6, 7, 8
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """The recipe's fields of the same names; nothing happens unless given.
+
+    Attributes:
+        classes: of the labels, which mixing needs.
+    """
+
+    augment: str = "none"
+    randaugment: int = 0
+    trivialaugment: bool = False
+    color_jitter: float = 0.0
+    random_erasing: float = 0.0
+    cutout: int = 0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    classes: int = 0
+
+    @classmethod
+    def of(cls, recipe: Recipe, classes: int) -> "Augmentation":
+        names = [field.name for field in fields(cls) if field.name != "classes"]
+        return cls(**{name: getattr(recipe, name) for name in names}, classes=classes)
+
+    @property
+    def needs_host(self) -> bool:
+        """Whether Pillow makes some of the changes."""
+        policies = self.randaugment or self.trivialaugment or self.color_jitter
+        return self.augment == "resized-crop" or bool(policies)
+
+    def draw(
+        self, count: int, height: int, width: int, seed: int, epoch: int, index: int
+    ) -> Changes:
+        """The changes to the `count` images of batch `index` of an epoch, which depend
+        on nothing but the arguments."""
+
+        def rng(kind: int) -> np.random.Generator:
+            return np.random.default_rng([seed, kind, epoch, index])
+
+        size = height, width
+        changes = draw(self.augment, count, rng(_PLACES), size)
+        operations: list[list[list[Operation]]] = []
+        if self.randaugment:
+            operations.append(
+                draw_randaugment(count, *size, self.randaugment, rng(_POLICIES))
+            )
+        if self.trivialaugment:
+            operations.append(draw_trivialaugment(count, rng(_POLICIES)))
+        if self.color_jitter:
+            operations.append(draw_color_jitter(count, self.color_jitter, rng(_JITTER)))
+        erased = []
+        if self.random_erasing:
+            erased.append(
+                draw_erasing(count, *size, self.random_erasing, rng(_ERASING))
+            )
+        if self.cutout:
+            erased.append(draw_cutout(count, *size, self.cutout, rng(_CUTOUT)))
+        mix = None
+        if self.mixup or self.cutmix:
+            mix = draw_mix(*size, self.mixup, self.cutmix, self.classes, rng(_MIXING))
+        return Changes(
+            changes.offsets,
+            changes.flipped,
+            boxes=changes.boxes,
+            operations=[list(chain(*each)) for each in zip(*operations, strict=True)],
+            erased=tuple(erased),
+            mix=mix,
+        )

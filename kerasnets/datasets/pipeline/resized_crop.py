@@ -1,0 +1,55 @@
+"""torchvision's RandomResizedCrop: a part of the image, resized to the whole."""
+
+import math
+
+import numpy as np
+from PIL import Image
+
+SCALE = (0.08, 1.0)  # of the image's area
+RATIO = (3 / 4, 4 / 3)  # width to height
+_TRIES = 10  # then the largest part in the middle that has an allowed ratio
+
+
+def draw_boxes(
+    count: int, height: int, width: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Parts of `count` images, int64 [count, 4]: top, left, bottom, right. Areas are
+    uniform, ratios log-uniform, positions uniform."""
+    tries = count, _TRIES
+    areas = height * width * rng.uniform(*SCALE, tries)
+    ratios = np.exp(rng.uniform(math.log(RATIO[0]), math.log(RATIO[1]), tries))
+    widths = np.rint(np.sqrt(areas * ratios)).astype(np.int64)
+    heights = np.rint(np.sqrt(areas / ratios)).astype(np.int64)
+    fit = (widths > 0) & (widths <= width) & (heights > 0) & (heights <= height)
+    each, first = np.arange(count), fit.argmax(axis=1)
+    found = fit.any(axis=1)
+    middle = _largest(height, width)
+    tall = np.where(found, heights[each, first], middle[0])
+    wide = np.where(found, widths[each, first], middle[1])
+    top = rng.integers(0, height - tall + 1)
+    left = rng.integers(0, width - wide + 1)
+    top = np.where(found, top, (height - tall) // 2)
+    left = np.where(found, left, (width - wide) // 2)
+    return np.stack([top, left, top + tall, left + wide], axis=1)
+
+
+def _largest(height: int, width: int) -> tuple[int, int]:
+    narrowest, widest = RATIO
+    if width < narrowest * height:
+        return round(width / narrowest), width
+    if width > widest * height:
+        return height, round(height * widest)
+    return height, width
+
+
+def crop_and_resize(images: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """The part of each image [N, H, W, C] that `boxes` [N, 4] names, resized to
+    [H, W] bilinearly with antialiasing, as Pillow does."""
+    _count, height, width, channels = images.shape
+    resized = np.empty_like(images)
+    for index, (top, left, bottom, right) in enumerate(boxes.tolist()):
+        part = images[index, top:bottom, left:right]
+        image = Image.fromarray(part if channels > 1 else part[..., 0])
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+        resized[index] = np.asarray(image).reshape(height, width, channels)
+    return resized

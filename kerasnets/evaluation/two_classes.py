@@ -1,0 +1,65 @@
+"""What a network that tells two classes apart is worth at every threshold.
+
+The positive class is the second one, as scikit-learn has it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from kerasnets.runs.results import Threshold
+
+_THRESHOLDS = np.arange(5, 100, 5) / 100
+
+
+@dataclass(frozen=True)
+class TwoClasses:
+    """Figures that do not depend on one threshold.
+
+    Attributes:
+        roc_auc: probability that a positive image has a higher score than a negative
+            one, ties counted half; None unless there are images of both classes.
+        average_precision: sum of precisions, each weighted by the recall it adds, as
+            scikit-learn's; None where there are no positive images.
+        thresholds: of the positive class's probability, ascending.
+    """
+
+    roc_auc: float | None
+    average_precision: float | None
+    thresholds: tuple[Threshold, ...]
+
+
+def measure_two(logits: np.ndarray, labels: np.ndarray) -> TwoClasses:
+    """Figures of logits [images, 2] and labels [images], one image or more."""
+    # Not the probability: logits far apart have the same one, 1.
+    score = logits[:, 1].astype(np.float64) - logits[:, 0]
+    positive = labels == 1
+    return TwoClasses(
+        float(roc_auc_score(positive, score)) if 0 < positive.mean() < 1 else None,
+        # A sum of shares, which rounding may carry beyond 1.
+        min(1.0, average_precision_score(positive, score)) if positive.any() else None,
+        tuple(_at(value, special.expit(score), positive) for value in _THRESHOLDS),
+    )
+
+
+def _at(threshold: float, probability: np.ndarray, positive: np.ndarray) -> Threshold:
+    called = probability >= threshold
+    hits = int((called & positive).sum())
+    alarms = int((called & ~positive).sum())
+    misses = int(positive.sum()) - hits
+    rejected = int((~positive).sum()) - alarms
+    return Threshold(
+        float(threshold),
+        precision=_share(hits, alarms),
+        recall=_share(hits, misses),
+        specificity=_share(rejected, alarms),
+        f1=_share(2 * hits, alarms + misses),
+        predicted=hits + alarms,
+    )
+
+
+def _share(part: int, rest: int) -> float:
+    """0 where there is nothing."""
+    return part / (part + rest) if part else 0.0

@@ -1,0 +1,73 @@
+"""Recipes in files: fields in TOML, or the recipe.json of a run."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from kerasnets.catalog.places import as_place
+from kerasnets.errors import RecipeError, shown
+from kerasnets.recipe import Recipe
+
+_UNNAMED = ("preset", "protocol")  # decide what no field of a recipe.json is
+
+
+def from_file(
+    path: Path | str,
+    *,
+    network: str | None = None,
+    dataset: str | None = None,
+    data_dir: Path | str | None = None,
+    **named: Any,
+) -> Recipe:
+    """The recipe of a file, with what is named on top.
+
+    Fields that a TOML file does not name are those of `Recipe.for_paper`; a recipe.json
+    names all.
+
+    Args:
+        path: a .toml file, a recipe.json, or the folder of a run that has one.
+        network, dataset: instead of the file's.
+        data_dir: as `Recipe.for_paper` takes it.
+
+    Raises:
+        RecipeError: the file cannot be read, names no network or dataset, or a value is
+            not allowed or has no effect.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "recipe.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise RecipeError(f"the recipe {shown(path)} cannot be read: {why}.") from error
+    own = {"network": network, "dataset": dataset and as_place(dataset, data_dir)}
+    own = {name: value for name, value in own.items() if value is not None}
+    try:
+        if path.suffix.lower() == ".toml":
+            return _of_toml(text, own | named, data_dir)
+        return _of_record(text, own | named)
+    except RecipeError as error:
+        raise RecipeError(f"{shown(path)}: {error}") from error
+
+
+def _of_toml(text: str, named: dict[str, Any], data_dir: Path | str | None) -> Recipe:
+    try:
+        fields = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise RecipeError(f"it is not valid TOML: {shown(str(error))}.") from error
+    fields |= named
+    for name in ("network", "dataset"):
+        if name not in fields:
+            raise RecipeError(f"it names no {name}.")
+    return Recipe.for_paper(data_dir=data_dir, **fields)
+
+
+def _of_record(text: str, named: dict[str, Any]) -> Recipe:
+    recipe = Recipe.from_json(text)
+    for name in _UNNAMED:
+        if name in named:
+            raise RecipeError(
+                f"{name} decides the fields that nobody names, and this names all."
+            )
+    return recipe.with_named(**named)

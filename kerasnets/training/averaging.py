@@ -1,0 +1,120 @@
+"""The exponential moving average of a network's weights.
+
+It is the network that is validated and saved; training goes on with the weights.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasnets.training.optimizer import steps_done
+
+
+class Averages(keras.callbacks.Callback):
+    """Averages of all weights of a model, the statistics of its norms included, which
+    stand in for the weights while it is validated.
+
+    They are variables of the optimizer, and so part of checkpoints. After update n they
+    move by 1 - min(decay, (1 + n) / (10 + n)) of the way to the weights, as those of
+    TensorFlow's ExponentialMovingAverage: a short run is not an average over its
+    beginning.
+
+    Args:
+        model: compiled, its optimizer built and its engine installed.
+        decay: in (0, 1).
+        accumulate: batches an update.
+    """
+
+    def __init__(self, model: keras.Model, decay: float, accumulate: int = 1) -> None:
+        super().__init__()
+        self.decay = decay
+        self.accumulate = accumulate
+        self._optimizer = model.optimizer
+        self._weights = [
+            one for one in model.weights if keras.backend.is_float_dtype(one.dtype)
+        ]
+        inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+        self._averages = [
+            inner.add_variable_from_reference(one, name="average")
+            for one in self._weights
+        ]
+        for average, weight in zip(self._averages, self._weights, strict=True):
+            average.assign(weight)
+        self._held: list[np.ndarray] | None = None
+        self._move = self._keras_move
+        if keras.backend.backend() == "torch":
+            from kerasnets.engines.torch_graph.update.averages import TorchAverages
+
+            self._move = TorchAverages(self._averages, self._weights).move
+        wrap = _on_jax if keras.backend.backend() == "jax" else _in_place
+        model.train_step = wrap(model, model.train_step, self.update)
+
+    def update(self) -> None:
+        """To be called after each step."""
+        steps = steps_done(self._optimizer)
+        updates = ops.cast(ops.floor_divide(steps, self.accumulate), "float32")
+        share = 1.0 - ops.minimum(self.decay, (1.0 + updates) / (10.0 + updates))
+        if self.accumulate > 1:
+            updated = ops.equal(ops.mod(steps, self.accumulate), 0)
+            share = share * ops.cast(updated, "float32")
+        self._move(share)
+
+    def _keras_move(self, share: Any) -> None:
+        for average, weight in zip(self._averages, self._weights, strict=True):
+            average.assign(average + share * (weight - average))
+
+    def arrays(self) -> list[np.ndarray]:
+        """The averages, in the order of the float weights."""
+        return [np.array(ops.convert_to_numpy(one)) for one in self._averages]
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        self._held = [np.array(ops.convert_to_numpy(one)) for one in self._weights]
+        self.put_into_model()
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        if self._held is not None:
+            _assign(self._weights, self._held)
+        self._held = None
+
+    def put_into_model(self) -> None:
+        """Give the model its averages as weights."""
+        _assign(self._weights, self.arrays())
+
+
+def _assign(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> None:
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
+
+
+def _in_place(
+    model: keras.Model, step: Callable[..., Any], update: Callable[[], None]
+) -> Callable[..., Any]:
+    def averaged(data: Any) -> Any:
+        logs = step(data)
+        update()
+        return logs
+
+    return averaged
+
+
+def _on_jax(
+    model: keras.Model, step: Callable[..., Any], update: Callable[[], None]
+) -> Callable[..., Any]:
+    """Steps of JAX take the values of the variables, and give the new ones."""
+
+    def averaged(state: Any, data: Any) -> Any:
+        logs, (trainable, others, optimizer, metrics) = step(state, data)
+        values = [
+            *zip(model.trainable_variables, trainable, strict=True),
+            *zip(model.non_trainable_variables, others, strict=True),
+            *zip(model.optimizer.variables, optimizer, strict=True),
+        ]
+        with keras.StatelessScope(state_mapping=values) as scope:
+            update()
+        optimizer = [scope.get_current_value(one) for one in model.optimizer.variables]
+        return logs, (trainable, others, optimizer, metrics)
+
+    return averaged
