@@ -166,7 +166,7 @@ _ALIKE = {"grad-cam++": 0.9}
 def test_random_weights_destroy_the_map():
     # Adebayo et al. 2018: a map that survives shows edges, not the network.
     test = datasets.load("digits", image_size=16)
-    given = test.test.images[:30] / np.float32(255)
+    given = test.test.images[:12] / np.float32(255)
     model = network()
     model.compile(
         keras.optimizers.Adam(0.01),
@@ -177,10 +177,13 @@ def test_random_weights_destroy_the_map():
     classes = model.predict(given, verbose=0).argmax(axis=1)
     for method in METHODS:
         own = maps(model, method, given, classes)
-        random = maps(network(1), method, given, classes)
+        # One random network may by chance speak for a class where there is ink.
         alike = [
             spearmanr(one.ravel(), other.ravel()).statistic
-            for one, other in zip(own, random, strict=True)
+            for seed in (1, 2, 3)
+            for one, other in zip(
+                own, maps(network(seed), method, given, classes), strict=True
+            )
             if np.ptp(one) and np.ptp(other)
         ]
         assert len(alike) >= 5
