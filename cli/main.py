@@ -31,6 +31,10 @@ from kerasnets.cli.training.fit import fit
 from kerasnets.cli.training.networks import networks
 from kerasnets.cli.training.parity import parity
 from kerasnets.cli.training.summary import summary
+from kerasnets.cli.use.card import card
+from kerasnets.cli.use.explain import explain
+from kerasnets.cli.use.export import export
+from kerasnets.cli.use.predict import predict
 from kerasnets.console import line, printable
 from kerasnets.errors import (
     InstallationError,
@@ -108,7 +112,7 @@ def kerasnets() -> None:
 
 # Those that read small files alone. Every other one asks first whether the backend can
 # be used: where it cannot, the import of Keras ends with a traceback.
-_WITHOUT_KERAS = {networks, datasets, inspect, prepare, runs, verify}
+_WITHOUT_KERAS = {networks, datasets, inspect, prepare, runs, verify, card}
 
 
 def _with_backend(callback: Callable) -> Callable:
@@ -125,6 +129,10 @@ def _with_backend(callback: Callable) -> Callable:
 for command in (
     fit,
     evaluate,
+    predict,
+    explain,
+    export,
+    card,
     compare,
     diff,
     diagnose,

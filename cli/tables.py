@@ -1,6 +1,6 @@
 """The tables that commands print."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ from kerasnets.text import duration, file_size
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from kerasnets.inference.predict import Answer
     from kerasnets.paper.plan import Study
     from kerasnets.paper.reproduction.estimate import Estimate
     from kerasnets.paper.results import Results
@@ -122,6 +123,18 @@ def runs_table(root: Path, states: Sequence[RunState]) -> Table:
         "Accuracy on the monitored images in the best and the last epoch and, once "
         "evaluated, on the test split; time of training and validation."
     )
+    return table
+
+
+def answers_table(answers: "Iterable[Answer]") -> Table:
+    """Predictions for files: the best class, its probability, and the runners-up."""
+    table = _table(("image", "prediction", "confidence", "then"), right=(2,))
+    table.columns[0].no_wrap = False
+    table.columns[0].overflow = "fold"
+    for answer in answers:
+        (name, share), *others = answer.best
+        then = ", ".join(f"{shown(other)} {text.percent(p)}" for other, p in others)
+        table.add_row(shown(answer.name), shown(name), text.percent(share), then)
     return table
 
 

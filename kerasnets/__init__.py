@@ -6,7 +6,8 @@ The public names are imported when first used, so that `import kerasnets` is ins
     Recipe                      what to train and how, with the paper's defaults
     fit(recipe, path)           train into a run folder
     evaluate(run)               measure a trained run
-    load_run(run)               open a run folder
+    load(run)                   a trained run as a classifier of images
+    load_run(run)               open a run folder's records
 
 Paths may be text; a run is meant by its folder, or by its name in artifacts/runs.
 
@@ -23,6 +24,7 @@ from kerasnets.version import __version__
 
 if TYPE_CHECKING:
     from kerasnets.evaluation.evaluate import evaluate
+    from kerasnets.inference.classifier import load
     from kerasnets.networks import build_model
     from kerasnets.recipe import Recipe
     from kerasnets.runs import load as load_run
@@ -44,12 +46,21 @@ _PUBLIC = {
     "build_model": ("kerasnets.networks", "build_model"),
     "evaluate": ("kerasnets.evaluation.evaluate", "evaluate"),
     "fit": ("kerasnets.training.fit", "fit"),
+    "load": ("kerasnets.inference.classifier", "load"),
     "load_run": ("kerasnets.runs", "load"),
 }
 # A backend that cannot be used is said before the import of Keras fails.
-_WITH_KERAS = ("build_model", "evaluate", "fit")
+_WITH_KERAS = ("build_model", "evaluate", "fit", "load")
 
-__all__ = ["Recipe", "__version__", "build_model", "evaluate", "fit", "load_run"]
+__all__ = [
+    "Recipe",
+    "__version__",
+    "build_model",
+    "evaluate",
+    "fit",
+    "load",
+    "load_run",
+]
 
 
 def __getattr__(name: str) -> Any:

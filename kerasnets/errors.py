@@ -47,6 +47,12 @@ class WeightsError(KerasnetsError):
     """Weights do not fit the network they were meant for."""
 
 
+class ExportError(KerasnetsError):
+    """A file for another program cannot be made, or does not predict what it should."""
+
+    exit_status = 1
+
+
 class OutOfMemory(KerasnetsError):
     """The network and a batch of images do not fit the memory."""
 

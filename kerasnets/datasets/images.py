@@ -159,14 +159,26 @@ def read_file(data: bytes, *, background: str | None = "white") -> ImageFile:
     try:
         with opened(data) as image:
             form, mode, frames = image.format or "", image.mode, _has_frames(image)
-            profile = image.info.get("icc_profile")
-            numbers = _Numbers.of(image)
-            image.load()
-            flat = _flat(_upright(image), numbers, profile, background)
-            return ImageFile(flat, form, mode, frames)
+            return ImageFile(as_seen(image, background), form, mode, frames)
     except Exception as error:  # Pillow's readers raise many kinds
         raise_unless_data(error)
         raise ValueError(reason(error, data)) from error
+
+
+def as_seen(image: Image.Image, background: str | None) -> Image.Image:
+    """What a person sees of an opened image: as `ImageFile` has it.
+
+    Args:
+        background: as `read_file` takes it.
+
+    Raises:
+        ValueError: it has pixels that are no numbers.
+        Exception: as Pillow's readers do.
+    """
+    profile = image.info.get("icc_profile")
+    numbers = _Numbers.of(image)
+    image.load()
+    return _flat(_upright(image), numbers, profile, background)
 
 
 def _has_frames(image: Image.Image) -> bool:

@@ -80,6 +80,21 @@ class Preprocessing:
             background=recipe.background,
         )
 
+    @property
+    def rule(self) -> str:
+        """How an image becomes uint8 [H, W, C], in words without a full stop."""
+        size = f"{self.width}x{self.height} pixels"
+        filter_ = f"with Pillow's {self.resampling} filter (antialiased)"
+        resized = {
+            "squash": f"resized to {size} {filter_}, whatever its aspect ratio",
+            "crop": f"its shorter side resized to size / 0.875 {filter_}, and the "
+            f"centre of {size} taken",
+            "pad": f"its longer side resized to fit {size} {filter_}, the rest filled",
+        }[self.resize]
+        shown = f", on {self.background}" if self.background else ""
+        colors = "RGB" if self.mode == "RGB" else "grey"
+        return f"{colors}, 0 to 255{shown}; {resized}"
+
     def applied_to(self, dataset: Dataset) -> Dataset:
         """The dataset with this mean and deviation: what a network was trained with
         does not change with the data. A dataset with other channels stays as it is: the

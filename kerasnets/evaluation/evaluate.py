@@ -25,7 +25,12 @@ from kerasnets.runs import SPLITS, Run
 from kerasnets.runs.records import environment
 from kerasnets.runs.results import Predictions
 from kerasnets.runs.status import progress
-from kerasnets.runs.trained import check_trained, follow_layout, load_model
+from kerasnets.runs.trained import (
+    check_finite,
+    check_trained,
+    follow_layout,
+    load_model,
+)
 from kerasnets.statistics import collapsed_class
 
 _logger = logging.getLogger(__name__)
@@ -98,7 +103,7 @@ def evaluate(
         with out_of_memory.explained(batches.batch_size):
             logits = predict_logits(model, batches)
         seconds = time.perf_counter() - began
-    _check_finite(run, logits)
+    check_finite(run, logits)
     predictions = Predictions(
         index=np.asarray(subset.indices),
         label=np.asarray(subset.labels),
@@ -197,15 +202,6 @@ def _told(count: Callable[[], int | None]) -> int | None:
         return count()
     except RunError:
         return None
-
-
-def _check_finite(run: Run, logits: np.ndarray) -> None:
-    bad = int((~np.isfinite(logits)).any(axis=1).sum())
-    if bad:
-        raise RunError(
-            f"{run.model_file} gives logits that are not finite for {bad} of "
-            f"{len(logits)} images: its weights are damaged or too large."
-        )
 
 
 def _check_asked(run: Run, split: str, batch_size: int) -> None:

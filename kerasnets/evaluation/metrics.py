@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from kerasnets.evaluation.two_classes import TwoClasses, measure_two
 
@@ -55,6 +54,9 @@ class Metrics:
 
 def measure(logits: np.ndarray, labels: np.ndarray) -> Metrics:
     """Metrics of logits [images, classes] and labels [images], one image or more."""
+    # Imported here, as it takes long and predictions alone do not need it.
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
     classes = np.arange(logits.shape[1])
     predictions = logits.argmax(axis=1)
     precision, recall, f1, support = precision_recall_fscore_support(

@@ -88,6 +88,23 @@ def load_torchvision_weights(model: keras.Model, state_dict: Mapping[str, Any]) 
         variable.assign(value)
 
 
+def torchvision_weights(model: keras.Model) -> dict[str, np.ndarray]:
+    """The weights of `model` as torchvision's network of the same name has them: the
+    inverse of `load_torchvision_weights`.
+
+    Returns:
+        float32 arrays by torchvision's names, in network order, without the counters
+        num_batches_tracked, which evaluation does not use.
+
+    Raises:
+        WeightsError: the model is none of `kerasnets.build_model`.
+    """
+    return {
+        key: _as_torch(np.asarray(keras.ops.convert_to_numpy(variable)), layer)
+        for variable, key, layer in torchvision_names(model)
+    }
+
+
 def torchvision_names(
     model: keras.Model,
 ) -> Iterator[tuple[keras.Variable, str, keras.layers.Layer]]:
@@ -152,6 +169,19 @@ def _as_keras(array: np.ndarray, layer: keras.layers.Layer) -> np.ndarray:
         maps = array.reshape(len(array), -1, _VGG_MAP)
         array = maps.transpose(0, 2, 1).reshape(array.shape)
     return array.T
+
+
+def _as_torch(array: np.ndarray, layer: keras.layers.Layer) -> np.ndarray:
+    """The inverse of `_as_keras`."""
+    array = array.astype("float32")
+    if array.ndim == 4:  # [H, W, I, O] -> [O, I, H, W]
+        array = array.transpose(3, 2, 0, 1)
+    elif array.ndim == 2:
+        array = array.T
+        if layer.name == "fc1" and array.shape[1] % _VGG_MAP == 0:
+            maps = array.reshape(len(array), _VGG_MAP, -1)
+            array = maps.transpose(0, 2, 1).reshape(array.shape)
+    return np.ascontiguousarray(array)
 
 
 def _torch_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

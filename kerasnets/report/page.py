@@ -12,6 +12,7 @@ from kerasnets.report.sections.comparison import comparison
 from kerasnets.report.sections.confusion import confusion
 from kerasnets.report.sections.curves import curves
 from kerasnets.report.sections.examples import examples
+from kerasnets.report.sections.explanations import explanations
 from kerasnets.report.sections.failure import failure
 from kerasnets.report.sections.paper import beside_the_paper, reconciled, text_checked
 from kerasnets.report.sections.repeating import assumptions, commands, environment
@@ -33,6 +34,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Sources], Any]]] = {
     "failure": ("Failure", failure),
     "confusion": ("Confusion", confusion),
     "examples": ("Images", examples),
+    "explanations": ("Explanations", explanations),
     "timing": ("Time", timing),
     "claims": ("The paper's text", text_checked),
     "assumptions": ("Assumptions", assumptions),

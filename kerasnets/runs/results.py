@@ -16,6 +16,7 @@ import numpy as np
 from kerasnets import runs
 from kerasnets.errors import KerasnetsError, RunError
 from kerasnets.runs import Run
+from kerasnets.runs.explanations import remove_explanations
 from kerasnets.runs.records import Table
 from kerasnets.storage import schema
 from kerasnets.storage.digests import Finding
@@ -218,7 +219,8 @@ def read_confusion(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def remove_results(run: Run) -> None:
-    """Remove every evaluation, of whichever split."""
+    """Remove every evaluation, of whichever split, and the explanations."""
+    remove_explanations(run)
     folders = [run.path / name for name in _FOLDERS if (run.path / name).is_dir()]
     for folder in folders:
         remove(folder / METRICS_FILE)

@@ -5,6 +5,8 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kerasnets.errors import RunError, command, shown, spelled
 from kerasnets.runs import Run
 from kerasnets.runs.status import progress
@@ -85,6 +87,20 @@ def load_model(run: Run) -> "keras.Model":
         f"{run.model_file} is refused: it has {shown(min(foreign))}, which no network "
         "of kerasnets has."
     )
+
+
+def check_finite(run: Run, logits: np.ndarray) -> None:
+    """Check logits [images, classes] of a run's network.
+
+    Raises:
+        RunError: some are NaN or infinite.
+    """
+    bad = int((~np.isfinite(logits)).any(axis=1).sum())
+    if bad:
+        raise RunError(
+            f"{run.model_file} gives logits that are not finite for {bad} of "
+            f"{len(logits)} images: its weights are damaged or too large."
+        )
 
 
 def follow_layout(model: "keras.Model") -> None:

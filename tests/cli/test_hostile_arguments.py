@@ -116,6 +116,7 @@ def folder(tmp_path_factory):
         patch.setattr(comparison_files, "write_comparison", refuse)
         patch.setattr(comparison_files, "write_difference", refuse)
         patch.setattr(page, "write_page", refuse)
+        patch.setattr("kerasnets.inference.card.model_card", refuse)
         patch.setattr("kerasnets.networks.build_model", refuse)
         yield inside
 

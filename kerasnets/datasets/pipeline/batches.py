@@ -209,13 +209,13 @@ def evaluation_batches(
         place, fill: as `Batches` takes them.
     """
     scale, offset = _normalization(recipe, dataset)
-    size = _even_size(len(subset), batch_size or _EVALUATION_BATCH)
+    size = even_size(len(subset), batch_size or _EVALUATION_BATCH)
     return Batches(
         subset, batch_size=size, scale=scale, offset=offset, place=place, fill=fill
     )
 
 
-def _even_size(count: int, most: int) -> int:
+def even_size(count: int, most: int) -> int:
     """The largest size from half of `most` to `most` that divides `count`, or `most`
     where none does; `count` where that is less."""
     most = min(most, count)

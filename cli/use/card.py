@@ -1,0 +1,42 @@
+"""kerasnets card: a model card of a run."""
+
+from pathlib import Path
+
+import click
+
+from kerasnets.errors import RunError, shown
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write to this new file in place of standard output.",
+)
+def card(run: Path, out: Path | None) -> None:
+    """Print a model card of a run, as the Hugging Face Hub has them.
+
+    RUN is a run folder, or the name of one under artifacts/runs. An evaluated run's
+    card has its metrics with intervals, and those of each class.
+
+    \b
+    Example:
+      kerasnets card mnist-vgg19-bn --out README.md
+    """
+    from kerasnets import runs
+
+    chosen = runs.load(run)
+    if out is not None:
+        if out.exists():
+            raise RunError(f"{shown(out)} exists; choose another --out.")
+        if not out.absolute().parent.is_dir():
+            raise RunError(f"there is no folder {shown(out.parent)} for --out.")
+    from kerasnets.inference.card import model_card
+    from kerasnets.storage.files import write_text
+
+    written = model_card(chosen)
+    if out is None:
+        click.echo(written, nl=False)
+    else:
+        write_text(out, written)

@@ -1,0 +1,79 @@
+"""kerasnets export: a trained network for another program."""
+
+from pathlib import Path
+
+import click
+
+from kerasnets.cli.options import Name, data_dir_option, say_data_dir
+from kerasnets.errors import shown
+
+FORMATS = ("onnx", "safetensors", "torch-export", "saved-model", "litert", "openvino")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=Name("format", FORMATS),
+    required=True,
+    metavar="|".join(FORMATS),
+    help="Which program it is for.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The file.  [default: by the run's name in artifacts/exports]",
+)
+@click.option(
+    "--int8",
+    is_flag=True,
+    help="ONNX with whole numbers of 8 bits, calibrated on training images.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@data_dir_option
+def export(
+    run: Path,
+    form: str,
+    out: Path | None,
+    int8: bool,
+    overwrite: bool,
+    data_dir: Path | None,
+) -> None:
+    """Write a trained network for another program.
+
+    RUN is a run folder, or the name of one under artifacts/runs. The file takes uint8
+    images [N, H, W, C] of the network's size, normalizes them itself, and gives
+    probabilities. It is run on test images before it takes its name; a model card is
+    put beside it.
+
+    \b
+    Examples:
+      kerasnets export mnist-vgg19-bn --format onnx
+      kerasnets export mnist-vgg19-bn --format onnx --int8 --out small.onnx
+      kerasnets export mnist-vgg19-bn --format safetensors
+    """
+    from kerasnets import runs
+
+    chosen = runs.load(run)
+    say_data_dir(chosen.recipe.dataset, data_dir)
+    from kerasnets.inference.export.export import export as write
+    from kerasnets.text import file_size, percent
+
+    made = write(chosen, form, out, int8=int8, overwrite=overwrite, data_dir=data_dir)
+    files = [made.path, *made.path.rglob("*")]
+    size = file_size(sum(file.stat().st_size for file in files if file.is_file()))
+    click.echo(f"{shown(made.path)} ({size}), {shown(made.card)}")
+    ties = f", {made.ties} ties turned round" if made.ties else ""
+    click.echo(
+        f"{made.images} test images in {made.runtime}: largest difference of "
+        f"probabilities {made.largest_difference:.2g}, {made.changed} changed "
+        f"predictions{ties}"
+    )
+    if made.quantized:
+        one = made.quantized
+        click.echo(
+            f"accuracy {percent(one.accuracy)} with 8 bits, "
+            f"{percent(one.float_accuracy)} with float32; {one.images_per_s:,.0f} and "
+            f"{one.float_images_per_s:,.0f} images/s"
+        )

@@ -1,0 +1,179 @@
+"""kerasnets predict: classify images with a trained run."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from kerasnets.cli.options import device_option, engine_option
+from kerasnets.errors import DatasetError, shown
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("images", metavar="IMAGE|FOLDER|GLOB|-...", nargs=-1, required=True)
+@click.option(
+    "--top-k",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="How many classes to list, at most all.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json", "jsonl"]),
+    help="How to write them.  [default: what the ending of --out means, else table]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write to this file, which is replaced once all is done.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=256,
+    show_default=True,
+    help="Most images a step.",
+)
+@click.option(
+    "--on-corrupt",
+    type=click.Choice(["skip", "stop"]),
+    default="skip",
+    show_default=True,
+    help="Whether to go on after a file that cannot be read. The exit status is 1 "
+    "either way.",
+)
+@click.option(
+    "--tta", is_flag=True, help="Average over each image and its mirror image."
+)
+@device_option
+@engine_option
+def predict(
+    run: Path,
+    images: tuple[str, ...],
+    top_k: int,
+    form: str | None,
+    out: Path | None,
+    batch_size: int,
+    on_corrupt: str,
+    tta: bool,
+    device: str,
+    engine: str,
+) -> int:
+    """Classify images with a trained run.
+
+    RUN is a run folder, or the name of one under artifacts/runs. A folder means every
+    image in it, at any depth; "-" reads an image, or names of files one a line, from
+    standard input. Images are resized and normalized as in training.
+
+    Files that cannot be read are listed on standard error, and the exit status is 1.
+
+    \b
+    Examples:
+      kerasnets predict mnist-vgg19-bn seven.png
+      kerasnets predict mnist-vgg19-bn photos --out predictions.csv
+      find photos -name '*.jpg' | kerasnets predict mnist-vgg19-bn - --format jsonl
+    """
+    from kerasnets import runs
+    from kerasnets.runs.trained import check_trained
+
+    chosen = runs.load(run)
+    check_trained(chosen)
+    if out is not None:
+        _check_out(out)
+    from kerasnets.inference.files import image_files
+
+    files = image_files(images, sys.stdin.buffer)
+    if out is not None and str(out) in files:
+        raise DatasetError(f"{shown(out)} is one of the images; choose another --out.")
+
+    from kerasnets.compute.execution import Execution
+    from kerasnets.inference.classifier import load
+    from kerasnets.inference.predict import (
+        WRITERS,
+        Answer,
+        format_of,
+        predict_files,
+    )
+
+    classifier = load(chosen, execution=Execution(device, engine))
+    unreadable: list[Answer] = []
+
+    def readable() -> Iterator[Answer]:
+        for answer in _shown_progress(
+            predict_files(
+                classifier,
+                files,
+                top_k=top_k,
+                batch_size=batch_size,
+                tta=tta,
+                on_corrupt=on_corrupt,
+            ),
+            len(files),
+        ):
+            if answer.why:
+                unreadable.append(answer)
+            else:
+                yield answer
+
+    form = form or (format_of(out) if out else "table")
+    columns = min(top_k, len(classifier.class_names))
+    if form == "table":
+        lines = _table_lines(readable(), wide=out is not None)
+    else:
+        lines = WRITERS[form](readable(), columns)
+    if out is None:
+        for line in lines:
+            click.echo(line, nl=False)
+    else:
+        from kerasnets.storage.files import atomic_file
+
+        with atomic_file(out) as file:
+            file.writelines(lines)
+    for answer in unreadable:
+        click.echo(f"kerasnets: {shown(answer.name)}: {answer.why}", err=True)
+    if unreadable:
+        click.echo(
+            f"kerasnets: {len(unreadable):,} of {len(files):,} files cannot be read.",
+            err=True,
+        )
+    return 1 if unreadable else 0
+
+
+def _check_out(out: Path) -> None:
+    from kerasnets.storage.folders import why_not_writable
+
+    if out.is_dir():
+        raise DatasetError(f"{shown(out)} is a folder; --out needs a file.")
+    if not out.absolute().parent.is_dir():
+        raise DatasetError(f"there is no folder {shown(out.parent)} for --out.")
+    obstacle = why_not_writable(out.absolute().parent)
+    if obstacle:
+        raise DatasetError(f"{obstacle}; choose another --out.")
+
+
+def _table_lines(answers: Iterable, wide: bool) -> Iterator[str]:
+    from kerasnets.cli.tables import answers_table
+    from kerasnets.console import console
+
+    table = answers_table(answers)
+    printer = console(width=1000) if wide else console()
+    with printer.capture() as captured:
+        printer.print(table)
+    yield captured.get()
+
+
+def _shown_progress(answers: Iterator, count: int) -> Iterator:
+    if count < 256 or not sys.stderr.isatty():
+        yield from answers
+        return
+    from rich.progress import track
+
+    from kerasnets.console import console
+
+    yield from track(
+        answers, "images", count, console=console(stderr=True), transient=True
+    )

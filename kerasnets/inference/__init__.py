@@ -1,0 +1,1 @@
+"""A trained network in use: predictions, explanations, files for other programs."""

@@ -1,0 +1,1 @@
+"""Files of a trained network for other programs, with its preprocessing inside."""

@@ -1,0 +1,166 @@
+"""Image files by the hundred thousand: found by name, decoded ahead, in order."""
+
+import glob
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from kerasnets.catalog.image_files import ENDINGS
+from kerasnets.compute.child_processes import without_main
+from kerasnets.datasets.images import decode_file
+from kerasnets.datasets.preprocessing import Preprocessing
+from kerasnets.errors import DatasetError, ProcessEnded, shown
+
+_STANDARD_INPUT = "-"
+_CHUNK = 16  # files that a worker process decodes at once
+_WITHOUT_WORKERS = 128  # files below which they take longer to start than to decode
+_AHEAD = 3  # chunks for each worker process that wait for the network
+
+
+def image_files(places: Iterable[str], standard_input: BinaryIO) -> list[str | bytes]:
+    """The names of all image files that are meant, in order; an image that comes on
+    standard input, as bytes.
+
+    Args:
+        places: files; folders, of which all images at any depth are taken in the order
+            of their names, hidden ones left out; patterns such as "photos/**/*.jpg"; or
+            "-", standard input: an image, or the names of files, one a line.
+
+    Raises:
+        DatasetError: a place is missing, or has no image.
+    """
+    found: list[str | bytes] = []
+    for place in places:
+        if place == _STANDARD_INPUT:
+            found += _given(standard_input)
+        elif os.path.isdir(place):  # noqa: PTH112
+            inside = list(_within(place))
+            if not inside:
+                raise DatasetError(
+                    f"the folder {shown(place)} has no image ({', '.join(ENDINGS)})."
+                )
+            found += inside
+        elif glob.has_magic(place) and not os.path.exists(place):  # noqa: PTH110
+            matched = sorted(glob.glob(place, recursive=True))  # noqa: PTH207
+            files = [one for one in matched if Path(one).is_file()]
+            if not files:
+                raise DatasetError(f"no file matches {shown(place)}.")
+            found += files
+        elif not os.path.exists(place):  # noqa: PTH110
+            raise DatasetError(f"there is no file {shown(place)}.")
+        else:
+            found.append(place)
+    return found
+
+
+def _given(standard_input: BinaryIO) -> list[str | bytes]:
+    data = standard_input.read()
+    if b"\0" in data:  # as every image has it, and no file name
+        return [data]
+    names = [os.fsdecode(line) for line in data.splitlines() if line.strip()]
+    if not names:
+        raise DatasetError("standard input is empty: '-' needs an image or file names.")
+    return list(names)
+
+
+def _within(folder: str) -> Iterator[str]:
+    for top, folders, names in os.walk(folder, followlinks=True, onerror=_refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and name.lower().endswith(ENDINGS):
+                yield str(Path(top, name))
+
+
+def _refuse(error: OSError) -> None:
+    raise DatasetError(f"{shown(error.filename)} cannot be read: {error.strerror}.")
+
+
+def decoded(
+    files: Sequence[str | bytes], steps: Preprocessing, workers: int | None = None
+) -> Iterator[np.ndarray | str]:
+    """Each file as uint8 [H, W, C], or why it cannot be read, in order.
+
+    Only some are in memory at a time.
+
+    Args:
+        steps: size, colors, and how images get them.
+        workers: processes that decode ahead; none for a few files and one a core for
+            many, unless given.
+
+    Raises:
+        ProcessEnded: a worker process was killed.
+    """
+    read = partial(_read, steps=steps)
+    if workers is None:
+        workers = 0 if len(files) < _WITHOUT_WORKERS else _cores()
+    if not workers:
+        yield from map(read, files)
+        return
+    chunks = (files[first : first + _CHUNK] for first in range(0, len(files), _CHUNK))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _stand_back)
+    waiting: deque[Future] = deque()
+    try:
+        for chunk in chunks:
+            with without_main():  # a process is started with its first work
+                waiting.append(pool.submit(_read_all, chunk, steps))
+            if len(waiting) > workers * _AHEAD:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise ProcessEnded(
+            "a process that decodes images was killed, perhaps as the memory is full."
+        ) from error
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _stand_back() -> None:
+    """The network needs every core too, and waits for its slowest thread."""
+    if hasattr(os, "nice"):
+        os.nice(5)
+
+
+def _read_all(
+    files: Sequence[str | bytes], steps: Preprocessing
+) -> list[np.ndarray | str]:
+    return [_read(file, steps) for file in files]
+
+
+def _read(file: str | bytes, steps: Preprocessing) -> np.ndarray | str:
+    try:
+        return read(file, steps)
+    except OSError as error:
+        return error.strerror or str(error)
+    except ValueError as error:
+        return str(error)
+
+
+def read(file: str | bytes | Path, steps: Preprocessing) -> np.ndarray:
+    """A file, or its content, as uint8 [H, W, C].
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no image; the message is one line.
+    """
+    return decode_file(
+        file if isinstance(file, bytes) else Path(file).read_bytes(),
+        steps.height,
+        len(steps.mean),
+        resize=steps.resize,
+        background=steps.background,
+    )
