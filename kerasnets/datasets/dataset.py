@@ -97,11 +97,10 @@ def statistics(
     Args:
         rows: int64 [n], the images that count; all unless given.
     """
-    parts = [images]
-    if rows is not None:
-        cuts = range(_ROWS, len(rows), _ROWS)
-        parts = [images[part] for part in np.split(rows, cuts)]
-    counts = np.sum([_level_counts(part) for part in parts], axis=0)
+    chosen = np.arange(len(images)) if rows is None else rows
+    cuts = range(_ROWS, len(chosen), _ROWS)
+    parts = np.split(chosen, cuts)
+    counts = np.sum([_level_counts(images[part]) for part in parts], axis=0)
     levels = np.arange(256) / 255
     total = counts.sum(axis=1)
     mean = counts @ levels / total

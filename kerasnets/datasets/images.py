@@ -6,9 +6,14 @@ background. Both end in `as_array`.
 """
 
 import io
+import math
 import os
+import shutil
+import tempfile
 from dataclasses import dataclass
+from errno import ENOENT, ENOSPC
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,27 +22,55 @@ from PIL import Image, ImageCms
 from kerasnets.catalog.image_headers import FORMATS, LARGEST, is_grey, opened, reason
 from kerasnets.errors import DatasetError, raise_unless_data
 from kerasnets.recipe import BACKGROUNDS
+from kerasnets.storage.folders import user_cache
 
 _CROPPED = 0.875  # of the shorter side: torchvision's 224 of 256
 _LONGEST = 16  # sides in the ratio of; of longer images the ends are cut off first
 
 
 def empty_images(count: int, size: int, channels: int) -> np.ndarray:
-    """uint8 [count, size, size, channels] to be filled.
+    """uint8 [count, size, size, channels] to be filled: in memory or, where that is
+    more than a quarter of what is free, in a file without a name in the user's cache
+    folder.
 
     Raises:
-        DatasetError: it would take more than half of the machine's memory.
+        DatasetError: there is no room for that either.
     """
+    shape = (count, size, size, channels)
     needed = count * size * size * channels
+    if needed <= free_memory() / 4:
+        return np.empty(shape, np.uint8)
+    folder = user_cache()
+    try:
+        if folder is None:
+            raise OSError(ENOENT, "there is no home folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        # Twice: the cache is a copy.
+        if shutil.disk_usage(folder).free < 2 * needed:
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.truncate(needed)
+            return np.memmap(file, np.uint8, "r+", shape=shape)
+    except OSError as error:
+        raise DatasetError(
+            f"{count:,} images of {size}x{size} pixels take {needed / 1e9:.1f} GB, and "
+            f"twice as much on disk while they are decoded, for which {folder} has no "
+            f"room ({error.strerror}); use a smaller image size, or name another "
+            "folder with KERASNETS_CACHE."
+        ) from error
+
+
+def free_memory() -> float:
+    """Bytes that can be taken without swapping; infinite where nothing tells."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        free = next(line for line in lines if line.startswith("MemAvailable:"))
+        return int(free.split()[1]) * 1024
+    except (OSError, StopIteration, ValueError):
+        pass
     if hasattr(os, "sysconf"):
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if needed > memory / 2:
-            raise DatasetError(
-                f"{count:,} images of {size}x{size} pixels take {needed / 1e9:.0f} GB, "
-                f"too much for this machine's {memory / 1e9:.0f} GB; use a smaller "
-                "image size."
-            )
-    return np.empty((count, size, size, channels), np.uint8)
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
+    return math.inf
 
 
 def decode(

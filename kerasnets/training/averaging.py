@@ -41,8 +41,8 @@ class Averages(keras.callbacks.Callback):
             inner.add_variable_from_reference(one, name="average")
             for one in self._weights
         ]
-        for average, weight in zip(self._averages, self._weights, strict=True):
-            average.assign(weight)
+        # A copy: on JAX, two variables with one buffer cannot be given to a step.
+        _assign(self._averages, self._of_weights())
         self._held: list[np.ndarray] | None = None
         self._move = self._keras_move
         if keras.backend.backend() == "torch":
@@ -71,7 +71,7 @@ class Averages(keras.callbacks.Callback):
         return [np.array(ops.convert_to_numpy(one)) for one in self._averages]
 
     def on_test_begin(self, logs: dict | None = None) -> None:
-        self._held = [np.array(ops.convert_to_numpy(one)) for one in self._weights]
+        self._held = self._of_weights()
         self.put_into_model()
 
     def on_test_end(self, logs: dict | None = None) -> None:
@@ -82,6 +82,9 @@ class Averages(keras.callbacks.Callback):
     def put_into_model(self) -> None:
         """Give the model its averages as weights."""
         _assign(self._weights, self.arrays())
+
+    def _of_weights(self) -> list[np.ndarray]:
+        return [np.array(ops.convert_to_numpy(one)) for one in self._weights]
 
 
 def _assign(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> None:

@@ -56,7 +56,7 @@ def test_a_killed_worker_is_one_line():
     with pytest.raises(ProcessEnded) as error:
         for index in range(6):
             workers(*divmod(index + 1, 3))
-    assert "worker process 2 of 2" in str(error.value)
+    assert "worker 2 of 2" in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -2,6 +2,10 @@
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,6 +14,7 @@ import pytest
 from kerasnets.engines import choice
 from kerasnets.errors import RecipeError
 from kerasnets.recipe import Recipe
+from kerasnets.training.averaging import Averages
 from kerasnets.training.compile import LearningRate, compile_model
 
 torch = pytest.importorskip("torch")
@@ -223,3 +228,48 @@ def test_balanced_classes_count_alike(smoothing):
 def test_the_fused_step_takes_what_it_computes(named, fused):
     optimizer = compiled("torch_graph", **named).optimizer
     assert ("apply" in vars(optimizer)) == fused
+
+
+TOGETHER = {
+    **{"nesterov": True, "weight_decay": 0.1, "decay_norms": False, "clip_norm": 0.5},
+    **{"accumulate": 2, "schedule": "one-cycle", "label_smoothing": 0.1},
+    "class_weights": "balanced",
+}
+
+
+def all_together(initial: list[np.ndarray]) -> list[np.ndarray]:
+    """Weights and their averages after steps from given weights."""
+    model = network()
+    model.set_weights(initial)
+    recipe = Recipe.for_paper("vgg11", "digits", learning_rate=RATE, **TOGETHER)
+    labels = np.array([0, 0, 0, 1, 1, 2, 3])
+    compile_model(model, recipe, num_classes=4, steps_per_epoch=STEPS, labels=labels)
+    model.optimizer.build(model.trainable_variables)
+    averages = Averages(model, 0.8, recipe.accumulate)
+    x, y = (np.concatenate(arrays) for arrays in zip(*batches()[:7], strict=True))
+    model.fit(x, y, batch_size=8, shuffle=False, verbose=0)
+    return [*model.get_weights(), *averages.arrays()]
+
+
+def test_the_backends_agree(tmp_path):
+    pytest.importorskip("jax")
+    initial = network().get_weights()
+    np.savez(tmp_path / "initial.npz", *initial)
+    code = (
+        "import sys, numpy as np, test_weight_decay as these\n"
+        "given = np.load(sys.argv[1] + '/initial.npz')\n"
+        "found = these.all_together([given[name] for name in given.files])\n"
+        "np.savez(sys.argv[1] + '/found.npz', *found)\n"
+    )
+    tests = Path(__file__).parent
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parents[1])]),
+    }
+    subprocess.run([sys.executable, "-c", code, tmp_path], check=True, env=environment)
+    theirs = np.load(tmp_path / "found.npz")
+    ours = all_together(initial)
+    assert len(ours) == 2 * len(initial)
+    for mine, name in zip(ours, theirs.files, strict=True):
+        np.testing.assert_allclose(mine, theirs[name], rtol=1e-3, atol=1e-5)

@@ -37,8 +37,7 @@ class Workers:
         self._make, self._batches = make, batches
         self._hung_after_s = hung_after_s
         self._workers = [
-            Worker(f"the worker process {number + 1} of {count}, which makes batches,")
-            for number in range(count)
+            Worker(f"worker {number + 1} of {count}") for number in range(count)
         ]
         self._end = weakref.finalize(self, _end, self._workers)
         self._asked: deque[Worker] = deque()
