@@ -280,11 +280,11 @@ def _single_images(images: Images) -> Iterator[Any]:
 
 def _read(image: Any, steps: Preprocessing) -> np.ndarray:
     """uint8 [H, W, C]."""
-    if isinstance(image, np.ndarray | Image.Image):
-        array = isinstance(image, np.ndarray)
-        seen = as_seen(_of_array(image) if array else image, steps.background)
+    if isinstance(image, np.ndarray):
+        image = _of_array(image)
+    if isinstance(image, Image.Image):
         return as_array(
-            seen,
+            as_seen(image, steps.background),
             steps.height,
             len(steps.mean),
             resize=steps.resize,
