@@ -664,6 +664,11 @@ class Recipe:
         return found if ruled else (*found, "decay")
 
     @property
+    def has_objective(self) -> bool:
+        """Whether training minimizes something else than the cross-entropy."""
+        return bool(self.label_smoothing) or self.class_weights != "none"
+
+    @property
     def name(self) -> str:
         """A folder name that tells this recipe from its neighbours."""
         words = [folder_word(self.dataset), self.network]
