@@ -223,11 +223,17 @@ def test_datasets_that_are_no_image_classification(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["", "../made", "/etc", "*", "made/", "a b", "x" * 300, "a\0b", "made/1.0.0"],
+    ["", "../made", "*", "made/", "a b", "x" * 300, "a\0b", "made/1.0.0"],
 )
 def test_names_that_are_no_dataset(folder, tmp_path, name):
     with pytest.raises(DatasetError, match="unknown dataset"):
         datasets.load(name, data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("place", ["/etc", "/nowhere"])
+def test_places_without_images(place):
+    with pytest.raises(DatasetError, match=f"{place} (has no subfolders|is not there)"):
+        datasets.load(place)
 
 
 @pytest.mark.parametrize("named", [{"image_size": 0}, {"channels": 2}])

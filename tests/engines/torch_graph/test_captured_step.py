@@ -20,11 +20,19 @@ from kerasnets.compute import runtime  # noqa: E402
 from kerasnets.engines import install  # noqa: E402
 from kerasnets.engines.torch_graph import captured_step  # noqa: E402
 from kerasnets.engines.torch_graph.captured_step import Constants  # noqa: E402
+from kerasnets.engines.torch_graph.update import fused_sgd  # noqa: E402
 from kerasnets.networks import build_model  # noqa: E402
 from kerasnets.recipe import Recipe  # noqa: E402
 from kerasnets.training.compile import compile_model  # noqa: E402
 
 SIZE = 6
+
+
+@pytest.fixture(autouse=True)
+def as_on_a_device(monkeypatch):
+    monkeypatch.setattr(fused_sgd, "may_read", lambda value: False)
+
+
 NETWORKS = {
     "vgg11": {"head": "compact"},
     "resnet18": {},
@@ -33,6 +41,9 @@ NETWORKS = {
 RECIPES = {
     "paper": {},
     "momentum and decay": {"momentum": 0.9, "weight_decay": 1e-4},
+    "nesterov and decay": {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-4},
+    "decoupled decay": {"momentum": 0.9, "weight_decay": 1e-4, "decay": "decoupled"},
+    "class weights": {"class_weights": "balanced"},
     "schedule": {"schedule": "cosine", "warmup": 1.0, "learning_rate": 0.1},
     "step schedule": {"schedule": "step", "learning_rate": 0.1},
     "smoothing": {"label_smoothing": 0.1},
@@ -98,7 +109,8 @@ def compiled(model, **fields):
     if "optimizer" not in fields:
         fields.setdefault("momentum", 0.0)
     recipe = Recipe.for_paper("resnet18", "cifar10", epochs=2, **fields)
-    compile_model(model, recipe, num_classes=10, steps_per_epoch=4)
+    labels = np.arange(20) % 10
+    compile_model(model, recipe, num_classes=10, steps_per_epoch=4, labels=labels)
     model.optimizer.build(model.trainable_variables)
     return model
 

@@ -110,6 +110,11 @@ def fits(optimizer: Any) -> bool:
     )
 
 
+def may_read(value: torch.Tensor) -> bool:
+    """Whether reading a value waits for no device."""
+    return value.device.type == "cpu"
+
+
 class FusedSGD:
     """Takes the place of `optimizer.apply`, on the optimizer's own variables.
 
@@ -146,8 +151,9 @@ class FusedSGD:
         rate = keras.ops.convert_to_tensor(self.optimizer.learning_rate).detach()
         self._minus_rate = -rate
         self._divisor = torch.reciprocal(-rate)
-        on_cpu = rate.device.type == "cpu"
-        self._fused_decay = -float(rate) * self._decay if on_cpu else None
+        self._fused_decay = None
+        if self._decay and may_read(rate):
+            self._fused_decay = -float(rate) * self._decay
         self._waiting.clear()  # those of a step that failed
         self._values = 0
 
