@@ -114,9 +114,17 @@ def page(found: Inspection) -> text.Page:
         ),
         (
             "The same image twice in a split",
-            _groups(found, [g for g in found.duplicates.exact if _splits(g) == 1]),
+            _groups(
+                found,
+                [
+                    group
+                    for group in found.duplicates.exact
+                    if _splits(group) == 1
+                    and group not in found.duplicates.across_classes
+                ],
+            ),
         ),
-        ("Images that look alike", _groups(found, found.duplicates.near)),
+        ("Images that look alike", _groups(found, found.duplicates.near, "≈")),
     ):
         if lines:
             more = len(lines) - _LISTED
@@ -189,9 +197,11 @@ def _splits(group: Group) -> int:
     return len({one.split for one in group})
 
 
-def _groups(found: Inspection, groups: tuple[Group, ...] | list[Group]) -> list[str]:
+def _groups(
+    found: Inspection, groups: tuple[Group, ...] | list[Group], sign: str = "="
+) -> list[str]:
     return [
-        " = ".join(
+        f" {sign} ".join(
             f"{shown(one.name)} ({one.split}, {shown(found.class_names[one.label])})"
             for one in group
         )

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -171,3 +173,16 @@ def test_inspect_takes_a_name(capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["images"] == 1797
     assert found["formats"] == {"PNG": 1797}
+
+
+def test_a_missing_folder_is_told_before_keras_is_imported(where):
+    program = (
+        "import sys; from kerasnets.cli.main import _run;"
+        f"status = _run({fit_words('./nothing')!r});"
+        "sys.exit('keras was imported' if 'keras' in sys.modules else status)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    assert (told.returncode, len(told.stderr.splitlines())) == (2, 1)
+    assert "is not there" in told.stderr
