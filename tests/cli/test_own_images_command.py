@@ -8,9 +8,12 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from kerasnets import runs
 from kerasnets.cli.main import _run
+from kerasnets.cli.tables import answers_table
+from kerasnets.inference.predict import Answer
 from kerasnets.report.commands import fit_command
 
 CLASSES = ("Food & Drink", "käse")
@@ -186,3 +189,13 @@ def test_a_missing_folder_is_told_before_keras_is_imported(where):
     )
     assert (told.returncode, len(told.stderr.splitlines())) == (2, 1)
     assert "is not there" in told.stderr
+
+
+def test_a_narrow_table_of_predictions_names_the_file_and_its_class():
+    best = [(f"{name} & things", 0.2) for name in ("Smileys", "People", "Objects")]
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(answers_table([Answer("photos, new/one.png", best)]))
+    told = captured.get()
+    assert "Smileys & things" in told
+    assert "photos, new/one.png" in told
