@@ -2,18 +2,13 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 
 from kerasnets import runs
 from kerasnets.cli.main import _run
-from kerasnets.cli.tables import answers_table
-from kerasnets.inference.predict import Answer
 from kerasnets.report.commands import fit_command
 
 CLASSES = ("Food & Drink", "käse")
@@ -176,26 +171,3 @@ def test_inspect_takes_a_name(capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["images"] == 1797
     assert found["formats"] == {"PNG": 1797}
-
-
-def test_a_missing_folder_is_told_before_keras_is_imported(where):
-    program = (
-        "import sys; from kerasnets.cli.main import _run;"
-        f"status = _run({fit_words('./nothing')!r});"
-        "sys.exit('keras was imported' if 'keras' in sys.modules else status)"
-    )
-    told = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True
-    )
-    assert (told.returncode, len(told.stderr.splitlines())) == (2, 1)
-    assert "is not there" in told.stderr
-
-
-def test_a_narrow_table_of_predictions_names_the_file_and_its_class():
-    best = [(f"{name} & things", 0.2) for name in ("Smileys", "People", "Objects")]
-    console = Console(width=80)
-    with console.capture() as captured:
-        console.print(answers_table([Answer("photos, new/one.png", best)]))
-    told = captured.get()
-    assert "Smileys & things" in told
-    assert "photos, new/one.png" in told
