@@ -9,7 +9,7 @@ import numpy as np
 from kerasnets import text
 from kerasnets.catalog.places import as_place, folder_word
 from kerasnets.catalog.titles import dataset_title
-from kerasnets.datasets.duplicates import Group
+from kerasnets.datasets.duplicates import MOST, Group
 from kerasnets.datasets.inspection import Inspection, inspect
 from kerasnets.errors import RunError, shown
 from kerasnets.figures.gallery import Picture, Section, draw_gallery
@@ -168,6 +168,8 @@ def _facts(found: Inspection) -> list[str]:
             ("near", "pairs that look alike"),
         )
     ]
+    if counts["near"]["all"] >= MOST:
+        lines.append(f"the search for pairs ended at {MOST:,}: there may be more")
     return lines
 
 
