@@ -129,7 +129,8 @@ def runs_table(root: Path, states: Sequence[RunState]) -> Table:
 def answers_table(answers: "Iterable[Answer]") -> Table:
     """Predictions for files: the best class, its probability, and the runners-up."""
     table = _table(("image", "prediction", "confidence", "then"), right=(2,))
-    table.columns[0].no_wrap = False
+    # The runners-up give way first: the widest column that may wrap.
+    table.columns[0].no_wrap = table.columns[3].no_wrap = False
     table.columns[0].overflow = "fold"
     for answer in answers:
         (name, share), *others = answer.best

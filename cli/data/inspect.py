@@ -32,9 +32,9 @@ def inspect(
     """Look through a dataset before training.
 
     DATASET is a name, or the path of a folder or a manifest of images. Every image is
-    read: classes, sizes, formats, files that cannot be read, images that are there more
-    than once, and the mean image of each class are told. The status is 1 where training
-    would stop: at such a file, an empty class, or one image in two classes.
+    read. The report covers classes, sizes, formats, unreadable files, duplicates, and
+    the mean image of each class. The exit status is 1 if a file cannot be read, a class
+    is empty, or two classes contain the same image.
 
     \b
     Examples:

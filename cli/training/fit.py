@@ -97,12 +97,12 @@ def fit(
         raise click.UsageError("--verbose contradicts --quiet.")
     if resume and overwrite:
         raise click.UsageError("--resume contradicts --overwrite.")
-    from kerasnets.training.checkpointing import Interval
-
-    interval = Interval.parse(checkpoint_every)
     recipe = recipe_of(network, dataset, options, execution.data_dir, recipe_file)
 
+    from kerasnets.training.checkpointing import Interval  # and with it, Keras
     from kerasnets.training.fit import fit as train
+
+    interval = Interval.parse(checkpoint_every)
 
     run = train(
         recipe,

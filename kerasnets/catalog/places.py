@@ -36,7 +36,7 @@ def as_place(dataset: str, data_dir: Path | str | None = None) -> str:
         return dataset
     looks = path.is_absolute() or dataset.startswith(".") or dataset.endswith(os.sep)
     if not looks and path.suffix.lower() not in MANIFESTS:
-        known = dataset in DATASETS or not path.is_dir()
+        known = dataset in DATASETS or not path.exists()
         if known or prepared_folder(dataset, data_folder_if_any(data_dir)):
             return dataset
     # Links stay: they are how the user knows the place.

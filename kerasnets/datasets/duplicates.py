@@ -19,6 +19,8 @@ _BITS = 4  # at most this many differ between near duplicates
 _LEVELS = 8  # of 255: at most this far is a thumbnail from a near duplicate's
 _BANDS = _BITS + 1  # one of which has no differing bit
 _ROWS = 1000  # that are compared with others at once
+MOST = 1_000_000  # near pairs, at which the search ends: of frames of one film, say
+RECORDED = 10_000  # near pairs in the JSON
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,10 @@ class Duplicates:
                     ]
                     for group in groups
                 ]
-                for kind, groups in (("exact", self.exact), ("near", self.near))
+                for kind, groups in (
+                    ("exact", self.exact),
+                    ("near", self.near[:RECORDED]),
+                )
             },
         }
 
@@ -122,7 +127,7 @@ def find(
 
 
 def _near(rows: np.ndarray, thumbnails: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs of `rows` that look alike, sorted."""
+    """Pairs of `rows` that look alike, sorted; `MOST` at most."""
     if len(rows) < 2:
         return []
     hashes = perceptual_hashes(thumbnails[rows])
@@ -137,6 +142,8 @@ def _near(rows: np.ndarray, thumbnails: np.ndarray) -> list[tuple[int, int]]:
             ).mean(axis=(1, 2, 3))
             alike = part[apart <= _LEVELS]
             found.update(zip(a[alike].tolist(), b[alike].tolist(), strict=True))
+            if len(found) >= MOST:
+                return sorted(found)[:MOST]
     return sorted(found)
 
 

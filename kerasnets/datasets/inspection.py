@@ -82,8 +82,8 @@ class Inspection:
 
     @property
     def broken(self) -> bool:
-        """Whether training would stop: files that cannot be read, classes without
-        images, or one image in two classes."""
+        """Whether a file cannot be read, a class is empty, or two classes have the same
+        image."""
         return bool(self.unreadable or self.empty or self.duplicates.across_classes)
 
     def to_json(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from kerasnets import text
 from kerasnets.catalog.places import as_place, folder_word
 from kerasnets.catalog.titles import dataset_title
-from kerasnets.datasets.duplicates import Group
+from kerasnets.datasets.duplicates import MOST, Group
 from kerasnets.datasets.inspection import Inspection, inspect
 from kerasnets.errors import RunError, shown
 from kerasnets.figures.gallery import Picture, Section, draw_gallery
@@ -114,9 +114,17 @@ def page(found: Inspection) -> text.Page:
         ),
         (
             "The same image twice in a split",
-            _groups(found, [g for g in found.duplicates.exact if _splits(g) == 1]),
+            _groups(
+                found,
+                [
+                    group
+                    for group in found.duplicates.exact
+                    if _splits(group) == 1
+                    and group not in found.duplicates.across_classes
+                ],
+            ),
         ),
-        ("Images that look alike", _groups(found, found.duplicates.near)),
+        ("Images that look alike", _groups(found, found.duplicates.near, "≈")),
     ):
         if lines:
             more = len(lines) - _LISTED
@@ -160,6 +168,8 @@ def _facts(found: Inspection) -> list[str]:
             ("near", "pairs that look alike"),
         )
     ]
+    if counts["near"]["all"] >= MOST:
+        lines.append(f"the search for pairs ended at {MOST:,}: there may be more")
     return lines
 
 
@@ -189,9 +199,11 @@ def _splits(group: Group) -> int:
     return len({one.split for one in group})
 
 
-def _groups(found: Inspection, groups: tuple[Group, ...] | list[Group]) -> list[str]:
+def _groups(
+    found: Inspection, groups: tuple[Group, ...] | list[Group], sign: str = "="
+) -> list[str]:
     return [
-        " = ".join(
+        f" {sign} ".join(
             f"{shown(one.name)} ({one.split}, {shown(found.class_names[one.label])})"
             for one in group
         )

@@ -131,6 +131,20 @@ def test_settings_that_keras_refuses_are_one_line(place, monkeypatch, tmp_path):
     assert "cannot import keras: invalid literal for int()" in err
 
 
+@pytest.mark.parametrize("command", ["fit", "diagnose"])
+def test_a_missing_folder_is_told_before_keras_is_imported(command, place, monkeypatch):
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    # Modules that import Keras, which an earlier test may have imported.
+    for name in [name for name in sys.modules if name.startswith("kerasnets.training")]:
+        monkeypatch.delitem(sys.modules, name)
+    before = sorted(os.walk("."))
+    status, _, err = said([command, "resnet18", "--dataset", "./gone"])
+    assert "keras" not in sys.modules
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "is not there" in err
+    assert sorted(os.walk(".")) == before
+
+
 @pytest.fixture
 def homeless(monkeypatch):
     """A user with a number alone, as `docker run --user 54321` makes one."""

@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image
 
+from kerasnets.datasets import duplicates
 from kerasnets.datasets.duplicates import SIDE, find, perceptual_hashes
 from kerasnets.datasets.images import as_array
 
@@ -66,3 +67,14 @@ def test_hashes_are_those_of_images_not_of_their_size():
     thumbnails = np.stack([as_array(image, SIDE, 3) for image in images])
     a, b, c = perceptual_hashes(thumbnails)
     assert bin(int(a ^ b)).count("1") <= 4 < bin(int(a ^ c)).count("1")
+
+
+def test_the_search_ends_where_everything_looks_alike(monkeypatch):
+    monkeypatch.setattr(duplicates, "MOST", 50)
+    monkeypatch.setattr(duplicates, "RECORDED", 20)
+    first = scene(0)
+    images = [first.point(lambda value, n=n: max(0, value - n)) for n in range(8)]
+    images += [image.resize((100, 80)) for image in images]
+    found = found_among(images, ["train"] * 16, [0] * 16)
+    assert len(set(found.near)) == found.counts()["near"]["all"] == 50
+    assert len(found.to_json(["a"])["near"]) == 20

@@ -8,12 +8,14 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 import kerasnets
 from kerasnets.cli.main import _run
+from kerasnets.cli.tables import answers_table
 from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.inference.files import decoded, image_files
-from kerasnets.inference.predict import predict_files
+from kerasnets.inference.predict import Answer, predict_files
 from kerasnets.runs.results import read_predictions
 
 
@@ -198,3 +200,13 @@ def test_files_are_read_as_a_person_sees_them(run, digit_files, capsys, tmp_path
     status, out, err = predict(capsys, run.path, *files, "--format", "csv")
     assert status == 0, err
     assert len({row["confidence"] for row in table(out)}) == 1
+
+
+def test_a_narrow_table_names_the_file_and_its_class():
+    best = [(f"{name} & things", 0.2) for name in ("Smileys", "People", "Objects")]
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(answers_table([Answer("photos, new/one.png", best)]))
+    told = captured.get()
+    assert "photos, new/one.png" in told
+    assert "Smileys & things" in told
