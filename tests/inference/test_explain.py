@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.stats import spearmanr
 from trained_run import make_run
 
 import kerasnets
@@ -18,6 +17,7 @@ from kerasnets.cli.main import _run
 from kerasnets.cli.use.explain import METHODS as OFFERED
 from kerasnets.errors import RunError
 from kerasnets.evaluation.evaluate import evaluate
+from kerasnets.inference.explain import maps as formulas
 from kerasnets.inference.explain.explain import explain, mistakes
 from kerasnets.inference.explain.maps import METHODS, _feature_layer
 from kerasnets.inference.explain.pictures import overlay
@@ -164,6 +164,8 @@ def test_captum_finds_the_same():
 # Not Grad-CAM++, whose weights are never negative: its maps keep much of the image.
 @pytest.mark.parametrize("method", ["grad-cam", "integrated-gradients", "occlusion"])
 def test_random_weights_destroy_the_map(method, learned):
+    from scipy.stats import spearmanr
+
     # Adebayo et al. 2018: a map that survives shows edges, not the network.
     model, given, classes = learned
     own = maps(model, method, given, classes)
@@ -210,14 +212,18 @@ _MAPS = """
 import sys, numpy as np
 sys.path[:0] = [{here!r}]
 import test_explain as t
+t.formulas._STEPS = 5
 model, given = t.network(side=8), t.images(8)
 np.savez({out!r}, **{{m: t.maps(model, m, given) for m in t.METHODS}})
 """
 
 
 @pytest.mark.skipif(keras.backend.backend() != "torch", reason="compared with torch")
-def test_jax_finds_the_same(tmp_path):
+def test_jax_finds_the_same(tmp_path, monkeypatch):
     pytest.importorskip("jax")
+    monkeypatch.setattr(
+        formulas, "_STEPS", 5
+    )  # of the integral: JAX compiles none of them
     here, out = Path(__file__).parent, tmp_path / "maps.npz"
     paths = [str(here), str(here.parent), *sys.path]
     result = subprocess.run(
