@@ -80,7 +80,7 @@ def benchmark(
         ProcessEnded: a contender's process was killed, by the system for example when
             memory ran out.
     """
-    execution = dataclasses.replace(execution, **options)
+    execution = execution.replace(**options)
     _check(networks, precisions, against, only)
     if profiled:
         profile.check()

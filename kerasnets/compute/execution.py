@@ -1,15 +1,17 @@
 """How to compute: the settings shared by every command that computes."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from kerasnets.compute import determinism, runtime
 from kerasnets.compute.native_precision import automatic
 from kerasnets.compute.runtime import Session
 from kerasnets.compute.threads import check as check_threads
+from kerasnets.errors import unknown
 from kerasnets.storage.folders import as_path
 
 
@@ -38,6 +40,19 @@ class Execution:
         check_threads(self.threads)
         if self.data_dir is not None:
             object.__setattr__(self, "data_dir", as_path(self.data_dir, "data_dir"))
+
+    def replace(self, **options: Any) -> "Execution":
+        """The same, but for the fields that are named.
+
+        Raises:
+            TypeError: there is no such field.
+            BackendError: a value is not possible.
+        """
+        names = [field.name for field in dataclasses.fields(self)]
+        for name in options:
+            if name not in names:
+                raise TypeError(unknown("option", name, names))
+        return dataclasses.replace(self, **options)
 
     @contextlib.contextmanager
     def begin(self, precision: str = "float32") -> Iterator[tuple[Session, str]]:

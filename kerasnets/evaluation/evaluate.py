@@ -1,7 +1,6 @@
 """Measure a trained run on one of its splits, and write the results."""
 
 import contextlib
-import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -76,7 +75,7 @@ def evaluate(
         BackendError: the device is not available.
         DatasetError: the dataset is.
     """
-    execution = dataclasses.replace(execution, **options)
+    execution = execution.replace(**options)
     run = runs.opened(run)
     _check_asked(run, split, batch_size)
     check_trained(run)

@@ -1,7 +1,6 @@
 """A trained run as a classifier of images, with its preprocessing."""
 
 import contextlib
-import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -235,7 +234,7 @@ def load(
         BackendError: the device is not available.
         DatasetError: the run has no preprocessing.json, and its dataset is not there.
     """
-    execution = dataclasses.replace(execution, **options)
+    execution = execution.replace(**options)
     run = runs.opened(run)
     steps = preprocessing.read(run)
     with execution.begin(run.recipe.precision) as (_, engine):

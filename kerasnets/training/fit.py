@@ -105,7 +105,7 @@ def fit(
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint at the next step.
     """
     began = time.perf_counter() if began is None else began
-    execution = dataclasses.replace(execution, **options)
+    execution = execution.replace(**options)
     if not isinstance(recipe, Recipe):
         raise RecipeError(
             "recipe must be a Recipe, as Recipe.for_paper(network, dataset) makes one, "
@@ -403,12 +403,16 @@ def _check_possible(run: Run, found: Checkpoint | None, *, steps: int) -> None:
 def _taken_back(
     run: Run, reporter: ProgressReporter, *, created: bool
 ) -> Iterator[None]:
-    """Remove a run that ends before its first checkpoint because nobody can be told of
-    it: the disk or pipe that standard output goes to takes no more."""
+    """Remove a run that ends before its first checkpoint because of an error before its
+    first step, of a user's callback for example, or because nobody can be told of it:
+    the disk or pipe that standard output goes to takes no more."""
     try:
         yield
-    except (OSError, ValueError):
-        if created and reporter.silenced and not any(run.checkpoint_folder.glob("*")):
+    except Exception as error:
+        unheard = reporter.silenced and isinstance(error, OSError | ValueError)
+        begun = (begun_environment(run) or {}).get("start_s") is not None
+        kept = (begun and not unheard) or any(run.checkpoint_folder.glob("*"))
+        if created and not kept:
             shutil.rmtree(run.path, ignore_errors=True)
         raise
 

@@ -33,7 +33,7 @@ def test_an_execution_and_its_fields_as_keywords_are_the_same(tmp_path):
     for run in (first, second):
         with pytest.raises(BackendError, match="unknown engine 'none'"):
             evaluate(run, execution=slow, engine="none")
-        with pytest.raises(TypeError, match="'engines'"):
+        with pytest.raises(TypeError, match=r"'engines'.* 'engine'"):
             evaluate(run, engines="keras")
     found = [
         evaluate(first, execution=slow),

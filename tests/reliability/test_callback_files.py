@@ -46,6 +46,18 @@ def refused(here, callback, says: str) -> None:
     assert sorted(here.rglob("*")) == before
 
 
+def test_a_callback_that_fails_before_the_first_step_leaves_no_run(here):
+    class Failing(C.Callback):
+        def on_train_begin(self, logs=None):
+            raise LookupError("mine")
+
+    before = sorted(here.rglob("*"))
+    with pytest.raises(LookupError, match="mine"):
+        small_run.fit(here / "run", callbacks=Failing())
+    assert sorted(here.rglob("*")) == before
+    small_run.fit(here / "run")
+
+
 def test_files_in_a_folder_that_training_makes(here):
     callbacks = [C.CSVLogger("run/log.csv"), C.ModelCheckpoint("new/{epoch}.keras")]
     small_run.fit(here / "run", on=small_run.recipe(epochs=2), callbacks=callbacks)
