@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from kerasnets.cli.options import Name, data_dir_option, device_option, say_data_dir
-from kerasnets.errors import RunError, command, shown
+from kerasnets.errors import command, shown
 
 METHODS = ("grad-cam", "grad-cam++", "integrated-gradients", "occlusion")
 
@@ -58,18 +58,16 @@ def explain(
       kerasnets explain mnist-vgg19-bn seven.png --class 1 --method occlusion
     """
     from kerasnets import runs
-    from kerasnets.runs.explanations import FOLDER
+    from kerasnets.runs.explanations import FILE, FOLDER
     from kerasnets.runs.trained import check_trained
-    from kerasnets.storage.folders import why_not_writable
+    from kerasnets.storage.folders import check_folder
 
     chosen = runs.load(run)
     check_trained(chosen)
     say_data_dir(chosen.recipe.dataset, data_dir)
     named = Path("artifacts/explanations") / chosen.path.resolve().name
     folder = out or (named if images else chosen.path / FOLDER)
-    obstacle = why_not_writable(folder)
-    if obstacle:
-        raise RunError(f"{obstacle}; choose another --out.")
+    check_folder(folder, (), FILE)
 
     from kerasnets.compute.execution import Execution
     from kerasnets.inference.classifier import load

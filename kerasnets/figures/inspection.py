@@ -14,7 +14,7 @@ from kerasnets.datasets.inspection import Inspection, inspect
 from kerasnets.errors import RunError, shown
 from kerasnets.figures.gallery import Picture, Section, draw_gallery
 from kerasnets.figures.style import BLUE, one_line
-from kerasnets.storage.folders import as_path, prepare_folder
+from kerasnets.storage.folders import as_path, check_folder, prepare_folder
 
 DEFAULT_ROOT = Path("artifacts/inspections")
 FILES = ("inspection.json", "inspection.md", "classes.png")
@@ -44,14 +44,9 @@ def write_inspection(
     """
     word = folder_word(as_place(dataset, data_dir))
     folder = DEFAULT_ROOT / word if folder is None else as_path(folder, "path")
-    created = not folder.exists()
+    check_folder(folder, FILES, FILES[0])
+    found = inspect(dataset, data_dir)
     prepare_folder(folder, FILES, FILES[0])
-    try:
-        found = inspect(dataset, data_dir)
-    except BaseException:
-        if created:
-            folder.rmdir()
-        raise
     try:
         record = json.dumps(found.to_json(), indent=2) + "\n"
         (folder / FILES[0]).write_text(record, encoding="utf-8")

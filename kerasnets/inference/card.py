@@ -180,7 +180,7 @@ def _results(run: Run, metrics: dict[str, Any] | None) -> list[Part]:
     interval = wilson_interval(round(accuracy * images), images)
     rows = [
         ("accuracy", f"{text.percent(accuracy)} ({INTERVAL}: {interval.percent()})"),
-        ("top-5 accuracy", text.percent(metrics["top5_accuracy"])),
+        ("top-5 accuracy", text.percent(metrics.get("top5_accuracy"))),
         ("macro F1", text.number(metrics.get("macro_f1"), ".4f")),
         ("cross-entropy", f"{metrics['loss']:.4f} nats an image"),
     ]
@@ -215,14 +215,14 @@ def _limits(run: Run, metrics: dict[str, Any] | None) -> list[str]:
         "The figures hold for images like the test images; others were not measured.",
         "Its confidence is not calibrated.",
     ]
-    if metrics and metrics["collapsed"]:
+    if metrics and metrics.get("collapsed"):
         one = metrics["collapsed"]
         limits.insert(
             0,
             f"It has collapsed: {text.percent(one['share'])} of its predictions are "
             f"the class {one['class']}.",
         )
-    if metrics and metrics["data_changed"]:
+    if metrics and metrics.get("data_changed"):
         limits.append("The data has changed since the network was trained.")
     if run.recipe.validation == "test":
         limits.append(

@@ -107,8 +107,8 @@ def folder_name(labels: Iterable[str], joint: str) -> str:
     return f"{words[0][:_LONGEST]}-and-{len(words) - 1}-more"
 
 
-def prepare_folder(folder: Path, files: Iterable[str], marker: str) -> None:
-    """Make the folder, or check that what is in it may be replaced.
+def check_folder(folder: Path, files: Iterable[str], marker: str) -> None:
+    """Check that the folder can be made, or that what is in it may be replaced.
 
     Args:
         files: names that will be written there.
@@ -125,4 +125,9 @@ def prepare_folder(folder: Path, files: Iterable[str], marker: str) -> None:
             obstacle = f"{folder} holds other files ({min(others)}, for one)"
     if obstacle:
         raise RunError(f"{obstacle}; choose another {option('folder')}.")
+
+
+def prepare_folder(folder: Path, files: Iterable[str], marker: str) -> None:
+    """Make the folder after the checks of `check_folder`."""
+    check_folder(folder, files, marker)
     folder.mkdir(parents=True, exist_ok=True)

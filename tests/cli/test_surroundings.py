@@ -51,7 +51,8 @@ def shortest(command: click.Command, run: Run) -> list[str]:
     words = [command.name or ""]
     for parameter in command.params:
         if parameter.required:
-            named = isinstance(parameter.type, Name)
+            # An inspection of a known dataset would be made.
+            named = isinstance(parameter.type, Name) and command.name != "inspect"
             words += parameter.opts[:1] if isinstance(parameter, click.Option) else []
             words.append(parameter.type.names[0] if named else str(run.path))
     return words

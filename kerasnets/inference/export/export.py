@@ -24,6 +24,7 @@ from kerasnets.storage.folders import why_not_writable
 FOLDER = Path("artifacts/exports")
 IMAGES = 256  # that a file is tried on
 _BATCH = 64
+_SAVED_MODEL = "saved_model.pb"  # in a folder that is one
 _TIE = 1e-4  # of two probabilities, which rounding may turn round
 
 
@@ -112,8 +113,8 @@ def export(
     tested = _some(parts.test)
     classifier = in_float32(load(run, device="cpu", data_dir=data_dir))
     expected = _run(classifier.probabilities, tested[0])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=path.parent) as temporary:
+    nearest = next(one for one in path.absolute().parents if one.exists())
+    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=nearest) as temporary:
         made = Path(temporary, path.name)
         chosen.write(classifier, made, metadata(classifier))
         run_file = chosen.runner(made, classifier)
@@ -131,6 +132,7 @@ def export(
                 f"{exported.largest_difference:.2g}; it is not kept."
             )
         card_text = card.model_card(run, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
         _put(Path(temporary), made, path)
     told.write_text(card_text, encoding="utf-8")
     return exported
@@ -148,7 +150,12 @@ def _path(run: Run, form: Format, out: Path | str | None, int8: bool) -> Path:
 
 
 def _check_free(path: Path, told: Path, overwrite: bool) -> None:
-    for file in (path, told):
+    weights = [path.with_suffix(".bin")] if path.suffix == ".xml" else []
+    for file in (path, told, *weights):
+        if file.is_dir() and not (file == path and (file / _SAVED_MODEL).is_file()):
+            raise RunError(
+                f"{shown(file)} is a folder; choose another {option('out')}."
+            )
         if file.exists() and not overwrite:
             raise RunError(
                 f"{shown(file)} exists; {option('overwrite', True)} replaces it, "

@@ -242,7 +242,8 @@ def _write_litert(classifier: Classifier, path: Path, metadata: dict[str, str]) 
 def _litert_runner(path: Path, classifier: Classifier) -> Runner:
     import tensorflow
 
-    interpreter = tensorflow.lite.Interpreter(model_path=str(path))
+    with silent():  # TensorFlow warns that LiteRT will be a package of its own
+        interpreter = tensorflow.lite.Interpreter(model_path=str(path))
     (images,) = interpreter.get_input_details()
     (probabilities,) = interpreter.get_output_details()
 
