@@ -39,9 +39,9 @@ def run_without(package: str, arguments: list[str]) -> tuple[int, str]:
     ("package", "install"),
     [
         ("six", "six"),
-        ("google", "protobuf"),
-        ("tree", "dm-tree"),
-        ("array_record", "array_record"),
+        pytest.param("google", "protobuf", marks=pytest.mark.slow),
+        pytest.param("tree", "dm-tree", marks=pytest.mark.slow),
+        pytest.param("array_record", "array_record", marks=pytest.mark.slow),
         ("tensorflow_datasets", "tensorflow_datasets"),
         ("PIL", "Pillow"),
     ],

@@ -347,7 +347,8 @@ def test_gradients_are_where_torch_has_them_outside_of_training_steps():
 @pytest.mark.parametrize("change", ["step", "assign", "statistics", "plain"])
 @pytest.mark.parametrize("name", ["vgg11", "resnet18", "densenet121"])
 def test_what_is_kept_for_inference_follows_the_weights(name, change):
-    model = made(name, 32, {"batch_norm": True})
+    head = {"head": "compact"} if name == "vgg11" else {}
+    model = made(name, 32, {"batch_norm": True, **head})
     install.install(model)
     x, y = images(model, 4)
     before = model.predict(x, verbose=0)
