@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import keras
@@ -219,8 +220,10 @@ np.savez({out!r}, **{{m: t.maps(model, m, given) for m in t.METHODS}})
 
 
 @pytest.mark.skipif(keras.backend.backend() != "torch", reason="compared with torch")
-def test_jax_finds_the_same(tmp_path, monkeypatch):
-    pytest.importorskip("jax")
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+def test_other_backends_find_the_same(backend, tmp_path, monkeypatch):
+    if find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
     monkeypatch.setattr(
         formulas, "_STEPS", 5
     )  # of the integral: JAX compiles none of them
@@ -230,7 +233,7 @@ def test_jax_finds_the_same(tmp_path, monkeypatch):
         [sys.executable, "-c", _MAPS.format(here=str(here), out=str(out))],
         env={
             **os.environ,
-            "KERAS_BACKEND": "jax",
+            "KERAS_BACKEND": backend,
             "PYTHONPATH": os.pathsep.join(paths),
         },
         capture_output=True,
