@@ -93,9 +93,9 @@ def test_what_goes_wrong_ahead_is_raised_where_the_batch_is_asked_for():
 @pytest.mark.parametrize("ahead", [False, True])
 def test_waiting_is_counted(ahead):
     class Slow(HostPixels):
-        def __call__(self, positions, changes):
+        def __call__(self, *batch):
             time.sleep(0.1)
-            return super().__call__(positions, changes)
+            return super().__call__(*batch)
 
     Slow.ahead = ahead
     slow = batches(Slow)

@@ -130,7 +130,10 @@ def test_safetensors_has_the_names_of_torchvision(trained, tmp_path):
     assert json.loads(meta["class_names"]) == list("0123456789")
 
 
-@pytest.mark.parametrize("name", ["vgg11", "resnet50", "densenet121"])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param("vgg11", marks=pytest.mark.slow), "resnet50", "densenet121"],
+)
 @pytest.mark.parametrize("head", [{}, {"variant": True}], ids=["imagenet", "small"])
 def test_torchvision_weights_are_the_inverse(name, head):
     family = NETWORKS[name].family

@@ -8,7 +8,6 @@ import small_run
 from kerasnets import runs
 from kerasnets.compute import determinism
 from kerasnets.compute.determinism import deterministic
-from kerasnets.compute.runtime import Session
 from kerasnets.errors import BackendError
 from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.training.drill import fingerprint
@@ -56,16 +55,16 @@ def test_pytorch_is_told_and_put_back(monkeypatch):
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(determinism, "_multiply", lambda device: None)
     before = settings_of(torch)
-    with deterministic(Session("torch", "cuda:0", "an accelerator", 1)):
+    with deterministic("torch", "cuda:0"):
         assert settings_of(torch) == (True, True, False, ":4096:8")
     assert settings_of(torch) == before
 
 
 def test_backends_that_must_be_told_earlier_are_refused_on_an_accelerator():
-    with deterministic(Session("jax", "cpu", "a processor", 1)):
+    with deterministic("jax", "cpu"):
         pass
     refused = pytest.raises(BackendError, match="XLA_FLAGS=--xla_gpu_deterministic_ops")
-    with refused, deterministic(Session("jax", "cuda:0", "an accelerator", 1)):
+    with refused, deterministic("jax", "cuda:0"):
         pass
 
 
@@ -90,6 +89,6 @@ def test_a_gpu_that_has_begun_otherwise_is_refused_with_a_line(
         monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", workspace)
     before = settings_of(torch)
     refused = pytest.raises(BackendError, match=why)
-    with refused, deterministic(Session("torch", "cuda:0", "an accelerator", 1)):
+    with refused, deterministic("torch", "cuda:0"):
         pass
     assert settings_of(torch) == before

@@ -66,12 +66,19 @@ HOSTILE = "<script>alert(1)</script>"
 def test_hostile_class_names_stay_text_in_a_matrix_and_its_images():
     cells = [(HOSTILE, 1, 1.0, 1.0), (f'{HOSTILE}" onclick="x', 0, 0.0, 0.0)]
     names = [name for name, *_ in cells]
-    matrix = {"label": HOSTILE, "names": names, "rows": [(n, cells) for n in names]}
+    matrix = {
+        "label": HOSTILE,
+        "figures": {"accuracy": 0.5},
+        "positive": HOSTILE,
+        "thresholds": [],
+        "names": names,
+        "rows": [(n, cells) for n in names],
+    }
     found = render("confusion.html.j2", data=[matrix])
     reader = Reader()
     reader.feed(str(found))
     assert "<script" not in found and "onclick" not in reader.attributes
-    assert found.count("&lt;script&gt;") == 2 + 4 + 4 * 2
+    assert found.count("&lt;script&gt;") == 3 + 4 + 4 * 2
     pixels = np.zeros((2, 2, 1), np.uint8)
     pair = {"actual": HOSTILE, "predicted": '"><b>', "count": 1, "total": 2}
     run = {"label": HOSTILE, "drawn": Path("none"), "obstacle": "", "limit": 1}

@@ -251,6 +251,7 @@ def all_together(initial: list[np.ndarray]) -> list[np.ndarray]:
     return [*model.get_weights(), *averages.arrays()]
 
 
+@pytest.mark.slow
 def test_the_backends_agree(tmp_path):
     pytest.importorskip("jax")
     initial = network().get_weights()
