@@ -114,8 +114,8 @@ def draw_test(dataset: Dataset, fraction: float | None, seed: int) -> Dataset:
         dataset.train.images, np.setdiff1d(rows, drawn, assume_unique=True)
     )
     note = (
-        f"{len(drawn):,} of its {len(rows):,} training images (fraction {share:g}, stratified, "
-        f"seed {seed}) are held out as the test split"
+        f"{len(drawn):,} of its {len(rows):,} training images (fraction {share:g}, "
+        f"stratified, seed {seed}) are held out as the test split"
     )
     return dataclasses.replace(
         dataset,
