@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from kerasnets.engines.torch_graph.update.fused_sgd import may_read
 from kerasnets.engines.torch_graph.values import parameter
 
 
@@ -26,7 +27,7 @@ class TorchAverages:
     def move(self, share: Any) -> None:
         """Move by a share of the way, a scalar on the weights' device in [0, 1]."""
         with torch.no_grad():
-            if share.device.type == "cpu":
+            if may_read(share):
                 torch._foreach_lerp_(self._averages, self._weights, float(share))
                 return
             # A number would have to be read from the device.
