@@ -112,6 +112,7 @@ def test_a_wrong_checksum_is_refused(mnist, tmp_path):
 def test_a_server_that_dies_midway_then_a_retry(mnist, tmp_path):
     mnist.stop_after = 100
     check_failure(tmp_path, mnist.mirror(), mnist.url.rstrip("/"), "broke off")
+    assert mnist.requests[-1] == IMAGES  # nothing else was, or is, under way
     mnist.stop_after = None
     folder = prepare("mnist", data_dir=tmp_path, mirror=mnist.mirror())
     assert locations.prepared_folder("mnist", tmp_path) == folder

@@ -77,7 +77,9 @@ def _mnist_class(base: Any, mirror: Mirror | None) -> Any:
                 yield from (urljoin(folder, file) for file in files)
 
         def _split_generators(self, dl_manager):
-            paths = dl_manager.download({url: url for url in self.archive_urls()})
+            # One by one: of several at once, the others would go on, and leave files,
+            # after one has failed.
+            paths = {url: dl_manager.download(url) for url in self.archive_urls()}
             return {
                 split: self._generate_examples(
                     *(paths[urljoin(folder, file)] for file in files)
