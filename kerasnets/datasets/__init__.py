@@ -34,12 +34,18 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_MODULES[name]), name)
 
 
-def load_for(recipe: "Recipe", data_dir: Path | str | None = None) -> "Dataset":
+def load_for(
+    recipe: "Recipe",
+    data_dir: Path | str | None = None,
+    *,
+    stream: bool | None = None,
+) -> "Dataset":
     """The dataset that a recipe names, as it is trained and tested on.
 
     Args:
         data_dir: where prepared datasets are, TFDS_DATA_DIR unless given; or where the
             recipe's own images are now.
+        stream: as `load` takes it.
 
     Raises:
         What `load` does.
@@ -54,6 +60,7 @@ def load_for(recipe: "Recipe", data_dir: Path | str | None = None) -> "Dataset":
         resize=recipe.resize,
         background=recipe.background,
         on_corrupt=recipe.on_corrupt,
+        stream=stream,
     )
 
 
@@ -68,8 +75,10 @@ def load(
     resize: str = "squash",
     background: str | None = None,
     on_corrupt: str = "stop",
+    stream: bool | None = None,
 ) -> "Dataset":
-    """A dataset, resized: decoded once, mapped into memory from then on.
+    """A dataset, resized: decoded once, mapped into memory from then on; or, where
+    there is no room for that, decoded whenever images are asked for.
 
     The five that TFDS must download are prepared first, where they are not yet.
 
@@ -86,6 +95,9 @@ def load(
         seed: decides which these are.
         resize, background: as `kerasnets.datasets.images.as_array` takes them.
         on_corrupt: "skip" leaves out images at a path that cannot be read.
+        stream: whether images at a path are decoded whenever they are asked for; None
+            for those that were so before and are not decoded on disk, and those that
+            neither memory nor disk have room for.
 
     Raises:
         DatasetError: it is unknown, damaged, or cannot be prepared; or a size, a number
@@ -108,8 +120,13 @@ def load(
             resize,
             background,
             on_corrupt,
+            stream,
         )
     else:
+        if stream:
+            raise DatasetError(
+                f"stream is for own images, a folder or a manifest; {name} is neither."
+            )
         dataset = _load(name, image_size, channels, data_dir, resize, background)
     if not len(dataset.test):
         from kerasnets.datasets.splits import OWN_TEST_FRACTION, draw_test
@@ -132,14 +149,16 @@ def _load_files(
     resize: str,
     background: str | None,
     on_corrupt: str,
+    stream: bool | None,
 ) -> "Dataset":
     from kerasnets.catalog import image_headers
     from kerasnets.catalog.image_files import list_images
-    from kerasnets.datasets import cache
+    from kerasnets.datasets import cache, images
     from kerasnets.datasets.sources import image_files
+    from kerasnets.datasets.streamed_images import Form
 
     files = list_images(place)
-    form = image_files.Form(
+    form = Form(
         image_size,
         channels or image_headers.channels(files.paths),
         resize,
@@ -147,10 +166,21 @@ def _load_files(
         on_corrupt,
     )
     own = user_cache()  # nothing is written among a user's images
+    key = image_files.key(files, form)
+    streamed_key = f"{key}-streamed"
+    if stream is None:
+        stream = (
+            own is not None
+            and not (own / key).exists()
+            and (
+                (own / streamed_key).exists()
+                or not images.decoded_fit(len(files.paths), image_size, form.channels)
+            )
+        )
     return cache.cached(
         [own] if own else [],
-        image_files.key(files, form),
-        lambda: image_files.read(files, form),
+        streamed_key if stream else key,
+        lambda: image_files.read(files, form, stream=stream),
     )
 
 

@@ -116,7 +116,7 @@ def open_training(
     session: runtime.Session,
     engine: str,
     cross_entropy: bool = True,
-    workers: int = 0,
+    workers: int | None = None,
     **batches: Any,
 ) -> Opened:
     """What a training of `recipe` begins with.
@@ -130,7 +130,9 @@ def open_training(
         RecipeError: a batch is larger than the training split.
     """
     train = training_batches(recipe, dataset, parts.train, workers=workers, **batches)
-    monitored = evaluation_batches(recipe, dataset, parts.validation, **batches)
+    monitored = evaluation_batches(
+        recipe, dataset, parts.validation, workers=workers, **batches
+    )
     model = ready_to_train(
         recipe,
         dataset.train.images.shape[1:],

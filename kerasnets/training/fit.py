@@ -63,7 +63,8 @@ def fit(
     confusion_every: int = 1,
     checkpoint_every: Interval | int | str = checkpointing.DEFAULT,
     keep_checkpoints: str | None = None,
-    workers: int = 0,
+    workers: int | None = None,
+    stream: bool | None = None,
     callbacks: Callbacks = (),
     verbosity: int = NORMAL,
     began: float | None = None,
@@ -90,8 +91,11 @@ def fit(
             each epoch; "last", which training goes on from where epochs are raised; or
             "none". "last" unless given; what a run that had finished before has kept is
             changed only if it is given.
-        workers: processes that augment batches ahead of the network. The batches are
-            the same with any number of them.
+        workers: processes that decode and augment batches ahead of the network. The
+            batches are the same with any number of them. Unless given, none or, of
+            streamed images, as many as there are cores, 8 at most.
+        stream: whether own images are decoded whenever they are asked for, as
+            `kerasnets.datasets.load` takes it. The batches are the same.
         callbacks: more Keras callbacks, or one, called after those that keep the
             records and before each checkpoint, which keeps what they know; see
             docs/callbacks.md.
@@ -130,12 +134,19 @@ def fit(
             "confusion_every must be a whole number of epochs, at least 1, not "
             f"{confusion_every!r}."
         )
-    if not isinstance(workers, int) or not 0 <= workers <= MOST_WORKERS:
+    if workers is not None and not (
+        isinstance(workers, int) and 0 <= workers <= MOST_WORKERS
+    ):
         raise RecipeError(
             f"workers must be a whole number from 0 to {MOST_WORKERS}, not "
             f"{shown(repr(workers))}."
         )
     check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
+    if stream and not is_place(recipe.dataset):
+        raise RecipeError(
+            f"{option('stream', True)} is for own images, a folder or a manifest; "
+            f"{recipe.dataset} is neither."
+        )
     if resume and overwrite:
         raise RunError("resume contradicts overwrite.")
     resuming = resume and runs.is_run(path)
@@ -154,7 +165,7 @@ def fit(
     with contextlib.ExitStack() as stack:
         session, engine = stack.enter_context(execution.begin(recipe.precision))
         loading = time.perf_counter()
-        dataset = datasets.load_for(recipe, execution.data_dir)
+        dataset = datasets.load_for(recipe, execution.data_dir, stream=stream)
         loaded_s = time.perf_counter() - loading
         parts = datasets.partition(dataset, recipe)
         if not resuming:

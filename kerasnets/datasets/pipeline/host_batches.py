@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasnets.datasets.dataset import Images
 from kerasnets.datasets.pipeline.augment import Changes, change
 from kerasnets.datasets.pipeline.augmentation import Augmentation
 
@@ -15,7 +16,7 @@ class HostBatches:
 
     Args:
         images: uint8 [N, H, W, C], perhaps memory-mapped, and then opened anew in
-            another process.
+            another process; or streamed.
         indices: int64 [n], the rows that take part.
         batch_size: images in a batch; the last may have fewer.
         shuffle: whether each epoch has its own order.
@@ -23,7 +24,7 @@ class HostBatches:
 
     def __init__(
         self,
-        images: np.ndarray,
+        images: Images,
         indices: np.ndarray,
         *,
         batch_size: int,

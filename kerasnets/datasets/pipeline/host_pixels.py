@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from kerasnets.compute.runtime import Session
+from kerasnets.datasets.dataset import Images
 from kerasnets.datasets.pipeline.augment import Changes, change
 from kerasnets.datasets.pipeline.erasing import inside
 from kerasnets.datasets.pipeline.mixing import mixed_images, mixed_labels
@@ -42,9 +43,7 @@ class Pixels(Protocol):
 # factors and summands [C] that normalize a pixel, and whether changes need the host.
 # The engines have others than `HostPixels`, which give the same values on an
 # accelerator.
-Place = Callable[
-    [np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, bool], Pixels
-]
+Place = Callable[[Images, np.ndarray, np.ndarray, np.ndarray, np.ndarray, bool], Pixels]
 
 
 class HostPixels:
@@ -52,7 +51,7 @@ class HostPixels:
     set to channels first, and int64 [B].
 
     Args:
-        images: uint8 [N, H, W, C], perhaps memory-mapped.
+        images: uint8 [N, H, W, C], perhaps memory-mapped or streamed.
         labels: int64 [N].
         indices: int64 [n], the rows that positions 0 ... n - 1 mean.
         scale, offset: float32 [C]; pixels become value * scale + offset.
@@ -64,7 +63,7 @@ class HostPixels:
 
     def __init__(
         self,
-        images: np.ndarray,
+        images: Images,
         labels: np.ndarray,
         indices: np.ndarray,
         scale: np.ndarray,

@@ -10,7 +10,7 @@ from kerasnets.compute.worker import Worker
 from kerasnets.errors import ProcessEnded
 
 # A batch takes seconds at most, also on a machine with neighbours.
-_HUNG_AFTER_S = 300.0
+HUNG_AFTER_S = 300.0
 
 Make = Callable[[int, int], np.ndarray]
 
@@ -23,7 +23,7 @@ class Workers:
         make: makes batch `index` of `epoch`, the same at every call; picklable.
         batches: in an epoch.
         count: of processes, at least 1.
-        hung_after_s: how long a batch may take.
+        hung_after_s: how long a batch may take; `HUNG_AFTER_S` unless given.
     """
 
     def __init__(
@@ -32,13 +32,12 @@ class Workers:
         batches: int,
         count: int,
         *,
-        hung_after_s: float = _HUNG_AFTER_S,
+        hung_after_s: float | None = None,
     ) -> None:
         self._make, self._batches = make, batches
-        self._hung_after_s = hung_after_s
-        self._workers = [
-            Worker(f"worker {number + 1} of {count}") for number in range(count)
-        ]
+        self._hung_after_s = HUNG_AFTER_S if hung_after_s is None else hung_after_s
+        self._count = count
+        self._workers: list[Worker] = []  # that are begun with the first batch
         self._end = weakref.finalize(self, _end, self._workers)
         self._asked: deque[Worker] = deque()
         self._next = -1  # batches are numbered through all epochs
@@ -67,6 +66,9 @@ class Workers:
         return batch
 
     def _begin(self, first: int) -> None:
+        while len(self._workers) < self._count:
+            name = f"worker {len(self._workers) + 1} of {self._count}"
+            self._workers.append(Worker(name))
         for worker in self._asked:
             worker.answer(self._hung_after_s)
         self._asked.clear()
