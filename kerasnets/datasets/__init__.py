@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasnets.catalog.places import is_place, located
-from kerasnets.errors import DatasetError
+from kerasnets.errors import DatasetError, option
 from kerasnets.storage.folders import user_cache
 
 if TYPE_CHECKING:
@@ -48,8 +48,16 @@ def load_for(
         stream: as `load` takes it.
 
     Raises:
-        What `load` does.
+        DatasetError: what `load` raises; or crops from files are not to be streamed.
+        InstallationError: as `load`.
     """
+    if recipe.crop_from == "file":
+        if stream is False:
+            raise DatasetError(
+                f"{option('crop_from', 'file')} decodes images whenever they are "
+                "needed, which contradicts no stream."
+            )
+        stream = True
     return load(
         recipe.dataset,
         image_size=recipe.image_size,
@@ -61,6 +69,7 @@ def load_for(
         background=recipe.background,
         on_corrupt=recipe.on_corrupt,
         stream=stream,
+        decode=recipe.decode,
     )
 
 
@@ -76,6 +85,7 @@ def load(
     background: str | None = None,
     on_corrupt: str = "stop",
     stream: bool | None = None,
+    decode: str = "full",
 ) -> "Dataset":
     """A dataset, resized: decoded once, mapped into memory from then on; or, where
     there is no room for that, decoded whenever images are asked for.
@@ -98,6 +108,7 @@ def load(
         stream: whether images at a path are decoded whenever they are asked for; None
             for those that were so before and are not decoded on disk, and those that
             neither memory nor disk have room for.
+        decode: how JPEG files at a path are decoded, of `kerasnets.recipe.DECODES`.
 
     Raises:
         DatasetError: it is unknown, damaged, or cannot be prepared; or a size, a number
@@ -120,6 +131,7 @@ def load(
             resize,
             background,
             on_corrupt,
+            decode,
             stream,
         )
     else:
@@ -149,6 +161,7 @@ def _load_files(
     resize: str,
     background: str | None,
     on_corrupt: str,
+    decode: str,
     stream: bool | None,
 ) -> "Dataset":
     from kerasnets.catalog import image_headers
@@ -164,6 +177,7 @@ def _load_files(
         resize,
         background,
         on_corrupt,
+        decode,
     )
     own = user_cache()  # nothing is written among a user's images
     key = image_files.key(files, form)

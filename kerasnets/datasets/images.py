@@ -10,6 +10,7 @@ import math
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from errno import ENOENT, ENOSPC
 from functools import lru_cache
@@ -19,11 +20,21 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
+try:
+    import simplejpeg  # type: ignore[import-not-found]  # the pixels of Pillow, in two thirds of its time
+except ImportError:
+    simplejpeg = None
+
 from kerasnets.catalog.image_headers import FORMATS, LARGEST, is_grey, opened, reason
 from kerasnets.errors import DatasetError, raise_unless_data
-from kerasnets.recipe import BACKGROUNDS
+from kerasnets.recipe import BACKGROUNDS, REDUCED
 from kerasnets.storage.folders import user_cache
 
+# How many times smaller an image of a width and height may be decoded.
+Reduction = Callable[[int, int], float]
+Box = tuple[int, int, int, int]  # a part of an image: top, left, bottom, right
+_SPARE = 2  # times as large as needed a reduced image is at least: bilinear is exact so
+_FACTORS = (8, 4, 2)  # that JPEG decoders reduce by at no cost
 _CROPPED = 0.875  # of the shorter side: torchvision's 224 of 256
 _LONGEST = 16  # sides in the ratio of; of longer images the ends are cut off first
 
@@ -135,12 +146,14 @@ class ImageFile:
         form: the file's format, as Pillow calls it.
         mode: its stored pixels' mode, as Pillow calls it.
         frames: whether it has more than one image.
+        size: its width and height, upright; `image` is smaller where it was reduced.
     """
 
     image: Image.Image
     form: str
     mode: str
     frames: bool
+    size: tuple[int, int]
 
 
 def decode_file(
@@ -150,20 +163,42 @@ def decode_file(
     *,
     resize: str = "squash",
     background: str | None = "white",
+    decode: str = "full",
 ) -> np.ndarray:
     """An image file as uint8 [size, size, channels].
 
     Args:
         resize, background: as `as_array` takes them.
+        decode: one of `kerasnets.recipe.DECODES`.
 
     Raises:
         ValueError: as `read_file`.
     """
-    image = read_file(data, background=background).image
+    reduction = reduction_to(size, resize) if decode == REDUCED else None
+    image = read_file(data, background=background, reduction=reduction).image
     return as_array(image, size, channels, resize=resize, background=background)
 
 
-def read_file(data: bytes, *, background: str | None = "white") -> ImageFile:
+def reduction_to(size: int, resize: str) -> Reduction:
+    """What leaves an image twice as large as `as_array` needs it, in both directions
+    but for "pad", which needs the longer one."""
+    needed = _SPARE * (round(size / _CROPPED) if resize == "crop" else size)
+    side = max if resize == "pad" else min
+    return lambda width, height: side(width, height) / needed
+
+
+def reduction_of(box: Box, size: int) -> float:
+    """What leaves a part of an image twice as large as `size`."""
+    top, left, bottom, right = box
+    return min(bottom - top, right - left) / (_SPARE * size)
+
+
+def read_file(
+    data: bytes,
+    *,
+    background: str | None = "white",
+    reduction: Reduction | None = None,
+) -> ImageFile:
     """An image file at its own size.
 
     Whole numbers of more than 8 bits are shares of their type's largest. Fractions from
@@ -172,6 +207,7 @@ def read_file(data: bytes, *, background: str | None = "white") -> ImageFile:
     Args:
         background: one of `BACKGROUNDS`, which shows through transparency; None leaves
             transparency out.
+        reduction: of a JPEG, given its upright width and height; none unless given.
 
     Raises:
         ValueError: it is damaged, cut short, larger than `LARGEST`, or not of
@@ -181,17 +217,53 @@ def read_file(data: bytes, *, background: str | None = "white") -> ImageFile:
     try:
         with opened(data) as image:
             form, mode, frames = image.format or "", image.mode, _has_frames(image)
-            return ImageFile(as_seen(image, background), form, mode, frames)
+            if form not in ("JPEG", "MPO"):
+                seen = as_seen(image, background)
+                return ImageFile(seen, form, mode, frames, seen.size)
+            turned = _turn(image) in _SIDEWAYS
+            size = image.size[::-1] if turned else image.size
+            reduced = reduction is not None and _reduce(image, reduction(*size))
+            plain = form == "JPEG" and mode in ("RGB", "L") and not reduced
+            pixels = _jpeg_pixels(data, mode) if plain and simplejpeg else None
+            seen = as_seen(image, background, pixels)
+            return ImageFile(seen, form, mode, frames, size)
     except Exception as error:  # Pillow's readers raise many kinds
         raise_unless_data(error)
         raise ValueError(reason(error, data)) from error
 
 
-def as_seen(image: Image.Image, background: str | None) -> Image.Image:
+def _reduce(image: Image.Image, most: float) -> bool:
+    """Have a JPEG decoded smaller by a factor of at most `most`, if there is one.
+
+    Only by one that divides both sides, as it does photographs': else the last pixels
+    stand for less than the others, and the image is distorted.
+    """
+    for factor in _FACTORS:
+        if factor <= most and not any(side % factor for side in image.size):
+            width, height = (side // factor for side in image.size)
+            return image.draft(None, (width, height)) is not None
+    return False
+
+
+def _jpeg_pixels(data: bytes, mode: str) -> Image.Image | None:
+    """The pixels of a JPEG, in mode "RGB" or "L"; None where Pillow should see to it,
+    as it tolerates some damage."""
+    space = "RGB" if mode == "RGB" else "GRAY"
+    try:
+        pixels = simplejpeg.decode_jpeg(data, space)
+    except ValueError:
+        return None
+    return Image.fromarray(pixels if mode == "RGB" else pixels[..., 0])
+
+
+def as_seen(
+    image: Image.Image, background: str | None, pixels: Image.Image | None = None
+) -> Image.Image:
     """What a person sees of an opened image: as `ImageFile` has it.
 
     Args:
         background: as `read_file` takes it.
+        pixels: its pixels where they are decoded already.
 
     Raises:
         ValueError: it has pixels that are no numbers.
@@ -199,8 +271,12 @@ def as_seen(image: Image.Image, background: str | None) -> Image.Image:
     """
     profile = image.info.get("icc_profile")
     numbers = _Numbers.of(image)
-    image.load()
-    return _flat(_upright(image), numbers, profile, background)
+    if pixels is None:
+        image.load()
+        pixels = image
+    turn = _turn(image)
+    upright = pixels if turn is None else pixels.transpose(turn)
+    return _flat(upright, numbers, profile, background)
 
 
 def _has_frames(image: Image.Image) -> bool:
@@ -223,14 +299,17 @@ _TURNS = {
 }
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """The image turned as its EXIF orientation says. TIFF's is turned by its reader."""
+_SIDEWAYS = tuple(turn for orientation, turn in _TURNS.items() if orientation >= 5)
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """How an image must be turned, by its EXIF orientation. TIFF's is turned by its
+    reader."""
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+        return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except Exception as error:  # damaged EXIF says nothing
         raise_unless_data(error)
-        turn = None
-    return image if turn is None else image.transpose(turn)
+        return None
 
 
 @dataclass(frozen=True)
@@ -273,7 +352,10 @@ def _flat(
     if profile:
         image = _in_srgb(image, profile)
     image = _on_background(image, background)
-    return image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
+    mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
+    # A file's own image is copied: it ends with the file.
+    own = type(image) is Image.Image and image.mode == mode
+    return image if own else image.convert(mode)
 
 
 def _spread(image: Image.Image, numbers: _Numbers) -> Image.Image:

@@ -4,8 +4,9 @@ Worker processes do this too: nothing heavy is imported here.
 """
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,16 @@ from PIL import Image
 
 from kerasnets.catalog.image_headers import read_bytes
 from kerasnets.datasets.images import (
+    Box,
     ImageFile,
     as_array,
     empty_on_disk,
     read_file,
+    reduction_of,
+    reduction_to,
 )
 from kerasnets.errors import DatasetError, shown
+from kerasnets.recipe import REDUCED
 from kerasnets.storage.folders import user_cache
 
 
@@ -30,6 +35,7 @@ class Form:
     Attributes:
         resize, background: as `kerasnets.datasets.images.as_array` takes them.
         on_corrupt: one of `kerasnets.recipe.ON_CORRUPT`.
+        decode: one of `kerasnets.recipe.DECODES`.
     """
 
     image_size: int
@@ -37,14 +43,51 @@ class Form:
     resize: str
     background: str | None
     on_corrupt: str
+    decode: str = "full"
+
+    def __str__(self) -> str:
+        """Its part of a cache's key: in full, what it was when there was no other."""
+        return repr(self).replace(", decode='full'", "")
 
     def read(self, data: bytes) -> ImageFile:
-        """An image file at its own size.
+        """An image file, large enough for `squared`.
 
         Raises:
             ValueError: as `kerasnets.datasets.images.read_file`.
         """
-        return read_file(data, background=self.background)
+        reduction = None
+        if self.decode == REDUCED:
+            reduction = reduction_to(self.image_size, self.resize)
+        return read_file(data, background=self.background, reduction=reduction)
+
+    def cropped(self, data: bytes, box_in: Callable[[int, int], Box]) -> np.ndarray:
+        """A part of an image file, resized to uint8 [image_size, image_size, channels].
+
+        Args:
+            box_in: gives the part, by the image's height and width.
+
+        Raises:
+            ValueError: as `kerasnets.datasets.images.read_file`.
+        """
+        size = self.image_size
+        reduction = None
+        if self.decode == REDUCED:
+
+            def reduction(width: int, height: int) -> float:
+                return reduction_of(box_in(height, width), size)
+
+        found = read_file(data, background=self.background, reduction=reduction)
+        width, height = found.size
+        top, left, bottom, right = box_in(height, width)
+        across, down = found.image.width / width, found.image.height / height
+        image = found.image.resize(
+            (size, size),
+            Image.Resampling.BILINEAR,
+            (left * across, top * down, right * across, bottom * down),
+        )
+        mode = "L" if self.channels == 1 else "RGB"
+        image = image if image.mode == mode else image.convert(mode)
+        return np.asarray(image).reshape(size, size, self.channels)
 
     def squared(self, image: Image.Image) -> np.ndarray:
         """An image that was read, as uint8 [image_size, image_size, channels]."""
@@ -89,11 +132,29 @@ class StreamedImages:
             DatasetError: a file has changed, or is gone.
         """
         if not isinstance(key, slice | Sequence | np.ndarray):
-            return self._decoded(operator.index(key))
+            return self._made(operator.index(key), self._squared)
         rows = np.arange(len(self))[key]
         images = np.empty((len(rows), *self.shape[1:]), np.uint8)
         for place, row in enumerate(rows.tolist()):
-            images[place] = self._decoded(row)
+            images[place] = self._made(row, self._squared)
+        return images
+
+    def cropped(
+        self, rows: np.ndarray, box: Callable[[int, int, int], Box]
+    ) -> np.ndarray:
+        """The images of rows int64 [B], of each a part of its file, resized.
+
+        Args:
+            box: gives the part of the image at a place in `rows`, by its height and
+                width.
+
+        Raises:
+            DatasetError: a file has changed, or is gone.
+        """
+        images = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        for place, row in enumerate(rows.tolist()):
+            make = partial(self.form.cropped, box_in=partial(box, place))
+            images[place] = self._made(row, make)
         return images
 
     def level_counts(self, rows: np.ndarray) -> np.ndarray:
@@ -101,12 +162,15 @@ class StreamedImages:
         assert self.levels is not None
         return self.levels[rows].sum(axis=0, dtype=np.float64)
 
-    def _decoded(self, row: int) -> np.ndarray:
+    def _squared(self, data: bytes) -> np.ndarray:
+        return self.form.squared(self.form.read(data).image)
+
+    def _made(self, row: int, make: Callable[[bytes], np.ndarray]) -> np.ndarray:
         path = Path(self.paths[row])
         try:
             if state(path) != tuple(self.states[row].tolist()):
                 raise ValueError("it has changed since training began")
-            return self.form.squared(self.form.read(read_bytes(path)).image)
+            return make(read_bytes(path))
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
             raise DatasetError(f"{shown(path)} cannot be read: {shown(why)}.") from None

@@ -54,6 +54,8 @@ SCHEDULES = ("constant", "cosine", "step", "one-cycle")
 RESIZES = ("squash", "crop", "pad")
 BACKGROUNDS = {"white": 255, "black": 0, "grey": 128}  # of 255
 ON_CORRUPT = ("stop", "skip")
+DECODES = FULL, REDUCED = ("full", "reduced")
+CROPPED_FROM = SQUARE, FILE = ("square", "file")
 OWN_AUGMENTATION = "resized-crop"  # of a user's own images
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 AUTO = "auto"
@@ -175,6 +177,18 @@ class Recipe:
         title="unreadable images",
         tag="corrupt-",
         default="stop",
+    )
+    decode: str = setting(
+        "How JPEG files of own images are decoded: in full, or to a half, quarter or "
+        "eighth of their width where that is whole and twice as large as needed",
+        details="A run that is resumed keeps its own.",
+        group=DATA,
+        paper=of_own(REDUCED, FULL),
+        choices=DECODES,
+        title="JPEG decoding",
+        tag="decode-",
+        default=FULL,
+        off=FULL,
     )
     channels: int | None = setting(
         "Channels of the images",
@@ -330,6 +344,19 @@ class Recipe:
         title="augmentation",
         shortcuts=(Shortcut("no_augment", "none", "Short for --augment none."),),
         tag="augment-",
+    )
+    crop_from: str = setting(
+        "What resized crops are cut from: the image as --resize makes it a square, or "
+        "its whole file, as torchvision does",
+        details="file is for own images, which are then decoded whenever they are "
+        "needed.",
+        group=DATA,
+        paper=SQUARE,
+        choices=CROPPED_FROM,
+        title="crops from",
+        tag="crop-from-",
+        default=SQUARE,
+        off=SQUARE,
     )
     randaugment: int = setting(
         "Magnitude of RandAugment, two of torchvision's 14 operations an image",
@@ -496,6 +523,11 @@ class Recipe:
                 f"warmup must be shorter than the run's {self.epochs} epochs, "
                 f"not {self.warmup}."
             )
+        if self.crop_from == FILE and self.augment != "resized-crop":
+            raise RecipeError(
+                f"crop_from {FILE!r} is for augment 'resized-crop', not "
+                f"{self.augment!r}."
+            )
         if self.randaugment and self.trivialaugment:
             raise RecipeError("randaugment contradicts trivialaugment: choose one.")
         if self.cutout >= self.image_size:
@@ -511,7 +543,12 @@ class Recipe:
                 "datasets without."
             )
         if not is_place(self.dataset):
-            for name, value in (("validation", "split"), ("on_corrupt", "skip")):
+            for name, value in (
+                ("validation", "split"),
+                ("on_corrupt", "skip"),
+                ("decode", REDUCED),
+                ("crop_from", FILE),
+            ):
                 if getattr(self, name) == value:
                     raise RecipeError(f"{name} {value!r} is for own images alone.")
 

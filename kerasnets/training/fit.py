@@ -23,7 +23,7 @@ from kerasnets.datasets.pipeline.batches import Batches
 from kerasnets.datasets.pipeline.host_pixels import HostPixels, place
 from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.errors import RecipeError, RunError, option, shown, unknown
-from kerasnets.recipe import AUTO, BEST, L2, Recipe, protocol_of
+from kerasnets.recipe import AUTO, BEST, L2, REDUCED, Recipe, protocol_of
 from kerasnets.runs import KEEP, LAST, Run, results, status
 from kerasnets.runs.records import begun_environment
 from kerasnets.storage.files import check_digest
@@ -441,14 +441,16 @@ def _still_there(run: Run) -> Iterator[None]:
 
 
 def _begun_as(begun: Recipe, recipe: Recipe) -> Recipe:
-    """`recipe` with the run's own way of drawing weights and rule of weight decay,
-    unless it names others than the usual ones: an earlier run goes on as it was
-    begun."""
+    """`recipe` with the run's own way of drawing weights and decoding files, and rule
+    of weight decay, unless it names others than the usual ones: an earlier run goes on
+    as it was begun."""
     own: dict[str, Any] = {}
     if recipe.initial_weights == "numpy":
         own["initial_weights"] = begun.initial_weights
     if recipe.decay == L2:
         own["decay"] = begun.decay
+    if recipe.decode == REDUCED:
+        own["decode"] = begun.decode
     return dataclasses.replace(recipe, **own)
 
 

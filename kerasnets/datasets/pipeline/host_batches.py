@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kerasnets.datasets.dataset import Images
-from kerasnets.datasets.pipeline.augment import Changes, change
+from kerasnets.datasets.pipeline.augment import Changes, change, taken
 from kerasnets.datasets.pipeline.augmentation import Augmentation
 
 
@@ -41,7 +41,8 @@ class HostBatches:
     def __call__(self, epoch: int, index: int) -> np.ndarray:
         """uint8 [B, H, W, C], after all changes of bytes."""
         rows = self._indices[self.positions(epoch, index)]
-        return change(self._images[rows], self.changes(epoch, index))
+        changes = self.changes(epoch, index)
+        return change(taken(self._images, rows, changes), changes)
 
     def positions(self, epoch: int, index: int) -> np.ndarray:
         """Which images batch `index` holds, int64 [B]: places in `indices`."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasnets.compute.runtime import Session
 from kerasnets.datasets.dataset import Images
-from kerasnets.datasets.pipeline.augment import Changes, change
+from kerasnets.datasets.pipeline.augment import Changes, change, taken
 from kerasnets.datasets.pipeline.erasing import inside
 from kerasnets.datasets.pipeline.mixing import mixed_images, mixed_labels
 
@@ -84,7 +84,9 @@ class HostPixels:
         changed: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         rows = self._indices[positions]
-        images = change(self._images[rows], changes) if changed is None else changed
+        images = changed
+        if images is None:
+            images = change(taken(self._images, rows, changes), changes)
         values = images.reshape(len(images), -1).astype("float32")
         values *= self._scale
         values += self._offset

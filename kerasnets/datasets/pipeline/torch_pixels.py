@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from kerasnets.datasets.dataset import Images
-from kerasnets.datasets.pipeline.augment import Changes, change
+from kerasnets.datasets.pipeline.augment import Changes, change, taken
 from kerasnets.datasets.pipeline.erasing import inside
 from kerasnets.datasets.pipeline.mixing import mixed_images, mixed_labels
 
@@ -84,7 +84,7 @@ class TorchPixels:
         elif self.resident:
             images = self._changed(self._on_device[chosen], changes)
         elif changes.needs_host:
-            images = self._moved(change(self._images[rows], changes))
+            images = self._moved(change(taken(self._images, rows, changes), changes))
         else:
             images = self._changed(self._moved(self._images[rows]), changes)
         values = images.float()
