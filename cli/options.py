@@ -11,7 +11,8 @@ from click.shell_completion import CompletionItem
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.networks import NETWORKS, check_size
 from kerasnets.errors import unknown
-from kerasnets.recipe import OF_EPOCHS, SETTINGS, Recipe, protocol_of
+from kerasnets.recipe import SETTINGS, Recipe, protocol_of
+from kerasnets.recipe.fields import OF_EPOCHS
 from kerasnets.recipe.files import from_file
 from kerasnets.recipe.setting import NETWORK, Setting
 

@@ -29,9 +29,9 @@ from kerasnets.runs.results import (
 from kerasnets.runs.status import state
 from kerasnets.storage import digests, lock
 from kerasnets.storage.files import read_csv, write_csv
+from kerasnets.training.callbacks.epoch_table import EpochTable
 from kerasnets.training.callbacks.recorders import HistoryLogger
 from kerasnets.training.environment import Facts
-from kerasnets.training.epoch_table import EpochTable
 
 # Half characters (surrogates) too: Python reads bytes of a folder's name that are not
 # UTF-8 as such. And what separates cells, lines and words.

@@ -78,12 +78,7 @@ def evaluate(
         click.echo(json.dumps(metrics, indent=2))
         return
 
-    from kerasnets.cli.tables import metrics_lines, per_class_table, thresholds_table
-    from kerasnets.console import console
+    from kerasnets.cli.runs.tables import print_evaluation
 
-    for line in metrics_lines(chosen, metrics):
-        click.echo(line)
-    console().print(per_class_table(chosen, split))
-    if metrics["positive_class"] is not None:
-        console().print(thresholds_table(chosen, metrics))
+    print_evaluation(chosen, metrics)
     click.echo(f"results and figures are in {shown(chosen.results_folder(split))}")

@@ -132,8 +132,7 @@ def reproduce(
     study = plan(out, scale=scale, seeds=seeds, assumptions=named)
     planned = reconciliation(study, reconciled_row) if reconciled_row else None
 
-    from kerasnets.cli.tables import estimates_table, study_table
-    from kerasnets.console import console
+    from kerasnets.cli.study.tables import print_estimates, print_study
 
     if dry_run:
         from kerasnets.paper.reproduction.estimate import estimate, estimate_runs
@@ -146,7 +145,7 @@ def reproduce(
             left = estimate_runs(planned.all_runs, **measuring)
         else:
             left = estimate(study, chosen_rows(study, rows), **measuring)
-        console().print(estimates_table(study, left))
+        print_estimates(study, left)
         return 0
 
     from kerasnets.paper.reproduction.reproduce import reproduce as run
@@ -171,7 +170,7 @@ def reproduce(
     except KeyboardInterrupt:
         click.echo("kerasnets: repeat the command to go on with the study.", err=True)
         raise
-    console().print(study_table(results))
+    print_study(results)
     click.echo(f"results are in {shown(study.path / 'results.md')}")
     failed = [one for one in results.failed if not rows or one.row in rows]
     for one in failed:

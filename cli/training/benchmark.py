@@ -10,7 +10,7 @@ from click.core import ParameterSource
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.cli.options import Name, execution_options
 from kerasnets.errors import shown
-from kerasnets.recipe import PRECISIONS
+from kerasnets.recipe.fields import PRECISIONS
 
 if TYPE_CHECKING:
     from kerasnets.compute.execution import Execution
@@ -165,7 +165,7 @@ def benchmark(
         click.echo(json.dumps(reports, indent=2))
         context.exit(int(failed))
 
-    from kerasnets.cli.tables import print_benchmark
+    from kerasnets.cli.training.tables import print_benchmark
 
     environment, source = reports[0]["environment"], reports[0]["torchvision_is"]
     click.echo(

@@ -27,7 +27,7 @@ def parity(networks: tuple[str, ...], as_json: bool) -> int:
       kerasnets parity resnet34
     """
     from kerasnets import parity as backends
-    from kerasnets.cli.tables import parity_line
+    from kerasnets.cli.training.tables import parity_line
 
     told: list[backends.Row] = []
 

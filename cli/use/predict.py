@@ -3,11 +3,16 @@
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kerasnets.cli.options import device_option, engine_option
 from kerasnets.errors import DatasetError, shown
+from kerasnets.text import Table, percent
+
+if TYPE_CHECKING:
+    from kerasnets.inference.predict import Answer
 
 
 @click.command()
@@ -155,14 +160,24 @@ def _check_out(out: Path) -> None:
         raise DatasetError(f"{obstacle}; choose another --out.")
 
 
-def _table_lines(answers: Iterable, wide: bool) -> Iterator[str]:
-    from kerasnets.cli.tables import answers_table
+def answers_table(answers: Iterable["Answer"]) -> Table:
+    """Predictions for files: the best class, its probability, and the runners-up."""
+    rows = []
+    for answer in answers:
+        (name, share), *others = answer.best
+        then = ", ".join(f"{other} {percent(p)}" for other, p in others)
+        rows.append((answer.name, name, percent(share), then))
+    columns = ("image", "prediction", "confidence", "then")
+    return Table(columns, tuple(rows), words=("prediction", "then"))
+
+
+def _table_lines(answers: Iterable["Answer"], wide: bool) -> Iterator[str]:
+    from kerasnets.cli.tables import print_table
     from kerasnets.console import console
 
-    table = answers_table(answers)
     printer = console(width=1000) if wide else console()
     with printer.capture() as captured:
-        printer.print(table)
+        print_table(answers_table(answers), wrap=True, screen=printer)
     yield captured.get()
 
 

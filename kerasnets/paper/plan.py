@@ -20,7 +20,8 @@ from kerasnets import runs
 from kerasnets.errors import RecipeError, RunError, option, unknown
 from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import ASSUMPTIONS, SCALES, recipe_at
-from kerasnets.recipe import L2, SETTINGS, Recipe
+from kerasnets.recipe import SETTINGS, Recipe
+from kerasnets.recipe.fields import L2
 from kerasnets.storage import folders
 from kerasnets.version import __version__
 

@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kerasnets.errors import RecipeError, RunError, nearest, option, shown, unknown
-from kerasnets.recipe import BEST, Recipe
+from kerasnets.recipe import Recipe
+from kerasnets.recipe.fields import BEST
 from kerasnets.storage import digests, lock
 from kerasnets.storage.files import (
     atomic_file,

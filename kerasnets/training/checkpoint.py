@@ -30,8 +30,8 @@ from kerasnets.storage import digests, schema
 from kerasnets.storage.files import check_digest
 from kerasnets.training.callbacks.callback_state import CallbackState, packed, unpacked
 from kerasnets.training.callbacks.early_stop import Stopped
+from kerasnets.training.callbacks.epoch_table import EpochTable
 from kerasnets.training.callbacks.watchers import advice
-from kerasnets.training.epoch_table import EpochTable
 
 # While a run trains: the newest, and the one before it in case the newest is damaged.
 KEPT = 2

@@ -58,7 +58,7 @@ def test_it_is_finished_on_a_machine_that_records_more(run, monkeypatch, capsys)
     def loggers(folder, device):
         return [EnergyLogger(folder, counter=lambda: 0.0)]
 
-    monkeypatch.setattr("kerasnets.training.fit.energy_loggers", loggers)
+    monkeypatch.setattr("kerasnets.training.train_run.energy_loggers", loggers)
     before = contents(run)
     small_run.fit(run.path, resume=True)
     assert "is finished" in capsys.readouterr().out

@@ -49,7 +49,7 @@ class Changes:
 def draw(
     kind: str, count: int, rng: np.random.Generator, size: tuple[int, int] = (1, 1)
 ) -> Changes:
-    """The changes that one of `kerasnets.recipe.AUGMENTATIONS` makes to `count`
+    """The changes that one of `kerasnets.recipe.fields.AUGMENTATIONS` makes to `count`
     images: offsets uniform, boxes as torchvision's RandomResizedCrop draws them, each
     image mirrored with probability 1/2.
 

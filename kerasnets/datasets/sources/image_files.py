@@ -27,7 +27,7 @@ class Form:
 
     Attributes:
         resize, background: as `kerasnets.datasets.images.as_array` takes them.
-        on_corrupt: one of `kerasnets.recipe.ON_CORRUPT`.
+        on_corrupt: one of `kerasnets.recipe.fields.ON_CORRUPT`.
     """
 
     image_size: int
