@@ -28,6 +28,7 @@ def print_page(page: text.Page) -> None:
             if after_text:
                 click.echo()
             print_table(part)
+            click.echo()
             after_text = False
 
 

@@ -190,7 +190,7 @@ def _reconcile(planned: "Reconciliation", settings: dict[str, Any]) -> int:
 
     found = reconcile(planned, **settings)
     print_table(findings_table(found))
-    click.echo(found.conclusion)
+    click.echo(f"\n{found.conclusion}")
     click.echo(f"results are in {shown(planned.path / 'reconcile.md')}")
     runs = [one.name for _, one in planned.all_runs]
     failed = [
