@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kerasnets.catalog.kept_checkpoints import KEEP, NONE
 from kerasnets.cli.options import (
     Name,
     execution_options,
@@ -15,7 +16,6 @@ from kerasnets.console import line
 from kerasnets.errors import shown
 from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import ASSUMPTIONS, SCALES
-from kerasnets.runs import KEEP, NONE
 
 if TYPE_CHECKING:
     from kerasnets.compute.execution import Execution

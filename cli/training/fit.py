@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kerasnets.catalog.kept_checkpoints import KEEP
 from kerasnets.cli import BEGAN
 from kerasnets.cli.options import (
     Name,
@@ -14,7 +15,6 @@ from kerasnets.cli.options import (
     recipe_of,
     training_options,
 )
-from kerasnets.runs import KEEP
 
 if TYPE_CHECKING:
     from kerasnets.compute.execution import Execution

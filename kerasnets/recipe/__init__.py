@@ -9,7 +9,6 @@ and dataset. Its fields are declared in `kerasnets.recipe.fields`.
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,6 @@ from kerasnets.storage import schema
 __all__ = ["SETTINGS", "Recipe", "protocol_of"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Recipe(Fields):
     """What to train, on what, and how."""
 

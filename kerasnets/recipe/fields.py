@@ -54,7 +54,7 @@ def _epochs(case: Case) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Fields:
-    """What `kerasnets.Recipe` holds."""
+    """What `kerasnets.Recipe` holds, which checks it."""
 
     network: str = setting(
         "Network",
@@ -462,6 +462,9 @@ class Fields:
         tag="protocol-",
         default=None,
     )
+
+    def __post_init__(self) -> None:
+        """Called with the fields set; `dataclass` looks for it here."""
 
 
 SETTINGS = settings_of(Fields)

@@ -1,6 +1,5 @@
 """Recipes in files: fields in TOML, or the recipe.json of a run."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +51,8 @@ def from_file(
 
 
 def _of_toml(text: str, named: dict[str, Any], data_dir: Path | str | None) -> Recipe:
+    import tomllib
+
     try:
         fields = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:

@@ -295,7 +295,3 @@ def newest(root: Path | str = DEFAULT_ROOT) -> Run:
             f"no trained run under {root}; name one, or make one with 'kerasnets fit'."
         )
     return load(max(models, key=lambda file: file.stat().st_mtime_ns).parent)
-
-
-# One for each epoch; the last, from which training goes on to more epochs; or none.
-KEEP = ALL, LAST, NONE = "all", "last", "none"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Unpack
 
 from kerasnets import datasets, runs
+from kerasnets.catalog.kept_checkpoints import KEEP
 from kerasnets.catalog.networks import check_size
 from kerasnets.compute import out_of_memory
 from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
@@ -14,7 +15,7 @@ from kerasnets.datasets.pipeline.host_pixels import HostPixels, place
 from kerasnets.errors import RecipeError, RunError, option, shown, unknown
 from kerasnets.recipe import Recipe, protocol_of
 from kerasnets.recipe.fields import AUTO
-from kerasnets.runs import KEEP, Run
+from kerasnets.runs import Run
 from kerasnets.storage.folders import as_path
 from kerasnets.training import checkpointing, effects, fixed_batch_size
 from kerasnets.training.callbacks import of_keras

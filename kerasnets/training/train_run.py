@@ -7,11 +7,12 @@ from pathlib import Path
 import keras
 
 from kerasnets import runs
+from kerasnets.catalog.kept_checkpoints import LAST
 from kerasnets.datasets.pipeline.batches import Batches
 from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.errors import RunError
 from kerasnets.recipe.fields import BEST
-from kerasnets.runs import LAST, Run, results, status
+from kerasnets.runs import Run, results, status
 from kerasnets.storage.files import check_digest
 from kerasnets.training import checkpoint
 from kerasnets.training.callbacks import callback_state, of_keras, recorders

@@ -7,8 +7,8 @@ import pytest
 import small_run
 
 from kerasnets import runs
+from kerasnets.catalog.kept_checkpoints import KEEP
 from kerasnets.errors import RunError
-from kerasnets.runs import KEEP
 from kerasnets.runs.status import state
 from kerasnets.storage import digests
 from kerasnets.training import checkpoint
