@@ -149,7 +149,7 @@ def reproduce(
         return 0
 
     from kerasnets.paper.reproduction.reproduce import reproduce as run
-    from kerasnets.report.study_page import write_study_page
+    from kerasnets.report.page import write_study_page
 
     def write_page() -> None:
         write_study_page(study, execution.data_dir, partial(click.echo, err=True))
