@@ -86,7 +86,7 @@ def dataset_or_recipe_options(command: Callable) -> Callable:
         type=click.Path(path_type=Path),
         metavar="FILE",
         help="Train the recipe of a .toml file, a recipe.json or a run folder, with "
-        "the options on top; it may name NETWORK and --dataset.",
+        "options overriding it; it may name NETWORK and --dataset.",
     )(command)
     command = _dataset_option(required=False)(command)
     return _network_argument(required=False)(command)
@@ -138,7 +138,7 @@ data_dir_option = click.option(
 deterministic_option = click.option(
     "--deterministic",
     is_flag=True,
-    help="Bit-identical results on accelerators too, at a cost in speed.",
+    help="Bit-identical results on accelerators too, at some cost in speed.",
 )
 
 

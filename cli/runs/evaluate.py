@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 @click.option(
     "--first-batch",
     is_flag=True,
-    help="Also the confusion matrix of the first batch alone (the paper's Figure 10).",
+    help="Also the confusion matrix of the first batch (the paper's Figure 10).",
 )
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
     default=256,
     show_default=True,
-    help="Most images a step; changes the speed only.",
+    help="Maximum images in a step; affects only speed.",
 )
 @execution_options()
-@click.option("--json", "as_json", is_flag=True, help="Print the metrics alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 def evaluate(
     run: Path | None,
     split: str,

@@ -46,13 +46,13 @@ if TYPE_CHECKING:
     "--reconcile",
     "reconciled_row",
     type=Name("row", PAPER),
-    help="What would have to be true: train this row again with one unsaid assumption "
-    "changed at a time, and see which bring the paper's number inside the interval.",
+    help="Train this row again with one unstated assumption changed at a time, and see "
+    "which bring the paper's number inside the interval.",
 )
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Say what would run and how long it takes, from a few measured steps.",
+    help="Print what would run and how long it takes, from a few measured steps.",
 )
 @click.option(
     "--jobs",
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     type=Name("--keep-checkpoints", KEEP),
     default=NONE,
     show_default=True,
-    help="Which stay of a row once it has finished: one for each epoch, the last, "
+    help="Checkpoints to keep of a finished row: one for each epoch, the last, "
     "which 'kerasnets fit ... --resume' with more --epochs needs, or none.",
 )
 @click.option(
@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     help="Wait for rows that other processes work on, and take over what they leave.",
 )
 @execution_options()
-@click.option("-q", "--quiet", is_flag=True, help="One line a row.")
+@click.option("-q", "--quiet", is_flag=True, help="Print one line for each row.")
 def reproduce(
     rows: tuple[str, ...],
     scale: str | None,
@@ -168,7 +168,7 @@ def reproduce(
             return _reconcile(planned, settings)
         results = run(study, rows, **settings)
     except KeyboardInterrupt:
-        click.echo("kerasnets: repeat the command to go on with the study.", err=True)
+        click.echo("kerasnets: repeat the command to continue the study.", err=True)
         raise
     print_study(results)
     click.echo(f"results are in {shown(study.path / 'results.md')}")

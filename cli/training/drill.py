@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     help="Processes to kill.",
 )
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="Decides the instants."
+    "--seed", type=int, default=0, show_default=True, help="Seed of the instants."
 )
 @execution_options(data=False)
 @click.option(

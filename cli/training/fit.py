@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 @click.option(
     "--keep-checkpoints",
     type=Name("--keep-checkpoints", KEEP),
-    help="Which stay once training has finished: one for each epoch; the last, which "
+    help="Checkpoints to keep after training: one for each epoch; the last, which "
     "raising --epochs needs; or none.  [default: last]",
 )
 @click.option(
@@ -62,8 +62,8 @@ if TYPE_CHECKING:
     help="Processes that augment batches ahead of the network, from 0 to 64; the "
     "batches are the same with any number.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="More lines.")
-@click.option("-q", "--quiet", is_flag=True, help="Warnings only.")
+@click.option("-v", "--verbose", is_flag=True, help="Print more.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only warnings.")
 def fit(
     network: str | None,
     dataset: str | None,

@@ -23,36 +23,38 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     default=5,
     show_default=True,
-    help="How many classes to list, at most all.",
+    help="Number of classes to list.",
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(["table", "csv", "json", "jsonl"]),
-    help="How to write them.  [default: what the ending of --out means, else table]",
+    help="Output format.  [default: by the ending of --out, else table]",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Write to this file, which is replaced once all is done.",
+    help="Write to this file, which is replaced at the end.",
 )
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
     default=256,
     show_default=True,
-    help="Most images a step.",
+    help="Maximum images in a step.",
 )
 @click.option(
     "--on-corrupt",
     type=click.Choice(["skip", "stop"]),
     default="skip",
     show_default=True,
-    help="Whether to go on after a file that cannot be read. The exit status is 1 "
+    help="Whether to continue after a file that cannot be read. The exit status is 1 "
     "either way.",
 )
 @click.option(
-    "--tta", is_flag=True, help="Average over each image and its mirror image."
+    "--tta",
+    is_flag=True,
+    help="Average the predictions for each image and its mirror image.",
 )
 @device_option
 @engine_option

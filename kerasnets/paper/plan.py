@@ -281,6 +281,6 @@ def _check_agrees(
         if present != value:
             raise RunError(
                 f"{found.path} is a study with {name} {present}, not {value}; leave "
-                f"{option(name)} out to go on with it, or choose another "
+                f"{option(name)} out to continue it, or choose another "
                 f"{option('path')}."
             )

@@ -48,7 +48,7 @@ def check(recipe: Fields) -> None:
     if not is_place(recipe.dataset):
         for name, value in (("validation", "split"), ("on_corrupt", "skip")):
             if getattr(recipe, name) == value:
-                raise RecipeError(f"{name} {value!r} is for own images alone.")
+                raise RecipeError(f"{name} {value!r} is only for your own images.")
 
 
 def check_effects(recipe: Fields, named: Iterable[str]) -> None:

@@ -69,6 +69,6 @@ def _of_record(text: str, named: dict[str, Any]) -> Recipe:
     for name in _UNNAMED:
         if name in named:
             raise RecipeError(
-                f"{name} decides the fields that nobody names, and this names all."
+                f"{name} only fills fields that are not named; this names all."
             )
     return recipe.with_named(**named)

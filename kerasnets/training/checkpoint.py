@@ -242,7 +242,7 @@ def newest(folder: Path) -> Checkpoint | None:
     if files:
         raise RunError(
             f"every checkpoint in {folder} is damaged; {option('overwrite', True)} "
-            "starts afresh."
+            "starts over."
         )
     return None
 

@@ -77,7 +77,7 @@ def remarks(
     if (checkpoint_every.steps or 0) >= steps:
         yield (
             f"{option('checkpoint_every', checkpoint_every.steps)}: an epoch has "
-            f"{_steps(steps)}, so checkpoints are made at the ends of epochs alone."
+            f"{_steps(steps)}, so checkpoints are only written at the ends of epochs."
         )
 
 

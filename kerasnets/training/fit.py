@@ -152,9 +152,9 @@ def fit(
         follows = recipe.protocol or protocol_of(recipe.dataset, execution.data_dir)
         if follows not in (None, recipe.paper_protocol):
             reporter.say(
-                f"{recipe.dataset} is of the kind of {follows}, but its recipe was "
-                "made where it could not be seen, with the defaults for "
-                f"{recipe.paper_protocol}."
+                f"{recipe.dataset} calls for the defaults for {follows}, but the "
+                f"recipe has those for {recipe.paper_protocol}: it was made where the "
+                "dataset could not be seen."
             )
         if remark:
             reporter.say(remark)
@@ -213,6 +213,6 @@ def _check_numbers(confusion_every: int, workers: int) -> None:
 
 def _another_batch_size() -> str:
     return (
-        "it is part of the recipe, so that is another run "
+        "it is part of the recipe, so a new run is needed "
         f"({option('overwrite', True)}, or another {option('path')})"
     )

@@ -60,5 +60,5 @@ def _still_there(run: Run) -> Iterator[None]:
         if run.path.is_dir():
             raise
         raise RunError(
-            f"{run.path} has gone: it was removed or renamed while it was written to."
+            f"{run.path} is gone: it was removed or renamed while it was written to."
         ) from error

@@ -84,8 +84,8 @@ def check_possible(run: Run, found: Checkpoint | None, *, steps: int) -> None:
     if found is None:
         if run.model_file.exists():
             raise RunError(
-                f"{run.path} has a model but no checkpoint to go on from; "
-                f"{option('overwrite', True)} starts afresh."
+                f"{run.path} has a model but no checkpoint to resume from; "
+                f"{option('overwrite', True)} starts over."
             )
     elif found.batch >= steps or (found.epoch, found.batch) > (run.recipe.epochs, 0):
         raise RunError(
@@ -138,6 +138,6 @@ def _check_same(run: Run, recipe: Recipe) -> None:
         if old != new:
             raise RunError(
                 f"{run.path} was made with {field.name} {old!r}, not {new!r}; "
-                f"{option('resume', True)} continues the same recipe, of which only "
+                f"{option('resume', True)} needs the same recipe; only "
                 "epochs may be raised."
             )

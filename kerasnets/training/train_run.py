@@ -103,7 +103,7 @@ def train_run(
     )
     if found:
         _go_on(found, model, train, checkpointer, epochs)
-        reporter.say(f"going on after {found.position}", quiet=True)
+        reporter.say(f"resuming after {found.position}", quiet=True)
         others = callback_state.differences(users, found.callbacks, found.position)
         for difference in filter(None, (*changes, *others)):
             reporter.say(difference)

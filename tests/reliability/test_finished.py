@@ -49,7 +49,7 @@ def test_without_its_checkpoints_it_is_finished_all_the_same(run, capsys):
 def test_without_its_checkpoints_it_is_not_begun_anew_for_more_epochs(run):
     shutil.rmtree(run.checkpoint_folder)
     before = contents(run)
-    with pytest.raises(RunError, match="a model but no checkpoint to go on from"):
+    with pytest.raises(RunError, match="a model but no checkpoint to resume from"):
         small_run.fit(run.path, on=small_run.recipe(epochs=4), resume=True)
     assert contents(run) == before
 
@@ -88,7 +88,7 @@ def test_what_is_damaged_is_made_again_from_the_checkpoint(
 ):
     DAMAGES[damage](run.path / name)
     small_run.fit(run.path, resume=True)
-    assert "going on after epoch 3" in (run.path / "run.log").read_text()
+    assert "resuming after epoch 3" in (run.path / "run.log").read_text()
     assert fingerprint(run) == fingerprint(finished)
     verification = digests.verify(run.path)
     assert verification is not None and verification.findings == ()

@@ -67,7 +67,7 @@ def test_none_are_kept_where_none_are_asked_for(tmp_path, capsys):
     assert state(run.path).state == "complete"
     fit(run.path)
     assert "is finished" in capsys.readouterr().out
-    with pytest.raises(RunError, match="a model but no checkpoint to go on from"):
+    with pytest.raises(RunError, match="a model but no checkpoint to resume from"):
         fit(run.path, EPOCHS + 1)
     assert run.model_file.exists()
 

@@ -49,7 +49,9 @@ def decode(
     try:
         with opened(data) as image:
             if getattr(image, "is_animated", False):
-                raise ValueError("it is animated, and which of its images is meant?")
+                raise ValueError(
+                    "it is animated, so it is not clear which of its images to use"
+                )
             pixels = as_array(
                 image, size, channels, resize=resize, background=background
             )

@@ -113,7 +113,7 @@ def bring_to_ends(
         with place.lock(planned.name, wait=wait) as held:
             # Its last holder may have finished it.
             if held and not is_settled(place, planned):
-                means.say(f"{planned.name}: begins or goes on")
+                means.say(f"{planned.name}: starts or resumes")
                 failure = bring_to_end(place, planned, means)
                 if failure:
                     means.say(f"{planned.name}: failed: {failure}")
