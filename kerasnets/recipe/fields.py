@@ -79,7 +79,8 @@ class Fields:
     )
     dropout: float = setting(
         "Dropout rate",
-        details="VGG has two, in its classifier; others one, before the last layer.",
+        details="VGG has two dropout layers, in its classifier; others have one, "
+        "before the last layer.",
         group=NETWORK,
         paper=lambda case: case.network.dropout,
         within=SHARE,
@@ -91,7 +92,7 @@ class Fields:
         choices=("normal",),
         title="Glorot",
         shortcuts=(
-            Shortcut("glorot_normal", "normal", "The same with normal kernels."),
+            Shortcut("glorot_normal", "normal", "Glorot-normal initialization."),
         ),
     )
     head: str = setting(
@@ -122,7 +123,7 @@ class Fields:
     )
     image_size: int = setting(
         "Height and width that images are resized to",
-        details="Own images that are all smaller: the longest side, rounded up to 32.",
+        details="If all own images are smaller: the longest side, rounded up to 32.",
         group=DATA,
         paper=of_own(SIZE, 32),
         within=at_least(1),
@@ -140,7 +141,7 @@ class Fields:
         default="squash",
     )
     background: str | None = setting(
-        "What shows through transparency and around padded images",
+        "Color behind transparent pixels and around padded images",
         group=DATA,
         paper=of_own("white", None),
         choices=BACKGROUNDS,
@@ -149,7 +150,7 @@ class Fields:
         default=None,
     )
     on_corrupt: str = setting(
-        "What is done about own images that cannot be read",
+        "What to do about own images that cannot be read",
         group=DATA,
         paper="stop",
         choices=ON_CORRUPT,
@@ -198,7 +199,7 @@ class Fields:
     )
     weight_decay: float = setting(
         "Weight decay",
-        details="Its rule is --decay.",
+        details="--decay sets its rule.",
         paper=0.0,
         within=at_least(0),
         tag="wd",
@@ -206,7 +207,7 @@ class Fields:
     decay: str = setting(
         "Rule of weight decay: part of the gradient, as in torch.optim.SGD, or apart "
         "from it, as in AdamW",
-        details="adamw is decoupled in any case. A run that is resumed keeps its own.",
+        details="adamw is always decoupled. A resumed run keeps its rule.",
         paper=L2,
         choices=DECAYS,
         title="decay",
@@ -254,7 +255,7 @@ class Fields:
         off="none",
     )
     clip_norm: float = setting(
-        "Largest norm of the whole gradient, which is scaled down to it; 0 for any",
+        "Maximum norm of the whole gradient, which is scaled down to it; 0 for no limit",
         paper=0.0,
         within=at_least(0),
         tag="clip",
@@ -271,8 +272,8 @@ class Fields:
         off=1,
     )
     ema: float = setting(
-        "Decay of an exponential moving average of the weights, which is validated and "
-        "saved in their place; 0 for none",
+        "Decay of an exponential moving average of the weights, which replaces them "
+        "for validation and saving; 0 for none",
         details="At most (1 + n) / (10 + n) after n updates.",
         paper=0.0,
         within=SHARE,
@@ -302,7 +303,7 @@ class Fields:
     )
     augment: str = setting(
         "Random changes of training images",
-        details="flip is horizontal; crop-flip pads by 4 and crops before; "
+        details="flip is horizontal; crop-flip first pads by 4 and crops; "
         "resized-crop crops to 8 to 100 % of the area, at a ratio of 3:4 to 4:3, "
         "resizes and flips, as torchvision's RandomResizedCrop does.",
         group=DATA,
@@ -334,7 +335,7 @@ class Fields:
     )
     color_jitter: float = setting(
         "Change of brightness, contrast and saturation",
-        details="Factors are uniform from 1 - this to 1 + this.",
+        details="Factors are drawn uniformly from 1 - this to 1 + this.",
         group=DATA,
         paper=0.0,
         within=at_least(0),
@@ -362,8 +363,8 @@ class Fields:
     )
     mixup: float = setting(
         "Alpha of MixUp",
-        details="Images and labels are mixed with another of the batch, by shares "
-        "drawn from Beta(alpha, alpha).",
+        details="Each image and label is mixed with another of the batch, by a "
+        "share drawn from Beta(alpha, alpha).",
         group=DATA,
         paper=0.0,
         within=at_least(0),
@@ -403,7 +404,7 @@ class Fields:
         tag="val-",
     )
     limit: int | None = setting(
-        "Training images used, a stratified part",
+        "Training images to use, a stratified subset",
         group=DATA,
         paper=None,
         within=at_least(1),
@@ -420,15 +421,15 @@ class Fields:
     precision: str = setting(
         "Keras's dtype policy; auto is mixed_bfloat16 where the device computes it "
         "natively, else float32",
-        details="A run records what auto was.",
+        details="A run records what auto chose.",
         paper="float32",
         choices=(*PRECISIONS, AUTO),
         tag="",
     )
     initial_weights: str = setting(
-        "What draws the first weights: numpy, the same under every backend, or the "
+        "Source of the initial weights: numpy, the same under every backend, or the "
         "backend's generator",
-        details="A run that is resumed keeps its own.",
+        details="A resumed run keeps its own.",
         paper="numpy",
         choices=INITIAL_WEIGHTS,
         tag="init-",
@@ -436,7 +437,7 @@ class Fields:
         absent="backend",
     )
     test_fraction: float | None = setting(
-        "Training images to test on, where the dataset has no labelled test split",
+        "Share of the training images to test on, if there is no labelled test split",
         group=DATA,
         paper=None,
         within=FRACTION,
@@ -445,7 +446,7 @@ class Fields:
         default=None,
     )
     preset: str = setting(
-        "What unnamed fields are: the paper's recipe, or a modern one",
+        "Values of unnamed fields: the paper's, or a modern recipe's",
         details=f"modern is {presets.SUMMARY} See docs/training.md for its sources.",
         paper=presets.PAPER,
         choices=presets.PRESETS,
@@ -454,7 +455,7 @@ class Fields:
         off=presets.PAPER,
     )
     protocol: str | None = setting(
-        "Whose values unnamed fields have: the paper's for this dataset",
+        "The paper's protocol that unnamed fields follow",
         group=DATA,
         paper=None,
         choices=PROTOCOLS,
