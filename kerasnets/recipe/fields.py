@@ -255,7 +255,7 @@ class Fields:
         off="none",
     )
     clip_norm: float = setting(
-        "Maximum norm of the whole gradient, which is scaled down to it; 0 for no limit",
+        "Maximum norm of the whole gradient, which is scaled down to it; 0 for none",
         paper=0.0,
         within=at_least(0),
         tag="clip",
@@ -404,7 +404,7 @@ class Fields:
         tag="val-",
     )
     limit: int | None = setting(
-        "Training images to use, a stratified subset",
+        "Training images to use (a stratified subset)",
         group=DATA,
         paper=None,
         within=at_least(1),
