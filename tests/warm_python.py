@@ -1,5 +1,5 @@
-"""A Python that starts with Keras imported, which takes longer than what most tests let
-a process of its own do.
+"""A Python that starts with Keras imported, and nothing of kerasnets: the import takes
+longer than what most tests let a process of their own do.
 
 `executable` is the path of a program to start in the place of `sys.executable`. It asks
 a server, which has the imports, to fork a process with its arguments, environment,
@@ -27,16 +27,17 @@ _servers: dict[str, str] = {}
 
 
 def executable(backend: str = "torch") -> str:
-    """A program to start, whose Keras runs on `backend`, with -c or -m."""
+    """A program to start, whose Keras runs on `backend`, with -c or -m,
+    and -P before it."""
     if backend not in _servers:
         folder = tempfile.TemporaryDirectory(prefix="warm-python-")
         address = str(Path(folder.name) / "socket")
+        paths = [str(Path(one).absolute()) for one in sys.path]
         environment = {
+            "JAX_PLATFORMS": "cpu",
             **os.environ,
             "KERAS_BACKEND": backend,
-            "PYTHONPATH": os.pathsep.join(
-                str(Path(one).absolute()) for one in sys.path
-            ),
+            "PYTHONPATH": os.pathsep.join(paths),
         }
         # It ends when its standard input does.
         server = subprocess.Popen(
@@ -48,11 +49,11 @@ def executable(backend: str = "torch") -> str:
         assert server.stdin is not None and server.stdout is not None
         assert server.stdout.readline() == b"ready\n"
         program = Path(folder.name) / "python"
-        program.write_text(
-            f'#!/bin/sh\nexec "{sys.executable}" -IS "{__file__}" ask "{address}" "$@"\n'
-        )
+        words = f'"{sys.executable}" -IS "{__file__}" ask "{address}" "$@"'
+        program.write_text(f"#!/bin/sh\nexec {words}\n")
         program.chmod(0o755)
         atexit.register(folder.cleanup)
+        atexit.register(server.wait)
         atexit.register(server.stdin.close)
         _servers[backend] = str(program)
     return _servers[backend]
@@ -79,10 +80,7 @@ def _ask(address: str, arguments: list[str]) -> None:
 
 def _serve(address: str) -> dict:
     """Fork processes until standard input ends; returns the request in each of them."""
-    import sklearn.datasets  # noqa: F401
-
-    import kerasnets.evaluation.evaluate
-    import kerasnets.training.fit  # noqa: F401
+    import keras  # noqa: F401
 
     gc.collect()
     gc.freeze()
@@ -145,15 +143,17 @@ def _become(request: dict) -> None:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    own = [
-        one for one in request["environment"].get("PYTHONPATH", "").split(":") if one
-    ]
-    sys.path[:] = ["", *own, *(one for one in sys.path if one not in own)]
+    own = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    words = request["arguments"]
+    safe = words[0] == "-P"
+    first = [] if safe else [""]
+    rest = [one for one in sys.path if one not in own]
+    sys.path[:] = [*first, *filter(None, own), *rest]
     # Made anew: they remember whether those of the server could be seeked.
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", 1, errors="backslashreplace", closefd=False)  # noqa: SIM115
-    how, what, *arguments = request["arguments"]
+    how, what, *arguments = words[safe:]
     sys.argv = [how, *arguments]
     if how == "-m":
         runpy.run_module(what, run_name="__main__", alter_sys=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import warm_python
 from PIL import Image
 from trained_run import make_run
 
@@ -230,7 +231,11 @@ def test_other_backends_find_the_same(backend, tmp_path, monkeypatch):
     here, out = Path(__file__).parent, tmp_path / "maps.npz"
     paths = [str(here), str(here.parent), *sys.path]
     result = subprocess.run(
-        [sys.executable, "-c", _MAPS.format(here=str(here), out=str(out))],
+        [
+            warm_python.executable(backend),
+            "-c",
+            _MAPS.format(here=str(here), out=str(out)),
+        ],
         env={
             **os.environ,
             "KERAS_BACKEND": backend,

@@ -14,6 +14,7 @@ import keras
 import pytest
 import small_run
 import victims
+import warm_python
 from faults import failing_disk
 
 from kerasnets import datasets, runs
@@ -251,7 +252,7 @@ except OutOfMemory as error:
 def test_jax_running_out_is_recognised():
     pytest.importorskip("jax")
     result = subprocess.run(
-        [sys.executable, "-c", JAX],
+        [warm_python.executable("jax"), "-c", JAX],
         env={**os.environ, "KERAS_BACKEND": "jax"},
         check=True,
         capture_output=True,

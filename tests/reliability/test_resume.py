@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import small_run
+import warm_python
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -317,7 +318,7 @@ def with_jax(code: str, *arguments: object) -> None:
     pytest.importorskip("jax")
     folders = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": folders}
-    command = [sys.executable, "-c", code, *map(str, arguments)]
+    command = [warm_python.executable("jax"), "-c", code, *map(str, arguments)]
     subprocess.run(command, check=True, env=environment)
 
 

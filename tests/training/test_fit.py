@@ -4,11 +4,11 @@ import csv
 import json
 import os
 import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
+import warm_python
 
 from kerasnets import runs
 from kerasnets.errors import (
@@ -96,7 +96,10 @@ def test_the_model_file_loads_without_kerasnets(tmp_path):
         "print(model.name, model.output_shape, 'kerasnets' in sys.modules)"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        [warm_python.executable(), "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     assert result.stdout.strip() == "resnet18 (None, 10) False"
     assert run.model_file.stat().st_size < 1.1 * 4 * 11_200_000
@@ -224,7 +227,9 @@ def test_other_backends_write_the_same_run_folder(tmp_path, backend):
         "fit(r, run.path, device='cpu', verbosity=0, resume=True)\n"
     )
     environment = {**os.environ, "KERAS_BACKEND": backend}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    subprocess.run(
+        [warm_python.executable(backend), "-c", code], check=True, env=environment
+    )
     run = runs.load(tmp_path / "run")
     files = {file.name for file in run.path.iterdir() if file.is_file()}
     assert files - {".lock", ".digests.lock"} == FILES
