@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import keras
+import narrow
 import numpy as np
 import pytest
 import warm_python
@@ -82,7 +83,8 @@ def trained(tmp_path_factory):
         stem="cifar",
     )
     path = tmp_path_factory.mktemp("explained") / "runs" / "run"
-    run = kerasnets.fit(recipe, path, device="cpu", verbosity=0)
+    with narrow.narrowed():
+        run = kerasnets.fit(recipe, path, device="cpu", verbosity=0)
     evaluate(run, device="cpu")
     return run
 
