@@ -32,6 +32,14 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_disks():
+    """A power cut is no part of any test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
 def figures_without_pixels(request):
     """What is drawn is made everywhere; but only tests of figures wait for its pixels.
@@ -54,6 +62,15 @@ def figures_without_pixels(request):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", savefig)
+        yield
+
+
+@pytest.fixture
+def narrow_networks():
+    """Networks of few channels."""
+    import narrow
+
+    with narrow.narrowed():
         yield
 
 

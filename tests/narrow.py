@@ -1,12 +1,12 @@
 """The networks with fewer channels, units and dense layers: every kind of layer, made,
 trained and saved in a fraction of the time."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from kerasnets.benchmark.contenders import plain_torch
 from kerasnets.networks import densenet, resnet, vgg
 
 
@@ -17,8 +17,10 @@ def shortened() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for depth in densenet.BLOCKS:
             patch.setitem(densenet.BLOCKS, depth, (2, 2, 2, 2))
-        for module in (vgg, plain_torch):
-            patch.setattr(module, "UNITS", 64)
+        patch.setattr(vgg, "UNITS", 64)
+        # Its import is PyTorch's, which other backends do not need.
+        if twins := sys.modules.get("kerasnets.benchmark.contenders.plain_torch"):
+            patch.setattr(twins, "UNITS", 64)
         yield
 
 

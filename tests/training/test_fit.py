@@ -6,7 +6,6 @@ import os
 import subprocess
 
 import keras
-import narrow
 import numpy as np
 import pytest
 import warm_python
@@ -38,12 +37,6 @@ FILES = {
 def small(**named) -> Recipe:
     options = {"limit": 80, "epochs": 2, "batch_size": 24, "dropout": 0.2, **named}
     return Recipe.for_paper("resnet18", "digits", **options)
-
-
-@pytest.fixture
-def narrow_networks():
-    with narrow.narrowed():
-        yield
 
 
 def weights(run: runs.Run) -> list[bytes]:
