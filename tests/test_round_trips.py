@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_hostile_files import read_everything
 
@@ -102,6 +102,7 @@ def write_run(folder, data: Dataset, session: Session) -> runs.Run:
     return run
 
 
+@settings(max_examples=settings.default.max_examples // 4)
 @given(
     names=st.tuples(*[TEXT] * CLASSES),
     note=TEXT,
