@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_hostile_files import read_everything
 
@@ -29,9 +29,9 @@ from kerasnets.runs.results import (
 from kerasnets.runs.status import state
 from kerasnets.storage import digests, lock
 from kerasnets.storage.files import read_csv, write_csv
+from kerasnets.training.callbacks.epoch_table import EpochTable
 from kerasnets.training.callbacks.recorders import HistoryLogger
 from kerasnets.training.environment import Facts
-from kerasnets.training.epoch_table import EpochTable
 
 # Half characters (surrogates) too: Python reads bytes of a folder's name that are not
 # UTF-8 as such. And what separates cells, lines and words.
@@ -102,6 +102,7 @@ def write_run(folder, data: Dataset, session: Session) -> runs.Run:
     return run
 
 
+@settings(max_examples=settings.default.max_examples // 4)
 @given(
     names=st.tuples(*[TEXT] * CLASSES),
     note=TEXT,

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.cli.options import Name, execution_options
 from kerasnets.errors import shown
-from kerasnets.recipe import PRECISIONS
+from kerasnets.recipe.fields import PRECISIONS
 
 if TYPE_CHECKING:
     from kerasnets.compute.execution import Execution
@@ -49,28 +49,28 @@ _PAPER = ("resnet34", "densenet121", "vgg19")
     multiple=True,
     default=("float32",),
     show_default=True,
-    help="Of ours a Keras dtype policy, of torchvision autocast; may be repeated.",
+    help="Keras dtype policy, and autocast for torchvision; may be repeated.",
 )
 @click.option(
     "--image-size",
     type=click.IntRange(min=1),
     default=32,
     show_default=True,
-    help="Pixels a side.",
+    help="Height and width in pixels.",
 )
 @click.option(
     "--against",
     default="torchvision,torchvision-compiled,keras",
     show_default=True,
     metavar="NAMES",
-    help="What to compare with, separated by commas: these, and kerasnets-eager (the "
+    help="Contenders, separated by commas: these, and kerasnets-eager (the "
     "engine torch_graph).",
 )
 @click.option(
     "--only",
     type=Name("part", ("train", "inference", "start")),
     multiple=True,
-    help="Measure this alone; may be repeated.  [default: all]",
+    help="Measure only this; may be repeated.  [default: all]",
 )
 @click.option(
     "--rounds",
@@ -84,7 +84,7 @@ _PAPER = ("resnet34", "densenet121", "vgg19")
     "budget_s",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Begin nothing after it; what was found by then is written.",
+    help="Start nothing after this time; results so far are written.",
 )
 @click.option(
     "--out",
@@ -100,7 +100,7 @@ _PAPER = ("resnet34", "densenet121", "vgg19")
     help="Also NETWORK-profile.csv: the time of each operation in a training step.",
 )
 @execution_options(data=False)
-@click.option("--json", "as_json", is_flag=True, help="Print the results alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @click.pass_context
 def benchmark(
     context: click.Context,
@@ -177,7 +177,7 @@ def benchmark(
         click.echo(json.dumps(reports, indent=2))
         context.exit(int(failed))
 
-    from kerasnets.cli.tables import print_benchmark
+    from kerasnets.cli.training.tables import print_benchmark
 
     environment, source = reports[0]["environment"], reports[0]["torchvision_is"]
     click.echo(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kerasnets.catalog.kept_checkpoints import KEEP
 from kerasnets.cli import BEGAN
 from kerasnets.cli.options import (
     Name,
@@ -14,7 +15,6 @@ from kerasnets.cli.options import (
     recipe_of,
     training_options,
 )
-from kerasnets.runs import KEEP
 
 if TYPE_CHECKING:
     from kerasnets.compute.execution import Execution
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 @click.option(
     "--keep-checkpoints",
     type=Name("--keep-checkpoints", KEEP),
-    help="Which stay once training has finished: one for each epoch; the last, which "
+    help="Checkpoints to keep after training: one for each epoch; the last, which "
     "raising --epochs needs; or none.  [default: last]",
 )
 @click.option(
@@ -64,12 +64,12 @@ if TYPE_CHECKING:
 @click.option(
     "--stream/--no-stream",
     default=None,
-    help="Decode own images from their files whenever they are needed, instead of once "
-    "into the cache; the batches are the same.  [default: where neither memory nor "
-    "disk has room for the cache, or they were streamed before]",
+    help="Decode your own images from their files whenever they are needed, instead of "
+    "once into the cache; the batches are the same.  [default: where neither memory "
+    "nor disk has room for the cache, or they were streamed before]",
 )
-@click.option("-v", "--verbose", is_flag=True, help="More lines.")
-@click.option("-q", "--quiet", is_flag=True, help="Warnings only.")
+@click.option("-v", "--verbose", is_flag=True, help="Print more.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only warnings.")
 def fit(
     network: str | None,
     dataset: str | None,

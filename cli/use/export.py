@@ -18,7 +18,7 @@ FORMATS = ("onnx", "safetensors", "torch-export", "saved-model", "litert", "open
     type=Name("format", FORMATS),
     required=True,
     metavar="|".join(FORMATS),
-    help="Which program it is for.",
+    help="Format of the file.",
 )
 @click.option(
     "--out",
@@ -28,7 +28,7 @@ FORMATS = ("onnx", "safetensors", "torch-export", "saved-model", "litert", "open
 @click.option(
     "--int8",
     is_flag=True,
-    help="ONNX with whole numbers of 8 bits, calibrated on training images.",
+    help="ONNX with 8-bit integers, calibrated on training images.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @data_dir_option

@@ -3,11 +3,16 @@
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kerasnets.cli.options import device_option, engine_option
 from kerasnets.errors import DatasetError, shown
+from kerasnets.text import Table, percent
+
+if TYPE_CHECKING:
+    from kerasnets.inference.predict import Answer
 
 
 @click.command()
@@ -18,36 +23,38 @@ from kerasnets.errors import DatasetError, shown
     type=click.IntRange(min=1),
     default=5,
     show_default=True,
-    help="How many classes to list, at most all.",
+    help="Number of classes to list.",
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(["table", "csv", "json", "jsonl"]),
-    help="How to write them.  [default: what the ending of --out means, else table]",
+    help="Output format.  [default: by the ending of --out, else table]",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Write to this file, which is replaced once all is done.",
+    help="Write to this file, which is replaced at the end.",
 )
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
     default=256,
     show_default=True,
-    help="Most images a step.",
+    help="Maximum images in a step.",
 )
 @click.option(
     "--on-corrupt",
     type=click.Choice(["skip", "stop"]),
     default="skip",
     show_default=True,
-    help="Whether to go on after a file that cannot be read. The exit status is 1 "
+    help="Whether to continue after a file that cannot be read. The exit status is 1 "
     "either way.",
 )
 @click.option(
-    "--tta", is_flag=True, help="Average over each image and its mirror image."
+    "--tta",
+    is_flag=True,
+    help="Average the predictions for each image and its mirror image.",
 )
 @device_option
 @engine_option
@@ -155,14 +162,24 @@ def _check_out(out: Path) -> None:
         raise DatasetError(f"{obstacle}; choose another --out.")
 
 
-def _table_lines(answers: Iterable, wide: bool) -> Iterator[str]:
-    from kerasnets.cli.tables import answers_table
+def answers_table(answers: Iterable["Answer"]) -> Table:
+    """Predictions for files: the best class, its probability, and the runners-up."""
+    rows = []
+    for answer in answers:
+        (name, share), *others = answer.best
+        then = ", ".join(f"{other} {percent(p)}" for other, p in others)
+        rows.append((answer.name, name, percent(share), then))
+    columns = ("image", "prediction", "confidence", "then")
+    return Table(columns, tuple(rows), words=("prediction", "then"))
+
+
+def _table_lines(answers: Iterable["Answer"], wide: bool) -> Iterator[str]:
+    from kerasnets.cli.tables import print_table
     from kerasnets.console import console
 
-    table = answers_table(answers)
     printer = console(width=1000) if wide else console()
     with printer.capture() as captured:
-        printer.print(table)
+        print_table(answers_table(answers), wrap=True, screen=printer)
     yield captured.get()
 
 

@@ -108,7 +108,7 @@ def load(
         stream: whether images at a path are decoded whenever they are asked for; None
             for those that were so before and are not decoded on disk, and those that
             neither memory nor disk have room for.
-        decode: how JPEG files at a path are decoded, of `kerasnets.recipe.DECODES`.
+        decode: how JPEG files at a path are decoded, of `recipe.fields.DECODES`.
 
     Raises:
         DatasetError: it is unknown, damaged, or cannot be prepared; or a size, a number
@@ -137,7 +137,8 @@ def load(
     else:
         if stream:
             raise DatasetError(
-                f"stream is for own images, a folder or a manifest; {name} is neither."
+                f"stream is only for your own images; {name} is not a folder or "
+                "manifest."
             )
         dataset = _load(name, image_size, channels, data_dir, resize, background)
     if not len(dataset.test):
@@ -166,7 +167,8 @@ def _load_files(
 ) -> "Dataset":
     from kerasnets.catalog import image_headers
     from kerasnets.catalog.image_files import list_images
-    from kerasnets.datasets import cache, images
+    from kerasnets.datasets import cache
+    from kerasnets.datasets.images import memory
     from kerasnets.datasets.sources import image_files
     from kerasnets.datasets.streamed_images import Form
 
@@ -188,7 +190,7 @@ def _load_files(
             and not (own / key).exists()
             and (
                 (own / streamed_key).exists()
-                or not images.decoded_fit(len(files.paths), image_size, form.channels)
+                or not memory.decoded_fit(len(files.paths), image_size, form.channels)
             )
         )
     return cache.cached(

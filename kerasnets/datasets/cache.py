@@ -70,7 +70,7 @@ def read(folder: Path) -> Dataset | None:
     try:
         return _read(folder) if folder.exists() else None
     except _DAMAGE as error:
-        _log.warning("the cache %s is damaged (%s) and is made anew", folder, error)
+        _log.warning("the cache %s is damaged (%s) and is rebuilt", folder, error)
     except OSError as error:
         _log.warning("the cache %s cannot be read (%s)", folder, error.strerror)
     return None

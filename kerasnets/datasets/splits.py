@@ -194,7 +194,7 @@ def _check_some(dataset: Dataset, drawn: np.ndarray, purpose: str) -> None:
     if not len(drawn):
         raise DatasetError(
             f"{dataset.name} has too few different images in each class to {purpose}: "
-            "the same image is not split up."
+            "identical images stay on one side of a split."
         )
 
 

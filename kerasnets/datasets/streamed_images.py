@@ -14,17 +14,11 @@ import numpy as np
 from PIL import Image
 
 from kerasnets.catalog.image_headers import read_bytes
-from kerasnets.datasets.images import (
-    Box,
-    ImageFile,
-    as_array,
-    empty_on_disk,
-    read_file,
-    reduction_of,
-    reduction_to,
-)
+from kerasnets.datasets.images import ImageFile, as_array, read_file
+from kerasnets.datasets.images.jpeg import Box, reduction_of, reduction_to
+from kerasnets.datasets.images.memory import empty_on_disk
 from kerasnets.errors import DatasetError, shown
-from kerasnets.recipe import REDUCED
+from kerasnets.recipe.fields import REDUCED
 from kerasnets.storage.folders import user_cache
 
 
@@ -34,8 +28,8 @@ class Form:
 
     Attributes:
         resize, background: as `kerasnets.datasets.images.as_array` takes them.
-        on_corrupt: one of `kerasnets.recipe.ON_CORRUPT`.
-        decode: one of `kerasnets.recipe.DECODES`.
+        on_corrupt: one of `kerasnets.recipe.fields.ON_CORRUPT`.
+        decode: one of `kerasnets.recipe.fields.DECODES`.
     """
 
     image_size: int

@@ -7,8 +7,9 @@ from typing import Any
 
 import keras
 
+from kerasnets.catalog.kept_checkpoints import LAST
 from kerasnets.errors import RecipeError, option
-from kerasnets.runs import LAST, Run
+from kerasnets.runs import Run
 from kerasnets.training import checkpoint
 from kerasnets.training.callbacks import callback_state
 from kerasnets.training.callbacks.early_stop import EarlyStop, Stopped
@@ -84,7 +85,7 @@ class Checkpointer(keras.callbacks.Callback):
         users: the user's callbacks.
         early: whether one of them has ended training.
         resumed: the checkpoint that the run goes on from, if any.
-        keep: which checkpoints stay, of `kerasnets.runs.KEEP`.
+        keep: which checkpoints stay, of `kerasnets.catalog.kept_checkpoints.KEEP`.
 
     Attributes:
         stopped: that training ended early, if so.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from kerasnets.errors import RecipeError, option
 from kerasnets.recipe import Recipe
 from kerasnets.training.checkpointing import Interval
-from kerasnets.training.compile import ONE_CYCLE_RISE
+from kerasnets.training.optimization.schedule import ONE_CYCLE_RISE
 
 
 def check_schedule(recipe: Recipe, steps: int, trained: int | None = None) -> None:
@@ -77,7 +77,7 @@ def remarks(
     if (checkpoint_every.steps or 0) >= steps:
         yield (
             f"{option('checkpoint_every', checkpoint_every.steps)}: an epoch has "
-            f"{_steps(steps)}, so checkpoints are made at the ends of epochs alone."
+            f"{_steps(steps)}, so checkpoints are only written at the ends of epochs."
         )
 
 

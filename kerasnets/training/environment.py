@@ -131,7 +131,7 @@ class Facts:
             if environment.get("dataset_fingerprint") != self.dataset.fingerprint:
                 raise RunError(
                     f"the dataset {self.recipe.dataset} is not the one {run.path} was "
-                    "begun on: its fingerprint changed."
+                    "started on: its fingerprint changed."
                 )
             resumption = {
                 "at": now,

@@ -88,7 +88,7 @@ def test_a_summary_tells_the_dropout_rate(capsys):
 
 def rates(recipe: Recipe, steps: int, trained: int) -> list[float]:
     """What training uses, step by step."""
-    from kerasnets.training.compile import LearningRate
+    from kerasnets.training.optimization.schedule import LearningRate
 
     rate = LearningRate(
         recipe.learning_rate,

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from kerasnets import datasets
-from kerasnets.datasets import images
-from kerasnets.datasets.images import decode_file, read_file, reduction_to
+from kerasnets.datasets.images import decode_file, read_file
+from kerasnets.datasets.images import jpeg as jpegs
+from kerasnets.datasets.images.jpeg import reduction_to
 from kerasnets.datasets.pipeline.batches import training_batches
 from kerasnets.datasets.pipeline.resized_crop import draw_crops
 from kerasnets.datasets.splits import partition
@@ -78,7 +79,7 @@ def test_the_faster_decoder_gives_the_pixels_of_pillow(monkeypatch, mode, named)
     fast = read_file(data).image
     damaged = data[: len(data) // 2] + b"\xff\xd9"
     with_damage = read_file(damaged).image
-    monkeypatch.setattr(images, "simplejpeg", None)
+    monkeypatch.setattr(jpegs, "simplejpeg", None)
     np.testing.assert_array_equal(fast, read_file(data).image)
     np.testing.assert_array_equal(with_damage, read_file(damaged).image)
 
@@ -90,7 +91,7 @@ def test_new_runs_on_own_images_reduce_and_earlier_ones_do_not(photos):
     assert Recipe.for_paper("resnet18", photos, protocol="cifar10").decode == "full"
     record = made.to_json().replace('"decode": "reduced",', "")
     assert Recipe.from_json(record).decode == "full"
-    with pytest.raises(RecipeError, match="own images"):
+    with pytest.raises(RecipeError, match="your own images"):
         Recipe.for_paper("resnet18", "mnist", decode="reduced")
 
 

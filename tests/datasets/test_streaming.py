@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from kerasnets import datasets
-from kerasnets.datasets import images
+from kerasnets.datasets.images import memory
 from kerasnets.datasets.pipeline import workers as pool
 from kerasnets.datasets.pipeline.batches import evaluation_batches, training_batches
 from kerasnets.datasets.splits import partition
@@ -180,7 +180,7 @@ def test_a_file_that_changes_is_one_line(tmp_path, workers):
 def test_streams_where_memory_and_disk_have_no_room(photos, monkeypatch):
     made = recipe(photos, image_size=40)
     with monkeypatch.context() as patch:
-        patch.setattr(images, "decoded_fit", lambda *_: False)
+        patch.setattr(memory, "decoded_fit", lambda *_: False)
         assert isinstance(datasets.load_for(made).train.images, StreamedImages)
     # Evaluation and figures go the way of training.
     assert isinstance(datasets.load_for(made).train.images, StreamedImages)
@@ -190,21 +190,21 @@ def test_streams_where_memory_and_disk_have_no_room(photos, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("memory", "disk", "fit"),
+    ("free", "disk", "fit"),
     [(1e9, 3e5, False), (1e9, 4e5, True), (1e5, 4e5, False), (1e5, 7e5, True)],
 )
 def test_room_is_needed_once_on_disk_and_again_where_it_stands_in_for_memory(
-    monkeypatch, memory, disk, fit
+    monkeypatch, free, disk, fit
 ):
-    monkeypatch.setattr(images, "free_memory", lambda: memory)
+    monkeypatch.setattr(memory, "free_memory", lambda: free)
     usage = type("Usage", (), {"free": disk})
-    monkeypatch.setattr(images.shutil, "disk_usage", lambda _: usage)
-    assert images.decoded_fit(100, 32, 3) is fit  # 307,200 bytes
+    monkeypatch.setattr(memory.shutil, "disk_usage", lambda _: usage)
+    assert memory.decoded_fit(100, 32, 3) is fit  # 307,200 bytes
 
 
 def test_no_room_for_the_levels_is_one_line(photos, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr(images.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(memory.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(DatasetError, match="No space left") as error:
         datasets.load_for(recipe(photos, image_size=48), stream=True)
     assert "\n" not in str(error.value)

@@ -1,6 +1,7 @@
 """The PyTorch engine computes what Keras computes, on the same variables."""
 
 import keras
+import narrow
 import numpy as np
 import pytest
 
@@ -35,6 +36,12 @@ CASES = [
     ("densenet121", 64, {"growth_rate": 8, "batch_norm": False}),
     ("densenet121", 16, {"growth_rate": 8, "stem": "cifar", "dropout": 0.2}),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short():
+    with narrow.shortened():
+        yield
 
 
 def has_batch_norm(case) -> bool:

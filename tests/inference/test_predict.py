@@ -12,7 +12,8 @@ from rich.console import Console
 
 import kerasnets
 from kerasnets.cli.main import _run
-from kerasnets.cli.tables import answers_table
+from kerasnets.cli.tables import print_table
+from kerasnets.cli.use.predict import answers_table
 from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.inference.files import decoded, image_files
 from kerasnets.inference.predict import Answer, predict_files
@@ -206,7 +207,8 @@ def test_a_narrow_table_names_the_file_and_its_class():
     best = [(f"{name} & things", 0.2) for name in ("Smileys", "People", "Objects")]
     console = Console(width=80)
     with console.capture() as captured:
-        console.print(answers_table([Answer("photos, new/one.png", best)]))
+        answers = answers_table([Answer("photos, new/one.png", best)])
+        print_table(answers, wrap=True, screen=console)
     told = captured.get()
     assert "photos, new/one.png" in told
     assert "Smileys & things" in told

@@ -14,6 +14,7 @@ import keras
 import pytest
 import small_run
 import victims
+import warm_python
 from faults import failing_disk
 
 from kerasnets import datasets, runs
@@ -40,7 +41,7 @@ def expected(tmp_path_factory):
     return fingerprint(fit(tmp_path_factory.mktemp("whole") / "run"))
 
 
-@pytest.mark.parametrize("stride", [13, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [29, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_disk_may_fill_up_at_any_write_of_training(tmp_path, expected, stride):
     with failing_disk(tmp_path / "count", None) as disk:
         fit(tmp_path / "count")
@@ -66,7 +67,7 @@ def test_the_disk_may_fill_up_at_any_write_of_training(tmp_path, expected, strid
     print(f"{len(failures)} of {disk.operations} writes failed, one in each run")
 
 
-@pytest.mark.parametrize("stride", [3, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_disk_may_fill_up_at_any_write_of_evaluation(tmp_path, expected, stride):
     run = fit(tmp_path / "run")
     with failing_disk(run.path, None) as disk:
@@ -166,7 +167,7 @@ class AtStep(keras.callbacks.Callback):
 def test_a_run_folder_removed_underneath_ends_training_with_one_line(tmp_path):
     path = tmp_path / "run"
     remove = AtStep(2, lambda: shutil.rmtree(path))
-    with pytest.raises(RunError, match=f"{path} has gone") as raised:
+    with pytest.raises(RunError, match=f"{path} is gone") as raised:
         fit(path, callbacks=[remove])
     assert len(str(raised.value).splitlines()) == 1
     assert not path.exists()
@@ -207,7 +208,7 @@ def test_out_of_memory_proposes_half_the_batch(tmp_path, error, expected):
         fit(tmp_path / "run", callbacks=[AtStep(8, fail)])
     assert str(raised.value) == (
         "out of memory at batch size 10; batch_size=5 may fit; it is part of the "
-        "recipe, so that is another run (overwrite=True, or another path)."
+        "recipe, so a new run is needed (overwrite=True, or another path)."
     )
     assert raised.value.exit_status == 2
     assert fingerprint(fit(tmp_path / "run")) == expected
@@ -251,7 +252,7 @@ except OutOfMemory as error:
 def test_jax_running_out_is_recognised():
     pytest.importorskip("jax")
     result = subprocess.run(
-        [sys.executable, "-c", JAX],
+        [warm_python.executable("jax"), "-c", JAX],
         env={**os.environ, "KERAS_BACKEND": "jax"},
         check=True,
         capture_output=True,

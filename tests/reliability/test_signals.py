@@ -10,6 +10,7 @@ import threading
 import keras
 import pytest
 import small_run
+import warm_python
 
 from kerasnets import runs
 from kerasnets.errors import Interrupted
@@ -155,7 +156,7 @@ def test_training_works_in_another_thread(tmp_path, expected):
 def start(*arguments: str) -> subprocess.Popen:
     code = "import sys; from kerasnets.cli.main import main; main(sys.argv[1:])"
     return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
+        [warm_python.executable(), "-c", code, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -184,9 +185,9 @@ def test_the_command_says_how_to_go_on_and_that_works(tmp_path):
     resumed = start(*go_on[1:])
     assert resumed.stdout is not None
     for line in resumed.stdout:
-        if line.startswith("going on after"):
+        if line.startswith("resuming after"):
             break
-    assert line.strip() == f"going on after {position}"
+    assert line.strip() == f"resuming after {position}"
     resumed.send_signal(signal.SIGINT)
     _, errors = resumed.communicate(timeout=60)
     assert resumed.returncode == 130

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasnets.storage import digests, files
@@ -183,11 +183,12 @@ def test_training_goes_on_where_the_digests_are_damaged(folder, caplog):
     (folder / digests.NAME).write_text("{}")
     assert found(folder) == {digests.NAME: "damaged"}
     files.write_text(folder / "model.keras", "new")
-    assert "begin anew" in caplog.text
+    assert "start over" in caplog.text
     unknown = {name: "unknown" for name in FILES if name != "model.keras"}
     assert found(folder) == unknown
 
 
+@settings(max_examples=settings.default.max_examples // 4)
 @given(content=st.binary(max_size=200))
 def test_whatever_the_manifest_holds_is_told(tmp_path_factory, content):
     folder = make(tmp_path_factory.mktemp("fuzz") / "run")

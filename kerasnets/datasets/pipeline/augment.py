@@ -65,7 +65,7 @@ def draw(
     *,
     from_files: bool = False,
 ) -> Changes:
-    """The changes that one of `kerasnets.recipe.AUGMENTATIONS` makes to `count`
+    """The changes that one of `kerasnets.recipe.fields.AUGMENTATIONS` makes to `count`
     images: offsets uniform, boxes as torchvision's RandomResizedCrop draws them, each
     image mirrored with probability 1/2.
 

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasnets.recipe import L2, Recipe
+from kerasnets.recipe import Recipe
+from kerasnets.recipe.fields import L2
 
 
 class _CoupledDecay(keras.optimizers.Optimizer):
