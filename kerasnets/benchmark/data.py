@@ -30,7 +30,7 @@ from kerasnets.runs import write_json
 FILE = "data.json"
 WIDTH, HEIGHT = 500, 375  # pixels of the photographs, as ImageNet's commonest
 SIZE = 224  # pixels of the batches
-IMAGES = 512
+IMAGES = 256
 WORKERS = 2
 _QUALITY = 90
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
