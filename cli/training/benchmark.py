@@ -127,7 +127,7 @@ def benchmark(
     stand in for it, and are called so. NETWORK.json grows as comparisons end.
 
     `kerasnets benchmark data` compares the decoding and augmentation of photographs
-    instead, with torchvision's, two processes each, and writes data.json.
+    instead, with torchvision's, two processes each, and writes data/data.json.
 
     \b
     Example:

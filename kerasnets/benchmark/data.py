@@ -27,7 +27,7 @@ from kerasnets.datasets.streamed_images import Form, StreamedImages, states
 from kerasnets.errors import InstallationError
 from kerasnets.runs import write_json
 
-FILE = "data.json"
+FILE = "data/data.json"  # apart from the reports of networks
 WIDTH, HEIGHT = 500, 375  # pixels of the photographs, as ImageNet's commonest
 SIZE = 224  # pixels of the batches
 IMAGES = 256
@@ -105,8 +105,9 @@ def benchmark_data(
         },
     }
     if folder is not None:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        write_json(Path(folder) / FILE, report)
+        file = Path(folder) / FILE
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, report)
     return report
 
 
