@@ -35,8 +35,10 @@ def rates(model: keras.Model, head: float, decay: float) -> dict[int, float]:
         decay: from the rate of a stage to that of the one before it; the head counts
             as a stage whose factor is 1.
     """
+    if head == decay == 1:
+        return {}
     stages = sorted({stage for _, stage in _staged(model)}, reverse=True)
-    found = {}
+    found: dict[int, float] = {}
     for layer, stage in _staged(model):
         factor = decay ** stages.index(stage)
         if layer.name == HEAD:

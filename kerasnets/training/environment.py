@@ -19,6 +19,7 @@ from kerasnets.errors import RunError, shown
 from kerasnets.recipe import Recipe
 from kerasnets.recipe.setting import DATA, NETWORK, TRAINING
 from kerasnets.runs import Run, records
+from kerasnets.training.transfer.source import Source
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Facts:
         steps: optimizer steps an epoch.
         began: `time.perf_counter()` when the start of the run began.
         dataset_load_s: seconds that loading the dataset took.
+        source: of the weights, where they come from elsewhere.
     """
 
     recipe: Recipe
@@ -43,6 +45,7 @@ class Facts:
     steps: int
     began: float
     dataset_load_s: float
+    source: Source | None = None
 
     @property
     def trainable_parameters(self) -> int:
@@ -79,10 +82,17 @@ class Facts:
             + (f"; {self.dataset.note}" if self.dataset.note else ""),
             "parameters": f"{self.trainable_parameters:,} trainable",
             "network": recipe.described(NETWORK),
+            **self._weights(),
             "images": recipe.described(DATA),
             "training": f"{self.steps} steps an epoch, {recipe.described(TRAINING)}",
             **self._departures(),
         }
+
+    def _weights(self) -> dict[str, str]:
+        """What has become of weights from elsewhere."""
+        if self.source is None or self.source.became is None:
+            return {}
+        return {"weights": "; ".join(self.source.lines())}
 
     def _departures(self) -> dict[str, str]:
         """Which defaults the recipe has, and what differs from them."""
