@@ -83,7 +83,7 @@ def open_training(
         engine=engine,
         labels=parts.train.labels,
         cross_entropy=cross_entropy,
-        fill=source and source.into(dataset.class_names),
+        fill=None if source is None else source.into(dataset.class_names),
     )
     return Opened(train, monitored, model)
 

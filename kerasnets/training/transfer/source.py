@@ -87,7 +87,7 @@ class Source:
     def lines(self) -> list[str]:
         """What has become of the weights, for a person."""
         assert self.became is not None
-        return [f"{shown(self.file)}, SHA-256 {self.sha256}", *self.became.lines()]
+        return [shown(self.file), *self.became.lines()]
 
     def write(self, run: Run) -> None:
         """Record the same in a run."""
