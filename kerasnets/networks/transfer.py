@@ -18,8 +18,8 @@ from kerasnets.networks.pretrained import (
 )
 
 _FIRST = ("stem_conv", "stage1_conv1")
-_STEM = ("stem_conv", "stem_conv_norm")
-_DENSE = ("fc1", "fc2")  # VGG's, which another --head has not
+_MAY_BE_NEW = (HEAD, "stem_conv", "fc1")  # of another --stem or --head
+_FOLLOWS = {"stem_conv_norm": "stem_conv", "fc2": "fc1"}  # new where that is
 
 
 @dataclass
@@ -81,11 +81,11 @@ def transfer(
         keys = [key for _, key in variables]
         if name == HEAD and not head:
             found.new[name] = "the classes are others"
-        elif name == "stem_conv_norm" and "stem_conv" in found.new:
-            found.new[name] = found.new["stem_conv"]
+        elif _FOLLOWS.get(name) in found.new:
+            found.new[name] = f"{_FOLLOWS[name]} is new"
         else:
             taken, adapted, why = _fitted(kinds[name], variables, given)
-            if why and name not in (HEAD, *_STEM[:1], *_DENSE):
+            if why and name not in _MAY_BE_NEW:
                 raise WeightsError(f"{model.name} {why}{_advice(model, given)}.")
             if why:
                 found.new[name] = why
