@@ -14,7 +14,7 @@ from typing import Any
 
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.catalog.places import as_place, folder_word, is_place
-from kerasnets.errors import RecipeError
+from kerasnets.errors import RecipeError, shown
 from kerasnets.recipe import checks, presets
 from kerasnets.recipe.defaults import (
     of_own_images,
@@ -150,6 +150,18 @@ class Recipe(Fields):
     def without_effect(self) -> tuple[str, ...]:
         """The fields that decide nothing, as another field has the value it has."""
         return checks.without_effect(self)
+
+    @property
+    def start(self) -> str:
+        """Where the first weights come from, and which are kept, for a person; "" where
+        they are drawn."""
+        if self.weights is None:
+            return ""
+        sha256 = f" (SHA-256 {self.weights_sha256[:8]})" if self.weights_sha256 else ""
+        kept = "" if self.freeze == "none" else f", {self.freeze} frozen"
+        if self.unfreeze_after:
+            kept += f" for {self.unfreeze_after} epochs"
+        return f"{shown(Path(self.weights).name)}{sha256}{kept}"
 
     @property
     def has_objective(self) -> bool:

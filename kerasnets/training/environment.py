@@ -3,7 +3,7 @@ environment.json for whoever reads the run later."""
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -49,7 +49,12 @@ class Facts:
 
     @property
     def trainable_parameters(self) -> int:
-        return sum(math.prod(weight.shape) for weight in self.model.trainable_weights)
+        """Those of the network, frozen or not."""
+        return _count(
+            weight
+            for weight in self.model.weights
+            if not weight.name.startswith("moving_")  # statistics of norms
+        )
 
     @property
     def title(self) -> str:
@@ -66,6 +71,7 @@ class Facts:
             self.session,
             self.session.environment()["packages"],
         )
+        learned = _count(self.model.trainable_weights)
         height, width, channels = self.dataset.train.images.shape[1:]
         monitored = (
             "test split monitored, never selected on"
@@ -80,7 +86,8 @@ class Facts:
             "data": f"{len(self.parts.train):,} training images, {monitored}, "
             f"{len(self.parts.test):,} test; {height}×{width}×{channels}"
             + (f"; {self.dataset.note}" if self.dataset.note else ""),
-            "parameters": f"{self.trainable_parameters:,} trainable",
+            "parameters": f"{self.trainable_parameters:,} trainable"
+            + (f", of which {learned:,} learn" if recipe.freeze != "none" else ""),
             "network": recipe.described(NETWORK),
             **self._weights(),
             "images": recipe.described(DATA),
@@ -191,6 +198,10 @@ class Facts:
             "trainable_parameters": self.trainable_parameters,
             "dataset_load_s": round(self.dataset_load_s, 3),
         }
+
+
+def _count(weights: Iterable[keras.Variable]) -> int:
+    return sum(math.prod(weight.shape) for weight in weights)
 
 
 _DECIDE_BITS = ("backend", "device_name", "threads", "engine", "packages", "settings")
