@@ -1,7 +1,6 @@
 """Options that several commands share."""
 
 import functools
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -291,16 +290,9 @@ def recipe_of(
 
 
 def say_data_dir(dataset: str, data_dir: Path | str | None) -> None:
-    """Say it where the data folder does not matter, once the command has succeeded: an
-    error is one line."""
-    if dataset != "digits" or data_dir is None:
-        return
-
-    def say() -> None:
-        if sys.exc_info()[0] is None:
-            click.echo(
-                "kerasnets: --data-dir has no effect: digits comes with scikit-learn.",
-                err=True,
-            )
-
-    click.get_current_context().call_on_close(say)
+    """Say it where the data folder does not matter."""
+    if dataset == "digits" and data_dir is not None:
+        click.echo(
+            "kerasnets: --data-dir has no effect: digits comes with scikit-learn.",
+            err=True,
+        )
