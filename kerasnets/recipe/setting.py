@@ -13,6 +13,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 from types import NoneType
 from typing import Any, get_args
 
@@ -193,7 +194,7 @@ class Setting:
         numbers = [self.within.says, *map(repr, self.choices)] if self.within else []
         return ", or ".join(numbers)
 
-    @property
+    @cached_property
     def sentences(self) -> str:
         """Its help, with its range and the networks that it is for."""
         limits = f", {self.limits}" if self.limits else ""
@@ -201,7 +202,7 @@ class Setting:
         only = families and f"{families} only."
         return " ".join(filter(None, (f"{self.help}{limits}.", self.details, only)))
 
-    @property
+    @cached_property
     def default(self) -> str:
         """The paper's value in words; "" for a field that is always named."""
         if self.paper is None:
