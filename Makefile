@@ -18,11 +18,13 @@ demo: $(VENV)/.installed
 	$(BIN)/kerasnets evaluate $(DEMO)
 	@echo "Look at $(DEMO)/curves.png, confusion_matrix.png and examples.png."
 
+# With bytecode: each process that the tests start would compile the package anew.
 test: $(VENV)/.tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest \
+	    -n auto --maxprocesses 4 --dist worksteal
 
 docs: $(VENV)/.documented
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

@@ -217,7 +217,8 @@ def _options(setting: Setting) -> Iterator[Callable[[Callable], Callable]]:
     elif {float, str} <= set(setting.kinds):
         kind, metavar = NumberOrText(), "|".join(("NUMBER", *setting.choices))
     elif str in setting.kinds:
-        kind = Name(setting.title, setting.choices)
+        kind = Name(setting.title, setting.choices) if setting.choices else str
+        metavar = setting.form or metavar
     yield click.option(
         setting.flags,
         setting.name,

@@ -32,6 +32,48 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_disks():
+    """A power cut is no part of any test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def figures_without_pixels(request):
+    """What is drawn is made everywhere; but only tests of figures wait for its pixels.
+    Elsewhere the file is a white image of the same size."""
+    names = {request.path.name, request.path.parent.name}
+    if names & {"figures", "comparison", "test_figure.py"}:
+        yield
+        return
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    def savefig(figure, file, *, format, metadata):
+        if format == "png":
+            size = figure.get_size_inches() * figure.dpi
+            Image.new("L", size.astype(int).tolist(), 255).save(file, format)
+        else:
+            file.write(
+                b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>"
+            )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", savefig)
+        yield
+
+
+@pytest.fixture
+def narrow_networks():
+    """Networks of few channels."""
+    import narrow
+
+    with narrow.narrowed():
+        yield
+
+
 @pytest.fixture
 def run(tmp_path):
     """A trained run, as `tests/trained_run.py` makes it."""

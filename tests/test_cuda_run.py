@@ -172,6 +172,19 @@ def test_an_unknown_part_is_refused(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("part", driver.PARTS)
+def test_the_commands_of_a_part_have_the_options_that_they_are_given(part):
+    from kerasnets.cli.main import kerasnets
+
+    for arguments in (driver.PARTS[part].arguments, driver.PARTS[part].dry):
+        _, what, *words = driver.shlex.split(arguments or "-m pytest")
+        if what == "kerasnets.cli.main":
+            command = kerasnets.commands[words[0]]
+            # Raises where an option, or a name among its values, is unknown.
+            command.make_context(words[0], words[1:])
+
+
+@pytest.mark.slow
 def test_the_dry_run_of_every_part_passes(tmp_path):
     answer = subprocess.run(
         [sys.executable, str(FILE), "--out", str(tmp_path), "--dry-run"],

@@ -43,8 +43,9 @@ def load_for(recipe: "Recipe", data_dir: Path | str | None = None) -> "Dataset":
 
     Raises:
         What `load` does.
+        DatasetError: a class of the recipe is not the dataset's.
     """
-    return load(
+    dataset = load(
         recipe.dataset,
         image_size=recipe.image_size,
         channels=recipe.channels,
@@ -55,6 +56,12 @@ def load_for(recipe: "Recipe", data_dir: Path | str | None = None) -> "Dataset":
         background=recipe.background,
         on_corrupt=recipe.on_corrupt,
     )
+    if recipe.classes is None:
+        return dataset
+    from kerasnets.datasets.splits import of_classes
+    from kerasnets.recipe.checks import class_names
+
+    return of_classes(dataset, class_names(recipe.classes))
 
 
 def load(

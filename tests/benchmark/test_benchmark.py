@@ -1,6 +1,7 @@
 """The benchmark times what it says, and its contenders do the same work."""
 
 import json
+import multiprocessing
 import time
 from functools import partial
 
@@ -14,6 +15,7 @@ from kerasnets.benchmark.contenders import choice
 from kerasnets.benchmark.measure import Timing, interleave, ratio
 from kerasnets.cli.main import _run
 from kerasnets.runs import read_csv
+from kerasnets.training.drill import warm_context
 
 torch = pytest.importorskip("torch")
 
@@ -58,6 +60,8 @@ def test_the_ratio_is_inside_its_interval_and_turns_over(pairs):
 )
 def test_the_command_writes_what_it_prints(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(choice, "torchvision_works", lambda: False)
+    warm = warm_context()  # each process has its imports already
+    monkeypatch.setattr(multiprocessing, "get_context", lambda method: warm)
     arguments = ["benchmark", "resnet18", "--batch-size", "2", "--rounds", "3"]
     arguments += ["--inference-batch-size", "2", "--out", str(tmp_path), "--json"]
     arguments += ["--profile", "--against", "torchvision,keras"]

@@ -45,8 +45,9 @@ def signals():
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("what", ["train", "inference"])
-@pytest.mark.parametrize("contender", PLAIN, ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    ("what", "contender"), zip(("train", "inference"), PLAIN, strict=True)
+)
 def test_plain_pytorch_has_no_keras(contender, what, tmp_path, monkeypatch):
     pytest.importorskip("torch")
     (tmp_path / "torchvision.py").write_text(TORCHVISION)

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import narrow
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,7 +19,7 @@ CLASSES = ("Food & Drink", "käse")
 def where(tmp_path_factory):
     """A folder with photos/, and a run on them."""
     top = tmp_path_factory.mktemp("own")
-    with pytest.MonkeyPatch.context() as patch:
+    with narrow.narrowed(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("KERASNETS_CACHE", str(top / "cache"))
         patch.chdir(top)
         for label, name in enumerate(CLASSES):

@@ -115,7 +115,9 @@ def test_a_container_limits_the_cores(group, files, cores, tmp_path, monkeypatch
     assert threads.allowed_cores() == cores
 
 
-def test_a_run_goes_on_with_the_threads_it_was_begun_with(tmp_path, monkeypatch):
+def test_a_run_goes_on_with_the_threads_it_was_begun_with(
+    tmp_path, monkeypatch, narrow_networks
+):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(resuming, "allowed_cores", lambda: 2)
     before = torch.get_num_threads()

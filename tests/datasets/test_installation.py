@@ -35,18 +35,31 @@ def run_without(package: str, arguments: list[str]) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
+READERS = [
+    ("six", "six"),
+    ("google", "protobuf"),
+    ("tree", "dm-tree"),
+    ("array_record", "array_record"),
+    ("tensorflow_datasets", "tensorflow_datasets"),
+    ("PIL", "Pillow"),
+]
+
+
 @pytest.mark.parametrize(
-    ("package", "install"),
+    ("command", "package", "install"),
     [
-        ("six", "six"),
-        pytest.param("google", "protobuf", marks=pytest.mark.slow),
-        pytest.param("tree", "dm-tree", marks=pytest.mark.slow),
-        pytest.param("array_record", "array_record", marks=pytest.mark.slow),
-        ("tensorflow_datasets", "tensorflow_datasets"),
-        ("PIL", "Pillow"),
+        # It imports no Keras, and reads the data as `fit` does.
+        *(("inspect", *reader) for reader in READERS),
+        ("fit resnet18 --device cpu --dataset", *READERS[0]),
+        *(
+            pytest.param(
+                "fit resnet18 --device cpu --dataset", *reader, marks=pytest.mark.slow
+            )
+            for reader in READERS[1:]
+        ),
     ],
 )
-def test_a_missing_package_of_the_reader_is_named(package, install, tmp_path):
+def test_a_missing_package_of_the_reader_is_named(command, package, install, tmp_path):
     splits = {
         "train": made.examples(made.grey(12)),
         "test": made.examples(made.grey(4)),
@@ -57,8 +70,8 @@ def test_a_missing_package_of_the_reader_is_named(package, install, tmp_path):
     status, err = run_without(
         package,
         [
-            *("fit", "resnet18", "--dataset", "made", "--out", str(out)),
-            *("--data-dir", str(tmp_path / "data"), "--device", "cpu"),
+            *(*command.split(), "made", "--out", str(out)),
+            *("--data-dir", str(tmp_path / "data")),
         ],
     )
     assert status == 2

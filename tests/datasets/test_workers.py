@@ -3,33 +3,17 @@ line where one is killed or hangs."""
 
 import os
 import signal
-import time
 
 import keras
 import numpy as np
 import pytest
+from numbered import faulty, numbers, slow
 
 from kerasnets.datasets import Dataset, Split, Subset
 from kerasnets.datasets.pipeline.batches import training_batches
 from kerasnets.datasets.pipeline.workers import Workers
 from kerasnets.errors import ProcessEnded
 from kerasnets.recipe import Recipe
-
-
-def numbers(epoch: int, index: int) -> np.ndarray:
-    return np.array([epoch, index, os.getpid()])
-
-
-def slow(epoch: int, index: int) -> np.ndarray:
-    if (epoch, index) == (0, 2):
-        time.sleep(60)
-    return np.array([epoch, index])
-
-
-def faulty(epoch: int, index: int) -> np.ndarray:
-    if index == 2:
-        raise ValueError("the third is damaged")
-    return np.array([epoch, index])
 
 
 def pids(workers: Workers) -> list[int]:

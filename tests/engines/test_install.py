@@ -1,6 +1,7 @@
 """The PyTorch engine computes what Keras computes, on the same variables."""
 
 import keras
+import narrow
 import numpy as np
 import pytest
 
@@ -35,6 +36,12 @@ CASES = [
     ("densenet121", 64, {"growth_rate": 8, "batch_norm": False}),
     ("densenet121", 16, {"growth_rate": 8, "stem": "cifar", "dropout": 0.2}),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short():
+    with narrow.shortened():
+        yield
 
 
 def has_batch_norm(case) -> bool:
@@ -483,12 +490,13 @@ def test_a_layer_that_is_not_known_is_called_as_it_is():
 
 @pytest.mark.parametrize("activation", [None, "relu"])
 @pytest.mark.parametrize("dense", [True, False])
-def test_one_pixel_pooled_to_many(activation, dense):
+@pytest.mark.parametrize("many", ["AdaptiveAveragePooling2D", "UpSampling2D"])
+def test_one_pixel_pooled_to_many(activation, dense, many):
     """VGG's head on a 32x32 image: the copies are not made, the gradients are alike."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((2, 2, 3))
     x = keras.layers.Conv2D(4, 2)(inputs)
-    x = keras.layers.AdaptiveAveragePooling2D((2, 3))(x)
+    x = getattr(keras.layers, many)((2, 3))(x)
     x = keras.layers.Flatten()(x)
     if dense:
         x = keras.layers.Dense(5, activation=activation)(x)

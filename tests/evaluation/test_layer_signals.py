@@ -3,12 +3,12 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import warm_python
 
 from kerasnets.evaluation.layer_signals import layer_signals
 from kerasnets.networks.blocks import Blocks
@@ -131,7 +131,7 @@ def test_jax_measures_the_same():
     weights = [keras.ops.convert_to_numpy(w).tolist() for w in model.weights]
     folder = str(Path(__file__).parent)
     result = subprocess.run(
-        [sys.executable, "-c", UNDER_JAX, folder],
+        [warm_python.executable("jax"), "-c", UNDER_JAX, folder],
         input=json.dumps(weights),
         env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
         capture_output=True,

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 from sklearn import metrics as sklearn_metrics
@@ -51,6 +51,7 @@ def test_ranking_figures(case):
         assert found.average_precision is None
 
 
+@settings(max_examples=settings.default.max_examples // 4)
 @given(two_classes())
 def test_a_threshold_is_what_scikit_learn_says_of_its_predictions(case):
     logits, labels = case

@@ -242,17 +242,16 @@ def test_one_line(text, line):
 
 
 @pytest.mark.parametrize(
-    "named",
+    ("named", "module"),
     [
-        "module://not_installed.backend_inline",
+        ("module://not_installed.backend_inline", "kerasnets.figures.examples"),
         # Refused by matplotlib when it is imported, unless the package is installed.
-        "module://matplotlib_inline.backend_inline",
-        "no_such_way",
-        "svg",
+        ("module://matplotlib_inline.backend_inline", "kerasnets.figures.examples"),
+        ("module://matplotlib_inline.backend_inline", "kerasnets.networks"),
+        ("module://matplotlib_inline.backend_inline", "matplotlib.style"),
+        ("no_such_way", "matplotlib.style"),
+        ("svg", "kerasnets.figures.examples"),
     ],
-)
-@pytest.mark.parametrize(
-    "module", ["kerasnets.figures.examples", "kerasnets.networks", "matplotlib.style"]
 )
 def test_a_notebook_s_way_to_show_figures_is_not_needed(named, module):
     code = (

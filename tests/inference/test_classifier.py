@@ -1,10 +1,10 @@
 """A trained run as a classifier: what goes in, and that nothing is lost on the way."""
 
 import subprocess
-import sys
 
 import numpy as np
 import pytest
+import warm_python
 from PIL import Image
 from trained_run import make_run
 
@@ -136,6 +136,9 @@ def test_prediction_imports_no_more_than_it_needs(run, digit_files):
         "'kerasnets.figures', 'kerasnets.training.fit') if name in sys.modules))"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [warm_python.executable(), "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert result.stdout.strip() == ""

@@ -7,8 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import keras
+import narrow
 import numpy as np
 import pytest
+import warm_python
 from PIL import Image
 from trained_run import make_run
 
@@ -81,7 +83,8 @@ def trained(tmp_path_factory):
         stem="cifar",
     )
     path = tmp_path_factory.mktemp("explained") / "runs" / "run"
-    run = kerasnets.fit(recipe, path, device="cpu", verbosity=0)
+    with narrow.narrowed():
+        run = kerasnets.fit(recipe, path, device="cpu", verbosity=0)
     evaluate(run, device="cpu")
     return run
 
@@ -230,7 +233,11 @@ def test_other_backends_find_the_same(backend, tmp_path, monkeypatch):
     here, out = Path(__file__).parent, tmp_path / "maps.npz"
     paths = [str(here), str(here.parent), *sys.path]
     result = subprocess.run(
-        [sys.executable, "-c", _MAPS.format(here=str(here), out=str(out))],
+        [
+            warm_python.executable(backend),
+            "-c",
+            _MAPS.format(here=str(here), out=str(out)),
+        ],
         env={
             **os.environ,
             "KERAS_BACKEND": backend,

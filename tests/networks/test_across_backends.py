@@ -2,11 +2,11 @@
 
 import os
 import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
+import warm_python
 
 from kerasnets.networks.adaptive_pool import adaptive_average_pool
 from kerasnets.networks.blocks import Blocks
@@ -41,7 +41,7 @@ def test_jax_gives_the_logits_of_this_backend(tmp_path):
     np.save(tmp_path / "images.npy", images)
     model.save(tmp_path / "model.keras")
     subprocess.run(
-        [sys.executable, "-c", UNDER_JAX, str(tmp_path)],
+        [warm_python.executable("jax"), "-c", UNDER_JAX, str(tmp_path)],
         env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
         check=True,
     )

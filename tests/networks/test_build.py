@@ -1,6 +1,7 @@
 import itertools
 
 import keras
+import narrow
 import numpy as np
 import pytest
 
@@ -16,6 +17,12 @@ SMALL = {
 }
 
 
+@pytest.fixture
+def short():
+    with narrow.shortened():
+        yield
+
+
 def count(model):
     return sum(int(np.prod(v.shape)) for v in model.trainable_variables)
 
@@ -29,9 +36,13 @@ def logits(model, x):
     return keras.ops.convert_to_numpy(model(x, training=False))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("batch_norm", [False, True])
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("name", "batch_norm", "channels"),
+    [
+        *itertools.product(NETWORKS, (False, True), (3,)),
+        *itertools.product(SMALL, (False, True), (1,)),
+    ],
+)
 def test_parameters_are_counted_exactly(name, batch_norm, channels, shapes_only):
     with shapes_only:
         model = build_model(name, (32, 32, channels), batch_norm=batch_norm)
@@ -64,12 +75,12 @@ def test_depth_is_the_number_of_weighted_layers(shapes_only):
 
 @pytest.mark.parametrize("name", [*SMALL, "resnet50"])
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_a_step_lowers_the_loss(name, batch_norm):
+def test_a_step_lowers_the_loss(name, batch_norm, short):
     assert_learns(name, batch_norm, channels=3, **SMALL.get(name, {}))
 
 
 @pytest.mark.parametrize("name", ["resnet18", "densenet121"])
-def test_a_step_lowers_the_loss_with_the_cifar_stem(name):
+def test_a_step_lowers_the_loss_with_the_cifar_stem(name, short):
     assert_learns(name, True, channels=3, pixels=8, stem="cifar")
 
 
@@ -98,7 +109,7 @@ def assert_learns(name, batch_norm, channels, pixels=32, **options):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_both_data_formats_give_the_same_logits(name):
+def test_both_data_formats_give_the_same_logits(name, short):
     options = {**SMALL[name], "batch_norm": True}
     last = build_model(name, (33, 40, 3), data_format="channels_last", **options)
     first = build_model(name, (3, 33, 40), data_format="channels_first", **options)
@@ -121,7 +132,7 @@ def test_data_format_follows_keras():
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_saved_model_is_the_same_model(name, tmp_path):
+def test_a_saved_model_is_the_same_model(name, tmp_path, short):
     model = build_model(name, (40, 33, 3), dropout=0.1, **SMALL[name])
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
@@ -213,7 +224,7 @@ def test_cifar_stem_leaves_larger_maps(name, options, maps, shapes_only):
         ("densenet121", "cifar"),
     ],
 )
-def test_the_smallest_image_is_stated_and_works(name, stem):
+def test_the_smallest_image_is_stated_and_works(name, stem, short):
     smallest = minimum_size(name, stem)
     options = {**SMALL[name], "stem": stem, "batch_norm": True}
     model = build_model(name, (smallest, smallest + 3, 2), **options)

@@ -3,11 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
+import warm_python
 
 from kerasnets.errors import RecipeError
 from kerasnets.networks import build_model
@@ -43,6 +43,7 @@ def values(model: keras.Model) -> dict[str, np.ndarray]:
 UNDER_JAX = """
 import sys
 import numpy as np
+import warm_python
 from test_initial_weights import every_kind_of_layer, values
 np.savez(sys.argv[1], **values(every_kind_of_layer(7)))
 """
@@ -51,7 +52,7 @@ np.savez(sys.argv[1], **values(every_kind_of_layer(7)))
 def test_jax_starts_from_the_bits_of_this_backend(tmp_path):
     pytest.importorskip("jax")
     subprocess.run(
-        [sys.executable, "-c", UNDER_JAX, str(tmp_path / "jax.npz")],
+        [warm_python.executable("jax"), "-c", UNDER_JAX, str(tmp_path / "jax.npz")],
         env={
             **os.environ,
             "KERAS_BACKEND": "jax",

@@ -284,7 +284,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def test_it_trains_side_by_side(tmp_path, tiny, monkeypatch):
+def test_it_trains_side_by_side(tmp_path, tiny, monkeypatch, quick_processes):
     """For real, where only the runs themselves count."""
     monkeypatch.setattr(
         "kerasnets.paper.reconciliation.alternatives.alternatives",

@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import sys
 import textwrap
 import threading
 import time
 
 import keras
 import pytest
+import warm_python
 
 from kerasnets import runs
 from kerasnets.compute.execution import Execution
@@ -65,7 +65,9 @@ def test_rows_end_with_tables_beside_the_papers(tmp_path, tiny):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_checkpoints_are_kept_where_they_are_asked_for(tmp_path, tiny, jobs):
+def test_checkpoints_are_kept_where_they_are_asked_for(
+    tmp_path, tiny, jobs, quick_processes
+):
     path = tmp_path / "study"
     rows = ROWS[:jobs]
     study = plan(path, scale=tiny)
@@ -111,7 +113,8 @@ def test_a_killed_study_goes_on_from_its_last_epoch(tmp_path, tiny):
         cpu = Execution("cpu")
         reproduce(study, ["{ROWS[0]}"], execution=cpu, verbosity=0)
     """
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)])
+    command = [warm_python.executable(), "-c", textwrap.dedent(code)]
+    process = subprocess.Popen(command)
     folder = tmp_path / "study" / "runs" / RUNS[0]
     deadline = time.monotonic() + 120
     while not list(folder.glob("checkpoint/epoch-*.npz")):
@@ -121,7 +124,7 @@ def test_a_killed_study_goes_on_from_its_last_epoch(tmp_path, tiny):
     process.wait()
     began = runs.read_json(folder / "environment.json")["started"]
 
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+    subprocess.run(command, check=True)
     environment = runs.read_json(folder / "environment.json")
     assert environment["started"] == began
     assert [row["epoch"] for row in runs.load(folder).history] == [1, 2, 3]

@@ -188,7 +188,7 @@ def test_a_dry_run_measures_each_network_once_and_writes_nothing(tmp_path, tiny)
     assert not (tmp_path / "study").exists()
 
 
-def test_a_dry_run_prints_the_plan(tmp_path, capsys):
+def test_a_dry_run_prints_the_plan(tmp_path, capsys, narrow_networks):
     out = tmp_path / "study"
     arguments = f"--scale smoke --dry-run --device cpu --out {out} mnist-densenet121"
     assert command(["reproduce", *arguments.split()]) == 0

@@ -80,7 +80,7 @@ def noted(study, row, name) -> float:
     return float((study.path / "notes" / f"{row}.{name}").read_text())
 
 
-def test_rows_train_side_by_side_as_they_do_alone(tmp_path, tiny):
+def test_rows_train_side_by_side_as_they_do_alone(tmp_path, tiny, quick_processes):
     written: list[int] = []
     study = plan(tmp_path / "both", scale=tiny)
     said: list[str] = []
@@ -239,7 +239,7 @@ def test_processes_end_with_a_parent_that_is_killed(study, tmp_path):
         time.sleep(0.05)
 
 
-def test_a_run_whose_parent_is_gone_keeps_a_checkpoint(tmp_path, tiny):
+def test_a_run_whose_parent_is_gone_keeps_a_checkpoint(tmp_path, tiny, quick_processes):
     study = plan(tmp_path / "study", scale=tiny)
     plans.begin(study)
     recipe = dataclasses.replace(study.recipe(ROWS[0]), epochs=500)
@@ -248,7 +248,7 @@ def test_a_run_whose_parent_is_gone_keeps_a_checkpoint(tmp_path, tiny):
         [
             sys.executable,
             "-m",
-            "kerasnets.paper.reproduction.run_process",
+            module._COMMAND,
             planned.name,
         ],
         stdin=subprocess.PIPE,

@@ -14,7 +14,7 @@ from kerasnets.training import drill as drilling
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
     recipe = dataclasses.replace(
-        drilling.default_recipe("resnet18"), limit=40, epochs=1
+        drilling.default_recipe("resnet18"), limit=40, epochs=1, image_size=8
     )
     folder = tmp_path_factory.mktemp("drill")
     return drilling.drill(recipe, folder, kills=2, execution=Execution("cpu")), folder

@@ -14,6 +14,7 @@ import keras
 import pytest
 import small_run
 import victims
+import warm_python
 from faults import failing_disk
 
 from kerasnets import datasets, runs
@@ -40,7 +41,7 @@ def expected(tmp_path_factory):
     return fingerprint(fit(tmp_path_factory.mktemp("whole") / "run"))
 
 
-@pytest.mark.parametrize("stride", [13, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [29, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_disk_may_fill_up_at_any_write_of_training(tmp_path, expected, stride):
     with failing_disk(tmp_path / "count", None) as disk:
         fit(tmp_path / "count")
@@ -66,7 +67,7 @@ def test_the_disk_may_fill_up_at_any_write_of_training(tmp_path, expected, strid
     print(f"{len(failures)} of {disk.operations} writes failed, one in each run")
 
 
-@pytest.mark.parametrize("stride", [3, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_disk_may_fill_up_at_any_write_of_evaluation(tmp_path, expected, stride):
     run = fit(tmp_path / "run")
     with failing_disk(run.path, None) as disk:
@@ -251,7 +252,7 @@ except OutOfMemory as error:
 def test_jax_running_out_is_recognised():
     pytest.importorskip("jax")
     result = subprocess.run(
-        [sys.executable, "-c", JAX],
+        [warm_python.executable("jax"), "-c", JAX],
         env={**os.environ, "KERAS_BACKEND": "jax"},
         check=True,
         capture_output=True,

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import keras
+import narrow
 import numpy as np
 import pytest
 import small_run
+import warm_python
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,11 +55,17 @@ def whole(request, tmp_path_factory):
     return request.param, fingerprint(run)
 
 
-@pytest.mark.parametrize("every", [1, pytest.param(4, marks=pytest.mark.slow)])
-def test_interrupted_at_any_step_equals_uninterrupted(tmp_path, whole, every):
+@pytest.mark.parametrize(
+    ("every", "stride"),
+    [
+        # At other places of each epoch.
+        (1, small_run.STEPS - 1),
+        pytest.param(1, 1, marks=pytest.mark.slow),
+        pytest.param(4, 1, marks=pytest.mark.slow),
+    ],
+)
+def test_interrupted_at_any_step_equals_uninterrupted(tmp_path, whole, every, stride):
     engine, expected = whole
-    # Keras's own training loop is at each place of an epoch once.
-    stride = 1 if engine == "torch_graph" else small_run.STEPS - 1
     for step in range(1, 3 * small_run.STEPS + 1, stride):
         path = tmp_path / str(step)
         interrupted_fit(
@@ -283,7 +291,8 @@ FAST = {("resnet18", "keras"), ("densenet121", "torch_graph")}
     ],
 )
 def test_every_network_resumes_inside_an_epoch(tmp_path, network, engine):
-    resumed_equals_whole(tmp_path, network, engine)
+    with narrow.narrowed():
+        resumed_equals_whole(tmp_path, network, engine)
 
 
 def resumed_equals_whole(tmp_path, network, engine):
@@ -317,7 +326,7 @@ def with_jax(code: str, *arguments: object) -> None:
     pytest.importorskip("jax")
     folders = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": folders}
-    command = [sys.executable, "-c", code, *map(str, arguments)]
+    command = [warm_python.executable("jax"), "-c", code, *map(str, arguments)]
     subprocess.run(command, check=True, env=environment)
 
 

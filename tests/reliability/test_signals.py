@@ -10,6 +10,7 @@ import threading
 import keras
 import pytest
 import small_run
+import warm_python
 
 from kerasnets import runs
 from kerasnets.errors import Interrupted
@@ -155,7 +156,7 @@ def test_training_works_in_another_thread(tmp_path, expected):
 def start(*arguments: str) -> subprocess.Popen:
     code = "import sys; from kerasnets.cli.main import main; main(sys.argv[1:])"
     return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
+        [warm_python.executable(), "-c", code, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

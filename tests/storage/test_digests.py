@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasnets.storage import digests, files
@@ -188,6 +188,7 @@ def test_training_goes_on_where_the_digests_are_damaged(folder, caplog):
     assert found(folder) == unknown
 
 
+@settings(max_examples=settings.default.max_examples // 4)
 @given(content=st.binary(max_size=200))
 def test_whatever_the_manifest_holds_is_told(tmp_path_factory, content):
     folder = make(tmp_path_factory.mktemp("fuzz") / "run")

@@ -4,11 +4,11 @@ import csv
 import json
 import os
 import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
+import warm_python
 
 from kerasnets import runs
 from kerasnets.errors import (
@@ -96,14 +96,17 @@ def test_the_model_file_loads_without_kerasnets(tmp_path):
         "print(model.name, model.output_shape, 'kerasnets' in sys.modules)"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        [warm_python.executable(), "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     assert result.stdout.strip() == "resnet18 (None, 10) False"
     assert run.model_file.stat().st_size < 1.1 * 4 * 11_200_000
 
 
 @pytest.mark.parametrize("at", [(1, 2), (2, 1), (3, 3)])
-def test_resumed_equals_uninterrupted_to_the_bit(tmp_path, at):
+def test_resumed_equals_uninterrupted_to_the_bit(tmp_path, at, narrow_networks):
     recipe = small(epochs=3, schedule="cosine", warmup=1.0)
     whole = fit(recipe, tmp_path / "whole", device="cpu", verbosity=0)
     with pytest.raises(KeyboardInterrupt):
@@ -125,7 +128,9 @@ def test_resumed_equals_uninterrupted_to_the_bit(tmp_path, at):
         assert 0 <= start["dataset_load_s"] < start["start_s"]
 
 
-def test_a_finished_run_says_so_and_epochs_may_be_raised(tmp_path, capsys):
+def test_a_finished_run_says_so_and_epochs_may_be_raised(
+    tmp_path, capsys, narrow_networks
+):
     run = fit(small(epochs=1), tmp_path / "run", device="cpu", verbosity=0)
     before = run.model_file.read_bytes()
     fit(small(epochs=1), run.path, device="cpu", resume=True)
@@ -138,19 +143,19 @@ def test_a_finished_run_says_so_and_epochs_may_be_raised(tmp_path, capsys):
         fit(small(epochs=1), run.path, device="cpu", resume=True)
 
 
-def test_resuming_with_another_recipe_is_refused_by_field(tmp_path):
+def test_resuming_with_another_recipe_is_refused_by_field(tmp_path, narrow_networks):
     run = fit(small(epochs=1), tmp_path / "run", device="cpu", verbosity=0)
     with pytest.raises(RunError, match=r"made with learning_rate 0\.001, not 0\.01"):
         fit(small(epochs=1, learning_rate=0.01), run.path, resume=True)
 
 
-def test_nan_stops_with_a_clear_line_and_no_model(tmp_path):
+def test_nan_stops_with_a_clear_line_and_no_model(tmp_path, narrow_networks):
     with pytest.raises(TrainingDiverged, match=r"the loss became .* of epoch 1"):
         fit(small(learning_rate=1e30), tmp_path / "run", device="cpu", verbosity=0)
     assert not (tmp_path / "run" / "model.keras").exists()
 
 
-def test_a_collapsed_network_is_named(tmp_path, capsys):
+def test_a_collapsed_network_is_named(tmp_path, capsys, narrow_networks):
     # As in the paper's Table 1: without batch norm VGG-19 predicts one class.
     recipe = Recipe.for_paper(
         "vgg19",
@@ -187,7 +192,7 @@ def test_bad_input_leaves_no_folder(tmp_path, monkeypatch, recipe, options, erro
     assert not (tmp_path / "run").exists()
 
 
-def test_the_test_split_can_be_monitored(tmp_path):
+def test_the_test_split_can_be_monitored(tmp_path, narrow_networks):
     run = fit(
         small(validation="test", epochs=1), tmp_path / "run", device="cpu", verbosity=0
     )
@@ -217,14 +222,18 @@ def test_progress_lines(tmp_path, capsys):
 def test_other_backends_write_the_same_run_folder(tmp_path, backend):
     pytest.importorskip(backend)
     code = (
+        "import narrow\n"
         "from kerasnets import Recipe, fit\n"
+        "narrow.narrowed().__enter__()\n"
         "r = Recipe.for_paper('resnet18', 'digits', limit=40, epochs=2, batch_size=9)\n"
         f"run = fit(r, {str(tmp_path / 'run')!r}, device='cpu', verbosity=0)\n"
         "r = Recipe.for_paper('resnet18', 'digits', limit=40, epochs=3, batch_size=9)\n"
         "fit(r, run.path, device='cpu', verbosity=0, resume=True)\n"
     )
     environment = {**os.environ, "KERAS_BACKEND": backend}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    subprocess.run(
+        [warm_python.executable(backend), "-c", code], check=True, env=environment
+    )
     run = runs.load(tmp_path / "run")
     files = {file.name for file in run.path.iterdir() if file.is_file()}
     assert files - {".lock", ".digests.lock"} == FILES

@@ -2,11 +2,11 @@
 
 import os
 import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import warm_python
 
 from kerasnets.compute.runtime import Session
 from kerasnets.training import fixed_batch_size
@@ -72,7 +72,9 @@ def test_a_short_last_batch_gives_the_same_and_compiles_nothing(
         more="assert compiled_short == 3" if backend == "jax" else "",
     )
     environment = {**os.environ, "KERAS_BACKEND": backend}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    subprocess.run(
+        [warm_python.executable(backend), "-c", code], check=True, env=environment
+    )
 
 
 def test_pytorch_needs_none():

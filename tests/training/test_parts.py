@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
@@ -32,6 +32,7 @@ def compiled(**named) -> keras.Model:
     return model
 
 
+@settings(max_examples=settings.default.max_examples // 4)
 @given(
     schedule=st.sampled_from(["constant", "cosine", "step"]),
     peak=st.floats(1e-6, 10),
@@ -156,12 +157,20 @@ def test_a_damaged_checkpoint_does_not_outlive_the_next_one(tmp_path):
     assert (found.position, len(found.metrics)) == ("step 5 of epoch 3", 3)
 
 
-@given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_a_flipped_bit_never_passes_for_whole(tmp_path_factory, position, bit):
+@pytest.fixture(scope="module")
+def two_checkpoints(tmp_path_factory):
+    """Their folder, the model and its table, and the content of the second."""
     folder = tmp_path_factory.mktemp("run")
     model, table = trained_checkpoint(folder, 2)
+    whole = (folder / "checkpoint" / "epoch-00002.npz").read_bytes()
+    return folder, model, table, whole
+
+
+@given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit_never_passes_for_whole(two_checkpoints, position, bit):
+    folder, model, table, whole = two_checkpoints
     newest = folder / "checkpoint" / "epoch-00002.npz"
-    data = bytearray(newest.read_bytes())
+    data = bytearray(whole)
     data[int(position * len(data))] ^= 1 << bit
     newest.write_bytes(data)
     found = checkpoint.newest(folder / "checkpoint")

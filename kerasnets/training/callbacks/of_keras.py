@@ -182,10 +182,13 @@ def _check_logged(callback: Any, logged: tuple[str, ...]) -> None:
     if isinstance(callback, _MONITOR) and watches:
         if callback.monitor not in logged:
             raise RecipeError(unknown(f"{name} monitor", callback.monitor, logged))
-        if callback.mode == "auto" and "objective" in callback.monitor:
-            raise RecipeError(
-                f"{name} needs mode='min' to monitor {callback.monitor!r}."
-            )
+        # Keras knows of losses and accuracies alone which way is better.
+        better = {"objective": "mode='min'", "rate": "mode='min' or mode='max'"}
+        for ending, mode in better.items():
+            if callback.mode == "auto" and callback.monitor.endswith(ending):
+                raise RecipeError(
+                    f"{name} needs {mode} to monitor {callback.monitor!r}."
+                )
     if isinstance(callback, _OWN.ModelCheckpoint):
         known = {"epoch": 1, **dict.fromkeys(logged, 0.0)}
         if at_steps:

@@ -3,6 +3,7 @@
 import contextlib
 
 import keras
+import narrow
 import numpy as np
 import pytest
 from keras import layers
@@ -146,7 +147,7 @@ def test_a_step_does_nothing_that_cannot_be_recorded(recipe):
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("network", NETWORKS)
 def test_no_network_does_what_cannot_be_recorded(network, precision):
-    with runtime.session("cpu", precision):
+    with runtime.session("cpu", precision), narrow.shortened():
         model = build_model(network, (32, 32, 3), 10, dropout=0.2, **NETWORKS[network])
         assert watched(compiled(model)) == []
 

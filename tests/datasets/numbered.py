@@ -1,0 +1,23 @@
+"""What the processes of test_workers.py make. They import this file: nothing heavy is
+imported."""
+
+import os
+import time
+
+import numpy as np
+
+
+def numbers(epoch: int, index: int) -> np.ndarray:
+    return np.array([epoch, index, os.getpid()])
+
+
+def slow(epoch: int, index: int) -> np.ndarray:
+    if (epoch, index) == (0, 2):
+        time.sleep(60)
+    return np.array([epoch, index])
+
+
+def faulty(epoch: int, index: int) -> np.ndarray:
+    if index == 2:
+        raise ValueError("the third is damaged")
+    return np.array([epoch, index])

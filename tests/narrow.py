@@ -1,0 +1,33 @@
+"""The networks with fewer channels, units and dense layers: every kind of layer, made,
+trained and saved in a fraction of the time."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from kerasnets.networks import densenet, resnet, vgg
+
+
+@contextmanager
+def shortened() -> Iterator[None]:
+    """Two layers in each dense block, 64 units in VGG's classifier; convolutions have
+    as many channels as ever."""
+    with pytest.MonkeyPatch.context() as patch:
+        for depth in densenet.BLOCKS:
+            patch.setitem(densenet.BLOCKS, depth, (2, 2, 2, 2))
+        patch.setattr(vgg, "UNITS", 64)
+        # Its import is PyTorch's, which other backends do not need.
+        if twins := sys.modules.get("kerasnets.benchmark.contenders.plain_torch"):
+            patch.setattr(twins, "UNITS", 64)
+        yield
+
+
+@contextmanager
+def narrowed() -> Iterator[None]:
+    """A few channels too."""
+    with shortened(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vgg, "FILTERS", (4, 8, 8, 16, 16))
+        patch.setattr(resnet, "FILTERS", (4, 8, 8, 16))
+        yield
