@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePath
 from types import NoneType
 from typing import Any, get_args
@@ -200,7 +201,7 @@ class Setting:
         numbers = [self.within.says, *map(repr, self.choices)] if self.within else []
         return ", or ".join(numbers)
 
-    @property
+    @cached_property
     def sentences(self) -> str:
         """Its help, with its range and the networks that it is for."""
         limits = f", {self.limits}" if self.limits else ""
@@ -208,7 +209,7 @@ class Setting:
         only = families and f"{families} only."
         return " ".join(filter(None, (f"{self.help}{limits}.", self.details, only)))
 
-    @property
+    @cached_property
     def default(self) -> str:
         """The paper's value in words; "" for a field that is always named."""
         if self.paper is None:
