@@ -79,7 +79,7 @@ class _Stopped(click.ClickException):
     def __init__(self, arguments: list[str], error: BaseException) -> None:
         if not isinstance(error, Interrupted):
             error = Interrupted(signal.SIGINT)
-        self.exit_code = error.exit_status
+        self.exit_code = error.exit_status  # type: ignore[misc]  # click's: one a class
         told = str(error).partition("; --resume")[0].rstrip(".")
         if arguments[:1] == ["fit"]:
             kept = [word for word in arguments if word not in _AFRESH_OR_ON]

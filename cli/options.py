@@ -11,7 +11,8 @@ from click.shell_completion import CompletionItem
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.networks import NETWORKS, check_size
 from kerasnets.errors import unknown
-from kerasnets.recipe import OF_EPOCHS, SETTINGS, Recipe, protocol_of
+from kerasnets.recipe import SETTINGS, Recipe, protocol_of
+from kerasnets.recipe.fields import OF_EPOCHS
 from kerasnets.recipe.files import from_file
 from kerasnets.recipe.setting import NETWORK, Setting
 
@@ -85,7 +86,7 @@ def dataset_or_recipe_options(command: Callable) -> Callable:
         type=click.Path(path_type=Path),
         metavar="FILE",
         help="Train the recipe of a .toml file, a recipe.json or a run folder, with "
-        "the options on top; it may name NETWORK and --dataset.",
+        "options overriding it; it may name NETWORK and --dataset.",
     )(command)
     command = _dataset_option(required=False)(command)
     return _network_argument(required=False)(command)
@@ -137,7 +138,7 @@ data_dir_option = click.option(
 deterministic_option = click.option(
     "--deterministic",
     is_flag=True,
-    help="Bit-identical results on accelerators too, at a cost in speed.",
+    help="Bit-identical results on accelerators too, at some cost in speed.",
 )
 
 
@@ -216,7 +217,8 @@ def _options(setting: Setting) -> Iterator[Callable[[Callable], Callable]]:
     elif {float, str} <= set(setting.kinds):
         kind, metavar = NumberOrText(), "|".join(("NUMBER", *setting.choices))
     elif str in setting.kinds:
-        kind = Name(setting.title, setting.choices)
+        kind = Name(setting.title, setting.choices) if setting.choices else str
+        metavar = setting.form or metavar
     yield click.option(
         setting.flags,
         setting.name,

@@ -147,7 +147,7 @@ def test_errors_name_what_the_reader_can_write(here, capsys):
             lambda: kerasnets.fit(recipe, "artifacts/runs/r80")
         ),
         "needs a folder": lambda: kerasnets.fit(recipe, here / "a file"),
-        "resume=True continues the same recipe": (
+        "resume=True needs the same recipe": (
             lambda: kerasnets.fit(
                 recipe.replace(seed=5), "artifacts/runs/r80", resume=True
             )

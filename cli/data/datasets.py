@@ -16,7 +16,34 @@ def datasets(data_dir: Path | None) -> None:
     Example:
       kerasnets datasets
     """
-    from kerasnets.cli.tables import datasets_table
-    from kerasnets.console import console
+    from kerasnets.catalog.locations import data_folder_if_any
+    from kerasnets.cli.tables import print_table
+    from kerasnets.datasets import listing
+    from kerasnets.text import Table, number
 
-    console().print(datasets_table(data_dir))
+    rows = []
+    for known in listing.states(data_dir):
+        size = known.image_size
+        colors = {1: "grey", 3: "RGB"}.get(known.channels or 0)
+        mb = f" ({known.download_mb} MB)" if known.download_mb else ""
+        rows.append(
+            (
+                known.name,
+                known.state + mb,
+                number(known.train, ","),
+                number(known.test, ","),
+                f"{size}×{size} {colors}" if size else "",
+                number(known.classes, ","),
+            )
+        )
+    folder = data_folder_if_any(data_dir)
+    print_table(
+        Table(
+            ("name", "state", "train", "test", "images", "classes"),
+            tuple(rows),
+            words=("state",),
+        ),
+        f"Prepared datasets are looked for in {folder}."
+        if folder
+        else "There is no home folder: TFDS_DATA_DIR says where prepared datasets are.",
+    )

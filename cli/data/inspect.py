@@ -20,7 +20,7 @@ from kerasnets.errors import shown
     type=click.Path(path_type=Path),
     help="Where to write.  [default: artifacts/inspections/ and the dataset's name]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the findings alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_context
 def inspect(
     ctx: click.Context,

@@ -16,7 +16,7 @@ from kerasnets.errors import shown
     help="Folder for the results.  [default: artifacts/comparisons/ and the runs' "
     "names]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the comparison alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 def compare(names: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     """Compare runs by their records.
 

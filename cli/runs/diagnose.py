@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     "the recipe]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the diagnosis if it exists.")
-@click.option("--json", "as_json", is_flag=True, help="Print the results alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def diagnose(
     network: str,
     dataset: str,
@@ -89,8 +89,7 @@ def diagnose(
         )
     if recipe.learning_rate in learning_rates:
         raise click.UsageError(
-            f"--ablate-lr {recipe.learning_rate:g} is what is tried in any case; name "
-            "another."
+            f"--ablate-lr {recipe.learning_rate:g} is tried anyway; name another."
         )
 
     from kerasnets.diagnosis import diagnose as study

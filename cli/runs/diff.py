@@ -19,11 +19,11 @@ from kerasnets.errors import shown
     "names]",
 )
 @data_dir_option
-@click.option("--json", "as_json", is_flag=True, help="Print the difference alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the difference as JSON.")
 def diff(
     first: str, second: str, out: Path | None, data_dir: Path | None, as_json: bool
 ) -> None:
-    """Say what is different between two runs.
+    """Show what differs between two runs.
 
     FIRST and SECOND are run folders, or names of runs under artifacts/runs.
 

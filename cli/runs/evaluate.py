@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 @click.option(
     "--first-batch",
     is_flag=True,
-    help="Also the confusion matrix of the first batch alone (the paper's Figure 10).",
+    help="Also the confusion matrix of the first batch (the paper's Figure 10).",
 )
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
     default=256,
     show_default=True,
-    help="Most images a step; changes the speed only.",
+    help="Maximum images in a step; affects only speed.",
 )
 @execution_options()
-@click.option("--json", "as_json", is_flag=True, help="Print the metrics alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 def evaluate(
     run: Path | None,
     split: str,
@@ -78,12 +78,7 @@ def evaluate(
         click.echo(json.dumps(metrics, indent=2))
         return
 
-    from kerasnets.cli.tables import metrics_lines, per_class_table, thresholds_table
-    from kerasnets.console import console
+    from kerasnets.cli.runs.tables import print_evaluation
 
-    for line in metrics_lines(chosen, metrics):
-        click.echo(line)
-    console().print(per_class_table(chosen, split))
-    if metrics["positive_class"] is not None:
-        console().print(thresholds_table(chosen, metrics))
+    print_evaluation(chosen, metrics)
     click.echo(f"results and figures are in {shown(chosen.results_folder(split))}")

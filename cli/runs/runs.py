@@ -38,10 +38,9 @@ def runs(folder: Path, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
 
-    from kerasnets.cli.tables import runs_table
-    from kerasnets.console import console
+    from kerasnets.cli.runs.tables import print_runs
 
-    console().print(runs_table(folder, found))
+    print_runs(folder, found)
     for one in found:
         if one.why:
             # What is wrong with a corrupt one names the file.

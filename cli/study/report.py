@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option(
     "--diagnose/--no-diagnose",
     default=False,
-    help="Find first why each collapsed network failed, as 'kerasnets diagnose "
+    help="First find why each collapsed network failed, as 'kerasnets diagnose "
     "--ablate' does, in DIR/diagnoses. That trains, minutes for a large network; how "
     "long is said first.  [default: no-diagnose]",
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kerasnets.catalog.kept_checkpoints import KEEP, NONE
 from kerasnets.cli.options import (
     Name,
     execution_options,
@@ -15,7 +16,6 @@ from kerasnets.console import line
 from kerasnets.errors import shown
 from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import ASSUMPTIONS, SCALES
-from kerasnets.runs import KEEP, NONE
 
 if TYPE_CHECKING:
     from kerasnets.compute.execution import Execution
@@ -46,13 +46,13 @@ if TYPE_CHECKING:
     "--reconcile",
     "reconciled_row",
     type=Name("row", PAPER),
-    help="What would have to be true: train this row again with one unsaid assumption "
-    "changed at a time, and see which bring the paper's number inside the interval.",
+    help="Train this row again with one unstated assumption changed at a time, and see "
+    "which bring the paper's number inside the interval.",
 )
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Say what would run and how long it takes, from a few measured steps.",
+    help="Print what would run and how long it takes, from a few measured steps.",
 )
 @click.option(
     "--jobs",
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     type=Name("--keep-checkpoints", KEEP),
     default=NONE,
     show_default=True,
-    help="Which stay of a row once it has finished: one for each epoch, the last, "
+    help="Checkpoints to keep of a finished row: one for each epoch, the last, "
     "which 'kerasnets fit ... --resume' with more --epochs needs, or none.",
 )
 @click.option(
@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     help="Wait for rows that other processes work on, and take over what they leave.",
 )
 @execution_options()
-@click.option("-q", "--quiet", is_flag=True, help="One line a row.")
+@click.option("-q", "--quiet", is_flag=True, help="Print one line for each row.")
 def reproduce(
     rows: tuple[str, ...],
     scale: str | None,
@@ -132,8 +132,7 @@ def reproduce(
     study = plan(out, scale=scale, seeds=seeds, assumptions=named)
     planned = reconciliation(study, reconciled_row) if reconciled_row else None
 
-    from kerasnets.cli.tables import estimates_table, study_table
-    from kerasnets.console import console
+    from kerasnets.cli.study.tables import print_estimates, print_study
 
     if dry_run:
         from kerasnets.paper.reproduction.estimate import estimate, estimate_runs
@@ -146,11 +145,11 @@ def reproduce(
             left = estimate_runs(planned.all_runs, **measuring)
         else:
             left = estimate(study, chosen_rows(study, rows), **measuring)
-        console().print(estimates_table(study, left))
+        print_estimates(study, left)
         return 0
 
     from kerasnets.paper.reproduction.reproduce import reproduce as run
-    from kerasnets.report.study_page import write_study_page
+    from kerasnets.report.page import write_study_page
 
     def write_page() -> None:
         write_study_page(study, execution.data_dir, partial(click.echo, err=True))
@@ -169,9 +168,9 @@ def reproduce(
             return _reconcile(planned, settings)
         results = run(study, rows, **settings)
     except KeyboardInterrupt:
-        click.echo("kerasnets: repeat the command to go on with the study.", err=True)
+        click.echo("kerasnets: repeat the command to continue the study.", err=True)
         raise
-    console().print(study_table(results))
+    print_study(results)
     click.echo(f"results are in {shown(study.path / 'results.md')}")
     failed = [one for one in results.failed if not rows or one.row in rows]
     for one in failed:
@@ -191,7 +190,7 @@ def _reconcile(planned: "Reconciliation", settings: dict[str, Any]) -> int:
 
     found = reconcile(planned, **settings)
     print_table(findings_table(found))
-    click.echo(found.conclusion)
+    click.echo(f"\n{found.conclusion}")
     click.echo(f"results are in {shown(planned.path / 'reconcile.md')}")
     runs = [one.name for _, one in planned.all_runs]
     failed = [

@@ -1,6 +1,5 @@
 """kerasnets drill: kill training at random and resume it."""
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     help="Processes to kill.",
 )
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="Decides the instants."
+    "--seed", type=int, default=0, show_default=True, help="Seed of the instants."
 )
 @execution_options(data=False)
 @click.option(
@@ -46,9 +45,10 @@ def drill(
     Example:
       kerasnets drill densenet121 --kills 20
     """
-    from rich.table import Table
+    import tempfile
 
-    from kerasnets.console import console
+    from kerasnets.cli.tables import print_table
+    from kerasnets.text import Table
     from kerasnets.training.drill import default_recipe
     from kerasnets.training.drill import drill as kill_and_compare
 
@@ -61,14 +61,13 @@ def drill(
             execution=execution,
             say=lambda line: click.echo(line, err=True),
         )
-    table = Table(box=None, header_style="bold")
-    table.add_column("compared")
-    table.add_column("with the run that was not killed")
+    rows = []
     for name in result.again.same:
         compared = (result.again, *result.killed)
         differ = [run.path.name for run in compared if not run.same[name]]
-        table.add_row(name, f"DIFFERS in {', '.join(differ)}" if differ else "same")
-    console().print(table)
+        rows.append((name, f"DIFFERS in {', '.join(differ)}" if differ else "same"))
+    heading = "with the run that was not killed"
+    print_table(Table(("compared", heading), tuple(rows), words=(heading,)))
     runs = f"{len(result.killed)} run{'s' * (len(result.killed) > 1)}"
     if result.passed:
         verdict = "every bit is the same"

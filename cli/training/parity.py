@@ -12,9 +12,9 @@ from kerasnets.cli.options import Name
 @click.argument(
     "networks", metavar="[NETWORK]...", nargs=-1, type=Name("network", NETWORKS)
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the results alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def parity(networks: tuple[str, ...], as_json: bool) -> int:
-    """Show that the installed backends compute the same.
+    """Check that the installed backends compute the same.
 
     Runs the networks (the paper's three unless named) from one seed under each backend,
     in a process of its own: first weights, logits, ten training steps, evaluation.
@@ -27,7 +27,7 @@ def parity(networks: tuple[str, ...], as_json: bool) -> int:
       kerasnets parity resnet34
     """
     from kerasnets import parity as backends
-    from kerasnets.cli.tables import parity_line
+    from kerasnets.cli.training.tables import parity_line
 
     told: list[backends.Row] = []
 
@@ -50,8 +50,8 @@ def parity(networks: tuple[str, ...], as_json: bool) -> int:
 
     named = [f"{name} {version}" for name, version in result.versions.items()]
     click.echo(
-        f"largest differences between {named[0]} and {', '.join(named[1:])}; those "
-        f"that agree are at most {backends.LOGITS:.0e} (logits), {backends.LOSS:.0e} "
+        f"largest differences between {named[0]} and {', '.join(named[1:])}; backends "
+        f"agree up to {backends.LOGITS:.0e} (logits), {backends.LOSS:.0e} "
         f"(loss of {backends.STEPS} steps) and {backends.EVALUATION:.0e} (evaluation)"
     )
     if result.not_installed:

@@ -12,10 +12,10 @@ from kerasnets.errors import RunError, shown
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Write to this new file in place of standard output.",
+    help="Write to this new file instead of standard output.",
 )
 def card(run: Path, out: Path | None) -> None:
-    """Print a model card of a run, as the Hugging Face Hub has them.
+    """Print a model card of a run in the Hugging Face Hub's format.
 
     RUN is a run folder, or the name of one under artifacts/runs. An evaluated run's
     card has its metrics with intervals, and those of each class.

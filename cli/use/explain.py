@@ -20,13 +20,13 @@ METHODS = ("grad-cam", "grad-cam++", "integrated-gradients", "occlusion")
     default="grad-cam",
     show_default=True,
     metavar="|".join(METHODS),
-    help="How pixels are weighed.",
+    help="Attribution method.",
 )
 @click.option(
     "--class",
     "class_name",
     metavar="NAME",
-    help="The class to explain.  [default: what is predicted for each image]",
+    help="The class to explain.  [default: the predicted class of each image]",
 )
 @click.option(
     "--out",

@@ -18,7 +18,7 @@ FORMATS = ("onnx", "safetensors", "torch-export", "saved-model", "litert", "open
     type=Name("format", FORMATS),
     required=True,
     metavar="|".join(FORMATS),
-    help="Which program it is for.",
+    help="Format of the file.",
 )
 @click.option(
     "--out",
@@ -28,7 +28,7 @@ FORMATS = ("onnx", "safetensors", "torch-export", "saved-model", "litert", "open
 @click.option(
     "--int8",
     is_flag=True,
-    help="ONNX with whole numbers of 8 bits, calibrated on training images.",
+    help="ONNX with 8-bit integers, calibrated on training images.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @data_dir_option
@@ -56,13 +56,13 @@ def export(
     from kerasnets import runs
 
     chosen = runs.load(run)
-    say_data_dir(chosen.recipe.dataset, data_dir)
     from kerasnets.inference.export.export import export as write
     from kerasnets.text import file_size, percent
 
     made = write(chosen, form, out, int8=int8, overwrite=overwrite, data_dir=data_dir)
     files = [made.path, *made.path.rglob("*")]
     size = file_size(sum(file.stat().st_size for file in files if file.is_file()))
+    say_data_dir(chosen.recipe.dataset, data_dir)
     click.echo(f"{shown(made.path)} ({size}), {shown(made.card)}")
     ties = f", {made.ties} ties turned round" if made.ties else ""
     click.echo(

@@ -1,13 +1,19 @@
 """kerasnets predict: classify images with a trained run."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kerasnets.cli.options import device_option, engine_option
 from kerasnets.errors import DatasetError, shown
+from kerasnets.text import Table, percent
+
+if TYPE_CHECKING:
+    from kerasnets.inference.predict import Answer
 
 
 @click.command()
@@ -18,36 +24,38 @@ from kerasnets.errors import DatasetError, shown
     type=click.IntRange(min=1),
     default=5,
     show_default=True,
-    help="How many classes to list, at most all.",
+    help="Number of classes to list.",
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(["table", "csv", "json", "jsonl"]),
-    help="How to write them.  [default: what the ending of --out means, else table]",
+    help="Output format.  [default: by the ending of --out, else table]",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Write to this file, which is replaced once all is done.",
+    help="Write to this file, which is replaced at the end.",
 )
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
     default=256,
     show_default=True,
-    help="Most images a step.",
+    help="Maximum images in a step.",
 )
 @click.option(
     "--on-corrupt",
     type=click.Choice(["skip", "stop"]),
     default="skip",
     show_default=True,
-    help="Whether to go on after a file that cannot be read. The exit status is 1 "
+    help="Whether to continue after a file that cannot be read. The exit status is 1 "
     "either way.",
 )
 @click.option(
-    "--tta", is_flag=True, help="Average over each image and its mirror image."
+    "--tta",
+    is_flag=True,
+    help="Average the predictions for each image and its mirror image.",
 )
 @device_option
 @engine_option
@@ -119,12 +127,18 @@ def predict(
             else:
                 yield answer
 
+    answers = readable()
+    first = next(answers, None)
+    if first is None:  # nothing to write
+        _say_unreadable(unreadable, len(files))
+        return 1
+    answers = chain([first], answers)
     form = form or (format_of(out) if out else "table")
     columns = min(top_k, len(classifier.class_names))
     if form == "table":
-        lines = _table_lines(readable(), wide=out is not None)
+        lines = _table_lines(answers, wide=out is not None)
     else:
-        lines = WRITERS[form](readable(), columns)
+        lines = WRITERS[form](answers, columns)
     if out is None:
         for line in lines:
             click.echo(line, nl=False)
@@ -133,14 +147,26 @@ def predict(
 
         with atomic_file(out) as file:
             file.writelines(lines)
+    _say_unreadable(unreadable, len(files))
+    return 1 if unreadable else 0
+
+
+def _say_unreadable(unreadable: Sequence["Answer"], count: int) -> None:
+    if unreadable and len(unreadable) == count:
+        one = unreadable[0]
+        others = f"{count - 1:,} other file{'s' * (count > 2)}"
+        more = f", nor can {others}" if count > 1 else ""
+        click.echo(
+            f"kerasnets: {shown(one.name)} cannot be read{more}: {one.why}", err=True
+        )
+        return
     for answer in unreadable:
         click.echo(f"kerasnets: {shown(answer.name)}: {answer.why}", err=True)
     if unreadable:
         click.echo(
-            f"kerasnets: {len(unreadable):,} of {len(files):,} files cannot be read.",
+            f"kerasnets: {len(unreadable):,} of {count:,} files cannot be read.",
             err=True,
         )
-    return 1 if unreadable else 0
 
 
 def _check_out(out: Path) -> None:
@@ -155,14 +181,24 @@ def _check_out(out: Path) -> None:
         raise DatasetError(f"{obstacle}; choose another --out.")
 
 
-def _table_lines(answers: Iterable, wide: bool) -> Iterator[str]:
-    from kerasnets.cli.tables import answers_table
+def answers_table(answers: Iterable["Answer"]) -> Table:
+    """Predictions for files: the best class, its probability, and the runners-up."""
+    rows = []
+    for answer in answers:
+        (name, share), *others = answer.best
+        then = ", ".join(f"{other} {percent(p)}" for other, p in others)
+        rows.append((answer.name, name, percent(share), then))
+    columns = ("image", "prediction", "confidence", "then")
+    return Table(columns, tuple(rows), words=("prediction", "then"))
+
+
+def _table_lines(answers: Iterable["Answer"], wide: bool) -> Iterator[str]:
+    from kerasnets.cli.tables import print_table
     from kerasnets.console import console
 
-    table = answers_table(answers)
     printer = console(width=1000) if wide else console()
     with printer.capture() as captured:
-        printer.print(table)
+        print_table(answers_table(answers), wrap=True, screen=printer)
     yield captured.get()
 
 

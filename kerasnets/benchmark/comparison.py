@@ -26,7 +26,7 @@ from kerasnets.compute import runtime
 from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
 from kerasnets.compute.worker import Worker
 from kerasnets.errors import BackendError, unknown
-from kerasnets.recipe import PRECISIONS
+from kerasnets.recipe.fields import PRECISIONS
 
 
 def benchmark(
@@ -56,7 +56,8 @@ def benchmark(
         networks: names; batch norm on, head and stem "imagenet".
         batch_sizes: images in a training step.
         inference_batch_size: images in an inference step.
-        precisions: of `kerasnets.recipe.PRECISIONS`; plain PyTorch's is autocast's.
+        precisions: of `kerasnets.recipe.fields.PRECISIONS`; plain PyTorch's is
+            autocast's.
         image_size: height and width in pixels.
         against: what kerasnets is compared with, of `contenders.OTHERS`.
         only: what to measure, of `PARTS`.

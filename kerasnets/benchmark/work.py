@@ -30,7 +30,7 @@ class Work:
         batch_size: images in a step.
         image_size: height and width in pixels.
         channels: 1 or 3.
-        precision: one of `kerasnets.recipe.PRECISIONS`.
+        precision: one of `kerasnets.recipe.fields.PRECISIONS`.
         device: as `kerasnets.compute.runtime.Session` has it.
         deterministic, threads: as `kerasnets.compute.execution.Execution` has them.
     """

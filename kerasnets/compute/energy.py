@@ -78,7 +78,7 @@ def _graphics_card(index: int) -> Counter | None:
         try:
             return pynvml.nvmlDeviceGetTotalEnergyConsumption(card) / 1000
         except pynvml.NVMLError as error:
-            raise OSError("the driver no longer tells the card's energy") from error
+            raise OSError("the driver no longer reports the card's energy") from error
 
     try:
         uuid = torch.cuda.get_device_properties(index).uuid

@@ -38,7 +38,7 @@ class Preprocessing:
         mean, std: of each channel; 0 and 1 where nothing is subtracted or divided by.
         output: "logits": class scores, of which softmax makes probabilities.
         class_names: by the index of the logit.
-        resize, background: as in the recipe.
+        resize, background, decode: as in the recipe.
     """
 
     input_name: str
@@ -54,6 +54,7 @@ class Preprocessing:
     class_names: tuple[str, ...]
     resize: str = "squash"
     background: str | None = None
+    decode: str = "full"
 
     @classmethod
     def of(
@@ -78,6 +79,7 @@ class Preprocessing:
             class_names=dataset.class_names,
             resize=recipe.resize,
             background=recipe.background,
+            decode=recipe.decode,
         )
 
     @property
@@ -93,7 +95,12 @@ class Preprocessing:
         }[self.resize]
         shown = f", on {self.background}" if self.background else ""
         colors = "RGB" if self.mode == "RGB" else "grey"
-        return f"{colors}, 0 to 255{shown}; {resized}"
+        reduced = (
+            "; JPEG files decoded at a half, quarter or eighth of their width where "
+            "that is still twice as large"
+        )
+        ending = reduced if self.decode == "reduced" else ""
+        return f"{colors}, 0 to 255{shown}; {resized}{ending}"
 
     def applied_to(self, dataset: Dataset) -> Dataset:
         """The dataset with this mean and deviation: what a network was trained with
@@ -109,7 +116,11 @@ class Preprocessing:
 
 def normalization(recipe: Recipe, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Mean to subtract and deviation to divide by, float64 [C], of pixels in [0, 1]
-    units."""
+    units.
+
+    Args:
+        dataset: with the values of the weights where `normalize` is "weights".
+    """
     if recipe.normalize == "unit":
         return np.zeros_like(dataset.mean), np.ones_like(dataset.std)
     # One grey level at least: a channel without variation must not become infinite.
@@ -155,4 +166,8 @@ _FIELDS = {
         "output": schema.LINE,
         "class_names": schema.NAMES,
     }.items()
-} | {"resize": schema.LINE, "background": schema.or_null(schema.LINE)}
+} | {
+    "resize": schema.LINE,
+    "background": schema.or_null(schema.LINE),
+    "decode": schema.LINE,
+}

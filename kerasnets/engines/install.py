@@ -115,8 +115,17 @@ def _compiled(graph: TorchGraph) -> Callable[..., torch.Tensor]:
     faster = torch.compile(graph, dynamic=False)
 
     def run(images: torch.Tensor, *, training: bool) -> torch.Tensor:
-        usual = first.setdefault(training, images.shape) == images.shape
-        return (faster if usual else graph)(images, training=training)
+        if first.setdefault(training, images.shape) != images.shape:
+            return graph(images, training=training)
+        drawn = [one for one in graph.dropouts if training and not one.holding]
+        for dropout in drawn:
+            dropout.hold(len(images))
+            dropout.draw_held()
+        try:
+            return faster(images, training=training)
+        finally:
+            for dropout in drawn:
+                dropout.holding = False
 
     return run
 

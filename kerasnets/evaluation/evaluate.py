@@ -222,7 +222,7 @@ def _check_fits(run: Run, model: Any, expected: tuple[int, ...]) -> None:
     if received != expected:
         *image, classes = expected
         raise RunError(
-            f"{run.model_file} takes images of shape {received[:-1]} and tells "
+            f"{run.model_file} takes images of shape {received[:-1]} and has "
             f"{received[-1]} classes, but {run.recipe.dataset} now has shape "
             f"{tuple(image)} and {classes} classes."
         )

@@ -256,7 +256,7 @@ def _check_fits(run: Run, model: keras.Model, steps: Preprocessing) -> None:
     received = (*model.input_shape[1:], model.output_shape[-1])
     if received != told:
         raise RunError(
-            f"{run.model_file} takes images of shape {received[:-1]} and tells "
+            f"{run.model_file} takes images of shape {received[:-1]} and has "
             f"{received[-1]} classes, but preprocessing.json is for {told[:-1]} and "
             f"{told[-1]}."
         )

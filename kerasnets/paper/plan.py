@@ -20,7 +20,8 @@ from kerasnets import runs
 from kerasnets.errors import RecipeError, RunError, option, unknown
 from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import ASSUMPTIONS, SCALES, recipe_at
-from kerasnets.recipe import L2, SETTINGS, Recipe
+from kerasnets.recipe import SETTINGS, Recipe
+from kerasnets.recipe.fields import L2
 from kerasnets.storage import folders
 from kerasnets.version import __version__
 
@@ -280,6 +281,6 @@ def _check_agrees(
         if present != value:
             raise RunError(
                 f"{found.path} is a study with {name} {present}, not {value}; leave "
-                f"{option(name)} out to go on with it, or choose another "
+                f"{option(name)} out to continue it, or choose another "
                 f"{option('path')}."
             )

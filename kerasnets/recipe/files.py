@@ -1,6 +1,5 @@
 """Recipes in files: fields in TOML, or the recipe.json of a run."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +51,8 @@ def from_file(
 
 
 def _of_toml(text: str, named: dict[str, Any], data_dir: Path | str | None) -> Recipe:
+    import tomllib
+
     try:
         fields = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -68,6 +69,6 @@ def _of_record(text: str, named: dict[str, Any]) -> Recipe:
     for name in _UNNAMED:
         if name in named:
             raise RecipeError(
-                f"{name} decides the fields that nobody names, and this names all."
+                f"{name} only fills fields that are not named; this names all."
             )
     return recipe.with_named(**named)

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.places import is_place
 from kerasnets.paper.plan import Study
-from kerasnets.recipe import OF_EPOCHS, SETTINGS, Recipe
+from kerasnets.recipe import SETTINGS, Recipe
+from kerasnets.recipe.fields import OF_EPOCHS
 
 
 def fit_command(recipe: Recipe, *, but: Collection[str] = ()) -> str:

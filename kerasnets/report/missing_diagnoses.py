@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.diagnosis import diagnose as study
-from kerasnets.diagnosis.trial_time import expected_s
+from kerasnets.diagnosis.diagnose import expected_s
 from kerasnets.report.sections.failure import FOLDER, named_collapsed, to_diagnose
 from kerasnets.report.sources import Sources
 from kerasnets.text import duration

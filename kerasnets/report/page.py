@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kerasnets.errors import RunError
+from kerasnets.errors import KerasnetsError, RunError
+from kerasnets.paper.plan import Study
 from kerasnets.report.render import render, source
 from kerasnets.report.sections.comparison import comparison
 from kerasnets.report.sections.confusion import confusion
@@ -18,7 +19,7 @@ from kerasnets.report.sections.paper import beside_the_paper, reconciled, text_c
 from kerasnets.report.sections.repeating import assumptions, commands, environment
 from kerasnets.report.sections.summary import summary
 from kerasnets.report.sections.timing import timing
-from kerasnets.report.sources import Sources
+from kerasnets.report.sources import Sources, read_sources
 from kerasnets.runs import write_text
 from kerasnets.storage.folders import why_not_writable
 from kerasnets.version import __version__
@@ -97,3 +98,24 @@ def write_page(text: str, path: Path) -> None:
         write_text(path, text)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror}.") from error
+
+
+def write_study_page(
+    study: Study, data_dir: Path | str | None, say: Callable[[str], None]
+) -> None:
+    """Write report.html from the current contents of the study's folder, without
+    training.
+
+    One process at a time: whoever writes last has read last. A page that cannot be
+    written is reported, and does not end the study.
+
+    Args:
+        data_dir: as for `kerasnets.report.sources.read_sources`.
+        say: receives a line if there is no page.
+    """
+    path = study.path / "report.html"
+    with study.lock("report", wait=True):
+        try:
+            write_page(page(read_sources(study.path, data_dir)), path)
+        except KerasnetsError as error:
+            say(f"{path} is not written: {error}")

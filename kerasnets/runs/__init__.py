@@ -16,8 +16,10 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from kerasnets.catalog.places import RUNS
 from kerasnets.errors import RecipeError, RunError, nearest, option, shown, unknown
-from kerasnets.recipe import BEST, Recipe
+from kerasnets.recipe import Recipe
+from kerasnets.recipe.fields import BEST
 from kerasnets.storage import digests, lock
 from kerasnets.storage.files import (
     atomic_file,
@@ -52,7 +54,7 @@ __all__ = [
     "write_text",
 ]
 
-DEFAULT_ROOT = Path("artifacts/runs")
+DEFAULT_ROOT = RUNS
 SPLITS = ("test", "validation", "train")
 
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
@@ -294,7 +296,3 @@ def newest(root: Path | str = DEFAULT_ROOT) -> Run:
             f"no trained run under {root}; name one, or make one with 'kerasnets fit'."
         )
     return load(max(models, key=lambda file: file.stat().st_mtime_ns).parent)
-
-
-# One for each epoch; the last, from which training goes on to more epochs; or none.
-KEEP = ALL, LAST, NONE = "all", "last", "none"

@@ -172,7 +172,7 @@ def _changing(path: Path) -> Iterator[_Change | None]:
         try:
             manifest = _read(folder)
         except RunError as error:
-            _log.warning("%s The digests of this run begin anew.", error)
+            _log.warning("%s The digests of this run start over.", error)
             manifest = _Manifest()
         yield _Change(folder, path, manifest)
 

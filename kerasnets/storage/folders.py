@@ -1,12 +1,9 @@
 """The user's own folders, where there are any."""
 
 import os
-import tempfile
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
-
-from platformdirs import user_cache_path
 
 from kerasnets.errors import KerasnetsError, RunError, option, shown
 
@@ -28,6 +25,8 @@ def user_cache() -> Path | None:
     base = os.environ.get("XDG_CACHE_HOME")
     if base:
         return expanded(base) / "kerasnets"
+    from platformdirs import user_cache_path
+
     try:
         folder = user_cache_path("kerasnets", appauthor=False)
     except RuntimeError:
@@ -77,6 +76,8 @@ def expanded(path: str | PathLike[str], name: str = "path") -> Path:
 
 def why_not_writable(path: Path) -> str | None:
     """What keeps the folder `path` from being made or written, or None."""
+    import tempfile  # 15 ms, which `kerasnets --help` need not wait for
+
     nearest = path
     try:
         nearest = next(

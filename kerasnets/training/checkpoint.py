@@ -24,14 +24,15 @@ import keras
 import numpy as np
 
 from kerasnets import runs
+from kerasnets.catalog.kept_checkpoints import ALL, LAST, NONE
 from kerasnets.errors import RunError, TrainingDiverged, option, raise_unless_data
-from kerasnets.runs import ALL, LAST, NONE
+from kerasnets.runs import Run
 from kerasnets.storage import digests, schema
 from kerasnets.storage.files import check_digest
 from kerasnets.training.callbacks.callback_state import CallbackState, packed, unpacked
 from kerasnets.training.callbacks.early_stop import Stopped
+from kerasnets.training.callbacks.epoch_table import EpochTable
 from kerasnets.training.callbacks.watchers import advice
-from kerasnets.training.epoch_table import EpochTable
 
 # While a run trains: the newest, and the one before it in case the newest is damaged.
 KEPT = 2
@@ -139,8 +140,8 @@ def save(
         metrics: as `metrics_of` gave them inside the epoch; as they are unless given.
         callbacks: what the callbacks know.
         stopped: that one of them has ended training, if so.
-        keep: of `kerasnets.runs.KEEP`; with `ALL`, those of whole epochs are
-            not dropped.
+        keep: of `kerasnets.catalog.kept_checkpoints.KEEP`; with `ALL`, those of whole
+            epochs are not dropped.
 
     Raises:
         TrainingDiverged: a weight is NaN or infinite; nothing is written.
@@ -199,7 +200,7 @@ def save(
 
 def finish(folder: Path, keep: str) -> None:
     """Leave of a finished run's checkpoints those that `keep` says, one of
-    `kerasnets.runs.KEEP`."""
+    `kerasnets.catalog.kept_checkpoints.KEEP`."""
     files = _files(folder)
     last = next(filter(_is_as_written, files), None) if keep != NONE else None
     if keep == NONE or last:
@@ -242,9 +243,14 @@ def newest(folder: Path) -> Checkpoint | None:
     if files:
         raise RunError(
             f"every checkpoint in {folder} is damaged; {option('overwrite', True)} "
-            "starts afresh."
+            "starts over."
         )
     return None
+
+
+def has_weights(run: Run) -> bool:
+    """Whether a run has trained weights, whole or not."""
+    return run.model_file.exists() or bool(_files(run.checkpoint_folder))
 
 
 def _read(path: Path) -> Checkpoint | None:

@@ -1,11 +1,10 @@
 """What training minimizes and measures: loss, optimizer, metrics, compiled together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from keras import ops
 
 from kerasnets.compute import runtime
 from kerasnets.datasets import Dataset, Partition
@@ -17,6 +16,7 @@ from kerasnets.datasets.pipeline.batches import (
 from kerasnets.engines import choice
 from kerasnets.errors import RecipeError
 from kerasnets.networks.from_recipe import from_recipe
+from kerasnets.networks.stages import freeze
 from kerasnets.recipe import Recipe
 from kerasnets.training import fixed_batch_size
 from kerasnets.training.metrics import (
@@ -25,74 +25,11 @@ from kerasnets.training.metrics import (
     SmoothedCrossEntropy,
     balanced_weights,
 )
-from kerasnets.training.optimizer import optimizer_of
-
-_PI = 3.141592653589793
-ONE_CYCLE_RISE = 0.3  # of the steps
-
-
-@keras.saving.register_keras_serializable("kerasnets")
-class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up from zero, then constant, cosine or step; or one cycle.
-
-    Args:
-        peak: highest learning rate, > 0.
-        schedule: "constant"; "cosine", towards zero, which the step after the last one
-            would have; "step", a tenth from 1/2 of the steps on and a hundredth from
-            3/4 on (as He et al. 2016, section 4.2, do on CIFAR-10); "one-cycle", the
-            two cosines of torch.optim.lr_scheduler.OneCycleLR, from 1/25 of the peak
-            up to it in the first 30 % of the steps and down to 1/250,000.
-        steps: optimizer steps of the whole run.
-        warmup_steps: of these, how many the linear increase takes.
-    """
-
-    def __init__(
-        self, peak: float, schedule: str, steps: int, warmup_steps: int = 0
-    ) -> None:
-        self.peak = peak
-        self.schedule = schedule
-        self.steps = steps
-        self.warmup_steps = warmup_steps
-
-    def __call__(self, step):
-        step = ops.cast(step, "float32")
-        if self.schedule == "one-cycle":
-            return self.peak * self._one_cycle(step)
-        progress = ops.clip(
-            (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps),
-            0.0,
-            1.0,
-        )
-        if self.schedule == "cosine":
-            factor = 0.5 * (1.0 + ops.cos(_PI * progress))
-        elif self.schedule == "step":
-            factor = ops.where(
-                progress < 0.5, 1.0, ops.where(progress < 0.75, 0.1, 0.01)
-            )
-        else:
-            factor = ops.ones_like(progress)
-        if self.warmup_steps:
-            # The first step already moves: rates are peak/n, 2 peak/n, ..., peak.
-            factor = factor * ops.minimum(1.0, (step + 1.0) / self.warmup_steps)
-        return self.peak * factor
-
-    def _one_cycle(self, step):
-        top = ONE_CYCLE_RISE * self.steps - 1
-        rise = 0.5 - 0.5 * ops.cos(_PI * ops.minimum(1.0, step / top))
-        fall = ops.clip((step - top) / (self.steps - 1 - top), 0.0, 1.0)
-        fall = 0.5 + 0.5 * ops.cos(_PI * fall)
-        first, last = 1 / 25, 1 / 25 / 1e4
-        return ops.where(
-            step <= top, first + (1 - first) * rise, last + (1 - last) * fall
-        )
-
-    def get_config(self) -> dict[str, float | str]:
-        return {
-            "peak": self.peak,
-            "schedule": self.schedule,
-            "steps": self.steps,
-            "warmup_steps": self.warmup_steps,
-        }
+from kerasnets.training.optimization.optimizer import optimizer_of
+from kerasnets.training.optimization.schedule import learning_rate
+from kerasnets.training.transfer import source as transfer
+from kerasnets.training.transfer import unfreezing
+from kerasnets.training.transfer.source import Source
 
 
 class Opened(NamedTuple):
@@ -116,12 +53,15 @@ def open_training(
     session: runtime.Session,
     engine: str,
     cross_entropy: bool = True,
-    workers: int = 0,
+    workers: int | None = None,
+    source: Source | None = None,
     **batches: Any,
 ) -> Opened:
     """What a training of `recipe` begins with.
 
     Args:
+        dataset: as `source` normalizes it, where that is given.
+        source: of the recipe's weights; opened here unless given.
         session, engine, cross_entropy: as `ready_to_train` takes them.
         workers: as `training_batches` takes them.
         batches: `place` and `fill`, as `Batches` takes them.
@@ -129,8 +69,13 @@ def open_training(
     Raises:
         RecipeError: a batch is larger than the training split.
     """
+    if recipe.weights is not None and source is None:
+        source = transfer.opened(recipe)
+        dataset = source.applied_to(dataset, recipe)
     train = training_batches(recipe, dataset, parts.train, workers=workers, **batches)
-    monitored = evaluation_batches(recipe, dataset, parts.validation, **batches)
+    monitored = evaluation_batches(
+        recipe, dataset, parts.validation, workers=workers, **batches
+    )
     model = ready_to_train(
         recipe,
         dataset.train.images.shape[1:],
@@ -140,6 +85,7 @@ def open_training(
         engine=engine,
         labels=parts.train.labels,
         cross_entropy=cross_entropy,
+        fill=None if source is None else source.into(dataset.class_names),
     )
     return Opened(train, monitored, model)
 
@@ -154,12 +100,14 @@ def ready_to_train(
     engine: str,
     cross_entropy: bool = True,
     labels: np.ndarray | None = None,
+    fill: Callable[[keras.Model], None] | None = None,
 ) -> keras.Model:
     """A recipe's network, ready for its first step on an engine.
 
     Random numbers start from the recipe's seed.
 
     Args:
+        fill: gives the new network weights.
         image_shape: (height, width, channels) of the dataset's images.
         num_classes: of the dataset.
         steps_per_epoch, cross_entropy, labels: as `compile_model` takes them.
@@ -168,6 +116,10 @@ def ready_to_train(
     """
     keras.utils.set_random_seed(recipe.seed)
     model = from_recipe(recipe, image_shape, num_classes)
+    if fill:
+        fill(model)
+    if recipe.freeze != "none" and not recipe.unfreeze_after:
+        freeze(model, recipe.freeze)
     compile_model(
         model,
         recipe,
@@ -180,6 +132,11 @@ def ready_to_train(
     choice.use(model, engine)
     if fixed_batch_size.are_needed(session):
         fixed_batch_size.install(model)
+    if recipe.unfreeze_after:
+        # Only now: optimizer and engine are for all layers.
+        freeze(model, recipe.freeze)
+        if session.backend == "jax":
+            unfreezing.allow(model)
     return model
 
 
@@ -223,17 +180,4 @@ def compile_model(
         loss=loss,
         weighted_metrics=metrics,
         jit_compile=runtime.jit_compile(),
-    )
-
-
-def learning_rate(recipe: Recipe, steps_per_epoch: int) -> float | LearningRate:
-    """A number, which callbacks may set, where the recipe has it constant from the
-    first step on; else a schedule."""
-    if recipe.schedule == "constant" and not recipe.warmup:
-        return float(recipe.learning_rate)
-    return LearningRate(
-        peak=recipe.learning_rate,
-        schedule=recipe.schedule,
-        steps=recipe.epochs * steps_per_epoch,
-        warmup_steps=round(recipe.warmup * steps_per_epoch),
     )

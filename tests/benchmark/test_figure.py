@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kerasnets.cli.tables import print_benchmark
+from kerasnets.cli.training.tables import print_benchmark
 from kerasnets.figures import draw_benchmark
 
 PUBLISHED = Path(__file__).parents[2] / "artifacts" / "benchmark"

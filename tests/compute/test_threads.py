@@ -14,9 +14,7 @@ from kerasnets.compute import threads
 from kerasnets.compute.execution import Execution
 from kerasnets.errors import BackendError
 from kerasnets.recipe import Recipe
-
-# kerasnets.fit is the function; its module has the same name.
-training = sys.modules["kerasnets.training.fit"]
+from kerasnets.training import resuming
 
 RECIPE = Recipe.for_paper(
     "resnet18",
@@ -121,7 +119,7 @@ def test_a_run_goes_on_with_the_threads_it_was_begun_with(
     tmp_path, monkeypatch, narrow_networks
 ):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(training, "allowed_cores", lambda: 2)
+    monkeypatch.setattr(resuming, "allowed_cores", lambda: 2)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -134,8 +132,8 @@ def test_a_run_goes_on_with_the_threads_it_was_begun_with(
     assert environment["threads"] == environment["resumed"][0]["threads"] == 2
 
     def threads_of(named, allowed=2):
-        monkeypatch.setattr(training, "allowed_cores", lambda: allowed)
-        return training._with_threads_of(run, Execution(threads=named)).threads
+        monkeypatch.setattr(resuming, "allowed_cores", lambda: allowed)
+        return resuming.with_threads_of(run, Execution(threads=named)).threads
 
     assert [threads_of(None), threads_of("auto"), threads_of(1)] == [2, 2, 1]
     # As many cores are not there any more.

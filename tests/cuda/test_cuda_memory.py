@@ -54,9 +54,8 @@ def test_it_is_one_line(tmp_path, capsys, engine):
 def test_the_process_goes_on_with_the_same_bits(tmp_path, engine):
     recipe = cuda_runs.recipe(epochs=1)
     before = cuda_runs.trained(tmp_path / "before", recipe, engine=engine)
-    large = cuda_runs.recipe(
-        limit=None, batch_size=BATCH, stem="cifar", image_size=64, epochs=1
-    )
+    options = {"stem": "cifar", "image_size": 64, "epochs": 1}
+    large = cuda_runs.recipe("resnet18", limit=None, batch_size=BATCH, **options)
     with little_memory(), pytest.raises(OutOfMemory):
         cuda_runs.trained(tmp_path / "large", large, engine=engine)
     after = cuda_runs.trained(tmp_path / "after", recipe, engine=engine)

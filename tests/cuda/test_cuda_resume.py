@@ -51,7 +51,7 @@ def test_a_run_interrupted_inside_an_epoch(tmp_path, network):
     path = tmp_path / "parts"
     cuda_runs.interrupted(path, recipe, after=cuda_runs.STEPS + 4)
     run = cuda_runs.trained(path, recipe, resume=True)
-    assert "going on after step 4 of epoch 2" in (run.path / "run.log").read_text()
+    assert "resuming after step 4 of epoch 2" in (run.path / "run.log").read_text()
     assert fingerprint(run) == expected
 
 

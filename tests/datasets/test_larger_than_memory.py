@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from kerasnets import datasets
-from kerasnets.datasets import images
 from kerasnets.datasets.dataset import statistics
+from kerasnets.datasets.images import memory
 from kerasnets.datasets.sources.digits import load_digits
 from kerasnets.errors import DatasetError
 
@@ -17,24 +17,24 @@ from kerasnets.errors import DatasetError
 def cache(tmp_path, monkeypatch):
     """An empty cache folder, and hardly any free memory."""
     monkeypatch.setenv("KERASNETS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(images, "free_memory", lambda: 1e5)
+    monkeypatch.setattr(memory, "free_memory", lambda: 1e5)
     load_digits.cache_clear()
     yield tmp_path / "cache"
     load_digits.cache_clear()
 
 
 def test_they_are_on_disk_under_no_name(cache):
-    made = images.empty_images(100, 32, 3)
+    made = memory.empty_images(100, 32, 3)
     assert isinstance(made, np.memmap) and made.shape == (100, 32, 32, 3)
     made[:] = 7
     assert (made == 7).all()
     assert list(cache.iterdir()) == []
-    assert not isinstance(images.empty_images(1, 8, 1), np.memmap)
+    assert not isinstance(memory.empty_images(1, 8, 1), np.memmap)
 
 
 def test_the_dataset_is_the_same(cache, monkeypatch):
     on_disk = load_digits(16, 1)
-    monkeypatch.setattr(images, "free_memory", lambda: np.inf)
+    monkeypatch.setattr(memory, "free_memory", lambda: np.inf)
     load_digits.cache_clear()
     in_memory = datasets.load("digits", image_size=16, channels=1)
     assert on_disk.fingerprint == in_memory.fingerprint
@@ -45,7 +45,7 @@ def test_the_dataset_is_the_same(cache, monkeypatch):
 def test_no_room_on_disk_is_one_line(cache, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(DatasetError, match="No space left on device") as error:
-        images.empty_images(1000, 224, 3)
+        memory.empty_images(1000, 224, 3)
     assert "\n" not in str(error.value) and "0.2 GB" in str(error.value)
     assert list(cache.iterdir()) == []
 
@@ -53,7 +53,7 @@ def test_no_room_on_disk_is_one_line(cache, monkeypatch):
 def test_a_folder_that_cannot_be_made_is_one_line(cache, monkeypatch):
     cache.write_text("a file")
     with pytest.raises(DatasetError, match="File exists"):
-        images.empty_images(1000, 224, 3)
+        memory.empty_images(1000, 224, 3)
 
 
 @pytest.mark.parametrize("count", [1, 999, 1000, 2500])
@@ -68,4 +68,4 @@ def test_statistics_are_exact_in_parts(count):
 
 
 def test_free_memory_is_that_of_this_machine():
-    assert 1e7 < images.free_memory() < 1e14
+    assert 1e7 < memory.free_memory() < 1e14

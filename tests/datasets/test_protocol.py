@@ -96,7 +96,7 @@ def test_defaults_for_other_images_are_said(
     blind = Recipe.for_paper("resnet18", "glyphs", epochs=1, batch_size=10)
     named = {"data_dir": tmp_path, "device": "cpu", "engine": "keras"}
     run = training.fit(blind, tmp_path / "run", **named)
-    line = "glyphs is of the kind of mnist, but its recipe was made where it could not"
+    line = "glyphs calls for the defaults for mnist, but the recipe has those"
     assert (line in capsys.readouterr().out) == said
     assert run.recipe == blind
 

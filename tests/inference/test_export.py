@@ -230,7 +230,7 @@ def test_what_cannot_be_exported_is_one_line(
     Path("there.safetensors").write_text("years of work")
     Path("file").write_text("")
     before = sorted(path for path in tmp_path.rglob("*"))
-    status = _run(["export", "run", *arguments.split()])
+    status = _run(["export", "run", *arguments.split(), "--data-dir", "x"])
     out, err = capsys.readouterr()
     assert (status, out, len(err.splitlines())) == (2, "", 1), err
     assert says in err

@@ -12,7 +12,8 @@ from rich.console import Console
 
 import kerasnets
 from kerasnets.cli.main import _run
-from kerasnets.cli.tables import answers_table
+from kerasnets.cli.tables import print_table
+from kerasnets.cli.use.predict import answers_table
 from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.inference.files import decoded, image_files
 from kerasnets.inference.predict import Answer, predict_files
@@ -90,6 +91,19 @@ def test_files_that_cannot_be_read_are_listed(run, digit_files, capsys, tmp_path
     )
     assert (status, out, len(err.splitlines())) == (1, "", 1)
     assert f"{broken} cannot be read" in err and "--on-corrupt skip" in err
+    assert not out_file.exists()
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_nothing_that_can_be_read_is_one_line(run, capsys, tmp_path, form):
+    files = [tmp_path / "one.png", tmp_path / "two.png"]
+    for file in files:
+        file.write_text("no image")
+    out_file = tmp_path / "out"
+    for more in ([], ["--out", out_file]):
+        status, out, err = predict(capsys, run.path, *files, "--format", form, *more)
+        assert (status, out, len(err.splitlines())) == (1, "", 1)
+        assert f"{files[0]} cannot be read, nor can 1 other file: it is" in err
     assert not out_file.exists()
 
 
@@ -206,7 +220,8 @@ def test_a_narrow_table_names_the_file_and_its_class():
     best = [(f"{name} & things", 0.2) for name in ("Smileys", "People", "Objects")]
     console = Console(width=80)
     with console.capture() as captured:
-        console.print(answers_table([Answer("photos, new/one.png", best)]))
+        answers = answers_table([Answer("photos, new/one.png", best)])
+        print_table(answers, wrap=True, screen=console)
     told = captured.get()
     assert "photos, new/one.png" in told
     assert "Smileys & things" in told

@@ -27,7 +27,7 @@ FIELD = """
         default=None,
     )
 """
-BEFORE = "    def __post_init__"
+BEFORE = "    protocol: str | None = setting("
 
 # Prints what a person meets of the field, as JSON.
 PROBE = """
@@ -84,7 +84,7 @@ def found(tmp_path_factory):
     shutil.copytree(ROOT / "cli", folder / "kerasnets" / "cli", ignore=leave)
     (folder / "docs").mkdir()
     shutil.copy(ROOT / "docs" / "recipe_page.py", folder / "docs")
-    file = folder / "kerasnets" / "recipe" / "__init__.py"
+    file = folder / "kerasnets" / "recipe" / "fields.py"
     text = file.read_text(encoding="utf-8")
     assert text.count(BEFORE) == 1
     file.write_text(text.replace(BEFORE, f"{FIELD}\n{BEFORE}"), encoding="utf-8")

@@ -74,7 +74,7 @@ def test_a_wrong_file_is_told_in_one_line(tmp_path, text, named, says):
 
 
 def test_what_a_record_leaves_without_effect_is_refused(record):
-    with pytest.raises(RecipeError, match="preset decides the fields that nobody"):
+    with pytest.raises(RecipeError, match="preset only fills fields that are not"):
         from_file(record, preset="modern")
     with pytest.raises(RecipeError, match="momentum is for sgd and rmsprop"):
         from_file(record, optimizer="adam", momentum=0.5)

@@ -167,7 +167,7 @@ class AtStep(keras.callbacks.Callback):
 def test_a_run_folder_removed_underneath_ends_training_with_one_line(tmp_path):
     path = tmp_path / "run"
     remove = AtStep(2, lambda: shutil.rmtree(path))
-    with pytest.raises(RunError, match=f"{path} has gone") as raised:
+    with pytest.raises(RunError, match=f"{path} is gone") as raised:
         fit(path, callbacks=[remove])
     assert len(str(raised.value).splitlines()) == 1
     assert not path.exists()
@@ -208,7 +208,7 @@ def test_out_of_memory_proposes_half_the_batch(tmp_path, error, expected):
         fit(tmp_path / "run", callbacks=[AtStep(8, fail)])
     assert str(raised.value) == (
         "out of memory at batch size 10; batch_size=5 may fit; it is part of the "
-        "recipe, so that is another run (overwrite=True, or another path)."
+        "recipe, so a new run is needed (overwrite=True, or another path)."
     )
     assert raised.value.exit_status == 2
     assert fingerprint(fit(tmp_path / "run")) == expected

@@ -49,7 +49,7 @@ def test_without_its_checkpoints_it_is_finished_all_the_same(run, capsys):
 def test_without_its_checkpoints_it_is_not_begun_anew_for_more_epochs(run):
     shutil.rmtree(run.checkpoint_folder)
     before = contents(run)
-    with pytest.raises(RunError, match="a model but no checkpoint to go on from"):
+    with pytest.raises(RunError, match="a model but no checkpoint to resume from"):
         small_run.fit(run.path, on=small_run.recipe(epochs=4), resume=True)
     assert contents(run) == before
 
@@ -58,7 +58,7 @@ def test_it_is_finished_on_a_machine_that_records_more(run, monkeypatch, capsys)
     def loggers(folder, device):
         return [EnergyLogger(folder, counter=lambda: 0.0)]
 
-    monkeypatch.setattr("kerasnets.training.fit.energy_loggers", loggers)
+    monkeypatch.setattr("kerasnets.training.train_run.energy_loggers", loggers)
     before = contents(run)
     small_run.fit(run.path, resume=True)
     assert "is finished" in capsys.readouterr().out
@@ -88,7 +88,7 @@ def test_what_is_damaged_is_made_again_from_the_checkpoint(
 ):
     DAMAGES[damage](run.path / name)
     small_run.fit(run.path, resume=True)
-    assert "going on after epoch 3" in (run.path / "run.log").read_text()
+    assert "resuming after epoch 3" in (run.path / "run.log").read_text()
     assert fingerprint(run) == fingerprint(finished)
     verification = digests.verify(run.path)
     assert verification is not None and verification.findings == ()

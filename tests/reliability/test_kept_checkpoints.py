@@ -7,8 +7,8 @@ import pytest
 import small_run
 
 from kerasnets import runs
+from kerasnets.catalog.kept_checkpoints import KEEP
 from kerasnets.errors import RunError
-from kerasnets.runs import KEEP
 from kerasnets.runs.status import state
 from kerasnets.storage import digests
 from kerasnets.training import checkpoint
@@ -67,7 +67,7 @@ def test_none_are_kept_where_none_are_asked_for(tmp_path, capsys):
     assert state(run.path).state == "complete"
     fit(run.path)
     assert "is finished" in capsys.readouterr().out
-    with pytest.raises(RunError, match="a model but no checkpoint to go on from"):
+    with pytest.raises(RunError, match="a model but no checkpoint to resume from"):
         fit(run.path, EPOCHS + 1)
     assert run.model_file.exists()
 

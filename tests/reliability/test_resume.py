@@ -137,7 +137,7 @@ def test_half_precision_resumes(tmp_path, precision):
 def test_it_says_where_it_goes_on(tmp_path):
     interrupted_fit(tmp_path / "run", 9, checkpoint_every=EVERY_STEP)
     run = small_run.fit(tmp_path / "run", resume=True)
-    assert "going on after step 2 of epoch 2" in (run.path / "run.log").read_text()
+    assert "resuming after step 2 of epoch 2" in (run.path / "run.log").read_text()
 
 
 def test_a_damaged_newest_checkpoint_falls_back_with_a_warning(tmp_path, caplog, whole):

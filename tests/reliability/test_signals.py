@@ -185,9 +185,9 @@ def test_the_command_says_how_to_go_on_and_that_works(tmp_path):
     resumed = start(*go_on[1:])
     assert resumed.stdout is not None
     for line in resumed.stdout:
-        if line.startswith("going on after"):
+        if line.startswith("resuming after"):
             break
-    assert line.strip() == f"going on after {position}"
+    assert line.strip() == f"resuming after {position}"
     resumed.send_signal(signal.SIGINT)
     _, errors = resumed.communicate(timeout=60)
     assert resumed.returncode == 130

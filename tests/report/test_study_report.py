@@ -1,18 +1,16 @@
 """The report of a study of the paper's rows."""
 
 import dataclasses
-import io
 import json
 import re
 from pathlib import Path
 
 import pytest
 from evaluated_runs import made
-from rich.console import Console
 
 from kerasnets import runs
 from kerasnets.cli.main import kerasnets
-from kerasnets.cli.tables import study_table
+from kerasnets.cli.study.tables import print_study
 from kerasnets.networks import cost
 from kerasnets.paper import assumptions, files, scales
 from kerasnets.paper.assumptions import ASSUMPTIONS
@@ -57,7 +55,9 @@ def headings(text: str) -> list[str]:
     )
 
 
-def test_a_study_on_other_data_is_headed_by_what_was_measured(tmp_path, monkeypatch):
+def test_a_study_on_other_data_is_headed_by_what_was_measured(
+    tmp_path, monkeypatch, capsys
+):
     study = plan(tmp_path / "smoke", scale="smoke")
     begin(study)
     machine = {"threads": 1, "backend": "torch", "engine": "keras"}
@@ -87,9 +87,8 @@ def test_a_study_on_other_data_is_headed_by_what_was_measured(tmp_path, monkeypa
     assert {row["dataset"] for row in runs.read_csv(study.path / "results.csv")} == {
         "digits"
     }
-    console = Console(file=io.StringIO(), width=200, record=True)
-    console.print(study_table(results))
-    assert console.export_text().count("(Digits)") == len(PAPER)
+    print_study(results)
+    assert capsys.readouterr().out.count("(Digits)") == len(PAPER)
 
 
 def test_a_study_on_the_papers_data_is_headed_as_the_papers(tmp_path):

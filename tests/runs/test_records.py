@@ -5,7 +5,7 @@ import pytest
 from made_runs import make_run
 
 from kerasnets import runs
-from kerasnets.cli.tables import per_class_table
+from kerasnets.cli.runs.tables import per_class_table
 from kerasnets.comparison.row import make_row
 from kerasnets.errors import RunError
 from kerasnets.runs import records
@@ -43,7 +43,7 @@ def test_damaged_times_are_the_same_line_wherever_they_are_read(tmp_path, row):
 def test_a_damaged_table_of_classes_is_one_line(tmp_path, text):
     run = make_run(tmp_path / "run")
     runs.write_text(run.path / PER_CLASS.file, f"{CLASSES}\na,0.5,0.25,1,3\n")
-    assert per_class_table(run, "test").row_count == 1
+    assert len(per_class_table(run, "test").rows) == 1
     runs.write_text(run.path / PER_CLASS.file, text)
     with pytest.raises(RunError, match=r"per_class\.csv"):
         per_class_table(run, "test")

@@ -183,7 +183,7 @@ def test_training_goes_on_where_the_digests_are_damaged(folder, caplog):
     (folder / digests.NAME).write_text("{}")
     assert found(folder) == {digests.NAME: "damaged"}
     files.write_text(folder / "model.keras", "new")
-    assert "begin anew" in caplog.text
+    assert "start over" in caplog.text
     unknown = {name: "unknown" for name in FILES if name != "model.keras"}
     assert found(folder) == unknown
 

@@ -10,10 +10,11 @@ from sklearn.metrics import confusion_matrix
 from kerasnets.errors import RunError
 from kerasnets.recipe import Recipe
 from kerasnets.training import checkpoint
+from kerasnets.training.callbacks.epoch_table import EpochTable
 from kerasnets.training.callbacks.progress import duration
-from kerasnets.training.compile import LearningRate, compile_model
-from kerasnets.training.epoch_table import EpochTable
+from kerasnets.training.compile import compile_model
 from kerasnets.training.metrics import ConfusionAccuracy, confusion_metric
+from kerasnets.training.optimization.schedule import LearningRate
 
 
 def tiny_model(seed: int = 0) -> keras.Model:

@@ -14,8 +14,9 @@ import pytest
 from kerasnets.engines import choice
 from kerasnets.errors import RecipeError
 from kerasnets.recipe import Recipe
-from kerasnets.training.averaging import Averages
-from kerasnets.training.compile import LearningRate, compile_model
+from kerasnets.training.compile import compile_model
+from kerasnets.training.optimization.averaging import Averages
+from kerasnets.training.optimization.schedule import LearningRate
 
 torch = pytest.importorskip("torch")
 

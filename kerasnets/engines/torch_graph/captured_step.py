@@ -119,7 +119,7 @@ class CapturedStep:
     ) -> "_Recorded | None":
         held = images.clone(), labels.clone()
         for dropout in self._dropouts:
-            dropout.hold()
+            dropout.hold(len(images))
         try:
             with self._constants, _plain_errors():
                 replay, logs = record(lambda: self._step(held), self._stream)

@@ -22,20 +22,21 @@ class Convolution(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, kernel, bias, stride, padding, keep):
-        ctx.save_for_backward(x, kernel)
-        ctx.stride, ctx.padding, ctx.keep = stride, padding, keep
-        ctx.bias_sizes = None if bias is None else list(bias.shape)
         weight = kernel.to(x.dtype).permute(3, 2, 0, 1)
+        ctx.save_for_backward(x, weight)
+        ctx.stride, ctx.padding, ctx.keep = stride, padding, keep
+        ctx.dtype = kernel.dtype
+        ctx.bias_sizes = None if bias is None else list(bias.shape)
         return torch.conv2d(x, weight, bias, stride, padding)
 
     @staticmethod
     def backward(ctx, grad):
-        x, kernel = ctx.saved_tensors
+        x, weight = ctx.saved_tensors
         wanted = ctx.needs_input_grad[:3]
         grad_x, grad_weight, grad_bias = torch.ops.aten.convolution_backward(
             grad.contiguous(memory_format=torch.channels_last),
             x,
-            kernel.to(x.dtype).permute(3, 2, 0, 1),
+            weight,
             ctx.bias_sizes,
             ctx.stride,
             ctx.padding,
@@ -47,7 +48,7 @@ class Convolution(torch.autograd.Function):
         )
         grad_kernel = None
         if wanted[1]:
-            grad_kernel = grad_weight.permute(2, 3, 1, 0).to(kernel.dtype)
+            grad_kernel = grad_weight.permute(2, 3, 1, 0).to(ctx.dtype)
             if ctx.keep is not None:
                 ctx.keep.take([grad_kernel])
                 grad_kernel = None

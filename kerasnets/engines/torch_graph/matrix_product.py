@@ -8,7 +8,6 @@ the shapes, so that the same machine gives the same bits. No gradients are recor
 
 import contextlib
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -79,17 +78,15 @@ def _onednn(a: torch.Tensor) -> bool:
         and a.is_cpu
         and a.shape[0] >= _ROWS
         and a.shape[1] >= _ROWS
-        and _onednn_is_faster()
+        and _ONEDNN_IS_FASTER
     )
 
 
-@cache
 def _linear() -> Callable[..., torch.Tensor]:
     return torch.ops.mkldnn._linear_pointwise.default
 
 
-@cache
-def _onednn_is_faster() -> bool:
+def _is_onednn_faster() -> bool:
     return (
         torch.backends.mkl.is_available()
         and torch.backends.mkldnn.is_available()
@@ -104,3 +101,7 @@ def _is_intel() -> bool:
     with contextlib.suppress(OSError):
         return "AuthenticAMD" not in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     return True
+
+
+# Asked here, as torch.compile would interrupt its graph at each of these questions.
+_ONEDNN_IS_FASTER = _is_onednn_faster()

@@ -16,8 +16,8 @@ class SeededDropout:
     """The operation of a `keras.layers.Dropout` with a seed: the same masks, to the
     bit, and the same random state after it.
 
-    A CUDA graph cannot seed a generator: where one is recorded or replayed the mask is
-    drawn beforehand, into memory that stays (`hold`, `draw_held`).
+    Neither a CUDA graph nor a compiled network can seed a generator: for them the mask
+    is drawn beforehand, into memory that stays (`hold`, `draw_held`).
 
     Attributes:
         holding: whether a step reads that memory, and draws nothing.
@@ -30,7 +30,7 @@ class SeededDropout:
         self._version: int | None = None
         self._seed = 0
         self._generator: torch.Generator | None = None
-        self._shape: torch.Size | None = None
+        self._units = layer.input.shape[1]
         self._held: torch.Tensor | None = None
         self.holding = False
 
@@ -38,16 +38,15 @@ class SeededDropout:
         if not context.training:
             return x
         x = x.to(dtype_of(self.layer))
-        self._shape = x.shape
         held = self._held if self.holding else None
         mask = self._draw(x.shape, x.device) if held is None else held
         return torch.where(mask, x / self.keep, torch.zeros_like(x))
 
-    def hold(self) -> None:
-        """Have memory for masks of the shape that the last step's had."""
-        assert self._shape is not None, "a step comes first"
-        device = self._state.device
-        self._held = torch.empty(self._shape, dtype=torch.bool, device=device)
+    def hold(self, count: int) -> None:
+        """Have memory for the mask of a batch of `count`."""
+        shape, device = (count, self._units), self._state.device
+        if self._held is None or self._held.shape != shape:
+            self._held = torch.empty(shape, dtype=torch.bool, device=device)
         self.holding = True
 
     def draw_held(self) -> None:

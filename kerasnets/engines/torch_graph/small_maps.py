@@ -47,13 +47,13 @@ class SmallMapConv(torch.autograd.Function):
         ctx.save_for_backward(x, kernel)
         ctx.taps = taps(height, width, kernel.shape[0], stride)
         ctx.keep = keep
-        kernel = kernel.to(x.dtype)
         size = (count, -(-height // stride), -(-width // stride), kernel.shape[3])
         # The first tap meets every output pixel.
         first, *others = ctx.taps
-        out = product(_rows(x, first.inputs), kernel[first.place]).view(size)
+        weight = kernel[first.place].to(x.dtype)
+        out = product(_rows(x, first.inputs), weight).view(size)
         for tap in others:
-            part = product(_rows(x, tap.inputs), kernel[tap.place])
+            part = product(_rows(x, tap.inputs), kernel[tap.place].to(x.dtype))
             place = out[:, *tap.outputs]
             place.add_(part.view(place.shape))
         return out
@@ -62,7 +62,6 @@ class SmallMapConv(torch.autograd.Function):
     def backward(ctx, grad):
         x, kernel = ctx.saved_tensors
         want_x, want_kernel = ctx.needs_input_grad[:2]
-        weights = kernel.to(x.dtype)
         grad_x = torch.zeros_like(x) if want_x else None
         grad_kernel, kept = None, []
         if want_kernel and ctx.keep is None:
@@ -71,7 +70,7 @@ class SmallMapConv(torch.autograd.Function):
             to_output = _rows(grad, tap.outputs)
             if grad_x is not None:
                 place = grad_x[:, *tap.inputs]
-                part = product(to_output, weights[tap.place].t())
+                part = product(to_output, kernel[tap.place].to(x.dtype).t())
                 place.add_(part.view(place.shape))
             if want_kernel:
                 to_tap = outer_products(_rows(x, tap.inputs), to_output)

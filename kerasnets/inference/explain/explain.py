@@ -131,7 +131,7 @@ def mistakes(
     run = classifier.run
     if not (run.path / PREDICTIONS.file).exists():
         raise RunError(
-            f"{run.path} is not evaluated, so that its mistakes are not known; name "
+            f"{run.path} is not evaluated, so its mistakes are unknown; name "
             "images, or evaluate it first."
         )
     predictions = read_predictions(run.path / PREDICTIONS.file)

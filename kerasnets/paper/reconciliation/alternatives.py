@@ -13,7 +13,8 @@ from typing import Any
 
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
-from kerasnets.recipe import DECOUPLED, Recipe
+from kerasnets.recipe import Recipe
+from kerasnets.recipe.fields import DECOUPLED
 
 FOLDER = "reconcile"  # in the study's
 _DECAY = 5e-4  # the commonest with SGD on CIFAR-10

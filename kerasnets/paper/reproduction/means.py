@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kerasnets.catalog.kept_checkpoints import NONE
 from kerasnets.compute.execution import DEFAULT, Execution
-from kerasnets.runs import NONE
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Means:
     Attributes:
         execution: as for `kerasnets.training.fit.fit`.
         keep_checkpoints: which checkpoints of the completed runs stay, of
-            `kerasnets.runs.KEEP`.
+            `kerasnets.catalog.kept_checkpoints.KEEP`.
         jobs: runs at a time. One: each in this process. More: each in a process of
             its own, which shares the device with the others.
         wait: whether to wait for runs held by other processes, and take over those left

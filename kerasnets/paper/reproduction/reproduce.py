@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasnets import datasets, runs
+from kerasnets.catalog.kept_checkpoints import ALL, LAST
 from kerasnets.errors import KerasnetsError, TrainingDiverged
 from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.figures import draw_evaluation, draw_training
@@ -25,7 +26,7 @@ from kerasnets.paper.reproduction.means import Means
 from kerasnets.paper.reproduction.side_by_side import side_by_side
 from kerasnets.paper.results import Results
 from kerasnets.recipe import Recipe
-from kerasnets.runs import ALL, LAST, Run
+from kerasnets.runs import Run
 from kerasnets.training import checkpoint
 from kerasnets.training.fit import fit
 
@@ -112,7 +113,7 @@ def bring_to_ends(
         with place.lock(planned.name, wait=wait) as held:
             # Its last holder may have finished it.
             if held and not is_settled(place, planned):
-                means.say(f"{planned.name}: begins or goes on")
+                means.say(f"{planned.name}: starts or resumes")
                 failure = bring_to_end(place, planned, means)
                 if failure:
                     means.say(f"{planned.name}: failed: {failure}")

@@ -75,7 +75,7 @@ def side_by_side(
             while waiting or running.count:
                 while waiting and running.count < jobs:
                     planned = waiting.popleft()
-                    say(f"{planned.name}: begins or goes on")
+                    say(f"{planned.name}: starts or resumes")
                     running.start(planned, job(planned, wait=wait), environment)
                 process, line = running.next()
                 if line is not None:

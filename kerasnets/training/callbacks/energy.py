@@ -7,8 +7,8 @@ from pathlib import Path
 
 from kerasnets.compute.energy import Counter, energy_counter
 from kerasnets.runs.records import ENERGY
+from kerasnets.training.callbacks.epoch_table import EpochTable
 from kerasnets.training.callbacks.recorders import TableKeeper
-from kerasnets.training.epoch_table import EpochTable
 
 _LOOK_S = 60  # counters of processors begin anew about every hour
 

@@ -10,11 +10,11 @@ import keras
 from kerasnets.compute.runtime import Session, peak_memory_bytes
 from kerasnets.runs import HISTORY_COLUMNS
 from kerasnets.runs.records import EPOCH_TIMES, VALIDATION_CONFUSION
+from kerasnets.training.callbacks.epoch_table import EpochTable
 from kerasnets.training.callbacks.watchers import objective
-from kerasnets.training.compile import LearningRate
-from kerasnets.training.epoch_table import EpochTable
 from kerasnets.training.metrics import confusion_metric
-from kerasnets.training.optimizer import steps_done
+from kerasnets.training.optimization.optimizer import steps_done
+from kerasnets.training.optimization.schedule import LearningRate
 
 
 class TableKeeper(keras.callbacks.Callback):

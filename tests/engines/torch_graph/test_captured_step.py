@@ -130,7 +130,7 @@ def watched(model):
         for _ in range(2):
             model.train_step(data)
     for dropout in graph.dropouts:
-        dropout.hold()
+        dropout.hold(len(data[1]))
         dropout._draw = None  # a generator cannot be seeded then
     with Calls() as calls, constants, Reads() as reads:
         model.train_step(data)

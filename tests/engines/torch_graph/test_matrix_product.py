@@ -11,7 +11,7 @@ from kerasnets.engines.torch_graph import matrix_product  # noqa: E402
 def library(request, monkeypatch):
     if request.param and not torch.backends.mkldnn.is_available():
         pytest.skip("this PyTorch is without oneDNN")
-    monkeypatch.setattr(matrix_product, "_onednn_is_faster", lambda: request.param)
+    monkeypatch.setattr(matrix_product, "_ONEDNN_IS_FASTER", request.param)
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 3), (9, 33, 17), (64, 20, 40)])

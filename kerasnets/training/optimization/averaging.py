@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasnets.training.optimizer import steps_done
+from kerasnets.training.optimization.optimizer import steps_done
 
 
 class Averages(keras.callbacks.Callback):

@@ -1,0 +1,170 @@
+"""An opened image as a person sees it: upright, in sRGB, on a background."""
+
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from kerasnets.catalog.image_headers import is_grey
+from kerasnets.errors import raise_unless_data
+from kerasnets.recipe.fields import BACKGROUNDS
+
+# Premultiplied by their transparency, and a mode without another way to grey.
+FIRST_MODES = {"La": "LA", "RGBa": "RGBA", "LAB": "RGB"}
+
+
+def as_seen(
+    image: Image.Image, background: str | None, pixels: Image.Image | None = None
+) -> Image.Image:
+    """An opened image in mode "L" or "RGB", in 8 bits, as a person sees it.
+
+    Args:
+        background: as `read_file` takes it.
+        pixels: its pixels where they are decoded already.
+
+    Raises:
+        ValueError: it has pixels that are no numbers.
+        Exception: as Pillow's readers do.
+    """
+    profile = image.info.get("icc_profile")
+    numbers = _Numbers.of(image)
+    if pixels is None:
+        image.load()
+        pixels = image
+    turn = _turn(image)
+    upright = pixels if turn is None else pixels.transpose(turn)
+    return _flat(upright, numbers, profile, background)
+
+
+def on_background(image: Image.Image, background: str | None) -> Image.Image:
+    """The image without transparency."""
+    if background is None or not image.has_transparency_data:
+        return image
+    grey = image.mode in ("1", "L", "LA")
+    image = image.convert("RGBA")
+    value = BACKGROUNDS[background]
+    whole = Image.new("RGBA", image.size, (value, value, value, 255))
+    return Image.alpha_composite(whole, image).convert("L" if grey else "RGB")
+
+
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+_SIDEWAYS = tuple(turn for orientation, turn in _TURNS.items() if orientation >= 5)
+
+
+def lies_on_its_side(image: Image.Image) -> bool:
+    """Whether an upright image has the height of an opened one as its width."""
+    return _turn(image) in _SIDEWAYS
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """How an image must be turned, by its EXIF orientation. TIFF's is turned by its
+    reader."""
+    try:
+        return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception as error:  # damaged EXIF says nothing
+        raise_unless_data(error)
+        return None
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """What a TIFF says of its pixels' numbers; 0 is "it does not".
+
+    Attributes:
+        bits: of each.
+        inverted: whether 0 is white.
+    """
+
+    bits: int = 0
+    inverted: bool = False
+
+    @classmethod
+    def of(cls, image: Image.Image) -> "_Numbers":
+        tags: Any = getattr(image, "tag_v2", None)
+        if tags is None or not image.mode.startswith("I"):
+            return cls()
+        return cls(int(tags.get(258, (0,))[0]), tags.get(262) == 0)
+
+
+def _flat(
+    image: Image.Image,
+    numbers: _Numbers,
+    profile: bytes | None,
+    background: str | None,
+) -> Image.Image:
+    """The image in mode "L" or "RGB"."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        image = _spread(image, numbers)
+    image = (
+        image.convert(FIRST_MODES[image.mode]) if image.mode in FIRST_MODES else image
+    )
+    if image.mode in ("P", "PA") or (
+        image.has_transparency_data and image.mode not in ("LA", "RGBA")
+    ):
+        grey = is_grey(image)
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        if grey and not profile:
+            image = image.convert("LA" if image.mode == "RGBA" else "L")
+    if profile:
+        image = _in_srgb(image, profile)
+    image = on_background(image, background)
+    mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
+    # A file's own image is copied: it ends with the file.
+    own = type(image) is Image.Image and image.mode == mode
+    return image if own else image.convert(mode)
+
+
+def _spread(image: Image.Image, numbers: _Numbers) -> Image.Image:
+    values = np.asarray(image).astype(np.float64)
+    if not np.all(np.isfinite(values)):
+        raise ValueError("it has pixels that are no numbers")
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    white = 1 if image.mode == "F" else 2 ** (numbers.bits or 16) - 1
+    if low >= 0 and high <= white < 2**31:
+        low, high = 0.0, float(white)
+    else:
+        low, high = float(values.min()), float(values.max())
+    shares = (values - low) / (high - low or 1)
+    if numbers.inverted:
+        shares = 1 - shares
+    return Image.fromarray(np.floor(shares * 255 + 0.5).astype(np.uint8))
+
+
+def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    if image.mode == "LA":
+        opacity = image.getchannel("A")
+        image = _in_srgb(image.getchannel("L"), profile)
+        image.putalpha(opacity)
+        return image
+    if image.mode not in ("L", "RGB", "RGBA", "CMYK"):
+        return image
+    try:
+        transform = _transform(profile, image.mode)
+        changed = transform and ImageCms.applyTransform(image, transform)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image  # the profile is damaged, or is of other colors
+    return changed or image
+
+
+@lru_cache(maxsize=32)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """From a profile to sRGB; None where it is sRGB's."""
+    given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    if "srgb" in ImageCms.getProfileDescription(given).lower():
+        return None
+    to = "RGBA" if mode == "RGBA" else "RGB"
+    return ImageCms.buildTransform(given, ImageCms.createProfile("sRGB"), mode, to)

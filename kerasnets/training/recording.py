@@ -1,0 +1,64 @@
+"""A run folder while training writes to it."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+
+from kerasnets.errors import RunError
+from kerasnets.runs import Run
+from kerasnets.runs.records import begun_environment
+from kerasnets.training.callbacks.progress import ProgressReporter
+from kerasnets.training.callbacks.stop_requests import StopRequest, stop_requests
+
+
+@contextlib.contextmanager
+def recording(
+    run: Run, reporter: ProgressReporter, *, created: bool
+) -> Iterator[StopRequest]:
+    """Hold a run's lock, log to it, and answer with the requests to stop.
+
+    Args:
+        created: whether the folder is new: one without a first step is removed again.
+
+    Raises:
+        RunError: another process holds the lock, or the folder has gone.
+    """
+    with (
+        _taken_back(run, reporter, created=created),
+        run.lock(),
+        _still_there(run),
+        stop_requests() as stop,
+    ):
+        run.clear_temporary_files()
+        reporter.log_to(run.path / "run.log")
+        yield stop
+
+
+@contextlib.contextmanager
+def _taken_back(
+    run: Run, reporter: ProgressReporter, *, created: bool
+) -> Iterator[None]:
+    """Remove a run that ends before its first checkpoint because of an error before its
+    first step, of a user's callback for example, or because nobody can be told of it:
+    the disk or pipe that standard output goes to takes no more."""
+    try:
+        yield
+    except Exception as error:
+        unheard = reporter.silenced and isinstance(error, OSError | ValueError)
+        begun = (begun_environment(run) or {}).get("start_s") is not None
+        kept = (begun and not unheard) or any(run.checkpoint_folder.glob("*"))
+        if created and not kept:
+            shutil.rmtree(run.path, ignore_errors=True)
+        raise
+
+
+@contextlib.contextmanager
+def _still_there(run: Run) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        if run.path.is_dir():
+            raise
+        raise RunError(
+            f"{run.path} is gone: it was removed or renamed while it was written to."
+        ) from error
