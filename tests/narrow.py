@@ -26,8 +26,8 @@ def shortened() -> Iterator[None]:
 
 @contextmanager
 def narrowed() -> Iterator[None]:
-    """A few channels too. Not fewer than 16: with 4, PyTorch 2.13.0+cpu on a CPU corrupted the
-    heap in the gradient of a ResNet's convolutions over maps of one pixel."""
+    """A few channels too. Not fewer than 16: with 4, PyTorch 2.13 on a CPU corrupted
+    the heap in the gradients of a ResNet under Keras's own engine."""
     with shortened(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(vgg, "FILTERS", (16, 16, 16, 32, 32))
         patch.setattr(resnet, "FILTERS", (16, 16, 32, 32))
