@@ -116,7 +116,7 @@ def ready_to_train(
     model = from_recipe(recipe, image_shape, num_classes)
     if fill:
         fill(model)
-    if not recipe.unfreeze_after:
+    if recipe.freeze != "none" and not recipe.unfreeze_after:
         freeze(model, recipe.freeze)
     compile_model(
         model,
