@@ -149,6 +149,8 @@ class Setting:
         flag = isinstance(value, bool) and bool not in kinds
         if flag or not isinstance(value, kinds):
             wanted = " or ".join(KINDS[kind] for kind in self.kinds)
+            if self.choices and self.kinds == (str,):
+                wanted += f" ({', '.join(self.choices)})"
             raise RecipeError(f"{self.name} must be {wanted}, not {value!r}.")
         if isinstance(value, int) and abs(value) >= _LARGEST:
             raise RecipeError(f"{self.name} must be smaller than 2^63.")

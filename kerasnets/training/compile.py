@@ -53,7 +53,7 @@ def open_training(
     session: runtime.Session,
     engine: str,
     cross_entropy: bool = True,
-    workers: int = 0,
+    workers: int | None = None,
     source: Source | None = None,
     **batches: Any,
 ) -> Opened:
@@ -73,7 +73,9 @@ def open_training(
         source = transfer.opened(recipe)
         dataset = source.applied_to(dataset, recipe)
     train = training_batches(recipe, dataset, parts.train, workers=workers, **batches)
-    monitored = evaluation_batches(recipe, dataset, parts.validation, **batches)
+    monitored = evaluation_batches(
+        recipe, dataset, parts.validation, workers=workers, **batches
+    )
     model = ready_to_train(
         recipe,
         dataset.train.images.shape[1:],
