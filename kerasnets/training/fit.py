@@ -101,13 +101,13 @@ def fit(
     users = of_keras.as_list(callbacks)
     of_keras.check(users, recipe, path)
     _check_numbers(confusion_every, workers)
-    check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
     if resume and overwrite:
         raise RunError("resume contradicts overwrite.")
     resuming = resume and runs.is_run(path)
     if resuming:
         recipe, execution = continued(runs.load(path), recipe, execution)
-    else:
+    check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
+    if not resuming:
         runs.check_free(path, overwrite=overwrite)
     objective = not resuming or has_objective(Run(path, recipe))
     with contextlib.ExitStack() as stack:
