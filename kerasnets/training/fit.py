@@ -106,6 +106,8 @@ def fit(
     resuming = resume and runs.is_run(path)
     if resuming:
         recipe, execution = continued(runs.load(path), recipe, execution)
+    else:
+        transfer.check_there(recipe)
     check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
     if not resuming:
         runs.check_free(path, overwrite=overwrite)
