@@ -107,10 +107,9 @@ def fit(
     if resuming:
         recipe, execution = continued(runs.load(path), recipe, execution)
     else:
+        runs.check_free(path, overwrite=overwrite)
         transfer.check_there(recipe)
     check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
-    if not resuming:
-        runs.check_free(path, overwrite=overwrite)
     objective = not resuming or has_objective(Run(path, recipe))
     with contextlib.ExitStack() as stack:
         session, engine = stack.enter_context(execution.begin(recipe.precision))
