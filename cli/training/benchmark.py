@@ -15,12 +15,17 @@ from kerasnets.recipe.fields import PRECISIONS
 if TYPE_CHECKING:
     from kerasnets.compute.execution import Execution
 
+_DATA = "data"
+_OF_DATA = ("networks", "batch_sizes", "rounds", "out", "as_json")
 _PAPER = ("resnet34", "densenet121", "vgg19")
 
 
 @click.command()
 @click.argument(
-    "networks", metavar="[NETWORK]...", nargs=-1, type=Name("network", NETWORKS)
+    "networks",
+    metavar="[NETWORK]...|data",
+    nargs=-1,
+    type=Name("network", (*NETWORKS, _DATA)),
 )
 @click.option(
     "--batch-size",
@@ -121,10 +126,17 @@ def benchmark(
     turns. Where torchvision cannot be imported, its networks written in plain PyTorch
     stand in for it, and are called so. NETWORK.json grows as comparisons end.
 
+    `kerasnets benchmark data` compares the decoding and augmentation of photographs
+    instead, with torchvision's, two processes each, and writes data.json.
+
     \b
     Example:
       kerasnets benchmark resnet34 --batch-size 64 --batch-size 128
+      kerasnets benchmark data
     """
+    if _DATA in networks:
+        _benchmark_data(context, networks, batch_sizes, rounds, out, as_json)
+        return
     measured = {*only, *(["profile"] if profiled else [])}
     for parameter, needs in (
         ("batch_sizes", {"train", "start", "profile"}),
@@ -176,3 +188,42 @@ def benchmark(
     print_benchmark(reports)
     click.echo(f"results are in {shown(out)}")
     context.exit(int(failed))
+
+
+def _benchmark_data(
+    context: click.Context,
+    networks: tuple[str, ...],
+    batch_sizes: tuple[int, ...],
+    rounds: int,
+    out: Path,
+    as_json: bool,
+) -> None:
+    if len(networks) > 1 or len(batch_sizes) > 1:
+        raise click.UsageError(
+            f"'benchmark {_DATA}' stands alone, with one --batch-size."
+        )
+    for parameter in context.command.params:
+        named = context.get_parameter_source(parameter.name or "")
+        if named is ParameterSource.COMMANDLINE and parameter.name not in _OF_DATA:
+            raise click.UsageError(
+                f"{parameter.opts[0]} has no effect with 'benchmark {_DATA}'."
+            )
+    from kerasnets.benchmark.data import FILE, benchmark_data
+
+    report = benchmark_data(
+        rounds=rounds,
+        batch_size=batch_sizes[0],
+        folder=out,
+        say=lambda line: click.echo(line, err=True),
+    )
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+        return
+    for name, found in report["contenders"].items():
+        click.echo(f"{name}: {found['images_per_s']:.0f} images/s")
+    found = report["ratio"]
+    click.echo(
+        f"kerasnets is {found['ratio']:.2f} times as fast "
+        f"({found['low']:.2f} to {found['high']:.2f}); results are in "
+        f"{shown(out / FILE)}"
+    )

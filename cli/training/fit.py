@@ -56,11 +56,17 @@ if TYPE_CHECKING:
 @click.option(
     "--workers",
     type=int,
-    default=0,
-    show_default=True,
     metavar="PROCESSES",
-    help="Processes that augment batches ahead of the network, from 0 to 64; the "
-    "batches are the same with any number.",
+    help="Processes that decode and augment batches ahead of the network, from 0 to "
+    "64; the batches are the same with any number.  [default: 0; of streamed images "
+    "as many as there are cores, 8 at most]",
+)
+@click.option(
+    "--stream/--no-stream",
+    default=None,
+    help="Decode your own images from their files whenever they are needed, instead of "
+    "once into the cache; the batches are the same.  [default: where neither memory "
+    "nor disk has room for the cache, or they were streamed before]",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Print more.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only warnings.")
@@ -75,7 +81,8 @@ def fit(
     confusion_every: int,
     checkpoint_every: str,
     keep_checkpoints: str | None,
-    workers: int,
+    workers: int | None,
+    stream: bool | None,
     verbose: bool,
     quiet: bool,
     **options: Any,
@@ -114,6 +121,7 @@ def fit(
         checkpoint_every=interval,
         keep_checkpoints=keep_checkpoints,
         workers=workers,
+        stream=stream,
         verbosity=0 if quiet else 2 if verbose else 1,
         began=BEGAN,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasnets.catalog.places import is_place, located
-from kerasnets.errors import DatasetError
+from kerasnets.errors import DatasetError, option
 from kerasnets.storage.folders import user_cache
 
 if TYPE_CHECKING:
@@ -34,17 +34,31 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_MODULES[name]), name)
 
 
-def load_for(recipe: "Recipe", data_dir: Path | str | None = None) -> "Dataset":
+def load_for(
+    recipe: "Recipe",
+    data_dir: Path | str | None = None,
+    *,
+    stream: bool | None = None,
+) -> "Dataset":
     """The dataset that a recipe names, as it is trained and tested on.
 
     Args:
         data_dir: where prepared datasets are, TFDS_DATA_DIR unless given; or where the
             recipe's own images are now.
+        stream: as `load` takes it.
 
     Raises:
-        What `load` does.
-        DatasetError: a class of the recipe is not the dataset's.
+        DatasetError: what `load` raises; a class of the recipe is not the dataset's; or
+            crops from files are not to be streamed.
+        InstallationError: as `load`.
     """
+    if recipe.crop_from == "file":
+        if stream is False:
+            raise DatasetError(
+                f"{option('crop_from', 'file')} decodes images whenever they are "
+                "needed, which contradicts no stream."
+            )
+        stream = True
     dataset = load(
         recipe.dataset,
         image_size=recipe.image_size,
@@ -55,6 +69,8 @@ def load_for(recipe: "Recipe", data_dir: Path | str | None = None) -> "Dataset":
         resize=recipe.resize,
         background=recipe.background,
         on_corrupt=recipe.on_corrupt,
+        stream=stream,
+        decode=recipe.decode,
     )
     if recipe.classes is None:
         return dataset
@@ -75,8 +91,11 @@ def load(
     resize: str = "squash",
     background: str | None = None,
     on_corrupt: str = "stop",
+    stream: bool | None = None,
+    decode: str = "full",
 ) -> "Dataset":
-    """A dataset, resized: decoded once, mapped into memory from then on.
+    """A dataset, resized: decoded once, mapped into memory from then on; or, where
+    there is no room for that, decoded whenever images are asked for.
 
     The five that TFDS must download are prepared first, where they are not yet.
 
@@ -93,6 +112,10 @@ def load(
         seed: decides which these are.
         resize, background: as `kerasnets.datasets.images.as_array` takes them.
         on_corrupt: "skip" leaves out images at a path that cannot be read.
+        stream: whether images at a path are decoded whenever they are asked for; None
+            for those that were so before and are not decoded on disk, and those that
+            neither memory nor disk have room for.
+        decode: how JPEG files at a path are decoded, of `recipe.fields.DECODES`.
 
     Raises:
         DatasetError: it is unknown, damaged, or cannot be prepared; or a size, a number
@@ -115,8 +138,15 @@ def load(
             resize,
             background,
             on_corrupt,
+            decode,
+            stream,
         )
     else:
+        if stream:
+            raise DatasetError(
+                f"stream is only for your own images; {name} is not a folder or "
+                "manifest."
+            )
         dataset = _load(name, image_size, channels, data_dir, resize, background)
     if not len(dataset.test):
         from kerasnets.datasets.splits import OWN_TEST_FRACTION, draw_test
@@ -139,25 +169,41 @@ def _load_files(
     resize: str,
     background: str | None,
     on_corrupt: str,
+    decode: str,
+    stream: bool | None,
 ) -> "Dataset":
     from kerasnets.catalog import image_headers
     from kerasnets.catalog.image_files import list_images
     from kerasnets.datasets import cache
+    from kerasnets.datasets.images import memory
     from kerasnets.datasets.sources import image_files
+    from kerasnets.datasets.streamed_images import Form
 
     files = list_images(place)
-    form = image_files.Form(
+    form = Form(
         image_size,
         channels or image_headers.channels(files.paths),
         resize,
         background,
         on_corrupt,
+        decode,
     )
     own = user_cache()  # nothing is written among a user's images
+    key = image_files.key(files, form)
+    streamed_key = f"{key}-streamed"
+    if stream is None:
+        stream = (
+            own is not None
+            and not (own / key).exists()
+            and (
+                (own / streamed_key).exists()
+                or not memory.decoded_fit(len(files.paths), image_size, form.channels)
+            )
+        )
     return cache.cached(
         [own] if own else [],
-        image_files.key(files, form),
-        lambda: image_files.read(files, form),
+        streamed_key if stream else key,
+        lambda: image_files.read(files, form, stream=stream),
     )
 
 

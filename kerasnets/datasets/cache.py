@@ -13,16 +13,20 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
 from kerasnets.datasets.dataset import Dataset, Split, fingerprint
+from kerasnets.datasets.streamed_images import Form, StreamedImages
 from kerasnets.errors import DatasetError
 from kerasnets.storage.folders import why_not_writable
 
-_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+_LABELS = ("train_labels", "test_labels")
+_IMAGES = ("train_images", "test_images")
+_LEVELS = ("train_levels", "test_levels")  # of images that are streamed
 _LEFT_BEHIND_S = 24 * 3600
 _log = logging.getLogger(__name__)
 
@@ -84,18 +88,36 @@ def _read(folder: Path) -> Dataset:
         raise ValueError("it has no digest: an earlier version made it")
     if meta.pop("sha256") != _digest(meta):
         raise ValueError("meta.json is not what was written")
+    streamed = meta.get("streamed")
     arrays = {}
-    for name in _ARRAYS:
+    for name in (*_LABELS, *(_LEVELS if streamed else _IMAGES)):
         path = folder / f"{name}.npy"
         if path.stat().st_size != meta["bytes"][name]:
             raise ValueError(f"{path.name} has the wrong size")
         arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
-    train = Split(arrays["train_images"], arrays["train_labels"])
-    test = Split(arrays["test_images"], arrays["test_labels"])
     class_names = tuple(meta["class_names"])
-    # Reads every byte: 0.1 to 0.5 s for CIFAR's 184 MB, which training reads anyway.
-    if fingerprint(class_names, train, test) != meta["fingerprint"]:
-        raise ValueError("its images or labels are not what was decoded")
+    if streamed:
+        form = Form(**streamed["form"])
+        train, test = (
+            Split(
+                StreamedImages(
+                    streamed["paths"][split],
+                    np.array(streamed["states"][split], np.int64).reshape(-1, 2),
+                    form,
+                    arrays[f"{split}_levels"],
+                ),
+                arrays[f"{split}_labels"],
+            )
+            for split in ("train", "test")
+        )
+        if _levels_digest(train, test) != streamed["levels"]:
+            raise ValueError("its labels or levels are not what was written")
+    else:
+        train = Split(arrays["train_images"], arrays["train_labels"])
+        test = Split(arrays["test_images"], arrays["test_labels"])
+        # Reads every byte: 0.1 to 0.5 s for CIFAR's 184 MB, which training reads anyway
+        if fingerprint(class_names, train, test) != meta["fingerprint"]:
+            raise ValueError("its images or labels are not what was decoded")
     return Dataset(
         name=meta["name"],
         train=train,
@@ -127,14 +149,20 @@ def write(folder: Path, dataset: Dataset) -> None:
     temporary.mkdir()
     try:
         sizes = {}
-        for name in _ARRAYS:
-            split, what = name.split("_")
-            path = temporary / f"{name}.npy"
-            with path.open("wb") as file:
-                np.save(file, getattr(getattr(dataset, split), what))
-                _sync(file)
-            sizes[name] = path.stat().st_size
-        meta = {
+        for split_name in ("train", "test"):
+            split = getattr(dataset, split_name)
+            arrays = {"labels": split.labels}
+            if isinstance(split.images, StreamedImages):
+                arrays["levels"] = split.images.levels
+            else:
+                arrays["images"] = split.images
+            for what, array in arrays.items():
+                path = temporary / f"{split_name}_{what}.npy"
+                with path.open("wb") as file:
+                    np.save(file, array)
+                    _sync(file)
+                sizes[path.stem] = path.stat().st_size
+        meta: dict[str, Any] = {
             "name": dataset.name,
             "class_names": dataset.class_names,
             "mean": dataset.mean.tolist(),
@@ -147,6 +175,18 @@ def write(folder: Path, dataset: Dataset) -> None:
             rows = getattr(dataset, name)
             if rows is not None:
                 meta[name] = rows.tolist()
+        streamed = {
+            name: images
+            for name in ("train", "test")
+            if isinstance(images := getattr(dataset, name).images, StreamedImages)
+        }
+        if streamed:
+            meta["streamed"] = {
+                "form": asdict(streamed["train"].form),
+                "paths": {name: list(one.paths) for name, one in streamed.items()},
+                "states": {name: one.states.tolist() for name, one in streamed.items()},
+                "levels": _levels_digest(dataset.train, dataset.test),
+            }
         if dataset.files is not None:
             meta["files"] = dict(dataset.files)
         with (temporary / "meta.json").open("w", encoding="utf-8") as file:
@@ -161,6 +201,15 @@ def write(folder: Path, dataset: Dataset) -> None:
             temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _levels_digest(*splits: Split) -> str:
+    digest = hashlib.sha256()
+    for split in splits:
+        assert isinstance(split.images, StreamedImages)
+        digest.update(np.ascontiguousarray(split.labels).data)
+        digest.update(np.ascontiguousarray(split.images.levels).data)
+    return digest.hexdigest()
 
 
 def _digest(meta: dict[str, Any]) -> str:

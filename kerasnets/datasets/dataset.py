@@ -7,17 +7,21 @@ from typing import Any
 
 import numpy as np
 
+from kerasnets.datasets.streamed_images import StreamedImages, levels_of
+
+Images = np.ndarray | StreamedImages
+
 
 @dataclass(frozen=True)
 class Split:
     """Images with labels.
 
     Attributes:
-        images: uint8 [N, H, W, C], perhaps memory-mapped.
+        images: uint8 [N, H, W, C], perhaps memory-mapped, or decoded when asked for.
         labels: int64 [N], class indices.
     """
 
-    images: np.ndarray
+    images: Images
     labels: np.ndarray
 
     def __len__(self) -> int:
@@ -89,7 +93,7 @@ class Subset:
 
 
 def statistics(
-    images: np.ndarray, rows: np.ndarray | None = None
+    images: Images, rows: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation a channel, float64 [C], of uint8 [N, H, W, C]
     images in [0, 1] units; exact sums of whole numbers.
@@ -100,7 +104,7 @@ def statistics(
     chosen = np.arange(len(images)) if rows is None else rows
     cuts = range(_ROWS, len(chosen), _ROWS)
     parts = np.split(chosen, cuts)
-    counts = np.sum([_level_counts(images[part]) for part in parts], axis=0)
+    counts = np.sum([_level_counts(images, part) for part in parts], axis=0)
     levels = np.arange(256) / 255
     total = counts.sum(axis=1)
     mean = counts @ levels / total
@@ -111,23 +115,37 @@ def statistics(
 _ROWS = 1000  # images that are copied at once
 
 
-def _level_counts(images: np.ndarray) -> np.ndarray:
+def _level_counts(images: Images, rows: np.ndarray) -> np.ndarray:
     """How often each channel has each of the levels 0 ... 255, float64 [C, 256]."""
-    return np.stack(
-        [
-            np.bincount(images[..., channel].ravel(), minlength=256)
-            for channel in range(images.shape[-1])
-        ]
-    ).astype(np.float64)
+    if isinstance(images, StreamedImages):
+        return images.level_counts(rows)
+    return levels_of(images[rows]).astype(np.float64)
+
+
+class Fingerprint:
+    """As `Dataset` has it, of splits whose images come one after the other."""
+
+    def __init__(self, class_names: tuple[str, ...]) -> None:
+        self._digest = hashlib.sha256(_encoded("\n".join(class_names)))
+
+    def begin_split(self, labels: np.ndarray, image_shape: tuple[int, ...]) -> None:
+        self._digest.update(str((len(labels), *image_shape)).encode())
+        self._digest.update(np.ascontiguousarray(labels).data)
+
+    def add(self, images: np.ndarray) -> None:
+        self._digest.update(np.ascontiguousarray(images).data)
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
 
 
 def fingerprint(class_names: tuple[str, ...], *splits: Split) -> str:
-    digest = hashlib.sha256(_encoded("\n".join(class_names)))
+    found = Fingerprint(class_names)
     for split in splits:
-        digest.update(str(split.images.shape).encode())
-        digest.update(np.ascontiguousarray(split.labels).data)
-        digest.update(np.ascontiguousarray(split.images).data)
-    return digest.hexdigest()
+        assert isinstance(split.images, np.ndarray)
+        found.begin_split(split.labels, split.images.shape[1:])
+        found.add(split.images)
+    return found.hexdigest()
 
 
 def _encoded(text: str) -> bytes:

@@ -276,7 +276,7 @@ def _digits() -> tuple[tuple[str, ...], int, int, Iterator[_Item]]:
         _Item(f"{name}[{row}]", name, int(label), partial(_png, image[..., 0]))
         for name, split in (("train", digits.train), ("test", digits.test))
         for row, (image, label) in enumerate(
-            zip(split.images, split.labels, strict=True)
+            zip(split.images[:], split.labels, strict=True)
         )
     )
     return digits.class_names, len(digits.train) + len(digits.test), 0, items

@@ -38,7 +38,7 @@ class Preprocessing:
         mean, std: of each channel; 0 and 1 where nothing is subtracted or divided by.
         output: "logits": class scores, of which softmax makes probabilities.
         class_names: by the index of the logit.
-        resize, background: as in the recipe.
+        resize, background, decode: as in the recipe.
     """
 
     input_name: str
@@ -54,6 +54,7 @@ class Preprocessing:
     class_names: tuple[str, ...]
     resize: str = "squash"
     background: str | None = None
+    decode: str = "full"
 
     @classmethod
     def of(
@@ -78,6 +79,7 @@ class Preprocessing:
             class_names=dataset.class_names,
             resize=recipe.resize,
             background=recipe.background,
+            decode=recipe.decode,
         )
 
     @property
@@ -93,7 +95,12 @@ class Preprocessing:
         }[self.resize]
         shown = f", on {self.background}" if self.background else ""
         colors = "RGB" if self.mode == "RGB" else "grey"
-        return f"{colors}, 0 to 255{shown}; {resized}"
+        reduced = (
+            "; JPEG files decoded at a half, quarter or eighth of their width where "
+            "that is still twice as large"
+        )
+        ending = reduced if self.decode == "reduced" else ""
+        return f"{colors}, 0 to 255{shown}; {resized}{ending}"
 
     def applied_to(self, dataset: Dataset) -> Dataset:
         """The dataset with this mean and deviation: what a network was trained with
@@ -159,4 +166,8 @@ _FIELDS = {
         "output": schema.LINE,
         "class_names": schema.NAMES,
     }.items()
-} | {"resize": schema.LINE, "background": schema.or_null(schema.LINE)}
+} | {
+    "resize": schema.LINE,
+    "background": schema.or_null(schema.LINE),
+    "decode": schema.LINE,
+}

@@ -163,4 +163,5 @@ def read(file: str | bytes | Path, steps: Preprocessing) -> np.ndarray:
         len(steps.mean),
         resize=steps.resize,
         background=steps.background,
+        decode=steps.decode,
     )

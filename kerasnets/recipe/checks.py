@@ -9,8 +9,10 @@ from kerasnets.catalog.places import is_place
 from kerasnets.errors import RecipeError, unknown
 from kerasnets.recipe.fields import (
     DECOUPLED,
+    FILE,
     LAST,
     OF_WEIGHTS,
+    REDUCED,
     SETTINGS,
     WITH_MOMENTUM,
     Fields,
@@ -38,6 +40,10 @@ def check(recipe: Fields) -> None:
             f"warmup must be shorter than the run's {recipe.epochs} epochs, "
             f"not {recipe.warmup}."
         )
+    if recipe.crop_from == FILE and recipe.augment != "resized-crop":
+        raise RecipeError(
+            f"crop_from {FILE!r} is for augment 'resized-crop', not {recipe.augment!r}."
+        )
     if recipe.randaugment and recipe.trivialaugment:
         raise RecipeError("randaugment contradicts trivialaugment: choose one.")
     if recipe.cutout >= recipe.image_size:
@@ -60,7 +66,12 @@ def check(recipe: Fields) -> None:
                 f"classes must be two or more names, each once, not {recipe.classes!r}."
             )
     if not is_place(recipe.dataset):
-        for name, value in (("validation", "split"), ("on_corrupt", "skip")):
+        for name, value in (
+            ("validation", "split"),
+            ("on_corrupt", "skip"),
+            ("decode", REDUCED),
+            ("crop_from", FILE),
+        ):
             if getattr(recipe, name) == value:
                 raise RecipeError(f"{name} {value!r} is only for your own images.")
 

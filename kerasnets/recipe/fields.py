@@ -36,6 +36,8 @@ SCHEDULES = ("constant", "cosine", "step", "one-cycle")
 RESIZES = ("squash", "crop", "pad")
 BACKGROUNDS = {"white": 255, "black": 0, "grey": 128}  # of 255
 ON_CORRUPT = ("stop", "skip")
+DECODES = FULL, REDUCED = ("full", "reduced")
+CROPPED_FROM = SQUARE, FILE = ("square", "file")
 OWN_AUGMENTATION = "resized-crop"  # of a user's own images
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 AUTO = "auto"
@@ -159,6 +161,18 @@ class Fields:
         title="unreadable images",
         tag="corrupt-",
         default="stop",
+    )
+    decode: str = setting(
+        "How JPEG files of your own images are decoded: in full, or to a half, quarter "
+        "or eighth of their width where that is whole and twice as large as needed",
+        details="A run that is resumed keeps its own.",
+        group=DATA,
+        paper=of_own(REDUCED, FULL),
+        choices=DECODES,
+        title="JPEG decoding",
+        tag="decode-",
+        default=FULL,
+        off=FULL,
     )
     channels: int | None = setting(
         "Channels of the images",
@@ -314,6 +328,19 @@ class Fields:
         title="augmentation",
         shortcuts=(Shortcut("no_augment", "none", "Short for --augment none."),),
         tag="augment-",
+    )
+    crop_from: str = setting(
+        "What resized crops are cut from: the image as --resize makes it a square, or "
+        "its whole file, as torchvision does",
+        details="file is only for your own images, which are then decoded whenever "
+        "they are needed.",
+        group=DATA,
+        paper=SQUARE,
+        choices=CROPPED_FROM,
+        title="crops from",
+        tag="crop-from-",
+        default=SQUARE,
+        off=SQUARE,
     )
     randaugment: int = setting(
         "Magnitude of RandAugment, two of torchvision's 14 operations an image",

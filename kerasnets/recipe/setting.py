@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePath
 from types import NoneType
 from typing import Any, get_args
@@ -148,6 +149,8 @@ class Setting:
         flag = isinstance(value, bool) and bool not in kinds
         if flag or not isinstance(value, kinds):
             wanted = " or ".join(KINDS[kind] for kind in self.kinds)
+            if self.choices and self.kinds == (str,):
+                wanted += f" ({', '.join(self.choices)})"
             raise RecipeError(f"{self.name} must be {wanted}, not {value!r}.")
         if isinstance(value, int) and abs(value) >= _LARGEST:
             raise RecipeError(f"{self.name} must be smaller than 2^63.")
@@ -200,7 +203,7 @@ class Setting:
         numbers = [self.within.says, *map(repr, self.choices)] if self.within else []
         return ", or ".join(numbers)
 
-    @property
+    @cached_property
     def sentences(self) -> str:
         """Its help, with its range and the networks that it is for."""
         limits = f", {self.limits}" if self.limits else ""
@@ -208,7 +211,7 @@ class Setting:
         only = families and f"{families} only."
         return " ".join(filter(None, (f"{self.help}{limits}.", self.details, only)))
 
-    @property
+    @cached_property
     def default(self) -> str:
         """The paper's value in words; "" for a field that is always named."""
         if self.paper is None:

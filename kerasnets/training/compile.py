@@ -53,7 +53,7 @@ def open_training(
     session: runtime.Session,
     engine: str,
     cross_entropy: bool = True,
-    workers: int = 0,
+    workers: int | None = None,
     source: Source | None = None,
     **batches: Any,
 ) -> Opened:
@@ -73,7 +73,9 @@ def open_training(
         source = transfer.opened(recipe)
         dataset = source.applied_to(dataset, recipe)
     train = training_batches(recipe, dataset, parts.train, workers=workers, **batches)
-    monitored = evaluation_batches(recipe, dataset, parts.validation, **batches)
+    monitored = evaluation_batches(
+        recipe, dataset, parts.validation, workers=workers, **batches
+    )
     model = ready_to_train(
         recipe,
         dataset.train.images.shape[1:],
@@ -116,7 +118,7 @@ def ready_to_train(
     model = from_recipe(recipe, image_shape, num_classes)
     if fill:
         fill(model)
-    if not recipe.unfreeze_after:
+    if recipe.freeze != "none" and not recipe.unfreeze_after:
         freeze(model, recipe.freeze)
     compile_model(
         model,

@@ -8,6 +8,7 @@ from typing import Unpack
 from kerasnets import datasets, runs
 from kerasnets.catalog.kept_checkpoints import KEEP
 from kerasnets.catalog.networks import check_size
+from kerasnets.catalog.places import is_place
 from kerasnets.compute import out_of_memory
 from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
 from kerasnets.compute.freed_models import frees_models
@@ -49,7 +50,8 @@ def fit(
     confusion_every: int = 1,
     checkpoint_every: Interval | int | str = checkpointing.DEFAULT,
     keep_checkpoints: str | None = None,
-    workers: int = 0,
+    workers: int | None = None,
+    stream: bool | None = None,
     callbacks: Callbacks = (),
     verbosity: int = NORMAL,
     began: float | None = None,
@@ -76,8 +78,11 @@ def fit(
             each epoch; "last", which training goes on from where epochs are raised; or
             "none". "last" unless given; what a run that had finished before has kept is
             changed only if it is given.
-        workers: processes that augment batches ahead of the network. The batches are
-            the same with any number of them.
+        workers: processes that decode and augment batches ahead of the network. The
+            batches are the same with any number of them. Unless given, none or, of
+            streamed images, as many as there are cores, 8 at most.
+        stream: whether your own images are decoded whenever they are needed, as
+            `kerasnets.datasets.load` takes it. The batches are the same.
         callbacks: more Keras callbacks, or one, called after those that keep the
             records and before each checkpoint, which keeps what they know; see
             docs/callbacks.md.
@@ -101,6 +106,11 @@ def fit(
     users = of_keras.as_list(callbacks)
     of_keras.check(users, recipe, path)
     _check_numbers(confusion_every, workers)
+    if stream and not is_place(recipe.dataset):
+        raise RecipeError(
+            f"{option('stream', True)} is only for your own images; "
+            f"{recipe.dataset} is not a folder or manifest."
+        )
     if resume and overwrite:
         raise RunError("resume contradicts overwrite.")
     resuming = resume and runs.is_run(path)
@@ -122,7 +132,7 @@ def fit(
                 source = transfer.opened(recipe, reporter.say)
                 recipe = recipe.replace(weights_sha256=source.sha256)
         loading = time.perf_counter()
-        dataset = datasets.load_for(recipe, execution.data_dir)
+        dataset = datasets.load_for(recipe, execution.data_dir, stream=stream)
         loaded_s = time.perf_counter() - loading
         if source is not None:
             dataset = source.applied_to(dataset, recipe)
@@ -210,13 +220,15 @@ def _check_arguments(
         raise RunError(unknown("keep_checkpoints", keep_checkpoints, KEEP))
 
 
-def _check_numbers(confusion_every: int, workers: int) -> None:
+def _check_numbers(confusion_every: int, workers: int | None) -> None:
     if not isinstance(confusion_every, int) or confusion_every < 1:
         raise RecipeError(
             "confusion_every must be a whole number of epochs, at least 1, not "
             f"{confusion_every!r}."
         )
-    if not isinstance(workers, int) or not 0 <= workers <= MOST_WORKERS:
+    if workers is not None and not (
+        isinstance(workers, int) and 0 <= workers <= MOST_WORKERS
+    ):
         raise RecipeError(
             f"workers must be a whole number from 0 to {MOST_WORKERS}, not "
             f"{shown(repr(workers))}."

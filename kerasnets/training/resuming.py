@@ -13,7 +13,7 @@ from kerasnets.compute.native_precision import automatic
 from kerasnets.compute.threads import allowed_cores
 from kerasnets.errors import RunError, option
 from kerasnets.recipe import Recipe
-from kerasnets.recipe.fields import L2
+from kerasnets.recipe.fields import L2, REDUCED
 from kerasnets.recipe.weights import FOLLOWING, IMAGENET
 from kerasnets.runs import Run
 from kerasnets.runs.records import begun_environment
@@ -116,6 +116,8 @@ def _begun_as(begun: Recipe, recipe: Recipe) -> Recipe:
         own["initial_weights"] = begun.initial_weights
     if recipe.decay == L2:
         own["decay"] = begun.decay
+    if recipe.decode == REDUCED:
+        own["decode"] = begun.decode
     return dataclasses.replace(recipe, **own)
 
 

@@ -1,7 +1,7 @@
 """Images that are there more than once."""
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from kerasnets.datasets import duplicates
 from kerasnets.datasets.duplicates import SIDE, find, perceptual_hashes
@@ -78,3 +78,55 @@ def test_the_search_ends_where_everything_looks_alike(monkeypatch):
     found = found_among(images, ["train"] * 16, [0] * 16)
     assert len(set(found.near)) == found.counts()["near"]["all"] == 50
     assert len(found.to_json(["a"])["near"]) == 20
+
+
+def stroke(seed: int) -> Image.Image:
+    """A slanted line, as the digit 1 is written."""
+    rng = np.random.default_rng(seed)
+    image = Image.new("L", (28, 28))
+    top, bottom = rng.uniform(9, 19, 2)
+    line = [(top, rng.uniform(3, 6)), (bottom, rng.uniform(21, 25))]
+    ImageDraw.Draw(image).line(line, fill=255, width=int(rng.integers(2, 5)))
+    return image.resize((28, 28), Image.Resampling.BILINEAR)
+
+
+def test_strokes_are_not_alike_because_they_are_mostly_black():
+    images = [stroke(seed) for seed in range(300)]
+    hashes = perceptual_hashes(np.stack([as_array(one, SIDE, 3) for one in images]))
+    close = hashes[:, None] ^ hashes
+    bits = np.unpackbits(close.view(np.uint8).reshape(300, 300, 8), axis=2).sum(2)
+    by_hash = ((bits <= 4).sum() - 300) // 2
+    found = found_among(images, ["train"] * 300, [0] * 300)
+    assert by_hash > 100
+    assert len(found.near) < by_hash / 10
+
+
+def test_planted_duplicates_across_splits_are_found(tmp_path):
+    from kerasnets.datasets.inspection import inspect
+
+    for number in range(30):
+        folder = tmp_path / "train" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        scene(number).save(folder / f"{number}.png")
+    changed = {
+        "same": scene(0),
+        "compressed": scene(1),
+        "smaller": scene(2).resize((70, 52)),
+        "brighter": scene(3).point(lambda value: min(255, value + 4)),
+        "other label": scene(4),
+        "other": scene(99),
+    }
+    for name, label in zip(changed, "ababba", strict=True):
+        folder = tmp_path / "test" / label
+        folder.mkdir(parents=True, exist_ok=True)
+        ending = "jpg" if name == "compressed" else "png"
+        changed[name].save(folder / f"{name}.{ending}", quality=60)
+    found = inspect(str(tmp_path)).duplicates
+    counts = found.counts()
+    assert counts["exact"] == {"all": 2, "across_splits": 2, "across_classes": 1}
+    assert counts["near"] == {"all": 3, "across_splits": 3, "across_classes": 0}
+    near = {one.name.rpartition("/")[2] for pair in found.near for one in pair}
+    assert near == {
+        *("1.png", "2.png", "3.png"),
+        *("compressed.jpg", "smaller.png", "brighter.png"),
+    }

@@ -207,7 +207,7 @@ def test_a_file_that_holds_no_weights_leaves_no_run(tmp_path, content):
     file = tmp_path / "file.pth"
     file.write_bytes(content)
     with pytest.raises(WeightsError) as error:
-        trained(recipe(file), tmp_path / "run")
+        trained(recipe(file, stem="cifar"), tmp_path / "run")
     assert "\n" not in str(error.value) and not (tmp_path / "run").exists()
 
 

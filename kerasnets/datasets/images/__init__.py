@@ -11,10 +11,17 @@ import numpy as np
 from PIL import Image
 
 from kerasnets.catalog.image_headers import FORMATS, LARGEST, opened, reason
-from kerasnets.datasets.images.appearance import as_seen
+from kerasnets.datasets.images.appearance import as_seen, lies_on_its_side
+from kerasnets.datasets.images.jpeg import (
+    Reduction,
+    fast_pixels,
+    reduce,
+    reduction_to,
+)
 from kerasnets.datasets.images.memory import empty_images
 from kerasnets.datasets.images.squares import as_array
 from kerasnets.errors import raise_unless_data
+from kerasnets.recipe.fields import REDUCED
 
 __all__ = [
     "FORMATS",
@@ -71,12 +78,14 @@ class ImageFile:
         form: the file's format, as Pillow calls it.
         mode: its stored pixels' mode, as Pillow calls it.
         frames: whether it has more than one image.
+        size: its width and height, upright; `image` is smaller where it was reduced.
     """
 
     image: Image.Image
     form: str
     mode: str
     frames: bool
+    size: tuple[int, int]
 
 
 def decode_file(
@@ -86,20 +95,28 @@ def decode_file(
     *,
     resize: str = "squash",
     background: str | None = "white",
+    decode: str = "full",
 ) -> np.ndarray:
     """An image file as uint8 [size, size, channels].
 
     Args:
         resize, background: as `as_array` takes them.
+        decode: one of `kerasnets.recipe.fields.DECODES`.
 
     Raises:
         ValueError: as `read_file`.
     """
-    image = read_file(data, background=background).image
+    reduction = reduction_to(size, resize) if decode == REDUCED else None
+    image = read_file(data, background=background, reduction=reduction).image
     return as_array(image, size, channels, resize=resize, background=background)
 
 
-def read_file(data: bytes, *, background: str | None = "white") -> ImageFile:
+def read_file(
+    data: bytes,
+    *,
+    background: str | None = "white",
+    reduction: Reduction | None = None,
+) -> ImageFile:
     """An image file at its own size.
 
     Whole numbers of more than 8 bits are shares of their type's largest. Fractions from
@@ -108,6 +125,7 @@ def read_file(data: bytes, *, background: str | None = "white") -> ImageFile:
     Args:
         background: one of `BACKGROUNDS`, which shows through transparency; None leaves
             transparency out.
+        reduction: of a JPEG, given its upright width and height; none unless given.
 
     Raises:
         ValueError: it is damaged, cut short, larger than `LARGEST`, or not of
@@ -117,7 +135,16 @@ def read_file(data: bytes, *, background: str | None = "white") -> ImageFile:
     try:
         with opened(data) as image:
             form, mode, frames = image.format or "", image.mode, _has_frames(image)
-            return ImageFile(as_seen(image, background), form, mode, frames)
+            if form not in ("JPEG", "MPO"):
+                seen = as_seen(image, background)
+                return ImageFile(seen, form, mode, frames, seen.size)
+            size = image.size[::-1] if lies_on_its_side(image) else image.size
+            reduced = reduction is not None and reduce(image, reduction(*size))
+            plain = form == "JPEG" and mode in ("RGB", "L") and not reduced
+            seen = as_seen(
+                image, background, fast_pixels(data, mode) if plain else None
+            )
+            return ImageFile(seen, form, mode, frames, size)
     except Exception as error:  # Pillow's readers raise many kinds
         raise_unless_data(error)
         raise ValueError(reason(error, data)) from error

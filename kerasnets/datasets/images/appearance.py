@@ -16,11 +16,14 @@ from kerasnets.recipe.fields import BACKGROUNDS
 FIRST_MODES = {"La": "LA", "RGBa": "RGBA", "LAB": "RGB"}
 
 
-def as_seen(image: Image.Image, background: str | None) -> Image.Image:
+def as_seen(
+    image: Image.Image, background: str | None, pixels: Image.Image | None = None
+) -> Image.Image:
     """An opened image in mode "L" or "RGB", in 8 bits, as a person sees it.
 
     Args:
         background: as `read_file` takes it.
+        pixels: its pixels where they are decoded already.
 
     Raises:
         ValueError: it has pixels that are no numbers.
@@ -28,8 +31,12 @@ def as_seen(image: Image.Image, background: str | None) -> Image.Image:
     """
     profile = image.info.get("icc_profile")
     numbers = _Numbers.of(image)
-    image.load()
-    return _flat(_upright(image), numbers, profile, background)
+    if pixels is None:
+        image.load()
+        pixels = image
+    turn = _turn(image)
+    upright = pixels if turn is None else pixels.transpose(turn)
+    return _flat(upright, numbers, profile, background)
 
 
 def on_background(image: Image.Image, background: str | None) -> Image.Image:
@@ -55,14 +62,22 @@ _TURNS = {
 }
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """The image turned as its EXIF orientation says. TIFF's is turned by its reader."""
+_SIDEWAYS = tuple(turn for orientation, turn in _TURNS.items() if orientation >= 5)
+
+
+def lies_on_its_side(image: Image.Image) -> bool:
+    """Whether an upright image has the height of an opened one as its width."""
+    return _turn(image) in _SIDEWAYS
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """How an image must be turned, by its EXIF orientation. TIFF's is turned by its
+    reader."""
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+        return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except Exception as error:  # damaged EXIF says nothing
         raise_unless_data(error)
-        turn = None
-    return image if turn is None else image.transpose(turn)
+        return None
 
 
 @dataclass(frozen=True)
@@ -107,7 +122,10 @@ def _flat(
     if profile:
         image = _in_srgb(image, profile)
     image = on_background(image, background)
-    return image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
+    mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
+    # A file's own image is copied: it ends with the file.
+    own = type(image) is Image.Image and image.mode == mode
+    return image if own else image.convert(mode)
 
 
 def _spread(image: Image.Image, numbers: _Numbers) -> Image.Image:

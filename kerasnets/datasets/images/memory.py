@@ -22,27 +22,49 @@ def empty_images(count: int, size: int, channels: int) -> np.ndarray:
         DatasetError: there is no room for that either.
     """
     shape = (count, size, size, channels)
-    needed = count * size * size * channels
-    if needed <= free_memory() / 4:
+    if math.prod(shape) <= free_memory() / 4:
         return np.empty(shape, np.uint8)
-    folder = user_cache()
     try:
-        if folder is None:
-            raise OSError(ENOENT, "there is no home folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        # Twice: the cache is a copy.
-        if shutil.disk_usage(folder).free < 2 * needed:
-            raise OSError(ENOSPC, os.strerror(ENOSPC))
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.truncate(needed)
-            return np.memmap(file, np.uint8, "r+", shape=shape)
+        return empty_on_disk(shape, np.dtype(np.uint8))
     except OSError as error:
         raise DatasetError(
-            f"{count:,} images of {size}x{size} pixels take {needed / 1e9:.1f} GB, and "
-            f"twice as much on disk while they are decoded, for which {folder} has no "
-            f"room ({error.strerror}); use a smaller image size, or name another "
-            "folder with KERASNETS_CACHE."
+            f"{count:,} images of {size}x{size} pixels take "
+            f"{math.prod(shape) / 1e9:.1f} GB, and twice as much on disk while they "
+            f"are decoded, for which {user_cache()} has no room ({error.strerror}); "
+            "use a smaller image size, or name another folder with KERASNETS_CACHE."
         ) from error
+
+
+def empty_on_disk(shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
+    """An array to be filled, in a file without a name in the user's cache folder, with
+    room for a copy beside it.
+
+    Raises:
+        OSError: there is no room for that.
+    """
+    folder = user_cache()
+    if folder is None:
+        raise OSError(ENOENT, "there is no home folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    needed = math.prod(shape) * kind.itemsize
+    # Twice: the cache is a copy.
+    if shutil.disk_usage(folder).free < 2 * needed:
+        raise OSError(ENOSPC, os.strerror(ENOSPC))
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.truncate(needed)
+        return np.memmap(file, kind, "r+", shape=shape)
+
+
+def decoded_fit(count: int, size: int, channels: int) -> bool:
+    """Whether there is room for so many decoded images: in memory or on disk while they
+    are decoded, and on disk afterwards."""
+    folder = user_cache()
+    if folder is None:
+        return True  # where none can be kept, that is told
+    needed = count * size * size * channels
+    nearest = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    free = shutil.disk_usage(nearest).free
+    return free >= needed * (1 if needed <= free_memory() / 4 else 2)
 
 
 def free_memory() -> float:

@@ -6,7 +6,7 @@ from PIL import Image
 from kerasnets.datasets.images.appearance import FIRST_MODES, on_background
 from kerasnets.recipe.fields import BACKGROUNDS
 
-_CROPPED = 0.875  # of the shorter side: torchvision's 224 of 256
+CROPPED = 0.875  # of the shorter side: torchvision's 224 of 256
 _LONGEST = 16  # sides in the ratio of; of longer images the ends are cut off first
 _WHITE = 2**16 - 1  # in 16 bits, which Pillow's modes "I;16", "I;16B" and "I" hold
 
@@ -56,7 +56,7 @@ def _cropped(image: Image.Image, size: int) -> Image.Image:
     if max(image.size) > longest:
         image = _centre(image, min(image.width, longest), min(image.height, longest))
     # The longer side is cut off to whole pixels, as torchvision's Resize does.
-    shorter = round(size / _CROPPED)
+    shorter = round(size / CROPPED)
     width, height = (shorter * side // min(image.size) for side in image.size)
     return _centre(_resized(image, width, height), size, size)
 

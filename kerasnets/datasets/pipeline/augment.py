@@ -9,9 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerasnets.datasets.dataset import Images
 from kerasnets.datasets.pipeline.mixing import Mix
 from kerasnets.datasets.pipeline.operations import Operation, operate
-from kerasnets.datasets.pipeline.resized_crop import crop_and_resize, draw_boxes
+from kerasnets.datasets.pipeline.resized_crop import (
+    Crops,
+    crop_and_resize,
+    draw_boxes,
+    draw_crops,
+)
+from kerasnets.datasets.streamed_images import StreamedImages
 
 PADDING = 4  # pixels on each side, section IV.A of the paper
 
@@ -25,6 +32,8 @@ class Changes:
             image is cut; None where no image is padded.
         flipped: bool [N], which images are then mirrored left to right; None for none.
         padding: zeros on each side, in pixels.
+        crops: the part of each image's file that is resized to the whole image, before
+            anything else; None where the image is resized as it is.
         boxes: int64 [N, 4], the part (top, left, bottom, right) that is resized to the
             whole image before it is mirrored; None where no image is.
         operations: of each image, on its bytes; empty for none.
@@ -35,6 +44,7 @@ class Changes:
     offsets: np.ndarray | None = None
     flipped: np.ndarray | None = None
     padding: int = PADDING
+    crops: Crops | None = None
     boxes: np.ndarray | None = None
     operations: Sequence[Sequence[Operation]] = ()
     erased: tuple[np.ndarray, ...] = ()
@@ -43,11 +53,17 @@ class Changes:
     @property
     def needs_host(self) -> bool:
         """Whether Pillow makes some of them."""
-        return self.boxes is not None or bool(self.operations)
+        of_pillow = (self.crops, self.boxes)
+        return any(one is not None for one in of_pillow) or bool(self.operations)
 
 
 def draw(
-    kind: str, count: int, rng: np.random.Generator, size: tuple[int, int] = (1, 1)
+    kind: str,
+    count: int,
+    rng: np.random.Generator,
+    size: tuple[int, int] = (1, 1),
+    *,
+    from_files: bool = False,
 ) -> Changes:
     """The changes that one of `kerasnets.recipe.fields.AUGMENTATIONS` makes to `count`
     images: offsets uniform, boxes as torchvision's RandomResizedCrop draws them, each
@@ -55,15 +71,26 @@ def draw(
 
     Args:
         size: height and width of the images, which boxes depend on.
+        from_files: whether resized crops are taken from the files.
     """
     if kind == "none":
         return Changes()
-    offsets = boxes = None
+    offsets = boxes = crops = None
     if kind == "crop-flip":
         offsets = rng.integers(0, 2 * PADDING + 1, size=(count, 2))
+    elif kind == "resized-crop" and from_files:
+        crops = draw_crops(count, rng)
     elif kind == "resized-crop":
         boxes = draw_boxes(count, *size, rng)
-    return Changes(offsets, rng.random(count) < 0.5, boxes=boxes)
+    return Changes(offsets, rng.random(count) < 0.5, crops=crops, boxes=boxes)
+
+
+def taken(images: Images, rows: np.ndarray, changes: Changes) -> np.ndarray:
+    """The images of rows int64 [B], uint8 [B, H, W, C], after what happens to files."""
+    if changes.crops is None:
+        return images[rows]
+    assert isinstance(images, StreamedImages)
+    return images.cropped(rows, changes.crops.box)
 
 
 def change(images: np.ndarray, changes: Changes) -> np.ndarray:
@@ -80,7 +107,12 @@ def change(images: np.ndarray, changes: Changes) -> np.ndarray:
 def flip_at(images: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """The images, those where `chosen` (bool [N]) is true mirrored left to right."""
     flipped = images.copy()
-    flipped[chosen] = images[chosen, :, ::-1]
+    # Pixels, not bytes, one image at a time: twice as fast.
+    pixel = f"V{images.shape[-1]}"
+    whole = np.ascontiguousarray(images).view(pixel)
+    mirrored = flipped.view(pixel)
+    for index in np.flatnonzero(chosen):
+        mirrored[index] = whole[index, :, ::-1]
     return flipped
 
 

@@ -30,6 +30,7 @@ class Augmentation:
     """
 
     augment: str = "none"
+    crop_from: str = "square"
     randaugment: int = 0
     trivialaugment: bool = False
     color_jitter: float = 0.0
@@ -60,7 +61,8 @@ class Augmentation:
             return np.random.default_rng([seed, kind, epoch, index])
 
         size = height, width
-        changes = draw(self.augment, count, rng(_PLACES), size)
+        from_files = self.crop_from == "file"
+        changes = draw(self.augment, count, rng(_PLACES), size, from_files=from_files)
         operations: list[list[list[Operation]]] = []
         if self.randaugment:
             operations.append(
@@ -83,6 +85,7 @@ class Augmentation:
         return Changes(
             changes.offsets,
             changes.flipped,
+            crops=changes.crops,
             boxes=changes.boxes,
             operations=[list(chain(*each)) for each in zip(*operations, strict=True)],
             erased=tuple(erased),

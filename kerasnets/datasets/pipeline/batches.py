@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasnets.compute.threads import allowed_cores
 from kerasnets.datasets.dataset import Dataset, Subset
 from kerasnets.datasets.pipeline.augmentation import Augmentation
 from kerasnets.datasets.pipeline.host_batches import HostBatches
@@ -17,9 +18,11 @@ from kerasnets.datasets.pipeline.host_pixels import HostPixels, Place
 from kerasnets.datasets.pipeline.prefetch import Ahead
 from kerasnets.datasets.pipeline.workers import Workers
 from kerasnets.datasets.preprocessing import normalization
+from kerasnets.datasets.streamed_images import StreamedImages
 from kerasnets.errors import RecipeError
 from kerasnets.recipe import Recipe
 
+MOST_STREAMING = 8  # processes that decode files, unless another number is named
 _EVALUATION_BATCH = 256
 _AS_THEY_ARE = Augmentation()
 
@@ -44,7 +47,9 @@ class Batches(keras.utils.PyDataset):
             every batch was asked for.
         drop_single: see above.
         place: makes the pixels where the network computes.
-        workers: processes that make the bytes of batches ahead; 0 for none.
+        workers: processes that make the bytes of batches ahead; 0 for none. None for
+            none, or of streamed images as many as there are cores, `MOST_STREAMING` at
+            most.
         fill: fill the last batch up with blank images, and give each batch weights as a
             third array, float32 [B]: 0 for those, and B divided by the number of the
             others for each of them. For pixels that are NumPy arrays.
@@ -67,19 +72,22 @@ class Batches(keras.utils.PyDataset):
         drop_single: bool = False,
         place: Place = HostPixels,
         fill: bool = False,
-        workers: int = 0,
+        workers: int | None = None,
     ) -> None:
         super().__init__()
         self.subset = subset
         self.batch_size = batch_size
         split = subset.split
+        streamed = isinstance(split.images, StreamedImages)
+        if workers is None:
+            workers = min(allowed_cores(), MOST_STREAMING) if streamed else 0
         self._pixels = place(
             split.images,
             split.labels,
             subset.indices,
             scale,
             offset,
-            bool(workers) or augmentation.needs_host,
+            bool(workers) or streamed or augmentation.needs_host,
         )
         # Worker processes are ahead already, and serve one thread.
         ahead = self._pixels.ahead and not workers
@@ -159,7 +167,7 @@ def training_batches(
     epoch: int = 0,
     place: Place = HostPixels,
     fill: bool = False,
-    workers: int = 0,
+    workers: int | None = None,
 ) -> Batches:
     """Shuffled and augmented as the recipe says.
 
@@ -200,6 +208,7 @@ def evaluation_batches(
     batch_size: int | None = None,
     place: Place = HostPixels,
     fill: bool = False,
+    workers: int | None = None,
 ) -> Batches:
     """In order and as they are, but for the recipe's normalization.
 
@@ -207,11 +216,18 @@ def evaluation_batches(
         batch_size: most images in a batch. Somewhat fewer where all batches are then of
             one size, which backends that compile for a size compile but once.
         place, fill: as `Batches` takes them.
+        workers: processes that decode streamed images; as `Batches` takes it.
     """
     scale, offset = _normalization(recipe, dataset)
     size = even_size(len(subset), batch_size or _EVALUATION_BATCH)
     return Batches(
-        subset, batch_size=size, scale=scale, offset=offset, place=place, fill=fill
+        subset,
+        batch_size=size,
+        scale=scale,
+        offset=offset,
+        place=place,
+        fill=fill,
+        workers=workers if isinstance(subset.split.images, StreamedImages) else 0,
     )
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from kerasnets.datasets.pipeline.augment import Changes, change
+from kerasnets.datasets.dataset import Images
+from kerasnets.datasets.pipeline.augment import Changes, change, taken
 from kerasnets.datasets.pipeline.augmentation import Augmentation
 
 
@@ -15,7 +16,7 @@ class HostBatches:
 
     Args:
         images: uint8 [N, H, W, C], perhaps memory-mapped, and then opened anew in
-            another process.
+            another process; or streamed.
         indices: int64 [n], the rows that take part.
         batch_size: images in a batch; the last may have fewer.
         shuffle: whether each epoch has its own order.
@@ -23,7 +24,7 @@ class HostBatches:
 
     def __init__(
         self,
-        images: np.ndarray,
+        images: Images,
         indices: np.ndarray,
         *,
         batch_size: int,
@@ -40,7 +41,8 @@ class HostBatches:
     def __call__(self, epoch: int, index: int) -> np.ndarray:
         """uint8 [B, H, W, C], after all changes of bytes."""
         rows = self._indices[self.positions(epoch, index)]
-        return change(self._images[rows], self.changes(epoch, index))
+        changes = self.changes(epoch, index)
+        return change(taken(self._images, rows, changes), changes)
 
     def positions(self, epoch: int, index: int) -> np.ndarray:
         """Which images batch `index` holds, int64 [B]: places in `indices`."""

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from kerasnets.compute.runtime import Session
-from kerasnets.datasets.pipeline.augment import Changes, change
+from kerasnets.datasets.dataset import Images
+from kerasnets.datasets.pipeline.augment import Changes, change, taken
 from kerasnets.datasets.pipeline.erasing import inside
 from kerasnets.datasets.pipeline.mixing import mixed_images, mixed_labels
 
@@ -42,9 +43,7 @@ class Pixels(Protocol):
 # factors and summands [C] that normalize a pixel, and whether changes need the host.
 # The engines have others than `HostPixels`, which give the same values on an
 # accelerator.
-Place = Callable[
-    [np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, bool], Pixels
-]
+Place = Callable[[Images, np.ndarray, np.ndarray, np.ndarray, np.ndarray, bool], Pixels]
 
 
 class HostPixels:
@@ -52,7 +51,7 @@ class HostPixels:
     set to channels first, and int64 [B].
 
     Args:
-        images: uint8 [N, H, W, C], perhaps memory-mapped.
+        images: uint8 [N, H, W, C], perhaps memory-mapped or streamed.
         labels: int64 [N].
         indices: int64 [n], the rows that positions 0 ... n - 1 mean.
         scale, offset: float32 [C]; pixels become value * scale + offset.
@@ -64,7 +63,7 @@ class HostPixels:
 
     def __init__(
         self,
-        images: np.ndarray,
+        images: Images,
         labels: np.ndarray,
         indices: np.ndarray,
         scale: np.ndarray,
@@ -85,7 +84,9 @@ class HostPixels:
         changed: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         rows = self._indices[positions]
-        images = change(self._images[rows], changes) if changed is None else changed
+        images = changed
+        if images is None:
+            images = change(taken(self._images, rows, changes), changes)
         values = images.reshape(len(images), -1).astype("float32")
         values *= self._scale
         values += self._offset

@@ -1,6 +1,7 @@
 """torchvision's RandomResizedCrop: a part of the image, resized to the whole."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -31,6 +32,46 @@ def draw_boxes(
     top = np.where(found, top, (height - tall) // 2)
     left = np.where(found, left, (width - wide) // 2)
     return np.stack([top, left, top + tall, left + wide], axis=1)
+
+
+@dataclass(frozen=True)
+class Crops:
+    """The same for images whose sizes show when their files are opened.
+
+    Attributes:
+        areas: shares of the image's area, float64 [N, tries].
+        ratios: width to height, float64 [N, tries].
+        places: from top and from left, shares in [0, 1) of what is left over, float64
+            [N, 2].
+    """
+
+    areas: np.ndarray
+    ratios: np.ndarray
+    places: np.ndarray
+
+    def box(self, index: int, height: int, width: int) -> tuple[int, int, int, int]:
+        """Top, left, bottom, right of the part of an image."""
+        areas = height * width * self.areas[index]
+        across = np.rint(np.sqrt(areas * self.ratios[index])).astype(int)
+        down = np.rint(np.sqrt(areas / self.ratios[index])).astype(int)
+        fit = (across > 0) & (across <= width) & (down > 0) & (down <= height)
+        top, left = self.places[index].tolist()
+        if fit.any():
+            first = fit.argmax()
+            tall, wide = int(down[first]), int(across[first])
+            top, left = int(top * (height - tall + 1)), int(left * (width - wide + 1))
+        else:
+            tall, wide = _largest(height, width)
+            top, left = (height - tall) // 2, (width - wide) // 2
+        return top, left, top + tall, left + wide
+
+
+def draw_crops(count: int, rng: np.random.Generator) -> Crops:
+    """As `draw_boxes`, of images of any size."""
+    tries = count, _TRIES
+    areas = rng.uniform(*SCALE, tries)
+    ratios = np.exp(rng.uniform(math.log(RATIO[0]), math.log(RATIO[1]), tries))
+    return Crops(areas, ratios, rng.random((count, 2)))
 
 
 def _largest(height: int, width: int) -> tuple[int, int]:

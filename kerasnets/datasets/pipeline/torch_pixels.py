@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from kerasnets.datasets.pipeline.augment import Changes, change
+from kerasnets.datasets.dataset import Images
+from kerasnets.datasets.pipeline.augment import Changes, change, taken
 from kerasnets.datasets.pipeline.erasing import inside
 from kerasnets.datasets.pipeline.mixing import mixed_images, mixed_labels
 
@@ -26,7 +27,7 @@ class TorchPixels:
     page-locked memory, which the host does not wait for.
 
     Args:
-        images: uint8 [N, H, W, C], perhaps memory-mapped.
+        images: uint8 [N, H, W, C], perhaps memory-mapped or streamed.
         labels: int64 [N].
         indices: int64 [n], the rows that positions 0 ... n - 1 mean.
         scale, offset: float32 [C]; pixels become value * scale + offset.
@@ -37,7 +38,7 @@ class TorchPixels:
 
     def __init__(
         self,
-        images: np.ndarray,
+        images: Images,
         labels: np.ndarray,
         indices: np.ndarray,
         scale: np.ndarray,
@@ -83,7 +84,7 @@ class TorchPixels:
         elif self.resident:
             images = self._changed(self._on_device[chosen], changes)
         elif changes.needs_host:
-            images = self._moved(change(self._images[rows], changes))
+            images = self._moved(change(taken(self._images, rows, changes), changes))
         else:
             images = self._changed(self._moved(self._images[rows]), changes)
         values = images.float()

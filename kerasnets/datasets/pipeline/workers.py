@@ -1,8 +1,10 @@
 """The bytes of batches made by processes of their own, ahead of the network."""
 
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterator
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
 
 import numpy as np
 
@@ -10,20 +12,28 @@ from kerasnets.compute.worker import Worker
 from kerasnets.errors import ProcessEnded
 
 # A batch takes seconds at most, also on a machine with neighbours.
-_HUNG_AFTER_S = 300.0
+HUNG_AFTER_S = 300.0
 
 Make = Callable[[int, int], np.ndarray]
 
 
 class Workers:
-    """What `make` gives, batch after batch, each made by the next of several processes,
-    which make at most one ahead each. They end with this object.
+    """What `make` gives, batch after batch, each made by the next of several processes.
+    They end with this object.
+
+    Each process makes one batch while its previous one waits here: a thread receives
+    it, as a process cannot go on before. So twice as many batches as processes are in
+    memory at most.
+
+    Grain is not used: it needs portpicker without installing it, its absl flags clash
+    with those of others, and it hangs when a process is stopped. Nor is PyTorch's
+    DataLoader, which imports PyTorch, some 200 MB, into every process.
 
     Args:
         make: makes batch `index` of `epoch`, the same at every call; picklable.
         batches: in an epoch.
         count: of processes, at least 1.
-        hung_after_s: how long a batch may take.
+        hung_after_s: how long a batch may take; `HUNG_AFTER_S` unless given.
     """
 
     def __init__(
@@ -32,15 +42,21 @@ class Workers:
         batches: int,
         count: int,
         *,
-        hung_after_s: float = _HUNG_AFTER_S,
+        hung_after_s: float | None = None,
     ) -> None:
         self._make, self._batches = make, batches
-        self._hung_after_s = hung_after_s
-        self._workers = [
-            Worker(f"worker {number + 1} of {count}") for number in range(count)
-        ]
-        self._end = weakref.finalize(self, _end, self._workers)
-        self._asked: deque[Worker] = deque()
+        self._hung_after_s = HUNG_AFTER_S if hung_after_s is None else hung_after_s
+        self._names = [f"worker {number + 1} of {count}" for number in range(count)]
+        self._workers: list[Worker] = []  # that are begun with the first batch
+        self._asked: SimpleQueue[Worker | None] = SimpleQueue()
+        self._answers: SimpleQueue[Any] = SimpleQueue()
+        self._receiver = Thread(
+            target=_receive, args=(self._asked, self._answers), daemon=True
+        )
+        self._end = weakref.finalize(
+            self, _end, self._workers, self._asked, self._receiver
+        )
+        self._coming = 0  # answers that the thread was asked for
         self._next = -1  # batches are numbered through all epochs
 
     def __call__(self, epoch: int, index: int) -> np.ndarray:
@@ -53,10 +69,8 @@ class Workers:
         try:
             if self._next != epoch * self._batches + index:
                 self._begin(epoch * self._batches + index)
-            worker = self._asked.popleft()
-            batch = worker.answer(self._hung_after_s)
-            worker.ask()
-            self._asked.append(worker)
+            batch = self._answer()
+            self._ask()
         except TimeoutError as error:
             self._end()
             raise ProcessEnded(f"{error} It was ended.") from None
@@ -67,15 +81,54 @@ class Workers:
         return batch
 
     def _begin(self, first: int) -> None:
-        for worker in self._asked:
-            worker.answer(self._hung_after_s)
-        self._asked.clear()
+        if not self._workers:
+            self._workers += map(Worker, self._names)
+            self._receiver.start()
+        while self._coming:
+            self._answer()
+        self._turn = 0
         step = len(self._workers)
         for number, worker in enumerate(self._workers):
+            if self._next >= 0:
+                worker.answer(self._hung_after_s)
             worker.begin(_made, self._make, first + number, self._batches, step)
             worker.ask()
-            self._asked.append(worker)
+        for _ in self._workers:
+            self._ask()
         self._next = first
+
+    def _ask(self) -> None:
+        """Have the thread receive the batch that is made after those it receives."""
+        self._asked.put(self._workers[(self._turn + self._coming) % len(self._workers)])
+        self._coming += 1
+
+    def _answer(self) -> np.ndarray:
+        """The batch that comes next."""
+        try:
+            # Not the thread's own wait: a process may be stopped in mid-batch.
+            batch, error = self._answers.get(timeout=self._hung_after_s)
+        except Empty:
+            raise ProcessEnded(
+                f"{self._names[self._turn]} took longer than {self._hung_after_s:.0f} "
+                "s. It was ended."
+            ) from None
+        self._coming -= 1
+        self._turn = (self._turn + 1) % len(self._workers)
+        if error is not None:
+            raise error
+        return batch
+
+
+def _receive(asked: SimpleQueue[Worker | None], answers: SimpleQueue[Any]) -> None:
+    """Put into `answers` what each worker of `asked` answers, or its error."""
+    while (worker := asked.get()) is not None:
+        try:
+            batch = worker.answer()
+            worker.ask()
+            answers.put((batch, None))
+        except Exception as error:
+            answers.put((None, error))
+        batch = worker = None
 
 
 def _made(make: Make, first: int, batches: int, step: int) -> Iterator[np.ndarray]:
@@ -85,6 +138,13 @@ def _made(make: Make, first: int, batches: int, step: int) -> Iterator[np.ndarra
         number += step
 
 
-def _end(workers: list[Worker]) -> None:
+def _end(
+    workers: list[Worker], asked: SimpleQueue[Worker | None], receiver: Thread
+) -> None:
+    for worker in workers:
+        worker.kill()
+    asked.put(None)
+    if workers:
+        receiver.join()  # before its pipes are closed
     for worker in workers:
         worker.__exit__()

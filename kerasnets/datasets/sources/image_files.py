@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -13,28 +13,26 @@ import numpy as np
 from kerasnets.catalog.image_files import SPLITS, ImageFiles
 from kerasnets.catalog.image_headers import read_bytes
 from kerasnets.catalog.places import place_name
-from kerasnets.datasets.dataset import Dataset, Split, fingerprint, statistics
-from kerasnets.datasets.images import as_array, empty_images, read_file
+from kerasnets.datasets.dataset import (
+    Dataset,
+    Fingerprint,
+    Images,
+    Split,
+    fingerprint,
+    statistics,
+)
+from kerasnets.datasets.images import empty_images
 from kerasnets.datasets.sources.reported import in_order, reported
+from kerasnets.datasets.streamed_images import (
+    Form,
+    StreamedImages,
+    empty_levels,
+    levels_of,
+    states,
+)
 from kerasnets.errors import DatasetError, option, shown
 
 _NAMED = 10  # files that a message names
-
-
-@dataclass(frozen=True)
-class Form:
-    """What is made of image files.
-
-    Attributes:
-        resize, background: as `kerasnets.datasets.images.as_array` takes them.
-        on_corrupt: one of `kerasnets.recipe.fields.ON_CORRUPT`.
-    """
-
-    image_size: int
-    channels: int
-    resize: str
-    background: str | None
-    on_corrupt: str
 
 
 def key(files: ImageFiles, form: Form) -> str:
@@ -54,7 +52,7 @@ def _state(path: Path) -> tuple[int, ...]:
     return (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
 
 
-def read(files: ImageFiles, form: Form) -> Dataset:
+def read(files: ImageFiles, form: Form, *, stream: bool = False) -> Dataset:
     """Decode and resize every image.
 
     Training and validation images are rows of the train split, the latter its
@@ -62,23 +60,39 @@ def read(files: ImageFiles, form: Form) -> Dataset:
     other split, and what is validated on not in training: a repeated image is left out
     of the latter.
 
+    Args:
+        stream: keep no images: they are decoded again whenever they are asked for. The
+            dataset is the same otherwise.
+
     Raises:
         DatasetError: files cannot be read, all of which it counts, unless they are
             skipped; the same image is in two classes; or a class has no images left.
     """
-    images = empty_images(len(files.paths), form.image_size, form.channels)
+    count, size, channels = len(files.paths), form.image_size, form.channels
+    # Of each image its pixels or, streamed, how often it has each level.
+    kept_of = (
+        empty_levels(count, size, channels)
+        if stream
+        else empty_images(count, size, channels)
+    )
+    states_before = states(files.paths) if stream else np.zeros((0, 2), np.int64)
+    labels = np.array(files.labels, np.int64)
+    splits = np.array([SPLITS.index(split) for split in files.splits])
     digests: list[bytes] = []
     unreadable: dict[int, str] = {}
     several = 0
-    for row, found in enumerate(_decoded(files, form, images)):
+    print_ = _Print(files.class_names, labels, splits, (size, size, channels))
+    for row, found in enumerate(_decoded(files, form, range(count), stream)):
         digests.append(found.sha256)
         several += found.frames
-        if found.obstacle:
+        if found.pixels is None:
             unreadable[row] = found.obstacle
+            continue
+        kept_of[row] = found.pixels if found.levels is None else found.levels
+        if stream:
+            print_.add(row, found.pixels)
     if unreadable and form.on_corrupt == "stop":
         raise DatasetError(_cannot_be_read(files, unreadable))
-    labels = np.array(files.labels, np.int64)
-    splits = np.array([SPLITS.index(split) for split in files.splits])
     groups = _numbered(np.array(digests))
     readable = np.ones(len(labels), bool)
     readable[list(unreadable)] = False
@@ -89,11 +103,26 @@ def read(files: ImageFiles, form: Form) -> Dataset:
     rows = kept.nonzero()[0]
     for to, row in enumerate(rows.tolist()):
         if to != row:
-            images[to] = images[row]
+            kept_of[to] = kept_of[row]
     labels, splits, groups = labels[rows], splits[rows], groups[rows]
+    if stream and len(rows) < count:  # what is left out is no part of the fingerprint
+        print_ = _Print(files.class_names, labels, splits, (size, size, channels))
+        for place, found in enumerate(_decoded(files, form, rows.tolist(), stream)):
+            if found.pixels is None:
+                why = {int(rows[place]): found.obstacle}
+                raise DatasetError(_cannot_be_read(files, why))
+            print_.add(place, found.pixels)
+
+    def images(begin: int, end: int) -> Images:
+        if not stream:
+            return kept_of[begin:end]
+        chosen = rows[begin:end]
+        paths = [os.fspath(files.paths[row].absolute()) for row in chosen.tolist()]
+        return StreamedImages(paths, states_before[chosen], form, kept_of[begin:end])
+
     first_tested = int((splits != _TEST).sum())
-    train = Split(images[:first_tested], labels[:first_tested])
-    test = Split(images[first_tested : len(rows)], labels[first_tested:])
+    train = Split(images(0, first_tested), labels[:first_tested])
+    test = Split(images(first_tested, len(rows)), labels[first_tested:])
     held_out = (splits[:first_tested] == _VALIDATION).nonzero()[0]
     learned = (splits[:first_tested] == _TRAIN).nonzero()[0]
     groups = _numbered(groups[:first_tested])
@@ -106,7 +135,11 @@ def read(files: ImageFiles, form: Form) -> Dataset:
         class_names=files.class_names,
         mean=mean,
         std=std,
-        fingerprint=fingerprint(files.class_names, train, test),
+        fingerprint=(
+            print_.hexdigest()
+            if stream
+            else fingerprint(files.class_names, train, test)
+        ),
         note=_note(files, several, len(unreadable), repeated),
         held_out=held_out if len(held_out) else None,
         groups=groups if int(groups.max(initial=-1)) + 1 < len(groups) else None,
@@ -119,6 +152,42 @@ def read(files: ImageFiles, form: Form) -> Dataset:
             "sha256": _sha256(files, digests),
         },
     )
+
+
+class _Print:
+    """The fingerprint of images that come in order, the tested ones last.
+
+    Args:
+        labels, splits: of each.
+        shape: of an image.
+    """
+
+    def __init__(
+        self,
+        class_names: tuple[str, ...],
+        labels: np.ndarray,
+        splits: np.ndarray,
+        shape: tuple[int, int, int],
+    ) -> None:
+        self._whole = Fingerprint(class_names)
+        self._tested, self._shape = labels[splits == _TEST], shape
+        self._first_tested = len(labels) - len(self._tested)
+        self._in_test = False
+        self._whole.begin_split(labels[: self._first_tested], shape)
+
+    def add(self, row: int, image: np.ndarray) -> None:
+        if row >= self._first_tested:
+            self._begin_test()
+        self._whole.add(image)
+
+    def hexdigest(self) -> str:
+        self._begin_test()
+        return self._whole.hexdigest()
+
+    def _begin_test(self) -> None:
+        if not self._in_test:
+            self._in_test = True
+            self._whole.begin_split(self._tested, self._shape)
 
 
 def _numbered(values: np.ndarray) -> np.ndarray:
@@ -136,24 +205,29 @@ class _Decoded:
     Attributes:
         sha256: of its content.
         frames: whether it has more than one image.
+        pixels: uint8 [H, W, C]; None where it cannot be read.
+        levels: how often it has each level, [C, 256], where that is asked for.
         obstacle: why it cannot be read, or "".
     """
 
     sha256: bytes
     frames: bool = False
+    pixels: np.ndarray | None = None
+    levels: np.ndarray | None = None
     obstacle: str = ""
 
 
-def _decoded(files: ImageFiles, form: Form, images: np.ndarray) -> Iterator[_Decoded]:
-    """Fill `images`, and tell of each file, in order."""
-    rows = range(len(files.paths))
+def _decoded(
+    files: ImageFiles, form: Form, rows: Sequence[int], levels: bool
+) -> Iterator[_Decoded]:
+    """Each of these files, in order."""
     # Pillow decodes without Python's lock.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = in_order(pool, partial(_decode, files, form, images), rows)
+        found = in_order(pool, partial(_decode, files, form, levels), rows)
         yield from reported(place_name(str(files.place)), len(rows), found)
 
 
-def _decode(files: ImageFiles, form: Form, images: np.ndarray, row: int) -> _Decoded:
+def _decode(files: ImageFiles, form: Form, levels: bool, row: int) -> _Decoded:
     try:
         data = read_bytes(files.paths[row])
     except OSError as error:
@@ -161,17 +235,11 @@ def _decode(files: ImageFiles, form: Form, images: np.ndarray, row: int) -> _Dec
         return _Decoded(hashlib.sha256(b"%d" % row).digest(), obstacle=obstacle)
     sha256 = hashlib.sha256(data).digest()
     try:
-        found = read_file(data, background=form.background)
-        images[row] = as_array(
-            found.image,
-            form.image_size,
-            form.channels,
-            resize=form.resize,
-            background=form.background,
-        )
+        found = form.read(data)
+        pixels = form.squared(found.image)
     except ValueError as error:
         return _Decoded(sha256, obstacle=str(error))
-    return _Decoded(sha256, found.frames)
+    return _Decoded(sha256, found.frames, pixels, levels_of(pixels) if levels else None)
 
 
 def _cannot_be_read(files: ImageFiles, unreadable: dict[int, str]) -> str:

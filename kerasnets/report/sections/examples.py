@@ -8,6 +8,7 @@ import numpy as np
 
 from kerasnets import datasets
 from kerasnets.catalog.places import is_at_hand
+from kerasnets.datasets.dataset import Images
 from kerasnets.errors import RunError
 from kerasnets.figures.examples import check_same_images
 from kerasnets.report.sources import Record, Sources
@@ -89,7 +90,7 @@ def _most_confident(
 
 def _images(
     record: Record, classes: int, data_dir: Path | str | None
-) -> tuple[np.ndarray | None, str]:
+) -> tuple[Images | None, str]:
     """The test images, uint8 [N, H, W, C], or None and why they are unavailable."""
     assert record.evaluated
     recipe = record.run.recipe

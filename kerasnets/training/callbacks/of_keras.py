@@ -86,11 +86,13 @@ def check(
             )
         if isinstance(callback, _SET_THE_RATE):
             _check_rate_is_free(name, recipe)
-        if isinstance(callback, _OWN.TensorBoard) and not _is_installed("tensorflow"):
-            raise RecipeError(
-                f"{name} cannot be used: it writes with TensorFlow, which is not "
-                "installed."
-            )
+        if isinstance(callback, _OWN.TensorBoard):
+            for package in ("tensorflow", "tensorboard"):
+                if not _is_installed(package):
+                    raise RecipeError(
+                        f"{name} cannot be used: it writes with TensorFlow and "
+                        f"TensorBoard, and {package} is not installed."
+                    )
         if isinstance(callback, _OWN.CSVLogger) and "://" in callback.filename:
             raise RecipeError(f"{name} cannot be used: {callback.filename} is no file.")
         if isinstance(callback, _OWN.RemoteMonitor) and not _is_installed("requests"):

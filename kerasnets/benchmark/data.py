@@ -1,0 +1,221 @@
+"""Decoding and augmentation of photographs beside torchvision's, images a second.
+
+Both make standardized float32 batches of 224x224 pixels from the same JPEG files of
+500x375: ours with `kerasnets fit`'s streamed batches, torchvision's with ImageFolder,
+RandomResizedCrop, RandomHorizontalFlip, ToTensor, Normalize and DataLoader.
+"""
+
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from kerasnets.benchmark.measure import Timing, interleave, ratio
+from kerasnets.compute.threads import allowed_cores
+from kerasnets.datasets.dataset import Split, Subset
+from kerasnets.datasets.pipeline.augmentation import Augmentation
+from kerasnets.datasets.pipeline.batches import Batches
+from kerasnets.datasets.streamed_images import Form, StreamedImages, states
+from kerasnets.errors import InstallationError
+from kerasnets.runs import write_json
+
+FILE = "data.json"
+WIDTH, HEIGHT = 500, 375  # pixels of the photographs, as ImageNet's commonest
+SIZE = 224  # pixels of the batches
+IMAGES = 512
+WORKERS = 2
+_QUALITY = 90
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# What is made ahead at the end of a turn is no part of the other's.
+_SETTLE_S = 1.0
+
+
+def benchmark_data(
+    *,
+    rounds: int = 7,
+    batch_size: int = 64,
+    images: int = IMAGES,
+    folder: Path | str | None = None,
+    say: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Measure both in turns; a turn is a pass over all images.
+
+    Args:
+        rounds: interleaved repetitions that count.
+        batch_size: images in a batch.
+        images: photographs, which are made from a seed in a temporary folder.
+        folder: where to write `FILE`; nothing is written if None.
+        say: receives a line when the photographs are made.
+
+    Returns:
+        What the file holds: images a second of each, the interquartile range relative
+        to the median, and the ratio with its bootstrap interval.
+
+    Raises:
+        InstallationError: torchvision cannot be imported.
+    """
+    try:
+        import torchvision
+    except ImportError as error:
+        raise InstallationError(
+            "'benchmark data' compares with torchvision, which is not installed; "
+            "install it beside PyTorch, as 'pip install kerasnets[bench]' does."
+        ) from error
+    with tempfile.TemporaryDirectory(prefix="kerasnets-photos-") as place:
+        paths = make_photos(Path(place), images)
+        size = sum(path.stat().st_size for path in paths) / images
+        say(f"{images} photographs of {WIDTH}x{HEIGHT}, {size / 1000:.0f} kB each")
+        timings = interleave(
+            {
+                "kerasnets": _ours(paths, batch_size),
+                "torchvision": _theirs(Path(place), batch_size),
+            },
+            images=images,
+            rounds=rounds,
+            warm_up=1,
+        )
+    middle, low, high = ratio(timings["kerasnets"], timings["torchvision"])
+    report = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "environment": {
+            "processor": platform.processor() or platform.machine(),
+            "cores": allowed_cores(),
+            "load_average": [round(one, 2) for one in _load()],
+            "packages": _versions("torch", "torchvision", "Pillow", "simplejpeg"),
+            "torchvision_image_backend": torchvision.get_image_backend(),
+        },
+        "images": images,
+        "photograph": [WIDTH, HEIGHT],
+        "bytes": round(size),
+        "batch_size": batch_size,
+        "image_size": SIZE,
+        "workers": WORKERS,
+        "rounds": rounds,
+        "contenders": {name: _numbers(timing) for name, timing in timings.items()},
+        "ratio": {
+            "ratio": round(middle, 3),
+            "low": round(low, 3),
+            "high": round(high, 3),
+        },
+    }
+    if folder is not None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        write_json(Path(folder) / FILE, report)
+    return report
+
+
+def make_photos(place: Path, count: int) -> list[Path]:
+    """Photographs of two classes: coarse to fine structure as in nature, some edges and
+    a little noise, from a seed."""
+    for name in ("a", "b"):
+        (place / name).mkdir()
+    paths = []
+    for number in range(count):
+        rng = np.random.default_rng([number, WIDTH])
+        pixels = np.zeros((HEIGHT, WIDTH, 3))
+        for cell in (2, 4, 8, 16, 32, 64, 128, 256):
+            shape = (HEIGHT // cell + 2, WIDTH // cell + 2, 3)
+            grain = Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8))
+            smooth = grain.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
+            pixels += np.asarray(smooth, float) * cell
+        for _ in range(6):
+            top, left = rng.integers(0, HEIGHT), rng.integers(0, WIDTH)
+            pixels[top : top + 120, left : left + 150] *= rng.uniform(0.6, 1.4)
+        pixels = 255 * pixels / pixels.max() + rng.normal(0, 3, (HEIGHT, WIDTH, 1))
+        image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+        paths.append(place / "ab"[number % 2] / f"{number:05}.jpg")
+        image.save(paths[-1], "JPEG", quality=_QUALITY)
+    return paths
+
+
+def _ours(paths: list[Path], batch_size: int) -> Callable[[], float]:
+    form = Form(SIZE, 3, "crop", "white", "stop", "reduced")
+    names = [os.fspath(path) for path in paths]
+    streamed = StreamedImages(names, states(paths), form, None)
+    labels = np.arange(len(paths)) % 2
+    mean, std = np.array(_MEAN), np.array(_STD)
+    batches = Batches(
+        Subset(Split(streamed, labels), np.arange(len(paths))),
+        batch_size=batch_size,
+        scale=1 / (255 * std),
+        offset=-mean / std,
+        augmentation=Augmentation(augment="resized-crop", crop_from="file"),
+        shuffle=True,
+        workers=WORKERS,
+    )
+    # Epochs that do not follow each other: nothing is made before its turn.
+    epochs = iter(range(0, 2**20, 2))
+
+    def turn() -> float:
+        time.sleep(_SETTLE_S)
+        batches.begin(next(epochs))
+        return _seconds(len(paths), (batches[index] for index in range(len(batches))))
+
+    return turn
+
+
+def _theirs(place: Path, batch_size: int) -> Callable[[], float]:
+    import torch
+    from torchvision import datasets, transforms
+
+    changes = transforms.Compose(
+        [
+            transforms.RandomResizedCrop(SIZE),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize(_MEAN, _STD),
+        ]
+    )
+    batches = torch.utils.data.DataLoader(
+        datasets.ImageFolder(str(place), changes),
+        batch_size=batch_size,
+        shuffle=True,
+        num_workers=WORKERS,
+        persistent_workers=True,
+        generator=torch.Generator().manual_seed(0),
+    )
+    count = len(batches.dataset)  # type: ignore[arg-type]
+
+    def turn() -> float:
+        time.sleep(_SETTLE_S)
+        return _seconds(count, iter(batches))
+
+    return turn
+
+
+def _seconds(images: int, batches: Any) -> float:
+    began = time.perf_counter()
+    found = sum(len(labels) for _, labels in batches)
+    seconds = time.perf_counter() - began
+    assert found == images
+    return seconds
+
+
+def _numbers(timing: Timing) -> dict[str, Any]:
+    return {
+        "images_per_s": round(timing.images_per_s, 2),
+        "spread": round(timing.spread, 4),
+        "seconds": [float(f"{second:.4g}") for second in timing.seconds.tolist()],
+    }
+
+
+def _load() -> tuple[float, ...]:
+    return os.getloadavg() if hasattr(os, "getloadavg") else ()
+
+
+def _versions(*names: str) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
