@@ -15,7 +15,7 @@ from typing import BinaryIO
 import filelock
 
 from kerasnets.catalog.networks import NETWORKS
-from kerasnets.errors import WeightsError, first_line, option
+from kerasnets.errors import WeightsError, option
 from kerasnets.storage.folders import user_cache, why_not_writable
 from kerasnets.text import file_size
 
@@ -142,11 +142,9 @@ def _more(name: str, part: Path, say: Callable[[str], None]) -> str | None:
         if have and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             return None  # all of it is here, or it is another file
         return f"{error.code} {error.reason}"
-    except urllib.error.URLError as error:
-        reason = error.reason
-        return first_line(reason) if isinstance(reason, Exception) else str(reason)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return getattr(error, "strerror", None) or first_line(error)
+        cause = getattr(error, "reason", error)  # of urllib's own errors
+        return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
 
 
 def _copy(source: http.client.HTTPResponse, target: BinaryIO) -> int:

@@ -160,7 +160,7 @@ class Recipe(Fields):
         sha256 = f" (SHA-256 {self.weights_sha256[:8]})" if self.weights_sha256 else ""
         kept = "" if self.freeze == "none" else f", {self.freeze} frozen"
         if self.unfreeze_after:
-            kept += f" for {self.unfreeze_after} epochs"
+            kept += f" for {self.unfreeze_after} epoch{'s' * (self.unfreeze_after > 1)}"
         return f"{shown(Path(self.weights).name)}{sha256}{kept}"
 
     @property

@@ -46,6 +46,7 @@ KEPT_WEIGHTS = LAST, BEST = ("last", "best")
 CLASS_WEIGHTS = ("none", "balanced")
 WITH_MOMENTUM = ("sgd", "rmsprop")
 OF_EPOCHS = ("ema", "early_stopping", "keep")  # decide nothing within a step
+OF_TRANSFER = ("weights", "weights_sha256", "freeze", "unfreeze_after")
 
 
 def _epochs(case: Case) -> int:

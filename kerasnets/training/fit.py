@@ -111,7 +111,6 @@ def fit(
             f"{option('stream', True)} is only for your own images; "
             f"{recipe.dataset} is not a folder or manifest."
         )
-    check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
     if resume and overwrite:
         raise RunError("resume contradicts overwrite.")
     resuming = resume and runs.is_run(path)
@@ -119,6 +118,8 @@ def fit(
         recipe, execution = continued(runs.load(path), recipe, execution)
     else:
         runs.check_free(path, overwrite=overwrite)
+        transfer.check_there(recipe)
+    check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
     objective = not resuming or has_objective(Run(path, recipe))
     with contextlib.ExitStack() as stack:
         session, engine = stack.enter_context(execution.begin(recipe.precision))

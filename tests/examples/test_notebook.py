@@ -30,7 +30,6 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
         """What IPython does with a line that begins with "!"."""
         program, *words = shlex.split(line.format(**names))
         assert program == "kerasnets"
-        words = ["16" if one == "32" else one for one in words]
         if words[0] == "fit":
             words += ["--limit", "50"]
         assert _run(words) == 0, line

@@ -27,7 +27,7 @@ NETWORK = "densenet121"  # with few channels: every network is large else
 
 
 def recipe(source, network=NETWORK, **named) -> Recipe:
-    named = {"classes": "5,6,7", "epochs": 3, "head_lr": 4.0, **SMALL, **named}
+    named = {"classes": "5,6,7", "epochs": 2, "head_lr": 4.0, **SMALL, **named}
     return Recipe.for_paper(network, "digits", weights=str(source), **named)
 
 
@@ -91,17 +91,29 @@ def test_frozen_layers_keep_every_bit(base, tmp_path):
     assert ours.class_names == ("5", "6", "7")
 
 
-@pytest.mark.parametrize("step", [2, 5, 8])
-def test_resumed_across_the_unfreezing_is_exact(base, tmp_path, step):
-    source = tmp_path / "source"
+UNFREEZING = {"freeze": "stages:3", "unfreeze_after": 1, "layer_decay": 0.5}
+
+
+@pytest.fixture(scope="module")
+def whole(base, tmp_path_factory):
+    """A run that was never interrupted, and what its weights came from."""
+    folder = tmp_path_factory.mktemp("whole")
+    source = folder / "source"
     shutil.copytree(base.path, source)
-    asked = recipe(source, freeze="stages:3", unfreeze_after=1, layer_decay=0.5)
-    whole = trained(asked, tmp_path / "whole")
+    return trained(recipe(source, **UNFREEZING), folder / "run"), source
+
+
+@pytest.mark.parametrize("step", [2, 5])
+def test_resumed_across_the_unfreezing_is_exact(base, whole, tmp_path, step):
+    whole, source = whole
+    if not source.exists():
+        shutil.copytree(base.path, source)
     with pytest.raises(KeyboardInterrupt):
+        asked = recipe(source, **UNFREEZING)
         trained(asked, tmp_path / "parts", callbacks=[StopAt(step)])
     # The checkpoint after the first step is all that is needed.
     shutil.rmtree(source)
-    again = recipe(source, freeze="stages:3", unfreeze_after=1, layer_decay=0.5)
+    again = recipe(source, **UNFREEZING)
     parts = trained(again, tmp_path / "parts", resume=True)
     one, other = arrays(whole), arrays(parts)
     assert all((one[path] == other[path]).all() for path in one)
@@ -195,7 +207,7 @@ def test_a_file_that_holds_no_weights_leaves_no_run(tmp_path, content):
     file = tmp_path / "file.pth"
     file.write_bytes(content)
     with pytest.raises(WeightsError) as error:
-        trained(recipe(file), tmp_path / "run")
+        trained(recipe(file, stem="cifar"), tmp_path / "run")
     assert "\n" not in str(error.value) and not (tmp_path / "run").exists()
 
 

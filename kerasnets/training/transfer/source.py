@@ -97,6 +97,13 @@ class Source:
             runs.write_json(run.path / FILE, record)
 
 
+def check_there(recipe: Recipe) -> None:
+    """Raise WeightsError where a recipe's weights are neither a run nor a file."""
+    source = recipe.weights
+    if source not in (None, IMAGENET) and not Path(source).exists():
+        raise WeightsError(f"there are no weights {shown(source)}: no run, no file.")
+
+
 def opened(recipe: Recipe, say: Callable[[str], None] = lambda line: None) -> Source:
     """The weights of a recipe that has some.
 
@@ -110,12 +117,11 @@ def opened(recipe: Recipe, say: Callable[[str], None] = lambda line: None) -> So
     """
     assert recipe.weights is not None
     path = Path(recipe.weights)
+    check_there(recipe)
     if recipe.weights == IMAGENET:
         path = published.fetch(recipe.network, recipe.batch_norm, say)
     elif path.is_dir():
         return _of_run(path, recipe)
-    elif not path.exists():
-        raise WeightsError(f"there are no weights {shown(path)}: no run, and no file.")
     arrays, sha256 = read_weights(path), _checked(path, recipe)
     return Source(path, sha256, arrays, published.MEAN, published.STD)
 
