@@ -12,7 +12,7 @@ from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.networks import NETWORKS, check_size
 from kerasnets.errors import unknown
 from kerasnets.recipe import SETTINGS, Recipe, protocol_of
-from kerasnets.recipe.fields import OF_EPOCHS
+from kerasnets.recipe.fields import OF_EPOCHS, OF_TRANSFER
 from kerasnets.recipe.files import from_file
 from kerasnets.recipe.setting import NETWORK, Setting
 
@@ -217,7 +217,8 @@ def _options(setting: Setting) -> Iterator[Callable[[Callable], Callable]]:
     elif {float, str} <= set(setting.kinds):
         kind, metavar = NumberOrText(), "|".join(("NUMBER", *setting.choices))
     elif str in setting.kinds:
-        kind = Name(setting.title, setting.choices)
+        kind = Name(setting.title, setting.choices) if setting.choices else str
+        metavar = setting.form or metavar
     yield click.option(
         setting.flags,
         setting.name,
@@ -234,11 +235,12 @@ _CHOSEN = [name for name, setting in SETTINGS.items() if setting.paper]
 _OF_NETWORK = [name for name in _CHOSEN if SETTINGS[name].group == NETWORK]
 
 # What decides the network itself; what decides data and training; and of that, what
-# decides single steps.
+# decides single steps from random weights.
 _OF_TRAINING = [one for one in _CHOSEN if one not in _OF_NETWORK]
 architecture_options = recipe_options(*_OF_NETWORK)
 training_options = recipe_options(*_OF_TRAINING)
-step_options = recipe_options(*(one for one in _OF_TRAINING if one not in OF_EPOCHS))
+_OF_STEPS = [one for one in _OF_TRAINING if one not in (*OF_EPOCHS, *OF_TRANSFER)]
+step_options = recipe_options(*_OF_STEPS)
 
 
 def named(options: dict[str, Any]) -> dict[str, Any]:
@@ -278,7 +280,8 @@ def recipe_of(
         return Recipe.for_paper(network, dataset, data_dir=data_dir, **fields)
 
     recipe = made()
-    check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
+    if recipe.weights is None:  # a run that is resumed may have another stem
+        check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
     say_data_dir(recipe.dataset, data_dir)
     if recipe.protocol is None and protocol_of(recipe.dataset, data_dir) is None:
         from kerasnets.datasets.download.prepare import prepare

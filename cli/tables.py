@@ -65,7 +65,8 @@ def print_table(
         )
     for row in cells.rows:
         table.add_row(*(Text(shown(cell), styles.get(cell, "")) for cell in row))
-    width = screen.measure(table)
+    # At any width: a measure never exceeds the screen's own.
+    width = screen.measure(table, options=screen.options.update(max_width=10_000))
     if (width.minimum if wrap else width.maximum) <= screen.width:
         screen.print(table)
     else:

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
-FOLDERS = ("kerasnets", "cli", "tests", "docs")
+FOLDERS = ("kerasnets", "cli", "tests", "docs", "examples")
 FILES = [str(file) for name in FOLDERS for file in (ROOT / name).rglob("*.py")]
 
 

@@ -24,6 +24,7 @@ from kerasnets.runs.results import (
     Predictions,
     read_confusion,
     read_metrics,
+    read_per_class,
     read_predictions,
 )
 from kerasnets.runs.status import state
@@ -154,3 +155,26 @@ def test_a_table_of_any_text_is_read(tmp_path_factory, rows):
     ]
     write_csv(path, ("a", "b"), rows)
     assert [tuple(row.values()) for row in read_csv(path)] == rows
+
+
+@given(
+    labels=st.lists(st.integers(0, CLASSES - 1), min_size=1, max_size=5),
+    shift=st.integers(0, CLASSES - 1),
+)
+def test_results_of_any_predictions_are_read(tmp_path_factory, labels, shift):
+    """Of predictions that are all right or all wrong too."""
+    folder = tmp_path_factory.mktemp("results")
+    label = np.array(labels)
+    predicted = (label + shift) % CLASSES
+    whole = measure(np.eye(CLASSES, dtype=np.float32)[predicted], label)
+    predictions = Predictions(
+        np.arange(len(label)), label, predicted, np.ones(len(label))
+    )
+    names = ("a", "b", "c")
+    write_results(folder, {"accuracy": whole.accuracy}, names, predictions, whole, None)
+    found = read_per_class(folder / "per_class.csv")
+    assert [row.support for row in found] == whole.support.tolist()
+    counts, _ = read_confusion(folder / "confusion_matrix.csv")
+    assert (counts == whole.confusion).all()
+    read = read_predictions(folder / "predictions.csv")
+    assert read.prediction.tolist() == predicted.tolist()

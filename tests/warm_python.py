@@ -151,7 +151,7 @@ def _become(request: dict) -> None:
     sys.path[:] = [*first, *filter(None, own), *rest]
     # Made anew: they remember whether those of the server could be seeked.
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
-    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", 1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", 1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     how, what, *arguments = words[safe:]
     sys.argv = [how, *arguments]

@@ -76,6 +76,8 @@ def metrics_lines(run: Run, metrics: dict[str, Any]) -> list[str]:
         f"({metrics['images']:,} images)",
         f"accuracy {metrics['accuracy']:.2%}, loss {metrics['loss']:.4f}",
     ]
+    if recipe.weights is not None:
+        lines[0] += f", trained from the weights of {recipe.start}"
     if metrics["top5_accuracy"] is not None:
         lines[1] += f", top-5 accuracy {metrics['top5_accuracy']:.2%}"
     lines.append(

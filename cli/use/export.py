@@ -56,13 +56,13 @@ def export(
     from kerasnets import runs
 
     chosen = runs.load(run)
-    say_data_dir(chosen.recipe.dataset, data_dir)
     from kerasnets.inference.export.export import export as write
     from kerasnets.text import file_size, percent
 
     made = write(chosen, form, out, int8=int8, overwrite=overwrite, data_dir=data_dir)
     files = [made.path, *made.path.rglob("*")]
     size = file_size(sum(file.stat().st_size for file in files if file.is_file()))
+    say_data_dir(chosen.recipe.dataset, data_dir)
     click.echo(f"{shown(made.path)} ({size}), {shown(made.card)}")
     ties = f", {made.ties} ties turned round" if made.ties else ""
     click.echo(

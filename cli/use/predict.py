@@ -1,7 +1,8 @@
 """kerasnets predict: classify images with a trained run."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,12 +127,18 @@ def predict(
             else:
                 yield answer
 
+    answers = readable()
+    first = next(answers, None)
+    if first is None:  # nothing to write
+        _say_unreadable(unreadable, len(files))
+        return 1
+    answers = chain([first], answers)
     form = form or (format_of(out) if out else "table")
     columns = min(top_k, len(classifier.class_names))
     if form == "table":
-        lines = _table_lines(readable(), wide=out is not None)
+        lines = _table_lines(answers, wide=out is not None)
     else:
-        lines = WRITERS[form](readable(), columns)
+        lines = WRITERS[form](answers, columns)
     if out is None:
         for line in lines:
             click.echo(line, nl=False)
@@ -140,14 +147,26 @@ def predict(
 
         with atomic_file(out) as file:
             file.writelines(lines)
+    _say_unreadable(unreadable, len(files))
+    return 1 if unreadable else 0
+
+
+def _say_unreadable(unreadable: Sequence["Answer"], count: int) -> None:
+    if unreadable and len(unreadable) == count:
+        one = unreadable[0]
+        others = f"{count - 1:,} other file{'s' * (count > 2)}"
+        more = f", nor can {others}" if count > 1 else ""
+        click.echo(
+            f"kerasnets: {shown(one.name)} cannot be read{more}: {one.why}", err=True
+        )
+        return
     for answer in unreadable:
         click.echo(f"kerasnets: {shown(answer.name)}: {answer.why}", err=True)
     if unreadable:
         click.echo(
-            f"kerasnets: {len(unreadable):,} of {len(files):,} files cannot be read.",
+            f"kerasnets: {len(unreadable):,} of {count:,} files cannot be read.",
             err=True,
         )
-    return 1 if unreadable else 0
 
 
 def _check_out(out: Path) -> None:

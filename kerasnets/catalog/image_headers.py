@@ -6,6 +6,7 @@ Pillow is imported when the first file is read.
 import contextlib
 import io
 import stat
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -91,18 +92,49 @@ def read_bytes(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def opened(data: bytes) -> "Image.Image":
-    """An image whose header has been read.
+@contextlib.contextmanager
+def opened(data: bytes) -> Iterator["Image.Image"]:
+    """An image whose header has been read, whatever limits a program has given Pillow.
 
     Raises:
         Exception: as Pillow's readers do, of many kinds; `reason` tells them in a line.
     """
     from PIL import Image
 
-    image = Image.open(io.BytesIO(data), formats=FORMATS)
-    if image.width * image.height > LARGEST * 1e6:
-        raise Image.DecompressionBombError
-    return image
+    with _own_limits, Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        if image.width * image.height > LARGEST * 1e6:
+            raise Image.DecompressionBombError
+        yield image
+
+
+class _OwnLimits:
+    """Pillow's settings of the process, as long as any thread reads an image: a file
+    that is cut short is an error, and `LARGEST` is the only limit of size."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._readers = 0
+        self._before: tuple[bool, int | None] = (False, None)
+
+    def __enter__(self) -> None:
+        from PIL import Image, ImageFile
+
+        with self._lock:
+            if not self._readers:
+                self._before = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
+                ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = False, None
+            self._readers += 1
+
+    def __exit__(self, *_: object) -> None:
+        from PIL import Image, ImageFile
+
+        with self._lock:
+            self._readers -= 1
+            if not self._readers:
+                ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = self._before
+
+
+_own_limits = _OwnLimits()
 
 
 def reason(error: Exception, data: bytes) -> str:
@@ -134,7 +166,6 @@ def is_grey(image: "Image.Image") -> bool:
     return image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
 
 
-# What readers say of files that are not quite right, on standard error; and Pillow's
-# own limit, which is a warning at first. Filters for all threads.
+# What readers say of files that are not quite right, on standard error. For all
+# threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
-warnings.filterwarnings("ignore", message="Image size .* exceeds limit")

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from kerasnets.errors import RecipeError, unknown
+from kerasnets.errors import RecipeError, shown, unknown
 
 HEADS = ("imagenet", "compact")
 STEMS = ("imagenet", "cifar")
 INITIAL_WEIGHTS = ("numpy", "backend")
+HEAD = "classifier"  # the last layer of every network
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class NetworkSpec:
     def dropout(self) -> float:
         """The original network's dropout rate, in [0, 1)."""
         return 0.5 if self.family == "vgg" else 0.0
+
+    @property
+    def stages(self) -> int:
+        """Stages of convolutions between stem and classifier."""
+        return 5 if self.family == "vgg" else 4
 
     @property
     def source(self) -> str:
@@ -103,6 +109,30 @@ def check_options(name: str, head: str, stem: str, growth_rate: int | None) -> N
         raise RecipeError(
             f"growth_rate must be a whole number >= 1, not {growth_rate!r}."
         )
+
+
+def frozen_stages(name: str, what: str) -> int:
+    """The last stage of a network that does not learn: 0 is the stem; -1 for none; and
+    one more than `NetworkSpec.stages` for all but the head.
+
+    Args:
+        what: "none", "all-but-head" or "stages:N", the stem and N stages.
+
+    Raises:
+        RecipeError: it is none of these, or the network has less stages.
+    """
+    stages = NETWORKS[name].stages
+    if what == "none":
+        return -1
+    if what == "all-but-head":
+        return stages + 1
+    kind, _, number = what.partition(":")
+    if kind == "stages" and number in map(str, range(1, stages + 1)):
+        return int(number)
+    raise RecipeError(
+        f"freeze must be none, all-but-head or stages:N, of which {name} has 1 to "
+        f"{stages}, not {shown(what)!r}."
+    )
 
 
 def minimum_size(name: str, stem: str) -> int:

@@ -13,6 +13,7 @@ from kerasnets.catalog.locations import (
 from kerasnets.errors import shown
 from kerasnets.storage.folders import expanded
 
+RUNS = Path("artifacts/runs")  # where runs are that are named without a path
 MANIFESTS = (".csv", ".tsv", ".jsonl", ".parquet")
 
 

@@ -81,18 +81,20 @@ def accuracy_table(comparison: Comparison) -> Table:
     rows = comparison.rows
     several = len({row.dataset for row in rows}) > 1
     dataset = {"dataset": [dataset_title(row.dataset) for row in rows]}
+    weights = {"weights from": [row.weights or "random" for row in rows]}
     return Table.of(
         {
             "run": [row.label for row in rows],
             "network": [row.network for row in rows],
             **(dataset if several else {}),
+            **(weights if any(row.weights for row in rows) else {}),
             "epochs": [str(row.epochs) for row in rows],
             "validation accuracy": [percent(row.validation_accuracy) for row in rows],
             "test accuracy": [percent(row.test_accuracy) for row in rows],
             INTERVAL: [row.interval.percent() if row.interval else "" for row in rows],
             "test loss": [number(row.test_loss, ".4f") for row in rows],
         },
-        words=("network", "dataset"),
+        words=("network", "dataset", "weights from"),
     )
 
 

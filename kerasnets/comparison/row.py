@@ -21,6 +21,7 @@ class Row:
         run: path of the run folder.
         network: as people write it, such as "VGG-19 BN".
         dataset: as in the recipe.
+        weights: that it began with, "" where they were drawn.
         epochs: finished ones.
         planned_epochs: of the recipe.
         stopped: why a callback stopped its training early, else "".
@@ -48,6 +49,7 @@ class Row:
     run: str
     network: str
     dataset: str
+    weights: str
     epochs: int
     planned_epochs: int
     stopped: str
@@ -89,6 +91,7 @@ def make_row(run: Run, label: str, result: Evaluated | None, group: int | None) 
         run=str(run.path),
         network=network_title(recipe.network, batch_norm=recipe.batch_norm),
         dataset=recipe.dataset,
+        weights=recipe.start,
         epochs=len(curve.epochs),
         planned_epochs=recipe.epochs,
         stopped=progress(run).reason,

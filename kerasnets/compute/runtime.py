@@ -378,4 +378,5 @@ def _version(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:
-        return None
+        # A distribution of another name, such as tensorflow-cpu.
+        return getattr(sys.modules.get(package), "__version__", None)

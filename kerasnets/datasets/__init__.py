@@ -48,7 +48,8 @@ def load_for(
         stream: as `load` takes it.
 
     Raises:
-        DatasetError: what `load` raises; or crops from files are not to be streamed.
+        DatasetError: what `load` raises; a class of the recipe is not the dataset's; or
+            crops from files are not to be streamed.
         InstallationError: as `load`.
     """
     if recipe.crop_from == "file":
@@ -58,7 +59,7 @@ def load_for(
                 "needed, which contradicts no stream."
             )
         stream = True
-    return load(
+    dataset = load(
         recipe.dataset,
         image_size=recipe.image_size,
         channels=recipe.channels,
@@ -71,6 +72,12 @@ def load_for(
         stream=stream,
         decode=recipe.decode,
     )
+    if recipe.classes is None:
+        return dataset
+    from kerasnets.datasets.splits import of_classes
+    from kerasnets.recipe.checks import class_names
+
+    return of_classes(dataset, class_names(recipe.classes))
 
 
 def load(

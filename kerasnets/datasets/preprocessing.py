@@ -116,7 +116,11 @@ class Preprocessing:
 
 def normalization(recipe: Recipe, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Mean to subtract and deviation to divide by, float64 [C], of pixels in [0, 1]
-    units."""
+    units.
+
+    Args:
+        dataset: with the values of the weights where `normalize` is "weights".
+    """
     if recipe.normalize == "unit":
         return np.zeros_like(dataset.mean), np.ones_like(dataset.std)
     # One grey level at least: a channel without variation must not become infinite.

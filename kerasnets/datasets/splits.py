@@ -1,13 +1,17 @@
 """Which images a recipe trains on, monitors and tests on."""
 
 import dataclasses
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from kerasnets.datasets.dataset import Dataset, Split, Subset, statistics
-from kerasnets.errors import DatasetError, option
+from kerasnets.errors import DatasetError, option, unknown
 from kerasnets.recipe import Recipe
+
+UNUSED = -1  # the label of an image that no recipe's class has
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ def partition(dataset: Dataset, recipe: Recipe) -> Partition:
         DatasetError: there are too few images for that.
     """
     chosen = _not_held_out(dataset)
-    tested = np.arange(len(dataset.test))
+    tested = np.flatnonzero(dataset.test.labels != UNUSED)
     if dataset.drawn is not None:
         tested = dataset.drawn
         chosen = np.setdiff1d(chosen, tested, assume_unique=True)
@@ -127,6 +131,54 @@ def draw_test(dataset: Dataset, fraction: float | None, seed: int) -> Dataset:
     )
 
 
+def of_classes(dataset: Dataset, names: Sequence[str]) -> Dataset:
+    """The dataset with these classes alone, numbered in this order. The images stay
+    where they are; the label of the others is `UNUSED`.
+
+    Raises:
+        DatasetError: one of them is unknown, or has no images to train or test on.
+    """
+    for name in names:
+        if name not in dataset.class_names:
+            raise DatasetError(unknown("class", name, dataset.class_names))
+    numbers = np.full(len(dataset.class_names), UNUSED)
+    numbers[[dataset.class_names.index(name) for name in names]] = range(len(names))
+
+    def used(rows: np.ndarray | None) -> np.ndarray | None:
+        return rows if rows is None else rows[train.labels[rows] != UNUSED]
+
+    train = Split(dataset.train.images, numbers[dataset.train.labels])
+    drawn = used(dataset.drawn)
+    test = train
+    if dataset.drawn is None:
+        test = Split(dataset.test.images, numbers[dataset.test.labels])
+    rows = np.flatnonzero(train.labels != UNUSED)
+    if drawn is not None:
+        rows = np.setdiff1d(rows, drawn, assume_unique=True)
+    for what, labels in (
+        ("train", train.labels[rows]),
+        ("test", test.labels if drawn is None else test.labels[drawn]),
+    ):
+        for number, name in enumerate(names):
+            if number not in labels:
+                raise DatasetError(
+                    f"{dataset.name} has no images of the class {name!r} to {what} on."
+                )
+    mean, std = statistics(dataset.train.images, rows)
+    digest = hashlib.sha256("\n".join([dataset.fingerprint, *names]).encode())
+    return dataclasses.replace(
+        dataset,
+        train=train,
+        test=test,
+        class_names=tuple(names),
+        mean=mean,
+        std=std,
+        fingerprint=digest.hexdigest(),
+        drawn=drawn,
+        held_out=used(dataset.held_out),
+    )
+
+
 def _stratified(
     labels: np.ndarray,
     rows: np.ndarray,
@@ -199,7 +251,7 @@ def _check_some(dataset: Dataset, drawn: np.ndarray, purpose: str) -> None:
 
 
 def _not_held_out(dataset: Dataset) -> np.ndarray:
-    rows = np.arange(len(dataset.train))
+    rows = np.flatnonzero(dataset.train.labels != UNUSED)
     if dataset.held_out is None:
         return rows
     return np.setdiff1d(rows, dataset.held_out, assume_unique=True)

@@ -131,6 +131,10 @@ def _check(recipe: Recipe, steps: int) -> None:
         raise RecipeError(
             f"diagnose measures in precision 'float32', not in {recipe.precision!r}."
         )
+    if recipe.weights is not None:
+        raise RecipeError(
+            "diagnose compares ways of drawing weights, not those of another network."
+        )
     if recipe.batch_size < 2:
         raise RecipeError(
             "diagnose compares the images of a batch: batch_size must be at least 2, "

@@ -70,7 +70,8 @@ def measure(logits: np.ndarray, labels: np.ndarray) -> Metrics:
         precision=precision,
         recall=recall,
         f1=f1,
-        support=support,
+        # scikit-learn counts in fractions where no prediction is right.
+        support=support.astype(np.int64),
         two=measure_two(logits, labels) if len(classes) == 2 else None,
     )
 

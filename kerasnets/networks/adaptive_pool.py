@@ -1,10 +1,11 @@
 """Adaptive average pooling that is the same under every Keras backend.
 
 Keras's own layer (3.15) is right under PyTorch, but under JAX it gives NaN or wrong
-averages at most map sizes, 7x7 among them. The sizes are known when a network is
-built, so ordinary layers do the same.
+averages at most map sizes, 7x7 among them, and under TensorFlow it fails on maps of one
+pixel. The sizes are known when a network is built, so ordinary layers do the same.
 """
 
+import keras
 from keras import layers
 
 
@@ -17,9 +18,11 @@ def adaptive_average_pool(x, size: int, data_format: str, name: str):
     """
     first = 1 if data_format == "channels_last" else 2
     if tuple(x.shape[first : first + 2]) == (1, 1):  # one pixel, repeated
-        return layers.AdaptiveAveragePooling2D(
-            size, data_format=data_format, name=name
-        )(x)
+        # Other backends keep the layer of earlier versions, whose gradient adds up in
+        # another order: runs that began with it continue to the bit.
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        one = layers.UpSampling2D if on_tensorflow else layers.AdaptiveAveragePooling2D
+        return one(size, data_format=data_format, name=name)(x)
     x = _pool_axis(x, 0, size, data_format, f"{name}_rows")
     return _pool_axis(x, 1, size, data_format, name)
 

@@ -68,22 +68,21 @@ def load_torchvision_weights(model: keras.Model, state_dict: Mapping[str, Any]) 
         WeightsError: the names or shapes are not this network's; the message has the
             first that is not. Nothing has been changed then.
     """
-    given = {_modern(key): value for key, value in state_dict.items()}
+    given = named_arrays(state_dict)
     values = []
     for variable, key, layer in torchvision_names(model):
         if key not in given:
             raise WeightsError(f"{model.name} needs {key!r}, which is missing.")
-        array = _array(key, given.pop(key))
-        value = _as_keras(array, layer)
+        array = given.pop(key)
+        value = as_keras(array, layer)
         if value.shape != tuple(variable.shape):
             raise WeightsError(
                 f"{key!r} has shape {array.shape}; {model.name} needs "
-                f"{_torch_shape(tuple(variable.shape))}."
+                f"{torch_shape(tuple(variable.shape))}."
             )
         values.append((variable, value))
-    extra = [key for key in given if not key.endswith(".num_batches_tracked")]
-    if extra:
-        raise WeightsError(f"{extra[0]!r} is not a parameter of {model.name}.")
+    if given:
+        raise WeightsError(f"{next(iter(given))!r} is not a parameter of {model.name}.")
     for variable, value in values:
         variable.assign(value)
 
@@ -146,9 +145,21 @@ def _vgg_modules(model: keras.Model) -> dict[str, str]:
     }
 
 
-def _modern(key: str) -> str:
-    """DenseNet files of before 2018 write "norm.1" for "norm1"."""
-    return re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)\.", r"\1\2.", key)
+def named_arrays(state_dict: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """torchvision's weights as arrays, under the names that it has for them today, and
+    without the counters of its norms.
+
+    Raises:
+        WeightsError: one of them is not an array of numbers.
+    """
+    return {
+        # DenseNet files of before 2018 write "norm.1" for "norm1".
+        re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)\.", r"\1\2.", key): _array(
+            key, value
+        )
+        for key, value in state_dict.items()
+        if not key.endswith(".num_batches_tracked")
+    }
 
 
 def _array(key: str, value: Any) -> np.ndarray:
@@ -160,7 +171,7 @@ def _array(key: str, value: Any) -> np.ndarray:
     return array
 
 
-def _as_keras(array: np.ndarray, layer: keras.layers.Layer) -> np.ndarray:
+def as_keras(array: np.ndarray, layer: keras.layers.Layer) -> np.ndarray:
     """The array in Keras's order of axes; as it is where it cannot be a kernel."""
     if array.ndim == 4:  # [O, I, H, W] -> [H, W, I, O]
         return array.transpose(2, 3, 1, 0)
@@ -172,7 +183,7 @@ def _as_keras(array: np.ndarray, layer: keras.layers.Layer) -> np.ndarray:
 
 
 def _as_torch(array: np.ndarray, layer: keras.layers.Layer) -> np.ndarray:
-    """The inverse of `_as_keras`."""
+    """The inverse of `as_keras`."""
     array = array.astype("float32")
     if array.ndim == 4:  # [H, W, I, O] -> [O, I, H, W]
         array = array.transpose(3, 2, 0, 1)
@@ -184,7 +195,8 @@ def _as_torch(array: np.ndarray, layer: keras.layers.Layer) -> np.ndarray:
     return np.ascontiguousarray(array)
 
 
-def _torch_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+def torch_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Keras's shape of a weight as torchvision has it."""
     if len(shape) == 4:
         return (shape[3], shape[2], shape[0], shape[1])
     return shape[::-1]

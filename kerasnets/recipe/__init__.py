@@ -14,7 +14,7 @@ from typing import Any
 
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.catalog.places import as_place, folder_word, is_place
-from kerasnets.errors import RecipeError
+from kerasnets.errors import RecipeError, shown
 from kerasnets.recipe import checks, presets
 from kerasnets.recipe.defaults import (
     of_own_images,
@@ -22,7 +22,8 @@ from kerasnets.recipe.defaults import (
     protocol_of,
     usual_values,
 )
-from kerasnets.recipe.fields import DECOUPLED, L2, SETTINGS, Fields
+from kerasnets.recipe.fields import DECOUPLED, L2, OF_WEIGHTS, SETTINGS, Fields
+from kerasnets.recipe.weights import as_source, of_weights
 from kerasnets.storage import schema
 
 __all__ = ["SETTINGS", "Recipe", "protocol_of"]
@@ -72,6 +73,9 @@ class Recipe(Fields):
         defaults: dict[str, Any] = {}
         if protocol != protocol_by_name(dataset):
             defaults["protocol"] = protocol
+        if named.get("weights") is not None:
+            named["weights"] = as_source(named["weights"])
+            defaults |= of_weights(named["weights"], network)
         if is_place(dataset):
             defaults |= of_own_images(dataset, data_dir, protocol, named)
         defaults = (
@@ -89,6 +93,8 @@ class Recipe(Fields):
         """
         checks.check_names(named)
         to_adamw = named.get("optimizer", self.optimizer) == "adamw"
+        if named.get("weights", self.weights) != self.weights:
+            named = {"weights_sha256": None, **named}
         if to_adamw != (self.optimizer == "adamw"):
             named = {"decay": DECOUPLED if to_adamw else L2, **named}
         return dataclasses.replace(self, **named)
@@ -100,6 +106,8 @@ class Recipe(Fields):
             RecipeError: a name is unknown, or a value is out of its range or has no
                 effect.
         """
+        if named.get("weights") is not None:
+            named["weights"] = as_source(named["weights"])
         recipe = self.replace(**named)
         checks.check_effects(recipe, named)
         return recipe
@@ -112,6 +120,9 @@ class Recipe(Fields):
         sized = {"preset": self.preset, "image_size": self.image_size}
         usual = usual_values(self.network, self.dataset, protocol, sized)
         size = usual_values(self.network, self.dataset, protocol, {})["image_size"]
+        usual["weights_sha256"] = self.weights_sha256  # follows from the weights
+        if self.weights is not None:
+            usual["normalize"] = OF_WEIGHTS
         found: dict[str, Any] = {}
         if self.preset != presets.PAPER:
             found["preset"] = self.preset
@@ -139,6 +150,18 @@ class Recipe(Fields):
     def without_effect(self) -> tuple[str, ...]:
         """The fields that decide nothing, as another field has the value it has."""
         return checks.without_effect(self)
+
+    @property
+    def start(self) -> str:
+        """Where the first weights come from, and which are kept, for a person; "" where
+        they are drawn."""
+        if self.weights is None:
+            return ""
+        sha256 = f" (SHA-256 {self.weights_sha256[:8]})" if self.weights_sha256 else ""
+        kept = "" if self.freeze == "none" else f", {self.freeze} frozen"
+        if self.unfreeze_after:
+            kept += f" for {self.unfreeze_after} epoch{'s' * (self.unfreeze_after > 1)}"
+        return f"{shown(Path(self.weights).name)}{sha256}{kept}"
 
     @property
     def has_objective(self) -> bool:

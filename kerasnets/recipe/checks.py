@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterable
 
 from kerasnets.catalog.datasets import DATASETS
-from kerasnets.catalog.networks import NETWORKS, check_options
+from kerasnets.catalog.networks import NETWORKS, check_options, frozen_stages
 from kerasnets.catalog.places import is_place
 from kerasnets.errors import RecipeError, unknown
 from kerasnets.recipe.fields import (
     DECOUPLED,
     FILE,
     LAST,
+    OF_WEIGHTS,
     REDUCED,
     SETTINGS,
     WITH_MOMENTUM,
@@ -57,6 +58,13 @@ def check(recipe: Fields) -> None:
             f"{recipe.dataset} has a test split of its own; test_fraction is for "
             "datasets without."
         )
+    _check_transfer(recipe)
+    if recipe.classes is not None:
+        names = class_names(recipe.classes)
+        if len(names) < 2 or len(set(names)) < len(names) or "" in names:
+            raise RecipeError(
+                f"classes must be two or more names, each once, not {recipe.classes!r}."
+            )
     if not is_place(recipe.dataset):
         for name, value in (
             ("validation", "split"),
@@ -66,6 +74,11 @@ def check(recipe: Fields) -> None:
         ):
             if getattr(recipe, name) == value:
                 raise RecipeError(f"{name} {value!r} is only for your own images.")
+
+
+def class_names(classes: str) -> list[str]:
+    """The names in a recipe's `classes`."""
+    return [name.strip() for name in classes.split(",")]
 
 
 def check_effects(recipe: Fields, named: Iterable[str]) -> None:
@@ -139,3 +152,37 @@ def _check_training(recipe: Fields) -> None:
                 f"{name} {getattr(recipe, name)} needs validation images of its own: "
                 "with validation 'test' it would choose by the test split."
             )
+
+
+def _check_transfer(recipe: Fields) -> None:
+    """Raise RecipeError where weights and what keeps them do not go together."""
+    last = frozen_stages(recipe.network, recipe.freeze)
+    if recipe.weights is None:
+        for name, value, unset in (
+            ("freeze", recipe.freeze, "none"),
+            ("normalize", recipe.normalize, None),
+            ("weights_sha256", recipe.weights_sha256, None),
+        ):
+            needs = value == OF_WEIGHTS if name == "normalize" else value != unset
+            if needs:
+                raise RecipeError(f"{name} {value!r} needs weights.")
+    if recipe.weights_sha256 is not None and not re.fullmatch(
+        "[0-9a-f]{8,64}", recipe.weights_sha256
+    ):
+        raise RecipeError(
+            "weights_sha256 must be 8 to 64 digits and letters a to f, not "
+            f"{recipe.weights_sha256!r}."
+        )
+    if recipe.unfreeze_after:
+        if last < 0:
+            raise RecipeError("unfreeze_after needs frozen layers: see freeze.")
+        if recipe.unfreeze_after >= recipe.epochs:
+            raise RecipeError(
+                f"unfreeze_after must be less than the run's {recipe.epochs} epochs, "
+                f"not {recipe.unfreeze_after}."
+            )
+    elif recipe.layer_decay != 1 and last > NETWORKS[recipe.network].stages:
+        raise RecipeError(
+            f"layer_decay has no effect with freeze {recipe.freeze!r}: a single layer "
+            "learns."
+        )

@@ -29,7 +29,8 @@ from kerasnets.recipe.setting import (
 )
 
 AUGMENTATIONS = ("none", "flip", "crop-flip", "resized-crop")
-NORMALIZATIONS = ("unit", "standardize")
+OF_WEIGHTS = "weights"
+NORMALIZATIONS = ("unit", "standardize", OF_WEIGHTS)
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULES = ("constant", "cosine", "step", "one-cycle")
 RESIZES = ("squash", "crop", "pad")
@@ -45,6 +46,7 @@ KEPT_WEIGHTS = LAST, BEST = ("last", "best")
 CLASS_WEIGHTS = ("none", "balanced")
 WITH_MOMENTUM = ("sgd", "rmsprop")
 OF_EPOCHS = ("ema", "early_stopping", "keep")  # decide nothing within a step
+OF_TRANSFER = ("weights", "weights_sha256", "freeze", "unfreeze_after")
 
 
 def _epochs(case: Case) -> int:
@@ -413,7 +415,9 @@ class Fields:
     normalize: str = setting(
         "Scaling of pixels",
         details="unit scales to [0, 1]; standardize then subtracts the training "
-        "split's mean and divides by its standard deviation, per channel.",
+        "split's mean and divides by its standard deviation, per channel; weights does "
+        "so with the values that the network of --weights was trained with, and is "
+        "the default with them.",
         group=DATA,
         paper=by_protocol(mnist="unit", cifar10="standardize"),
         choices=NORMALIZATIONS,
@@ -480,6 +484,76 @@ class Fields:
         tag="",
         default=presets.PAPER,
         off=presets.PAPER,
+    )
+    classes: str | None = setting(
+        "Classes of the dataset that are used, separated by commas",
+        details="They are numbered in this order.",
+        group=DATA,
+        paper=None,
+        form="NAME,NAME,...",
+        null="all",
+        tag="classes-",
+        default=None,
+    )
+    weights: str | None = setting(
+        "First weights: of a run; of a .pth or .safetensors file with torchvision's "
+        "names; or imagenet, those that torchvision publishes",
+        details="The head is new where classes differ; batch norm, stem, head and "
+        "growth rate follow a run unless named. See docs/transfer.md.",
+        paper=None,
+        form="RUN|FILE|imagenet",
+        null="random",
+        tag="from-",
+        default=None,
+    )
+    weights_sha256: str | None = setting(
+        "SHA-256 that the file of --weights must have, or its beginning; a run's is "
+        "that of its model.keras",
+        details="A run records the whole of it.",
+        paper=None,
+        form="HEX",
+        null="any",
+        title="their SHA-256",
+        default=None,
+    )
+    freeze: str = setting(
+        "Layers that keep the weights of --weights: all but the last layer, or the "
+        "stem and N stages",
+        details="Batch norms among them keep their statistics.",
+        paper="none",
+        form="none|all-but-head|stages:N",
+        tag="freeze-",
+        title="frozen",
+        default="none",
+        off="none",
+    )
+    unfreeze_after: int = setting(
+        "Epochs after which frozen layers learn too; 0 for never",
+        paper=0,
+        within=at_least(0),
+        unit="epochs",
+        tag="unfreeze",
+        default=0,
+        off=0,
+    )
+    head_lr: float = setting(
+        "Factor of the last layer's learning rate",
+        paper=1.0,
+        within=POSITIVE,
+        title="head's rate times",
+        tag="head-lr",
+        default=1.0,
+        off=1,
+    )
+    layer_decay: float = setting(
+        "Factor from the learning rate of a stage to that of the one before it",
+        details="Stages are counted from the last layer; VGG's dense layers and the "
+        "stem are stages too.",
+        paper=1.0,
+        within=Range("more than 0 and at most 1", lambda value: 0 < value <= 1),
+        tag="layer-decay",
+        default=1.0,
+        off=1,
     )
     protocol: str | None = setting(
         "The paper's protocol that unnamed fields follow",

@@ -11,8 +11,11 @@ of `kerasnets --help` would import it.
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePath
 from types import NoneType
 from typing import Any, get_args
 
@@ -24,6 +27,7 @@ from kerasnets.errors import RecipeError, unknown
 PROTOCOLS = ("mnist", "cifar10", "own")
 NETWORK, DATA, TRAINING = GROUPS = ("network", "data", "training")
 
+_LONGEST_WORD = 60  # letters, in names of run folders
 _LARGEST = 2**63  # beyond, a whole number is none to NumPy and the backends
 KINDS = {
     int: "a whole number",
@@ -97,7 +101,8 @@ class Setting:
         details: the sentences after that.
         group: what it decides, one of `GROUPS`.
         paper: its value in the paper; None for a field that is always named.
-        choices: the texts that it may be.
+        choices: the texts that it may be; none for any text.
+        form: how a text that is not one of `choices` is written, for the command line.
         within: the numbers that it may be.
         unit: of its numbers.
         null: what None means.
@@ -119,6 +124,7 @@ class Setting:
     group: str = TRAINING
     paper: Callable[[Case], Any] | None = None
     choices: Collection[str] = ()
+    form: str = ""
     within: Range | None = None
     unit: str = ""
     null: str = ""
@@ -143,6 +149,8 @@ class Setting:
         flag = isinstance(value, bool) and bool not in kinds
         if flag or not isinstance(value, kinds):
             wanted = " or ".join(KINDS[kind] for kind in self.kinds)
+            if self.choices and self.kinds == (str,):
+                wanted += f" ({', '.join(self.choices)})"
             raise RecipeError(f"{self.name} must be {wanted}, not {value!r}.")
         if isinstance(value, int) and abs(value) >= _LARGEST:
             raise RecipeError(f"{self.name} must be smaller than 2^63.")
@@ -183,9 +191,11 @@ class Setting:
         """What a value adds to the name of a run folder."""
         if isinstance(value, bool):
             return str(self.tag) if value else f"no-{self.tag}"
-        return (
-            f"{self.tag}{value:g}" if isinstance(value, float) else f"{self.tag}{value}"
-        )
+        if isinstance(value, float):
+            return f"{self.tag}{value:g}"
+        if self.form:  # any text
+            value = re.sub(r"[^\w.-]+", "-", PurePath(value).name)[:_LONGEST_WORD]
+        return f"{self.tag}{value}"
 
     @property
     def limits(self) -> str:
@@ -193,7 +203,7 @@ class Setting:
         numbers = [self.within.says, *map(repr, self.choices)] if self.within else []
         return ", or ".join(numbers)
 
-    @property
+    @cached_property
     def sentences(self) -> str:
         """Its help, with its range and the networks that it is for."""
         limits = f", {self.limits}" if self.limits else ""
@@ -201,7 +211,7 @@ class Setting:
         only = families and f"{families} only."
         return " ".join(filter(None, (f"{self.help}{limits}.", self.details, only)))
 
-    @property
+    @cached_property
     def default(self) -> str:
         """The paper's value in words; "" for a field that is always named."""
         if self.paper is None:

@@ -4,10 +4,12 @@ import shlex
 from collections.abc import Collection
 
 from kerasnets.catalog.datasets import DATASETS
+from kerasnets.catalog.networks import NETWORKS
 from kerasnets.catalog.places import is_place
 from kerasnets.paper.plan import Study
 from kerasnets.recipe import SETTINGS, Recipe
 from kerasnets.recipe.fields import OF_EPOCHS
+from kerasnets.recipe.weights import FOLLOWING
 
 
 def fit_command(recipe: Recipe, *, but: Collection[str] = ()) -> str:
@@ -23,6 +25,11 @@ def fit_command(recipe: Recipe, *, but: Collection[str] = ()) -> str:
     if is_place(recipe.dataset):
         for name in ("image_size", "validation"):
             departures[name] = getattr(recipe, name)
+    if recipe.weights is not None:
+        departures["weights_sha256"] = recipe.weights_sha256
+        for name in FOLLOWING:  # what nobody names is a run's, wherever it is then
+            if SETTINGS[name].applies_to(NETWORKS[recipe.network]):
+                departures[name] = getattr(recipe, name)
     for name in (*recipe.without_effect, *but):
         departures.pop(name, None)
     for name, value in departures.items():

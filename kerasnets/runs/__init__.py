@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from kerasnets.catalog.places import RUNS
 from kerasnets.errors import RecipeError, RunError, nearest, option, shown, unknown
 from kerasnets.recipe import Recipe
 from kerasnets.recipe.fields import BEST
@@ -53,7 +54,7 @@ __all__ = [
     "write_text",
 ]
 
-DEFAULT_ROOT = Path("artifacts/runs")
+DEFAULT_ROOT = RUNS
 SPLITS = ("test", "validation", "train")
 
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")

@@ -46,6 +46,7 @@ _CLASSES = {
     *("Conv2D", "Dense", "BatchNormalization", "ReLU", "Dropout", "Flatten"),
     *("Add", "Concatenate", "ZeroPadding2D", "Cropping2D", "MaxPooling2D"),
     *("AveragePooling2D", "AdaptiveAveragePooling2D", "GlobalAveragePooling2D"),
+    "UpSampling2D",
     *("GlorotUniform", "VarianceScaling", "RandomNormal", "RandomUniform"),
     *("Zeros", "Ones"),
 }
@@ -71,8 +72,8 @@ def load_model(run: Run) -> "keras.Model":
     try:
         foreign = _classes(run.model_file) - _CLASSES
         if not foreign:
-            return keras.saving.load_model(
-                run.model_file, compile=False, safe_mode=True
+            return _repeating_one_pixel(
+                keras.saving.load_model(run.model_file, compile=False, safe_mode=True)
             )
     except MemoryError:
         raise
@@ -113,6 +114,30 @@ def follow_layout(model: "keras.Model") -> None:
         if layout:
             config.set_image_data_format(layout)
             return
+
+
+def _repeating_one_pixel(model: "keras.Model") -> "keras.Model":
+    """The network without adaptive pools, which earlier runs have on maps of one pixel:
+    Keras's layer fails there under TensorFlow. The outputs are the same bits."""
+    from keras import layers, models
+
+    pool = layers.AdaptiveAveragePooling2D
+    if not any(type(layer) is pool for layer in model.layers):
+        return model
+
+    def renewed(layer: layers.Layer) -> layers.Layer:
+        if type(layer) is not pool:
+            return layer.__class__.from_config(layer.get_config())
+        return layers.UpSampling2D(
+            layer.output_size,
+            data_format=layer.data_format,
+            name=layer.name,
+            dtype=layer.dtype_policy,
+        )
+
+    copy = models.clone_model(model, clone_function=renewed)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def _classes(model_file: Path) -> set[str]:

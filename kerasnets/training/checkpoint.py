@@ -26,6 +26,7 @@ import numpy as np
 from kerasnets import runs
 from kerasnets.catalog.kept_checkpoints import ALL, LAST, NONE
 from kerasnets.errors import RunError, TrainingDiverged, option, raise_unless_data
+from kerasnets.runs import Run
 from kerasnets.storage import digests, schema
 from kerasnets.storage.files import check_digest
 from kerasnets.training.callbacks.callback_state import CallbackState, packed, unpacked
@@ -245,6 +246,11 @@ def newest(folder: Path) -> Checkpoint | None:
             "starts over."
         )
     return None
+
+
+def has_weights(run: Run) -> bool:
+    """Whether a run has trained weights, whole or not."""
+    return run.model_file.exists() or bool(_files(run.checkpoint_folder))
 
 
 def _read(path: Path) -> Checkpoint | None:

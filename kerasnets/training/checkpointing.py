@@ -86,6 +86,8 @@ class Checkpointer(keras.callbacks.Callback):
         early: whether one of them has ended training.
         resumed: the checkpoint that the run goes on from, if any.
         keep: which checkpoints stay, of `kerasnets.catalog.kept_checkpoints.KEEP`.
+        soon: whether the first step is followed by one, after which the run does not
+            need what its weights came from.
 
     Attributes:
         stopped: that training ended early, if so.
@@ -106,6 +108,8 @@ class Checkpointer(keras.callbacks.Callback):
         early: EarlyStop,
         resumed: Checkpoint | None,
         keep: str = LAST,
+        *,
+        soon: bool = False,
     ) -> None:
         super().__init__()
         self.run = run
@@ -115,6 +119,7 @@ class Checkpointer(keras.callbacks.Callback):
         self.interval = interval
         self.stop = stop
         self.keep = keep
+        self._soon = soon and not resumed
         self.early = early
         self.stopped = resumed.stopped if resumed else None
         self._resumed = resumed
@@ -180,7 +185,8 @@ class Checkpointer(keras.callbacks.Callback):
         # Not at the end of a batch, where its time would count as waiting for data.
         seconds = time.monotonic() - self._saved_s
         steps = batch - self._batch
-        if steps and (self.stop or self.interval.is_over(steps=steps, seconds=seconds)):
+        due = self.stop or self._soon
+        if steps and (due or self.interval.is_over(steps=steps, seconds=seconds)):
             self._save_inside(batch)
         if self.stop:
             self._end(self._epoch, batch)
@@ -193,6 +199,7 @@ class Checkpointer(keras.callbacks.Callback):
         self._batch, self._saved_s = batch, time.monotonic()
 
     def _save(self, epoch: int, **more: Any) -> None:
+        self._soon = False
         checkpoint.save(
             self.run.checkpoint_folder,
             self.model,

@@ -1,6 +1,6 @@
 """What training minimizes and measures: loss, optimizer, metrics, compiled together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -16,6 +16,7 @@ from kerasnets.datasets.pipeline.batches import (
 from kerasnets.engines import choice
 from kerasnets.errors import RecipeError
 from kerasnets.networks.from_recipe import from_recipe
+from kerasnets.networks.stages import freeze
 from kerasnets.recipe import Recipe
 from kerasnets.training import fixed_batch_size
 from kerasnets.training.metrics import (
@@ -26,6 +27,9 @@ from kerasnets.training.metrics import (
 )
 from kerasnets.training.optimization.optimizer import optimizer_of
 from kerasnets.training.optimization.schedule import learning_rate
+from kerasnets.training.transfer import source as transfer
+from kerasnets.training.transfer import unfreezing
+from kerasnets.training.transfer.source import Source
 
 
 class Opened(NamedTuple):
@@ -50,11 +54,14 @@ def open_training(
     engine: str,
     cross_entropy: bool = True,
     workers: int | None = None,
+    source: Source | None = None,
     **batches: Any,
 ) -> Opened:
     """What a training of `recipe` begins with.
 
     Args:
+        dataset: as `source` normalizes it, where that is given.
+        source: of the recipe's weights; opened here unless given.
         session, engine, cross_entropy: as `ready_to_train` takes them.
         workers: as `training_batches` takes them.
         batches: `place` and `fill`, as `Batches` takes them.
@@ -62,6 +69,9 @@ def open_training(
     Raises:
         RecipeError: a batch is larger than the training split.
     """
+    if recipe.weights is not None and source is None:
+        source = transfer.opened(recipe)
+        dataset = source.applied_to(dataset, recipe)
     train = training_batches(recipe, dataset, parts.train, workers=workers, **batches)
     monitored = evaluation_batches(
         recipe, dataset, parts.validation, workers=workers, **batches
@@ -75,6 +85,7 @@ def open_training(
         engine=engine,
         labels=parts.train.labels,
         cross_entropy=cross_entropy,
+        fill=None if source is None else source.into(dataset.class_names),
     )
     return Opened(train, monitored, model)
 
@@ -89,12 +100,14 @@ def ready_to_train(
     engine: str,
     cross_entropy: bool = True,
     labels: np.ndarray | None = None,
+    fill: Callable[[keras.Model], None] | None = None,
 ) -> keras.Model:
     """A recipe's network, ready for its first step on an engine.
 
     Random numbers start from the recipe's seed.
 
     Args:
+        fill: gives the new network weights.
         image_shape: (height, width, channels) of the dataset's images.
         num_classes: of the dataset.
         steps_per_epoch, cross_entropy, labels: as `compile_model` takes them.
@@ -103,6 +116,10 @@ def ready_to_train(
     """
     keras.utils.set_random_seed(recipe.seed)
     model = from_recipe(recipe, image_shape, num_classes)
+    if fill:
+        fill(model)
+    if recipe.freeze != "none" and not recipe.unfreeze_after:
+        freeze(model, recipe.freeze)
     compile_model(
         model,
         recipe,
@@ -115,6 +132,11 @@ def ready_to_train(
     choice.use(model, engine)
     if fixed_batch_size.are_needed(session):
         fixed_batch_size.install(model)
+    if recipe.unfreeze_after:
+        # Only now: optimizer and engine are for all layers.
+        freeze(model, recipe.freeze)
+        if session.backend == "jax":
+            unfreezing.allow(model)
     return model
 
 

@@ -61,13 +61,18 @@ def check_schedule(recipe: Recipe, steps: int, trained: int | None = None) -> No
 def remarks(
     recipe: Recipe, steps: int, confusion_every: int, checkpoint_every: Interval
 ) -> Iterator[str]:
-    """What a person may not expect of how often records and checkpoints are made: one
-    line for each interval that training is over before.
+    """What a person may not expect: one line for each interval that training is over
+    before.
 
     Args:
         steps: optimizer steps in an epoch.
     """
     epochs = recipe.epochs
+    if recipe.early_stopping and recipe.early_stopping >= epochs - 1:
+        yield (
+            f"{option('early_stopping', recipe.early_stopping)} has no effect: "
+            f"training has {epochs:,} epoch{'s' * (epochs != 1)}."
+        )
     if confusion_every > epochs:
         yield (
             f"{option('confusion_every', confusion_every)}: training has "

@@ -3,7 +3,7 @@ environment.json for whoever reads the run later."""
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +19,7 @@ from kerasnets.errors import RunError, shown
 from kerasnets.recipe import Recipe
 from kerasnets.recipe.setting import DATA, NETWORK, TRAINING
 from kerasnets.runs import Run, records
+from kerasnets.training.transfer.source import Source
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Facts:
         steps: optimizer steps an epoch.
         began: `time.perf_counter()` when the start of the run began.
         dataset_load_s: seconds that loading the dataset took.
+        source: of the weights, where they come from elsewhere.
     """
 
     recipe: Recipe
@@ -43,10 +45,16 @@ class Facts:
     steps: int
     began: float
     dataset_load_s: float
+    source: Source | None = None
 
     @property
     def trainable_parameters(self) -> int:
-        return sum(math.prod(weight.shape) for weight in self.model.trainable_weights)
+        """Those of the network, frozen or not."""
+        return _count(
+            weight
+            for weight in self.model.weights
+            if not weight.name.startswith("moving_")  # statistics of norms
+        )
 
     @property
     def title(self) -> str:
@@ -63,6 +71,7 @@ class Facts:
             self.session,
             self.session.environment()["packages"],
         )
+        learned = _count(self.model.trainable_weights)
         height, width, channels = self.dataset.train.images.shape[1:]
         monitored = (
             "test split monitored, never selected on"
@@ -77,12 +86,20 @@ class Facts:
             "data": f"{len(self.parts.train):,} training images, {monitored}, "
             f"{len(self.parts.test):,} test; {height}×{width}×{channels}"
             + (f"; {self.dataset.note}" if self.dataset.note else ""),
-            "parameters": f"{self.trainable_parameters:,} trainable",
+            "parameters": f"{self.trainable_parameters:,} trainable"
+            + (f", of which {learned:,} learn" if recipe.freeze != "none" else ""),
             "network": recipe.described(NETWORK),
+            **self._weights(),
             "images": recipe.described(DATA),
             "training": f"{self.steps} steps an epoch, {recipe.described(TRAINING)}",
             **self._departures(),
         }
+
+    def _weights(self) -> dict[str, str]:
+        """What has become of weights from elsewhere."""
+        if self.source is None or self.source.became is None:
+            return {}
+        return {"weights": "; ".join(self.source.lines())}
 
     def _departures(self) -> dict[str, str]:
         """Which defaults the recipe has, and what differs from them."""
@@ -181,6 +198,10 @@ class Facts:
             "trainable_parameters": self.trainable_parameters,
             "dataset_load_s": round(self.dataset_load_s, 3),
         }
+
+
+def _count(weights: Iterable[keras.Variable]) -> int:
+    return sum(math.prod(weight.shape) for weight in weights)
 
 
 _DECIDE_BITS = ("backend", "device_name", "threads", "engine", "packages", "settings")

@@ -18,7 +18,7 @@ from kerasnets.recipe import Recipe, protocol_of
 from kerasnets.recipe.fields import AUTO
 from kerasnets.runs import Run
 from kerasnets.storage.folders import as_path
-from kerasnets.training import checkpointing, effects, fixed_batch_size
+from kerasnets.training import checkpoint, checkpointing, effects, fixed_batch_size
 from kerasnets.training.callbacks import of_keras
 from kerasnets.training.callbacks.of_keras import Callbacks
 from kerasnets.training.callbacks.progress import (
@@ -34,6 +34,7 @@ from kerasnets.training.optimization.averaging import Averages
 from kerasnets.training.recording import recording
 from kerasnets.training.resuming import continued, has_objective, with_precision
 from kerasnets.training.train_run import Ways, train_run
+from kerasnets.training.transfer import source as transfer
 
 MOST_WORKERS = 64
 
@@ -110,7 +111,6 @@ def fit(
             f"{option('stream', True)} is only for your own images; "
             f"{recipe.dataset} is not a folder or manifest."
         )
-    check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
     if resume and overwrite:
         raise RunError("resume contradicts overwrite.")
     resuming = resume and runs.is_run(path)
@@ -118,12 +118,24 @@ def fit(
         recipe, execution = continued(runs.load(path), recipe, execution)
     else:
         runs.check_free(path, overwrite=overwrite)
+        transfer.check_there(recipe)
+    check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
     objective = not resuming or has_objective(Run(path, recipe))
     with contextlib.ExitStack() as stack:
         session, engine = stack.enter_context(execution.begin(recipe.precision))
+        reporter = ProgressReporter(verbosity, batch_size=recipe.batch_size)
+        source = None
+        if recipe.weights is not None:
+            if resuming and checkpoint.has_weights(Run(path, recipe)):
+                source = transfer.of_begun(Run(path, recipe))
+            else:
+                source = transfer.opened(recipe, reporter.say)
+                recipe = recipe.replace(weights_sha256=source.sha256)
         loading = time.perf_counter()
         dataset = datasets.load_for(recipe, execution.data_dir, stream=stream)
         loaded_s = time.perf_counter() - loading
+        if source is not None:
+            dataset = source.applied_to(dataset, recipe)
         parts = datasets.partition(dataset, recipe)
         if not resuming:
             effects.check_schedule(recipe, -(-len(parts.train) // recipe.batch_size))
@@ -140,6 +152,7 @@ def fit(
             place=place(session, HostPixels),
             fill=fixed_batch_size.are_needed(session),
             workers=workers,
+            source=source,
         )
         averages = None
         if recipe.ema:
@@ -155,10 +168,9 @@ def fit(
             len(train),
             began=began,
             dataset_load_s=loaded_s,
+            source=source,
         )
-        reporter = ProgressReporter(
-            verbosity, train_images=len(parts.train), batch_size=recipe.batch_size
-        )
+        reporter.train_images = len(parts.train)
         follows = recipe.protocol or protocol_of(recipe.dataset, execution.data_dir)
         if follows not in (None, recipe.paper_protocol):
             reporter.say(

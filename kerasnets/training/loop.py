@@ -1,11 +1,13 @@
 """Keras's training loop, from any batch of any epoch on.
 
 `keras.Model.fit` can begin at a later epoch but not inside one. Here the rest of an
-interrupted epoch is a `fit` of its own, followed by one for the epochs after it; the
-callbacks see one training, with the numbers of an uninterrupted one.
+interrupted epoch is a `fit` of its own, followed by one for the epochs after it, as are
+the epochs after frozen layers begin to learn; the callbacks see one training, with the
+numbers of an uninterrupted one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from itertools import pairwise
 from typing import Any
 
 import keras
@@ -13,6 +15,7 @@ from keras import ops
 
 from kerasnets.datasets.pipeline.batches import Batches
 from kerasnets.training.callbacks.early_stop import EarlyStop
+from kerasnets.training.transfer.unfreezing import unfreeze
 
 
 def run_epochs(
@@ -23,12 +26,14 @@ def run_epochs(
     epochs: int,
     callbacks: Iterable[keras.callbacks.Callback],
     early: EarlyStop | None = None,
+    unfreeze_after: int = 0,
     verbose: int = 0,
 ) -> None:
     """Train from `train.epoch` and its batch `train.first` to the end of epoch `epochs`
     (counted from 1), or until a callback ends it, which `early` is told.
 
     Args:
+        unfreeze_after: epochs after which frozen layers learn; 0 for never.
         verbose: as Keras tells its callbacks, 0 or 1.
     """
     early = EarlyStop() if early is None else early
@@ -43,9 +48,13 @@ def run_epochs(
         epochs=epochs,
         steps=steps,
     )
-    spans = [(begin, begin + 1), (begin + 1, epochs)] if train.first else []
-    for initial, end in spans or [(begin, epochs)]:
-        if initial < end and not early:
+    cuts = [unfreeze_after] if begin < unfreeze_after < epochs else []
+    if train.first:
+        cuts = [begin + 1, *cuts]
+    for initial, end in pairwise(sorted({begin, *cuts, epochs})):
+        if not early:
+            if unfreeze_after and initial >= unfreeze_after:
+                unfreeze(model)
             model.fit(
                 train,
                 validation_data=validation,

@@ -14,6 +14,7 @@ from kerasnets.compute.threads import allowed_cores
 from kerasnets.errors import RunError, option
 from kerasnets.recipe import Recipe
 from kerasnets.recipe.fields import L2, REDUCED
+from kerasnets.recipe.weights import FOLLOWING, IMAGENET
 from kerasnets.runs import Run
 from kerasnets.runs.records import begun_environment
 from kerasnets.training.checkpoint import Checkpoint
@@ -107,9 +108,10 @@ def raised_epochs(before: Recipe, now: Recipe) -> str | None:
 
 
 def _begun_as(begun: Recipe, recipe: Recipe) -> Recipe:
-    """`recipe` with the run's own way of drawing weights and rule of weight decay,
-    unless it names others than the usual ones."""
-    own: dict[str, Any] = {}
+    """`recipe` with the run's own way of drawing weights, rule of weight decay and
+    record of where its weights came from, unless it names others than the usual
+    ones."""
+    own: dict[str, Any] = _weights_as_begun(begun, recipe)
     if recipe.initial_weights == "numpy":
         own["initial_weights"] = begun.initial_weights
     if recipe.decay == L2:
@@ -117,6 +119,24 @@ def _begun_as(begun: Recipe, recipe: Recipe) -> Recipe:
     if recipe.decode == REDUCED:
         own["decode"] = begun.decode
     return dataclasses.replace(recipe, **own)
+
+
+def _weights_as_begun(begun: Recipe, recipe: Recipe) -> dict[str, Any]:
+    """What a recipe says of its weights that are not asked for again, nor need be there
+    any more."""
+    if begun.weights is None or recipe.weights is None:
+        return {}
+    asked, source = recipe.weights_sha256, begun.weights_sha256 or ""
+    own: dict[str, Any] = {}
+    if asked is None or source.startswith(asked):
+        own["weights_sha256"] = begun.weights_sha256
+    if recipe.weights != IMAGENET and not Path(recipe.weights).exists():
+        if Path(recipe.weights).name == Path(begun.weights).name:
+            own["weights"] = begun.weights
+        # They could not be looked up there.
+        usual = recipe.departures()
+        own |= {name: getattr(begun, name) for name in FOLLOWING if name not in usual}
+    return own
 
 
 def _moved_images(

@@ -99,7 +99,15 @@ def train_run(
         users = [patience, *users]
     early = EarlyStop()
     checkpointer = Checkpointer(
-        run, keepers, users, ways.checkpoint_every, stop, early, found, keep
+        run,
+        keepers,
+        users,
+        ways.checkpoint_every,
+        stop,
+        early,
+        found,
+        keep,
+        soon=run.recipe.weights is not None,
     )
     if found:
         _go_on(found, model, train, checkpointer, epochs)
@@ -135,6 +143,7 @@ def train_run(
                 watch.CollapseDetector(facts.dataset.class_names, reporter.say),
             ],
             early=early,
+            unfreeze_after=run.recipe.unfreeze_after,
             verbose=min(reporter.verbosity, 1),
         )
     finally:
@@ -195,6 +204,8 @@ def _prepare_folder(run: Run, facts: Facts, history_columns: Sequence[str]) -> N
     epochs: it must not pass for this run's once it has trained further."""
     facts.record(run, history_columns)
     Preprocessing.of(run.recipe, facts.dataset, facts.model).write(run)
+    if facts.source is not None:
+        facts.source.write(run)
     results.remove_results(run)
     for stale in ("curves.png", "validation_confusion.png", run.model_file.name):
         if (run.path / stale).exists():

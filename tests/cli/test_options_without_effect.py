@@ -39,7 +39,7 @@ DIAGNOSE = "diagnose resnet18 --dataset digits --limit 60 --batch-size 10"
         (f"{DIAGNOSE} --schedule step --steps 20", "schedule 'step' has no effect"),
         (f"{DIAGNOSE} --schedule cosine --steps 1", "schedule 'cosine' has no effect"),
         (f"{DIAGNOSE} --optimizer adam --momentum 0", "momentum is for sgd"),
-        (f"{DIAGNOSE} --ablate --ablate-lr 0.001", "--ablate-lr 0.001 is what"),
+        (f"{DIAGNOSE} --ablate --ablate-lr 0.001", "--ablate-lr 0.001 is tried"),
         (f"{DIAGNOSE} --ablate-lr 0.1", "--ablate-lr needs --ablate"),
         (f"{DIAGNOSE} --image-size 1", "at least 2x2 pixels"),
         ("reproduce --scale smoke --dry-run --wait", "--wait has no effect"),

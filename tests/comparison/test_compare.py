@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from kerasnets import runs
 from kerasnets.cli.main import _run
 from kerasnets.comparison.compare import compare, pareto_front
-from kerasnets.comparison.pages import cost_table
+from kerasnets.comparison.pages import accuracy_table, cost_table
 from kerasnets.errors import RunError
 from kerasnets.figures import draw_pareto
 
@@ -53,6 +53,25 @@ def test_energy_is_shown_where_a_device_counts_it(tmp_path):
         "",
     ]
     assert "energy (kJ)" not in cost_table(compare([other, other])).columns
+
+
+def test_where_weights_come_from_is_shown(tmp_path):
+    drawn, other = make_run(tmp_path / "drawn"), make_run(tmp_path / "other")
+    table = accuracy_table(compare([drawn, other]))
+    assert "weights from" not in table.columns
+    begun = make_run(
+        tmp_path / "begun",
+        weights="imagenet",
+        weights_sha256="f37072fd" * 8,
+        freeze="stages:2",
+        unfreeze_after=1,
+    )
+    table = accuracy_table(compare([drawn, begun]))
+    place = table.columns.index("weights from")
+    assert [row[place] for row in table.rows] == [
+        "random",
+        "imagenet (SHA-256 f37072fd), stages:2 frozen for 1 epoch",
+    ]
 
 
 def test_holm_counts_all_pairs(tmp_path):

@@ -1,8 +1,12 @@
 """What every command is told of how to compute."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 
 from kerasnets import evaluate, fit
+from kerasnets.compute import runtime
 from kerasnets.compute.execution import Execution
 from kerasnets.errors import BackendError
 from kerasnets.recipe import Recipe
@@ -41,3 +45,10 @@ def test_an_execution_and_its_fields_as_keywords_are_the_same(tmp_path):
     ]
     assert [one["engine"] for one in found] == ["keras", "keras"]
     assert found[0]["loss"] == found[1]["loss"]
+
+
+def test_the_version_of_a_package_whose_distribution_has_another_name(monkeypatch):
+    """As tensorflow-cpu, which is imported as tensorflow."""
+    monkeypatch.setitem(sys.modules, "elsewhere", SimpleNamespace(__version__="2.21"))
+    assert runtime._version("elsewhere") == "2.21"
+    assert runtime._version("not_imported") is None

@@ -12,6 +12,9 @@ EXACT = 1e-4  # float32 without TF32, and float64
 # A float32 step of a network that magnifies round-off. On the CPU, Keras's own engine
 # and ours are up to 0.03 apart in the gradient.
 MAGNIFIED = {"loss": 1e-3, "gradient": 0.1, "variables": 1e-3}
+# Without batch norm, one ReLU whose input is nearly zero falls on either side. On the
+# CPU, a float32 gradient departs from the float64 one by up to 0.006.
+USUAL = {"gradient": 0.02}
 # TF32 and float16 have 10 bits of mantissa, bfloat16 has 7: the logits, the loss of a
 # step, and the cosine of the angle between the gradients. On the CPU, float16 departs
 # by 0.001, 0.002 and 0.02 at most, and bfloat16 by 0.01, 0.02 and 0.2.
@@ -51,23 +54,21 @@ def departures(ours: cases.Outcome, theirs: cases.Outcome) -> dict[str, float]:
     }
 
 
-def of_options(wanted=lambda name, options: True):
-    chosen = [i for i, case in enumerate(cases.OPTIONS) if wanted(*case)]
-    ids = ["-".join(map(cases.case_id, cases.OPTIONS[index])) for index in chosen]
-    return pytest.mark.parametrize("index", chosen, ids=ids)
+def of_options():
+    ids = ["-".join(map(cases.case_id, case)) for case in cases.OPTIONS]
+    return pytest.mark.parametrize("index", range(len(cases.OPTIONS)), ids=ids)
 
 
 @of_options()
 def test_a_step_in_float32(index):
     found = departures(on_cuda(index, "float32"), on_the_cpu(index)[1])
-    magnified = cases.magnifies(*cases.OPTIONS[index])
+    bounds = MAGNIFIED if cases.magnifies(*cases.OPTIONS[index]) else USUAL
     for name, departure in found.items():
-        allowed = MAGNIFIED.get(name, EXACT) if magnified else EXACT
-        assert departure < allowed, found
+        assert departure < bounds.get(name, EXACT), found
 
 
-@of_options(cases.magnifies)
-def test_a_step_with_batch_norm_in_float64(index):
+@of_options()
+def test_a_step_in_float64(index):
     """The same operations, in an arithmetic whose round-off stays small."""
     found = departures(on_cuda(index, "float64"), on_the_cpu(index, "float64")[1])
     assert max(found.values()) < EXACT, found

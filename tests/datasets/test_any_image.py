@@ -4,9 +4,9 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 
-from kerasnets.datasets.images import as_array, decode_file, read_file
+from kerasnets.datasets.images import as_array, decode, decode_file, read_file
 
 COLORS = np.random.default_rng(1).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 
@@ -166,3 +166,15 @@ def test_a_thread_of_an_image_takes_no_memory(resize):
     array = as_array(image, 224, 1, resize=resize, background="black")
     assert array.shape == (224, 224, 1)
     assert (array == 77).any()
+
+
+@pytest.mark.parametrize("read", [decode, decode_file])
+def test_limits_that_a_program_gives_pillow_change_nothing(read, monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    whole = saved(Image.fromarray(noise), "JPEG")
+    read(whole, 16, 3)
+    with pytest.raises(ValueError, match="truncated"):
+        read(whole[:2000], 16, 3)
+    assert (ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS) == (True, 1)

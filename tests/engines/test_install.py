@@ -490,12 +490,13 @@ def test_a_layer_that_is_not_known_is_called_as_it_is():
 
 @pytest.mark.parametrize("activation", [None, "relu"])
 @pytest.mark.parametrize("dense", [True, False])
-def test_one_pixel_pooled_to_many(activation, dense):
+@pytest.mark.parametrize("many", ["AdaptiveAveragePooling2D", "UpSampling2D"])
+def test_one_pixel_pooled_to_many(activation, dense, many):
     """VGG's head on a 32x32 image: the copies are not made, the gradients are alike."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((2, 2, 3))
     x = keras.layers.Conv2D(4, 2)(inputs)
-    x = keras.layers.AdaptiveAveragePooling2D((2, 3))(x)
+    x = getattr(keras.layers, many)((2, 3))(x)
     x = keras.layers.Flatten()(x)
     if dense:
         x = keras.layers.Dense(5, activation=activation)(x)

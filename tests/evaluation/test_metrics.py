@@ -31,6 +31,7 @@ def test_confusion_matrix_laws(case):
     assert (found.support == np.bincount(labels, minlength=classes)).all()
     predicted = np.bincount(logits.argmax(axis=1), minlength=classes)
     assert (found.predicted == predicted).all()
+    assert {found.support.dtype, found.confusion.dtype} == {np.dtype(np.int64)}
 
 
 @given(logits_and_labels())

@@ -94,6 +94,19 @@ def test_files_that_cannot_be_read_are_listed(run, digit_files, capsys, tmp_path
     assert not out_file.exists()
 
 
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_nothing_that_can_be_read_is_one_line(run, capsys, tmp_path, form):
+    files = [tmp_path / "one.png", tmp_path / "two.png"]
+    for file in files:
+        file.write_text("no image")
+    out_file = tmp_path / "out"
+    for more in ([], ["--out", out_file]):
+        status, out, err = predict(capsys, run.path, *files, "--format", form, *more)
+        assert (status, out, len(err.splitlines())) == (1, "", 1)
+        assert f"{files[0]} cannot be read, nor can 1 other file: it is" in err
+    assert not out_file.exists()
+
+
 def test_standard_input_is_an_image_or_names(run, digit_files, capsys, monkeypatch):
     def given(data: bytes) -> str:
         stdin = io.TextIOWrapper(io.BytesIO(data))

@@ -49,3 +49,20 @@ def test_seven_windows_of_vggs_maps(pixels):
     images = np.random.default_rng(0).random((1, *pixels, 2), "float32")
     got = pool(images, 7, "channels_last")
     np.testing.assert_allclose(got, by_definition(images, 7), atol=1e-6)
+
+
+def test_keras_own_adaptive_pool_is_used_where_it_is_right(monkeypatch):
+    """It fails under TensorFlow on one pixel, and under JAX on other maps."""
+    inputs = keras.Input((1, 1, 2))
+    for backend, kind in (("torch", "Adaptive"), ("tensorflow", "UpSampling")):
+        monkeypatch.setattr(keras.backend, "backend", lambda backend=backend: backend)
+        layer = adaptive_average_pool(inputs, 7, "channels_last", "p")
+        assert kind in type(layer._keras_history.operation).__name__
+    monkeypatch.undo()
+    for pixels in ((2, 2), (7, 7), (10, 10)):
+        inputs = keras.Input((*pixels, 2))
+        model = keras.Model(
+            inputs, adaptive_average_pool(inputs, 7, "channels_last", "p")
+        )
+        kinds = {type(layer).__name__ for layer in model.layers}
+        assert not any("Adaptive" in kind for kind in kinds), kinds

@@ -149,3 +149,10 @@ def test_any_json_is_a_valid_recipe_or_one_line_of_error(changes):
         assert len(str(error).splitlines()) == 1
     else:
         assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+def test_a_choice_of_another_type_is_told_what_is_allowed():
+    with pytest.raises(
+        RecipeError, match=r"augment must be text \(none, flip, .*False"
+    ):
+        Recipe.for_paper("resnet18", "digits", augment=False)

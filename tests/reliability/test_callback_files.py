@@ -67,15 +67,18 @@ def test_files_in_a_folder_that_training_makes(here):
 
 def test_intervals_that_training_is_over_before_are_said(here, capsys):
     options = {"confusion_every": 9, "checkpoint_every": 5000}
-    small_run.fit(here / "run", on=small_run.recipe(epochs=2), **options)
+    recipe = small_run.recipe(epochs=2, early_stopping=1)
+    small_run.fit(here / "run", on=recipe, **options)
     said = " ".join(capsys.readouterr().out.split())
+    assert "early_stopping=1 has no effect: training has 2 epochs" in said
     assert "confusion_every=9: training has 2 epochs" in said
     assert "checkpoint_every=5000: an epoch has 6 steps" in said
     small_run.fit(
         here / "usual",
-        on=small_run.recipe(epochs=2),
-        confusion_every=2,
+        on=small_run.recipe(epochs=3, early_stopping=1),
+        confusion_every=3,
         checkpoint_every=5,
     )
     said = capsys.readouterr().out
-    assert "confusion_every" not in said and "checkpoint_every" not in said
+    for name in ("confusion_every", "checkpoint_every", "early_stopping"):
+        assert name not in said

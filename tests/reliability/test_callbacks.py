@@ -298,6 +298,11 @@ BAD = {
         {"label_smoothing": 0.1},
         "needs mode='min' to monitor 'val_objective'",
     ),
+    "rate": (
+        C.ReduceLROnPlateau("learning_rate"),
+        {},
+        "needs mode='min' or mode='max' to monitor 'learning_rate'",
+    ),
     "class": (C.EarlyStopping, {}, r"the class EarlyStopping.*EarlyStopping\(...\)"),
     "something else": (["early"], {}, "Callback objects, not str"),
     "a number": (3, {}, "Callback objects, not int"),

@@ -4,7 +4,9 @@ import json
 import zipfile
 from pathlib import Path
 
+import keras
 import narrow
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,8 +19,6 @@ from kerasnets.runs.trained import load_model
 
 
 def save(run, build):
-    import keras
-
     inputs = keras.Input((8, 8, 1))
     keras.Model(inputs, build(keras, inputs)).save(run.model_file)
 
@@ -120,3 +120,20 @@ def test_a_damaged_model_is_loaded_or_one_line(run, data):
         assert len(str(error).splitlines()) == 1
     finally:
         run.model_file.write_bytes(whole)
+
+
+def test_an_adaptive_pool_of_one_pixel_becomes_copies(run):
+    """As runs of earlier versions have it; TensorFlow cannot compute it."""
+    inputs = keras.Input((2, 2, 1))
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 2)(inputs))
+    x = keras.layers.AdaptiveAveragePooling2D((2, 3), name="head_pool")(x)
+    outputs = keras.layers.Dense(10)(keras.layers.Flatten()(x))
+    model = keras.Model(inputs, outputs)
+    images = np.random.default_rng(0).normal(size=(3, 2, 2, 1)).astype("float32")
+    model.save(run.model_file)
+    loaded = load_model(run)
+    assert type(loaded.get_layer("head_pool")) is keras.layers.UpSampling2D
+    np.testing.assert_array_equal(
+        loaded.predict(images, verbose=0), model.predict(images, verbose=0)
+    )
+    assert [w.path for w in loaded.weights] == [w.path for w in model.weights]

@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 import torch
+from keras import layers
 
 from kerasnets.engines.torch_graph.dense_block import pattern
 from kerasnets.engines.torch_graph.kept_gradients import KeptGradients
@@ -24,18 +25,35 @@ from kerasnets.engines.torch_graph.layers import (
     to_model_format,
 )
 from kerasnets.engines.torch_graph.seeded_dropout import SeededDropout
-from kerasnets.engines.torch_graph.values import Context, Operation, Value
+from kerasnets.engines.torch_graph.values import Context, Operation, Value, parameter
 
 
 @dataclass
 class Step:
     """One operation: `slots[output] = operation(*slots[inputs])`; then the slots of
-    `free`, which nothing reads any more, are emptied."""
+    `free`, which nothing reads any more, are emptied.
+
+    Attributes:
+        weights: of the layers that it stands for.
+        norms: the batch norms among them.
+    """
 
     operation: Operation
     inputs: list[int]
     output: int
+    weights: list[torch.Tensor] = field(default_factory=list)
+    norms: list[Any] = field(default_factory=list)
     free: list[int] = field(default_factory=list)
+
+    def is_fixed(self, operands: list[torch.Tensor]) -> bool:
+        """Whether training changes neither the operation nor what it is given: all of
+        its layers are frozen, and so are all before them."""
+        return (
+            bool(self.weights)
+            and not any(tensor.requires_grad for tensor in operands)
+            and not any(weight.requires_grad for weight in self.weights)
+            and not any(norm.trainable for norm in self.norms)
+        )
 
 
 class TorchGraph:
@@ -65,16 +83,37 @@ class TorchGraph:
     def __call__(self, images: torch.Tensor, *, training: bool) -> torch.Tensor:
         """The model's output for images in the model's own data format."""
         context = Context(training, self.kept)
+        inference = Context(training=False)
         slots: list[Any] = [None] * (len(self.steps) + 1)
         slots[0] = images
         for step in self.steps:
             operands = [slots[index] for index in step.inputs]
             for index in step.free:
                 slots[index] = None
-            slots[step.output] = step.operation(context, *operands)
+            if training and step.is_fixed(operands):
+                # As in inference: norms are folded into kernels once, nothing is kept.
+                with torch.no_grad():
+                    slots[step.output] = step.operation(inference, *operands)
+            else:
+                slots[step.output] = step.operation(context, *operands)
             del operands
         context.update_moving_statistics()
         return slots[self.steps[-1].output]
+
+
+# Layers that do the same in training as in inference once they are frozen.
+_FIXABLE = (layers.Conv2D, layers.BatchNormalization, layers.Dense)
+
+
+def _fixable(made: list[Any]) -> tuple[list[torch.Tensor], list[Any]]:
+    """Weights and batch norms of an operation's layers; none where one of the layers
+    may have a training of its own."""
+    weighted = [layer for layer in made if layer.weights]
+    if not all(type(layer) in _FIXABLE for layer in weighted):
+        return [], []
+    weights = [parameter(weight) for layer in weighted for weight in layer.weights]
+    norms = [one for one in weighted if type(one) is layers.BatchNormalization]
+    return weights, norms
 
 
 def _lower(model: keras.Model, blocks: bool) -> list[Step]:
@@ -121,7 +160,8 @@ def _lower(model: keras.Model, blocks: bool) -> list[Step]:
         else:
             value.slot = len(steps) + 1
             inputs = [operand.slot for operand in operands]
-            steps.append(Step(lowered.operation, inputs, value.slot))
+            made = [one.operation for one in stands_for]
+            steps.append(Step(lowered.operation, inputs, value.slot, *_fixable(made)))
         values[id(end)] = value
     end = to_model_format(values[id(model.outputs[0])])
     if end:

@@ -184,14 +184,15 @@ def _global_pool(layer, operands: list[Value], following) -> Lowered | None:
     return Lowered(lambda context, x: x.mean((2, 3)), Value(fresh=True))
 
 
-def _adaptive_pool(layer, operands: list[Value], following) -> Lowered | None:
-    """One pixel pooled to many, before a flattening: the copies are only noted."""
+def _repeat_pixel(layer, operands: list[Value], following) -> Lowered | None:
+    """One pixel repeated, before a flattening: the copies are only noted."""
     (source,) = operands
     flattens = following is not None and type(following.operation) is layers.Flatten
     one_pixel = source.images and map_size(source, is_channels_last(layer)) == (1, 1)
     if not (flattens and one_pixel) or source.padding != (0, 0):
         return None
-    height, width = layer.output_size
+    repeats = type(layer) is layers.UpSampling2D
+    height, width = layer.size if repeats else layer.output_size
     value = Value(
         images=True, copies=height * width, channels_last=is_channels_last(layer)
     )
@@ -257,7 +258,8 @@ _RULES: dict[type, Callable[..., Lowered | None]] = {
     layers.MaxPooling2D: _pool,
     layers.AveragePooling2D: _pool,
     layers.GlobalAveragePooling2D: _global_pool,
-    layers.AdaptiveAveragePooling2D: _adaptive_pool,
+    layers.AdaptiveAveragePooling2D: _repeat_pixel,
+    layers.UpSampling2D: _repeat_pixel,
     layers.Flatten: _flatten,
     layers.Dense: _dense,
     layers.Dropout: _dropout,

@@ -38,7 +38,8 @@ class SeededDropout:
         if not context.training:
             return x
         x = x.to(dtype_of(self.layer))
-        mask = self._held if self.holding else self._draw(x.shape, x.device)
+        held = self._held if self.holding else None
+        mask = self._draw(x.shape, x.device) if held is None else held
         return torch.where(mask, x / self.keep, torch.zeros_like(x))
 
     def hold(self, count: int) -> None:

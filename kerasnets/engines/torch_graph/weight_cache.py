@@ -17,7 +17,8 @@ class Derived:
         self._value: Any = None
 
     def __call__(self) -> Any:
-        if torch.is_grad_enabled():
+        # A CUDA graph would read a kept value's memory when it is no longer there.
+        if torch.is_grad_enabled() or _is_recorded():
             self.forget()
             return self._make()
         versions = tuple(source._version for source in self._sources)
@@ -28,3 +29,7 @@ class Derived:
     def forget(self) -> None:
         """Free the memory."""
         self._value = self._versions = None
+
+
+def _is_recorded() -> bool:
+    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()

@@ -2,14 +2,7 @@
 
 from typing import Any
 
-from kerasnets.comparison.pages import (
-    RULES,
-    accuracy_table,
-    agreement_table,
-    cost_table,
-    front_lines,
-    pairs_table,
-)
+from kerasnets.comparison import pages
 from kerasnets.report.sources import Sources
 
 
@@ -18,14 +11,14 @@ def comparison(sources: Sources) -> dict[str, Any] | None:
     found = sources.comparison
     if found is None:
         return None
-    pairs = pairs_table(found) if found.mcnemar else None
+    pairs = pages.pairs_table(found) if found.mcnemar else None
     return {
-        "accuracy": accuracy_table(found),
-        "cost": cost_table(found),
-        "fronts": front_lines(found),
+        "accuracy": pages.accuracy_table(found),
+        "cost": pages.cost_table(found),
+        "fronts": pages.front_lines(found),
         "pairs": pairs,
         "differ": sum(row[-1] == "differ" for row in pairs.rows) if pairs else 0,
-        "agreement": agreement_table(found) if pairs else None,
+        "agreement": pages.agreement_table(found) if pairs else None,
         "notes": found.notes,
-        "rules": RULES,
+        "rules": pages.RULES,
     }

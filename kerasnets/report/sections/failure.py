@@ -87,11 +87,13 @@ def _trial(values: dict[str, Any]) -> Trial:
 def undiagnosed(
     sources: Sources, found: Sequence[FoundDiagnosis]
 ) -> tuple[Record, ...]:
-    """Collapsed runs without a diagnosis, one of each network."""
+    """Collapsed runs from random weights without a diagnosis, one of each network."""
     known = [one.recipe for one in found]
     chosen: list[Record] = []
     for record in sources.records:
         recipe = record.run.recipe
+        if recipe.weights is not None:
+            continue  # diagnoses compare ways of drawing weights
         if record.collapsed and not any(_alike(recipe, other) for other in known):
             chosen.append(record)
             known.append(recipe)

@@ -23,6 +23,11 @@ def summary(sources: Sources) -> dict[str, Any]:
                 for one in sources.records
                 if one.dataset_note
             }
+            | {
+                f"{one.label} began with the weights of {one.run.recipe.start}"
+                for one in sources.records
+                if one.run.recipe.weights
+            }
         ),
     }
     if sources.results is None:

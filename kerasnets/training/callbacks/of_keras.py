@@ -86,11 +86,13 @@ def check(
             )
         if isinstance(callback, _SET_THE_RATE):
             _check_rate_is_free(name, recipe)
-        if isinstance(callback, _OWN.TensorBoard) and not _is_installed("tensorflow"):
-            raise RecipeError(
-                f"{name} cannot be used: it writes with TensorFlow, which is not "
-                "installed."
-            )
+        if isinstance(callback, _OWN.TensorBoard):
+            for package in ("tensorflow", "tensorboard"):
+                if not _is_installed(package):
+                    raise RecipeError(
+                        f"{name} cannot be used: it writes with TensorFlow and "
+                        f"TensorBoard, and {package} is not installed."
+                    )
         if isinstance(callback, _OWN.CSVLogger) and "://" in callback.filename:
             raise RecipeError(f"{name} cannot be used: {callback.filename} is no file.")
         if isinstance(callback, _OWN.RemoteMonitor) and not _is_installed("requests"):
@@ -182,10 +184,13 @@ def _check_logged(callback: Any, logged: tuple[str, ...]) -> None:
     if isinstance(callback, _MONITOR) and watches:
         if callback.monitor not in logged:
             raise RecipeError(unknown(f"{name} monitor", callback.monitor, logged))
-        if callback.mode == "auto" and "objective" in callback.monitor:
-            raise RecipeError(
-                f"{name} needs mode='min' to monitor {callback.monitor!r}."
-            )
+        # Keras knows of losses and accuracies alone which way is better.
+        better = {"objective": "mode='min'", "rate": "mode='min' or mode='max'"}
+        for ending, mode in better.items():
+            if callback.mode == "auto" and callback.monitor.endswith(ending):
+                raise RecipeError(
+                    f"{name} needs {mode} to monitor {callback.monitor!r}."
+                )
     if isinstance(callback, _OWN.ModelCheckpoint):
         known = {"epoch": 1, **dict.fromkeys(logged, 0.0)}
         if at_steps:

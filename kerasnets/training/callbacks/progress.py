@@ -32,7 +32,7 @@ class ProgressReporter(keras.callbacks.Callback):
     Args:
         verbosity: QUIET (messages only), NORMAL, or VERBOSE (a line every 10 % of an
             epoch).
-        train_images: images in one epoch.
+        train_images: images in one epoch; may be set until training begins.
         batch_size: images in one step.
         to: where to print; standard output unless given.
 
@@ -45,7 +45,7 @@ class ProgressReporter(keras.callbacks.Callback):
         self,
         verbosity: int,
         *,
-        train_images: int,
+        train_images: int = 0,
         batch_size: int,
         to: Console | None = None,
     ) -> None:

@@ -27,9 +27,9 @@ from kerasnets.engines.torch_graph.values import parameter
 # and the cache still holds their gradients.
 _TOGETHER = 1 << 18
 
-# Weight, gradient and momentum, vectors alike in length, and whether the weight decays;
-# no momentum where the rule has none.
-Piece = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, bool]
+# Weight, gradient and momentum, vectors alike in length, whether the weight decays, and
+# the factor of its learning rate; no momentum where the rule has none.
+Piece = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, bool, float]
 
 
 @dataclass
@@ -42,25 +42,32 @@ class _Target:
             what is in another order.
         like: the weight in its own shape.
         decays: whether a part of the weight is added to its gradient.
+        factor: of the learning rate.
     """
 
     order: list[int] | None
     weight: torch.Tensor
     momentum: torch.Tensor | None
     like: torch.Tensor
-
     decays: bool
+    factor: float
 
     @classmethod
     def of(
-        cls, weight: torch.Tensor, momentum: torch.Tensor | None, *, decays: bool
+        cls,
+        weight: torch.Tensor,
+        momentum: torch.Tensor | None,
+        *,
+        decays: bool,
+        factor: float,
     ) -> "_Target":
         order = sorted(range(weight.dim()), key=weight.stride, reverse=True)
         straight = weight.permute(order).view(-1)
         if momentum is not None:
             momentum = momentum.permute(order).view(-1)
         usual = order == list(range(weight.dim()))
-        return cls(None if usual else order, straight, momentum, weight, decays)
+        order_ = None if usual else order
+        return cls(order_, straight, momentum, weight, decays, factor)
 
     def piece(self, gradient: torch.Tensor) -> Piece:
         straight = self._in_order(gradient)
@@ -68,7 +75,7 @@ class _Target:
             straight = self._in_order(torch.empty_like(self.like).copy_(gradient))
         if straight.dim() > 1:
             straight = straight.view(-1)
-        return self.weight, straight, self.momentum, self.decays
+        return self.weight, straight, self.momentum, self.decays, self.factor
 
     def _in_order(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor if self.order is None else tensor.permute(self.order)
@@ -133,6 +140,7 @@ class FusedSGD:
         self.optimizer = optimizer
         self.kept = kept
         self._decay = getattr(optimizer, "coupled_decay", 0.0)
+        self._factors = getattr(optimizer, "rate_factors", {})
         if early and not optimizer.weight_decay:
             kept.use = self._step_soon
         self._variables = {
@@ -198,6 +206,8 @@ class FusedSGD:
         if kept.shared and not self._decays(variable):
             # Scaled once for all: scaling within the update would overwrite it.
             scaled = kept.parts[0] * self._minus_rate
+            if (factor := self._factor(variable)) != 1:
+                scaled *= factor
             self._update([part.piece(scaled) for part in parts.targets], scaled=True)
             return []
         if parts.alone and not kept.shared:
@@ -211,6 +221,9 @@ class FusedSGD:
     def _decays(self, variable: Any) -> bool:
         return bool(self._decay) and self.optimizer._use_weight_decay(variable)
 
+    def _factor(self, variable: Any) -> float:
+        return self._factors.get(id(variable), 1.0)
+
     def _momentum(self, variable: Any) -> torch.Tensor | None:
         if self.optimizer.momentum == 0:
             return None
@@ -220,7 +233,9 @@ class FusedSGD:
     def _find(self, variable: Any) -> _Target:
         weight = parameter(variable).detach()
         momentum, decays = self._momentum(variable), self._decays(variable)
-        whole = _Target.of(weight, momentum, decays=decays)
+        whole = _Target.of(
+            weight, momentum, decays=decays, factor=self._factor(variable)
+        )
         whole.like = parameter(variable)
         self._whole[id(variable)] = whole
         return whole
@@ -231,7 +246,7 @@ class FusedSGD:
         momenta = [None] * len(weights) if momentum is None else kept.views(momentum)
         decays = self._decays(variable)
         targets = [
-            _Target.of(*one, decays=decays)
+            _Target.of(*one, decays=decays, factor=self._factor(variable))
             for one in zip(weights, momenta, strict=True)
         ]
         covered = sum(weight.numel() for weight in weights)
@@ -248,12 +263,17 @@ class FusedSGD:
     def _update(self, pieces: list[Piece], *, scaled: bool = False) -> None:
         """The rule of this file. The gradients are overwritten, but for those that are
         `scaled`, by minus the rate, already."""
+        for factor in sorted({one[4] for one in pieces}):
+            self._update_alike([one for one in pieces if one[4] == factor], scaled)
+
+    def _update_alike(self, pieces: list[Piece], scaled: bool) -> None:
+        """The same of weights with one learning rate."""
         decaying = [one for one in pieces if one[3]]
         if decaying and self._fused_decay is not None:
             self._fused(decaying, scaled=scaled, decay=self._fused_decay)
             pieces = [one for one in pieces if not one[3]]
         elif decaying:
-            weights, gradients, _, _ = zip(*decaying, strict=True)
+            weights, gradients, *_ = zip(*decaying, strict=True)
             torch._foreach_add_(gradients, weights, alpha=self._decay)
         if pieces:
             self._fused(pieces, scaled=scaled)
@@ -264,19 +284,24 @@ class FusedSGD:
         Args:
             decay: is added, times the weights, to gradients that have been scaled.
         """
-        weights, gradients, momenta, _ = (
-            list(tensors) for tensors in zip(*pieces, strict=True)
+        factor = pieces[0][4]
+        weights, gradients, momenta = (
+            list(tensors) for tensors in list(zip(*pieces, strict=True))[:3]
         )
         torch._fused_sgd_(
             weights,
             gradients,
             [] if self.optimizer.momentum == 0 else momenta,
-            weight_decay=decay,
+            weight_decay=decay * factor,
             momentum=self.optimizer.momentum,
             lr=-1.0,
             dampening=0.0,
             nesterov=self.optimizer.nesterov and self.optimizer.momentum > 0,
             maximize=False,
             is_first_step=False,
-            grad_scale=None if scaled else self._divisor,
+            grad_scale=None if scaled else self._scale(factor),
         )
+
+    def _scale(self, factor: float) -> torch.Tensor:
+        """What PyTorch divides a gradient by."""
+        return self._divisor if factor == 1 else self._divisor / factor
