@@ -10,7 +10,7 @@ from kerasnets.cli.main import _run
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 SMALL = {
     "NETWORK": "densenet121",
-    "OPTIONS": "--image-size 16 --stem cifar --growth-rate 4",
+    "OPTIONS": "--image-size 16 --stem cifar --growth-rate 4 --batch-size 16",
     "EPOCHS": 1,
 }
 
