@@ -18,8 +18,8 @@ def adaptive_average_pool(x, size: int, data_format: str, name: str):
     """
     first = 1 if data_format == "channels_last" else 2
     if tuple(x.shape[first : first + 2]) == (1, 1):  # one pixel, repeated
-        # Other backends keep the layer of earlier versions: its gradient adds in another
-        # order, and runs that began with it continue to the bit.
+        # Other backends keep the layer of earlier versions, whose gradient adds up in
+        # another order: runs that began with it continue to the bit.
         on_tensorflow = keras.backend.backend() == "tensorflow"
         one = layers.UpSampling2D if on_tensorflow else layers.AdaptiveAveragePooling2D
         return one(size, data_format=data_format, name=name)(x)

@@ -134,6 +134,11 @@ class Batches(keras.utils.PyDataset):
         self.first = first
         self._served.clear()
 
+    def rest(self) -> None:
+        """Drop what worker processes have made ahead, and let them rest."""
+        if self._making:
+            self._making.drop()
+
     def on_epoch_end(self) -> None:
         # Before the first epoch of a fit, Keras looks at one batch and ends an epoch.
         if len(self._served) == len(self):

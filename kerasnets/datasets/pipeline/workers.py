@@ -84,18 +84,27 @@ class Workers:
         if not self._workers:
             self._workers += map(Worker, self._names)
             self._receiver.start()
-        while self._coming:
-            self._answer()
+        self.drop()
         self._turn = 0
         step = len(self._workers)
         for number, worker in enumerate(self._workers):
-            if self._next >= 0:
-                worker.answer(self._hung_after_s)
             worker.begin(_made, self._make, first + number, self._batches, step)
             worker.ask()
         for _ in self._workers:
             self._ask()
         self._next = first
+
+    def drop(self) -> None:
+        """Wait for what is made ahead, and drop it: the processes rest.
+
+        Raises: what a call raises.
+        """
+        while self._coming:
+            self._answer()
+        if self._next >= 0:
+            for worker in self._workers:
+                worker.answer(self._hung_after_s)
+        self._next = -1
 
     def _ask(self) -> None:
         """Have the thread receive the batch that is made after those it receives."""

@@ -1,0 +1,56 @@
+"""A run on streamed images: the bits of one on decoded images, also after an
+interruption inside an epoch; and one line where it cannot be."""
+
+import keras
+import numpy as np
+import pytest
+import small_run
+from PIL import Image
+
+from kerasnets.errors import RecipeError
+from kerasnets.recipe import Recipe
+from kerasnets.training.checkpointing import Interval
+from kerasnets.training.drill import fingerprint
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Stands in for the end of the process inside the second epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = 7
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def recipe(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERASNETS_CACHE", str(tmp_path / "cache"))
+    for number in range(48):
+        folder = tmp_path / "photos" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        rng = np.random.default_rng(number)
+        pixels = rng.integers(0, 256, (12, 14, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.jpg")
+    return Recipe.for_paper(
+        "resnet18", tmp_path / "photos", image_size=8, batch_size=8, epochs=2
+    )
+
+
+def test_a_streamed_run_ends_as_one_on_decoded_images(tmp_path, recipe):
+    whole = fingerprint(small_run.fit(tmp_path / "decoded", on=recipe))
+    folder = tmp_path / "streamed"
+    how = {"on": recipe, "stream": True, "checkpoint_every": Interval(steps=1)}
+    with pytest.raises(KeyboardInterrupt):
+        small_run.fit(folder, callbacks=[Interrupt()], workers=1, **how)
+    run = small_run.fit(folder, resume=True, workers=2, **how)
+    assert fingerprint(run) == whole
+
+
+def test_only_files_can_be_streamed(tmp_path):
+    with pytest.raises(RecipeError, match="only for your own images"):
+        small_run.fit(tmp_path / "run", stream=True)
+    assert not (tmp_path / "run").exists()
