@@ -8,11 +8,7 @@ from pathlib import Path
 from kerasnets.cli.main import _run
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
-SMALL = {
-    "NETWORK": "densenet121",
-    "OPTIONS": "--image-size 16 --stem cifar --growth-rate 4",
-    "EPOCHS": 1,
-}
+SMALL = {"OPTIONS": "--image-size 16 --batch-size 16", "EPOCHS": 1}
 
 
 def _as_call(line: re.Match[str]) -> str:
