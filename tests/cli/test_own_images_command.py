@@ -135,7 +135,7 @@ def test_the_command_that_repeats_a_run_makes_the_same_recipe():
         ("--dataset photos/käse", "no subfolders with images"),
         ("--dataset photos --resize fold", "Allowed: squash, crop, pad"),
         ("--dataset photos --background red", "Allowed: white, black, grey"),
-        ("--dataset digits --on-corrupt skip", "for own images"),
+        ("--dataset digits --on-corrupt skip", "for your own images"),
     ],
 )
 def test_what_does_not_work_gets_one_line(arguments, says, capsys):
