@@ -65,7 +65,7 @@ def write_run(folder, data: Dataset, session: Session) -> runs.Run:
     run = runs.create(folder, RECIPE)
     subset = list(range(CLASSES))
     parts = SimpleNamespace(train=subset, validation=subset, test=subset)
-    model = SimpleNamespace(trainable_weights=[])
+    model = SimpleNamespace(weights=[], trainable_weights=[])
     facts = Facts(
         RECIPE,
         session,

@@ -129,7 +129,7 @@ def test_a_card_is_found_by_its_uuid(monkeypatch):
     joules = energy_counter("cuda:0")
     assert joules() - joules() == -5
     driver.gone = True
-    with pytest.raises(OSError, match="no longer tells"):
+    with pytest.raises(OSError, match="no longer reports"):
         joules()
     for other in (Driver("GPU-56-78"), None):  # None: the package is not installed
         monkeypatch.setitem(sys.modules, "pynvml", other)
