@@ -114,7 +114,9 @@ def import_failure(error: BaseException) -> str | None:
         return f"an import fails: {shown(first_line(error))}."
     if named and isinstance(error, ModuleNotFoundError):
         advice = f"install {shown(_PIP_NAMES.get(package, package))}"
-    elif isinstance(error, ImportError | AttributeError | SyntaxError):
+    elif isinstance(error, ImportError | SyntaxError) or isinstance(
+        getattr(error, "obj", None), ModuleType
+    ):
         advice = "its installation is broken, or does not fit the other packages"
     else:
         advice = "its installation or its settings are broken"

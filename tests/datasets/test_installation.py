@@ -100,6 +100,7 @@ BROKEN = {
     "attribute": "raise AttributeError('no attribute x')",
     "import": "raise ImportError('too old')",
     "value": "raise ValueError('numpy.dtype size changed')",
+    "configuration": "[].get('floatx')",  # of a keras.json that is a list
     "syntax": "def (",
 }
 
@@ -118,6 +119,8 @@ def test_the_package_whose_import_fails_is_named(how, tmp_path, monkeypatch):
         except Exception as error:
             raise_unless_data(error)
     assert len(str(said.value).splitlines()) == 1
+    configured = how in ("attribute", "value", "configuration")
+    assert ("settings" in str(said.value)) == configured
 
 
 def test_a_broken_package_of_the_reader_is_named(tmp_path):
