@@ -113,6 +113,7 @@ def test_the_package_whose_import_fails_is_named(how, tmp_path, monkeypatch):
     (tmp_path / "broken_one" / "__init__.py").write_text("")
     (tmp_path / "broken_one" / "part.py").write_text(BROKEN[how])
     monkeypatch.syspath_prepend(tmp_path)
+    sys.modules.pop("broken_one", None)  # of another case
     with pytest.raises(InstallationError, match=r"^cannot import broken_one: ") as said:
         try:
             import_module("needs_broken_one")
