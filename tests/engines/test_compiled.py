@@ -10,8 +10,9 @@ from kerasnets.engines import choice
 torch = pytest.importorskip("torch")
 
 
-def made(engine: str) -> keras.Model:
-    """A network with every kind of layer that dense and residual networks have."""
+def made(engine: str, frozen: int = 0) -> keras.Model:
+    """A network with every kind of layer that dense and residual networks have, the
+    first layers frozen."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((8, 8, 3))
     x = layers.Conv2D(8, 3, padding="same", use_bias=False)(inputs)
@@ -20,8 +21,11 @@ def made(engine: str) -> keras.Model:
     y = layers.ReLU()(layers.Conv2D(8, 3, padding="same")(x))
     x = layers.Concatenate()([layers.Add()([x, y]), y])
     x = layers.Conv2D(8, 3, padding="same")(layers.AveragePooling2D(4)(x))
-    x = layers.Dropout(0.3, seed=5)(layers.GlobalAveragePooling2D()(x))
+    drop = layers.Dropout(0.3, seed=5)  # used twice
+    x = drop(layers.Dense(6)(drop(layers.GlobalAveragePooling2D()(x))))
     model = keras.Model(inputs, layers.Dense(10)(x))
+    for layer in model.layers[:frozen]:
+        layer.trainable = False
     model.compile(
         keras.optimizers.SGD(0.1, momentum=0.9),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -31,7 +35,8 @@ def made(engine: str) -> keras.Model:
     return model
 
 
-def test_it_is_one_graph_and_trains_alike(monkeypatch):
+@pytest.mark.parametrize("frozen", [0, 6])
+def test_it_is_one_graph_and_trains_alike(monkeypatch, frozen):
     compile_ = torch.compile
 
     def without_a_compiler(run, **options):
@@ -39,13 +44,16 @@ def test_it_is_one_graph_and_trains_alike(monkeypatch):
 
     monkeypatch.setattr(torch, "compile", without_a_compiler)
     found = []
-    for engine in ("torch_graph", "torch_compile"):
+    for engine in ("keras", "torch_graph", "torch_compile"):
         rng = np.random.default_rng(0)
-        model = made(engine)
-        losses = [
-            float(model.train_on_batch(rng.random((count, 8, 8, 3)), np.arange(count)))
-            for count in (4, 4, 3, 4)  # one of another size runs as it is
-        ]
-        found.append((losses, model.predict_on_batch(rng.random((4, 8, 8, 3)))))
-    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
-    np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-4, atol=1e-5)
+        model = made(engine, frozen)
+        losses, logits = [], []
+        for count in (4, 4, 3, 4):  # one of another size runs as it is
+            images = rng.random((count, 8, 8, 3))
+            losses.append(float(model.train_on_batch(images, np.arange(count))))
+            # With the weights of this step, whatever was folded before.
+            logits.append(model.predict_on_batch(rng.random((4, 8, 8, 3))))
+        found.append((losses, np.array(logits)))
+    for losses, logits in found[1:]:
+        np.testing.assert_allclose(losses, found[0][0], rtol=1e-5)
+        np.testing.assert_allclose(logits, found[0][1], rtol=1e-4, atol=1e-5)

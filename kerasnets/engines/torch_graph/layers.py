@@ -244,7 +244,8 @@ def _dropout(layer, operands: list[Value], following) -> Lowered | None:
     (source,) = operands
     if not is_seeded(layer) or len(source.shape) != 2:
         return None
-    return Lowered(SeededDropout(layer), Value())
+    units = source.shape[1]
+    return None if units is None else Lowered(SeededDropout(layer, units), Value())
 
 
 _RULES: dict[type, Callable[..., Lowered | None]] = {

@@ -19,18 +19,20 @@ class SeededDropout:
     Neither a CUDA graph nor a compiled network can seed a generator: for them the mask
     is drawn beforehand, into memory that stays (`hold`, `draw_held`).
 
+    Args:
+        units: of its input [N, units].
+
     Attributes:
         holding: whether a step reads that memory, and draws nothing.
     """
 
-    def __init__(self, layer: Any) -> None:
-        self.layer = layer
+    def __init__(self, layer: Any, units: int) -> None:
+        self.layer, self._units = layer, units
         self.keep = 1.0 - layer.rate
         self._state = parameter(layer.seed_generator.state)  # [2]: seed, draws so far
         self._version: int | None = None
         self._seed = 0
         self._generator: torch.Generator | None = None
-        self._units = layer.input.shape[1]
         self._held: torch.Tensor | None = None
         self.holding = False
 
