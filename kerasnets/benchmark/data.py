@@ -6,25 +6,26 @@ RandomResizedCrop, RandomHorizontalFlip, ToTensor, Normalize and DataLoader.
 """
 
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from kerasnets.benchmark.measure import Timing, interleave, ratio
+from kerasnets.benchmark.measure import interleave
+from kerasnets.benchmark.part import numbers_of, ratio_of
+from kerasnets.compute.runtime import cpu_name, package_version
 from kerasnets.compute.threads import allowed_cores
 from kerasnets.datasets.dataset import Split, Subset
 from kerasnets.datasets.pipeline.augmentation import Augmentation
 from kerasnets.datasets.pipeline.batches import Batches
 from kerasnets.datasets.streamed_images import Form, StreamedImages, states
 from kerasnets.errors import InstallationError
+from kerasnets.networks.published import MEAN, STD
 from kerasnets.runs import write_json
 
 FILE = "data/data.json"  # apart from the reports of networks
@@ -33,7 +34,7 @@ SIZE = 224  # pixels of the batches
 IMAGES = 256
 WORKERS = 2
 _QUALITY = 90
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_PACKAGES = ("torch", "torchvision", "Pillow", "simplejpeg")
 
 
 def benchmark_data(
@@ -80,14 +81,13 @@ def benchmark_data(
             rounds=rounds,
             warm_up=1,
         )
-    middle, low, high = ratio(timings["kerasnets"], timings["torchvision"])
     report = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "environment": {
-            "processor": platform.processor() or platform.machine(),
+            "processor": cpu_name(),
             "cores": allowed_cores(),
             "load_average": [round(one, 2) for one in _load()],
-            "packages": _versions("torch", "torchvision", "Pillow", "simplejpeg"),
+            "packages": {name: package_version(name) for name in _PACKAGES},
             "torchvision_image_backend": torchvision.get_image_backend(),
         },
         "images": images,
@@ -97,12 +97,8 @@ def benchmark_data(
         "image_size": SIZE,
         "workers": WORKERS,
         "rounds": rounds,
-        "contenders": {name: _numbers(timing) for name, timing in timings.items()},
-        "ratio": {
-            "ratio": round(middle, 3),
-            "low": round(low, 3),
-            "high": round(high, 3),
-        },
+        "contenders": {name: numbers_of(timing) for name, timing in timings.items()},
+        "ratio": ratio_of(timings["kerasnets"], timings["torchvision"]),
     }
     if folder is not None:
         file = Path(folder) / FILE
@@ -140,7 +136,7 @@ def _ours(paths: list[Path], batch_size: int) -> Callable[[], float]:
     names = [os.fspath(path) for path in paths]
     streamed = StreamedImages(names, states(paths), form, None)
     labels = np.arange(len(paths)) % 2
-    mean, std = np.array(_MEAN), np.array(_STD)
+    mean, std = np.array(MEAN), np.array(STD)
     batches = Batches(
         Subset(Split(streamed, labels), np.arange(len(paths))),
         batch_size=batch_size,
@@ -172,7 +168,7 @@ def _theirs(place: Path, batch_size: int) -> Callable[[], float]:
             transforms.RandomResizedCrop(SIZE),
             transforms.RandomHorizontalFlip(),
             transforms.ToTensor(),
-            transforms.Normalize(_MEAN, _STD),
+            transforms.Normalize(MEAN, STD),
         ]
     )
     batches = torch.utils.data.DataLoader(
@@ -196,23 +192,5 @@ def _seconds(images: int, batches: Any) -> float:
     return seconds
 
 
-def _numbers(timing: Timing) -> dict[str, Any]:
-    return {
-        "images_per_s": round(timing.images_per_s, 2),
-        "spread": round(timing.spread, 4),
-        "seconds": [float(f"{second:.4g}") for second in timing.seconds.tolist()],
-    }
-
-
 def _load() -> tuple[float, ...]:
     return os.getloadavg() if hasattr(os, "getloadavg") else ()
-
-
-def _versions(*names: str) -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found

@@ -49,12 +49,24 @@ def part_of(
     }
 
 
-def _numbers(timing: Timing, one: Contender, ready: Ready) -> dict[str, Any]:
-    found: dict[str, Any] = {
+def numbers_of(timing: Timing) -> dict[str, Any]:
+    """A contender's times."""
+    return {
         "images_per_s": round(timing.images_per_s, 2),
         "spread": round(timing.spread, 4),
         "seconds": [float(f"{second:.4g}") for second in timing.seconds.tolist()],
     }
+
+
+def ratio_of(ours: Timing, theirs: Timing) -> dict[str, Any]:
+    """The speedup of ours and its interval."""
+    names = ("ratio", "low", "high")
+    values = ratio(ours, theirs)
+    return {name: round(one, 3) for name, one in zip(names, values, strict=True)}
+
+
+def _numbers(timing: Timing, one: Contender, ready: Ready) -> dict[str, Any]:
+    found = numbers_of(timing)
     if one.memory_format:
         found["memory_format"] = one.memory_format
     if one.compiled:
@@ -79,12 +91,7 @@ def _ratios(
     for name, timing in timings.items():
         if name == OURS or (name in formats and name != best):
             continue
-        middle, low, high = ratio(timings[OURS], timing)
-        found[name] = {
-            "ratio": round(middle, 3),
-            "low": round(low, 3),
-            "high": round(high, 3),
-        }
+        found[name] = ratio_of(timings[OURS], timing)
         if name == best and len(formats) > 1:
             found[name]["faster_of"] = formats
     return found

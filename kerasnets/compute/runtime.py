@@ -54,7 +54,7 @@ class Session:
             "platform": shown(platform.platform()),
             "python": platform.python_version(),
             "packages": {
-                package: _version(package)
+                package: package_version(package)
                 for package in ("kerasnets", "keras", self.backend, "numpy", "Pillow")
             },
             "settings": {
@@ -354,10 +354,11 @@ def _device_name(name: str, device: str) -> str:
         import jax
 
         return jax.devices("gpu")[int(device.partition(":")[2])].device_kind
-    return f"{_cpu_name()}, {os.cpu_count()} cores" if device == "cpu" else device
+    return f"{cpu_name()}, {os.cpu_count()} cores" if device == "cpu" else device
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """The processor's model."""
     # platform.processor() is empty on most Linux systems.
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
@@ -374,7 +375,8 @@ def _threads(name: str) -> int | None:
     return os.cpu_count()
 
 
-def _version(package: str) -> str | None:
+def package_version(package: str) -> str | None:
+    """The version of an installed package; None where it is not."""
     try:
         return version(package)
     except PackageNotFoundError:

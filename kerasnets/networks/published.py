@@ -4,7 +4,6 @@ The files are those of torchvision's IMAGENET1K_V1, whose names end with the beg
 of their SHA-256.
 """
 
-import hashlib
 import http.client
 import urllib.error
 import urllib.request
@@ -16,6 +15,7 @@ import filelock
 
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.errors import WeightsError, option
+from kerasnets.storage.digests import digest
 from kerasnets.storage.folders import user_cache, why_not_writable
 from kerasnets.text import file_size
 
@@ -77,22 +77,21 @@ def fetch(
             "KERASNETS_CACHE."
         )
     file = cache / "weights" / name
-    if file.is_file() and _is_published(file):
+    if file.is_file() and _is_published(file, name):
         return file
     obstacle = why_not_writable(file.parent)
     if obstacle:
         raise WeightsError(f"{obstacle}; name another folder with KERASNETS_CACHE.")
     file.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(file.with_suffix(".lock")):
-        if not (file.is_file() and _is_published(file)):
+        if not (file.is_file() and _is_published(file, name)):
             _download(name, file, say)
     return file
 
 
-def _is_published(file: Path, name: str = "") -> bool:
-    with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    return digest.startswith((name or file.name).partition(".")[0].rpartition("-")[2])
+def _is_published(file: Path, name: str) -> bool:
+    """Whether a file is the one that torchvision calls `name`."""
+    return digest(file).startswith(name.partition(".")[0].rpartition("-")[2])
 
 
 def _download(name: str, file: Path, say: Callable[[str], None]) -> None:

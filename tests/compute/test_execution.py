@@ -50,5 +50,5 @@ def test_an_execution_and_its_fields_as_keywords_are_the_same(tmp_path):
 def test_the_version_of_a_package_whose_distribution_has_another_name(monkeypatch):
     """As tensorflow-cpu, which is imported as tensorflow."""
     monkeypatch.setitem(sys.modules, "elsewhere", SimpleNamespace(__version__="2.21"))
-    assert runtime._version("elsewhere") == "2.21"
-    assert runtime._version("not_imported") is None
+    assert runtime.package_version("elsewhere") == "2.21"
+    assert runtime.package_version("not_imported") is None

@@ -1,7 +1,6 @@
 """The weights that a run begins with, and the normalization that comes with them."""
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from kerasnets.recipe.fields import OF_WEIGHTS
 from kerasnets.recipe.weights import IMAGENET
 from kerasnets.runs import Run
 from kerasnets.runs.trained import check_trained, load_model
+from kerasnets.storage.digests import digest
 
 FILE = "weights.json"
 
@@ -141,7 +141,7 @@ def _of_run(path: Path, recipe: Recipe) -> Source:
     model = load_model(run)
     if model.name != recipe.network:
         raise WeightsError(
-            f"the weights of {shown(path)} are those of {shown(model.name)}, not of "
+            f"the weights of {shown(path)} are for {shown(model.name)}, not for "
             f"{recipe.network}."
         )
     found = Source(run.model_file, sha256, torchvision_weights(model))
@@ -158,8 +158,7 @@ def _checked(file: Path, recipe: Recipe) -> str:
     Raises:
         WeightsError: it is not the recipe's.
     """
-    with file.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    sha256 = digest(file)
     if not sha256.startswith(recipe.weights_sha256 or ""):
         raise WeightsError(
             f"{shown(file)} has the SHA-256 {sha256}, not {recipe.weights_sha256}: "
