@@ -95,7 +95,7 @@ def reproduce(
 
     Trains and evaluates the nine rows of the paper's Tables 1 and 2, or those named as
     --dry-run names them, and writes results.md, results.csv, results.json and
-    report.html with the paper's numbers beside ours. Interrupted, it goes on when the
+    report.html with the paper's numbers next to ours. Interrupted, it goes on when the
     command is repeated. Processes and machines that share the folder share the rows.
     Exit status 1 says that a row failed.
 

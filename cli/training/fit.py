@@ -90,7 +90,7 @@ def fit(
     """Train a network.
 
     Every option that is not named has the paper's value for the network and dataset,
-    or that of --preset or --recipe.
+    or the value of --preset or --recipe.
 
     \b
     Examples:

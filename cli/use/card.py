@@ -18,7 +18,7 @@ def card(run: Path, out: Path | None) -> None:
     """Print a model card of a run in the Hugging Face Hub's format.
 
     RUN is a run folder, or the name of one under artifacts/runs. An evaluated run's
-    card has its metrics with intervals, and those of each class.
+    card has its metrics with intervals, overall and by class.
 
     \b
     Example:

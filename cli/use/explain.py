@@ -49,7 +49,7 @@ def explain(
 
     RUN is a run folder, or the name of one under artifacts/runs. Without images, the
     most confident mistakes on the test images are explained, and a report shows them.
-    Each picture is the image as the network sees it, and beside it the same under a
+    Each picture is the image as the network sees it, and next to it the same under a
     map: the brighter, the more a pixel speaks for the class.
 
     \b

@@ -45,7 +45,7 @@ def export(
     RUN is a run folder, or the name of one under artifacts/runs. The file takes uint8
     images [N, H, W, C] of the network's size, normalizes them itself, and gives
     probabilities. It is run on test images before it takes its name; a model card is
-    put beside it.
+    put next to it.
 
     \b
     Examples:

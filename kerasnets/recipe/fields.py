@@ -308,7 +308,7 @@ class Fields:
         off=0,
     )
     keep: str = setting(
-        "Weights that are saved: the last epoch's, or those of the epoch with the "
+        "Which weights are saved: the last epoch's, or from the epoch with the "
         "highest validation accuracy",
         paper=LAST,
         choices=KEPT_WEIGHTS,
@@ -507,8 +507,8 @@ class Fields:
         default=None,
     )
     weights_sha256: str | None = setting(
-        "SHA-256 that the file of --weights must have, or its beginning; a run's is "
-        "that of its model.keras",
+        "SHA-256 that the file of --weights must have, or its beginning; for a run, "
+        "the hash of its model.keras",
         details="A run records the whole of it.",
         paper=None,
         form="HEX",
@@ -546,7 +546,7 @@ class Fields:
         off=1,
     )
     layer_decay: float = setting(
-        "Factor from the learning rate of a stage to that of the one before it",
+        "Factor from a stage's learning rate to the previous stage's",
         details="Stages are counted from the last layer; VGG's dense layers and the "
         "stem are stages too.",
         paper=1.0,

@@ -49,7 +49,7 @@ def of_weights(weights: str, network: str) -> dict[str, Any]:
         raise RecipeError(f"{shown(file)} is damaged: {shown(error)}.") from error
     if theirs != network:
         raise RecipeError(
-            f"the weights of {shown(weights)} are those of {shown(theirs)}, not of "
+            f"the weights of {shown(weights)} are for {shown(theirs)}, not for "
             f"{network}."
         )
     return found
