@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     "--reconcile",
     "reconciled_row",
     type=Name("row", PAPER),
-    help="Train this row again with one unstated assumption changed at a time, and see "
-    "which bring the paper's number inside the interval.",
+    help="Train this row again with unstated assumptions changed, one at a time and "
+    "together, and see which bring the paper's number inside the interval.",
 )
 @click.option(
     "--dry-run",

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from kerasnets.catalog.titles import dataset_title
 from kerasnets.paper.outcomes import FAILED, FINISHED, NOT_BEGUN, Outcome, outcome
-from kerasnets.paper.reconciliation.alternatives import Reconciliation, not_tried
+from kerasnets.paper.reconciliation.alternatives import (
+    ON_TEST,
+    Reconciliation,
+    not_tried,
+)
 from kerasnets.paper.results import machines
 from kerasnets.paper.rows import PAPER
 from kerasnets.paper.tables import accuracy_text, table_of
@@ -159,7 +163,7 @@ def gather(reconciliation: Reconciliation) -> Reconciled:
     folders = [f"runs/{one.name}" for one in reconciliation.unchanged]
     findings = [finding(UNCHANGED, "Nothing: as in the study", folders, own)]
     if recipe.validation == "test":
-        findings.append(_best_on_test(finding, UNCHANGED, folders, own))
+        findings.append(_best_on_test(finding, UNCHANGED, ON_TEST, folders, own))
     else:
         findings.append(
             finding(
@@ -178,7 +182,8 @@ def gather(reconciliation: Reconciliation) -> Reconciled:
         every += outcomes
         findings.append(finding(one.name, one.assumed, folders, outcomes))
         if one.changes.get("validation") == "test":
-            findings.append(_best_on_test(finding, one.name, folders, outcomes))
+            best = _best_on_test(finding, one.name, one.assumed, folders, outcomes)
+            findings.append(best)
     return Reconciled(
         reconciliation, tuple(findings), not_tried(recipe), obstacle, tuple(every)
     )
@@ -187,13 +192,13 @@ def gather(reconciliation: Reconciliation) -> Reconciled:
 def _best_on_test(
     finding: Callable[..., Finding],
     name: str,
+    assumed: str,
     folders: Sequence[str],
     outcomes: Sequence[Outcome],
 ) -> Finding:
     return finding(
         f"{name}-best",
-        "Validation = test: trained on all training images, and the best epoch on the "
-        "test images is reported",
+        f"{assumed}, and the best epoch on the test images is reported",
         folders,
         outcomes,
         lambda one: one.best_on_test,
