@@ -142,14 +142,9 @@ def alternatives(recipe: Recipe) -> tuple[Alternative, ...]:
         for field, value in one.changes.items()
     }
     if len(helpful) > 1:
-        changed = [
-            f"{name.replace('_', ' ')} {value}" for name, value in helpful.items()
-        ]
-        found.append(
-            Alternative(
-                TOGETHER, f"All that usually help: {', '.join(changed)}", helpful
-            )
-        )
+        all_of = ", ".join(f"{name} {value}" for name, value in helpful.items())
+        text = f"All that usually help: {all_of.replace('_', ' ')}"
+        found.append(Alternative(TOGETHER, text, helpful))
     return tuple(found)
 
 
