@@ -150,7 +150,7 @@ def alternatives(recipe: Recipe) -> tuple[Alternative, ...]:
 
 def not_tried(recipe: Recipe) -> dict[str, str]:
     """Other possible explanations of the paper's number, and why no run tries them."""
-    found = {"ImageNet weights": "every network here begins with random weights"}
+    found = {"ImageNet weights": "the study trains from scratch; try fit --weights"}
     if NETWORKS[recipe.network].family == "vgg":
         found["First layers for 32×32 images"] = "VGG's are the same for every size"
     return found
