@@ -85,7 +85,7 @@ def test_onnx_runs_without_kerasnets_and_keras(trained, onnx_file, tmp_path):
 
 def test_a_card_stands_beside_the_file(onnx_file):
     card = onnx_file.card.read_text(encoding="utf-8")
-    assert onnx_file.card == onnx_file.path.with_name("net.md")
+    assert onnx_file.card == onnx_file.path.with_name("net.onnx.md")
     assert card.startswith("---\nlibrary_name:")
     assert 'onnxruntime.InferenceSession("net.onnx")' in card
 
@@ -102,8 +102,8 @@ def test_int8_is_measured_against_float32(trained, tmp_path):
     assert 0 <= one.accuracy <= 1 and one.images_per_s > 0
     assert abs(one.accuracy - one.float_accuracy) < 0.2
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "small.md",
         "small.onnx",
+        "small.onnx.md",
     ]
 
 

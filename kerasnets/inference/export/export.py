@@ -106,7 +106,7 @@ def export(
     if int8 and form != "onnx":
         raise RunError(f"{option('int8', True)} is for the format onnx, not {form}.")
     path = _path(run, chosen, out, int8)
-    told = path.with_suffix(".md") if chosen.ending else Path(f"{path}.md")
+    told = Path(f"{path}.md")  # a run's cards for other formats stay
     _check_free(path, told, overwrite)
     dataset = datasets.load_for(run.recipe, data_dir)
     parts = partition(dataset, run.recipe)
