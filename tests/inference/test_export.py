@@ -107,10 +107,11 @@ def test_int8_is_measured_against_float32(trained, tmp_path):
     ]
 
 
-def test_torch_export_takes_any_number_of_images(trained, tmp_path):
+def test_torch_export_takes_any_number_of_images(trained, tmp_path, recwarn):
     import torch
 
     made = export(trained, "torch-export", tmp_path / "net.pt2")
+    assert not recwarn.list
     assert (made.changed, made.images) == (0, 256)
     extra = {"kerasnets.json": ""}
     program = torch.export.load(made.path, extra_files=extra)

@@ -150,14 +150,16 @@ def _write_torch(classifier: Classifier, path: Path, metadata: dict[str, str]) -
     # At most what any memory holds: the bound only says that it is not fixed.
     batch = torch.export.Dim("batch", min=1, max=2**16)
     _export(classifier, path, "torch", dynamic_shapes={0: batch})
-    program = torch.export.load(path)
-    torch.export.save(program, path, extra_files={_CONTENT: json.dumps(metadata)})
+    with silent():
+        program = torch.export.load(path)
+        torch.export.save(program, path, extra_files={_CONTENT: json.dumps(metadata)})
 
 
 def _torch_runner(path: Path, classifier: Classifier) -> Runner:
     import torch
 
-    network = torch.export.load(path).module()
+    with silent():
+        network = torch.export.load(path).module()
 
     def run(pixels: np.ndarray) -> np.ndarray:
         with torch.no_grad():
