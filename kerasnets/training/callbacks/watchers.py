@@ -57,7 +57,7 @@ class FirstStep(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if self._ended:
-            float((logs or {})["loss"])  # a device may compute while the host goes on
+            float((logs or {})["loss"])  # the device may be asynchronous
             self._ended()
             self._ended = None
 
