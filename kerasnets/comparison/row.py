@@ -30,7 +30,7 @@ class Row:
         test_images: that it was evaluated on.
         test_accuracy: share of these classified correctly, in [0, 1].
         interval: of the test accuracy, by Wilson's rule.
-        test_loss: mean cross-entropy, nats an image.
+        test_loss: mean cross-entropy, nats per image.
         validation_accuracy: of the monitored images after the last epoch, in [0, 1].
         monitored: "validation" or "test", the split that these come from.
         parameters: trainable ones.

@@ -29,7 +29,7 @@ STATISTICS_BATCHES = 8
 
 @dataclass(frozen=True)
 class Trial:
-    """A variant after its steps. Losses are in nats an image, shares in [0, 1].
+    """A variant after its steps. Losses are in nats per image, shares in [0, 1].
 
     Attributes:
         learning_rate, momentum: of its training.

@@ -224,7 +224,7 @@ class LearningCurve:
     Attributes:
         epochs: numbers, from 1.
         loss, accuracy: of the monitored images after the epoch: mean cross-entropy
-            (nats an image), and the share classified correctly.
+            (nats per image), and the share classified correctly.
         epoch_s: seconds of wall time in the epoch, training and validation, or None
             where epoch_times.csv does not cover every epoch.
         images_per_s: training images a second in the epoch, or None likewise.

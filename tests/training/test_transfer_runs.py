@@ -80,7 +80,7 @@ def test_frozen_layers_keep_every_bit(base, tmp_path):
         learns = path.startswith(("stage4", "final_norm", "classifier"))
         assert same != learns, path
     recorded = json.loads((run.path / "weights.json").read_text())
-    assert recorded["new"] == {"classifier": "the classes are others"}
+    assert recorded["new"] == {"classifier": "the classes differ"}
     assert recorded["sha256"] == runs.load(run.path).recipe.weights_sha256
     log = (run.path / "run.log").read_text()
     assert "loaded 241 layers" in log and "new classifier: the classes" in log

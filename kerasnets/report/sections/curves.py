@@ -34,7 +34,7 @@ def _charts(records: Sequence[Record]) -> list[Markup]:
     _, unit, unit_name = next(u for u in _UNITS if max(timed, default=0) >= u[0])
     charts = []
     for title, values, written, percent in (
-        ("Loss (nats an image)", lambda r: r.curve.loss, lambda v: f"{v:.4f}", False),
+        ("Loss (nats per image)", lambda r: r.curve.loss, lambda v: f"{v:.4f}", False),
         ("Accuracy", lambda r: r.curve.accuracy, lambda v: f"{v:.2%}", True),
     ):
         for by_time in (False, True):
