@@ -58,7 +58,7 @@ def write_comparison(comparison: Comparison, folder: Path | str) -> None:
     """Write every file of a comparison, replacing an earlier one.
 
     Raises:
-        RunError: the folder holds other files, or cannot be written.
+        RunError: the folder contains other files, or cannot be written.
     """
     folder = Path(folder)
     prepare_folder(folder, OF_COMPARISON, marker="comparison.json")
@@ -106,7 +106,7 @@ def write_difference(
         The written difference, with a note if these images could not be drawn.
 
     Raises:
-        RunError: the folder holds other files, or cannot be written.
+        RunError: the folder contains other files, or cannot be written.
     """
     folder = Path(folder)
     prepare_folder(folder, OF_DIFFERENCE, marker="difference.json")
