@@ -52,8 +52,8 @@ DIAGNOSE = "diagnose resnet18 --dataset digits --limit 60 --batch-size 10"
         ("benchmark --only inference --batch-size 8", "--batch-size has no effect"),
         ("benchmark --only train --inference-batch-size 8", "--inference-batch-size"),
         ("benchmark --only start --rounds 3", "--rounds has no effect with --only st"),
-        ("summary resnet18 --glorot", "--glorot decides"),
-        ("summary resnet18 --glorot-normal", "--glorot decides"),
+        ("summary resnet18 --glorot", "--glorot has no effect"),
+        ("summary resnet18 --glorot-normal", "--glorot has no effect"),
         ("summary resnet18 --image-size 1", "at least 2x2 pixels"),
     ],
 )
