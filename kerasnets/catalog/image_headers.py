@@ -144,7 +144,6 @@ def reason(error: Exception, data: bytes) -> str:
 
     Raises:
         InstallationError: Pillow was built without support for its format.
-
     """
     from PIL import Image, features
 

@@ -34,17 +34,18 @@ COST_TITLES = {
 
 RULES = (
     f"Intervals are {INTERVAL}s: of an accuracy by Wilson's rule, of a difference by "
-    "Agresti and Min's. They say how far the test images may mislead, not how another "
-    "seed would do.",
+    "Agresti and Min's. They cover the sampling of the test images, not the spread "
+    "between seeds.",
     "P-values are McNemar's, exact and two-sided, on the same test images, adjusted by "
-    f"Holm's rule for all pairs of the table; up to {SIGNIFICANCE} two runs differ.",
+    f"Holm's rule for all pairs of the table; two runs differ if theirs is at most "
+    f"{SIGNIFICANCE}.",
     "Over seeds, intervals are Student's t, of a mean accuracy and of the mean of the "
     "differences of runs with the same seed and test images; no correction for several "
     "pairs is made.",
     "FLOPs are two for each multiply-accumulate of convolutions and dense layers.",
-    "Times are of training and validation; seconds an epoch and images a second are "
-    "those of the median epoch. Energy is what the device counts in that time, where "
-    "it does: the whole board's or processor's.",
+    "Times are of training and validation; seconds per epoch and images per second are "
+    "those of the median epoch. Energy is the device's own count for that time, if it "
+    "has one: of the whole board or processor.",
 )
 
 
