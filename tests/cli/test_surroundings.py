@@ -176,7 +176,7 @@ def test_no_home_folder_is_needed(homeless, monkeypatch, tmp_path):
 def test_the_home_folder_of_nobody_is_one_line(variable, homeless, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", "/none")
     monkeypatch.setenv(variable, "~nobody/data")
-    with pytest.raises(KerasnetsError, match="'~nobody/data' names the home folder"):
+    with pytest.raises(KerasnetsError, match="'~nobody/data' refers to a home folder"):
         cache_folders(data_folder(None))
 
 
