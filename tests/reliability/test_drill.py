@@ -11,7 +11,6 @@ from kerasnets.compute.execution import Execution
 from kerasnets.errors import RunError
 from kerasnets.training import drill as drilling
 
-
 _train = drilling._train
 
 
