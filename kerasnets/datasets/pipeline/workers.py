@@ -2,13 +2,15 @@
 
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count, cycle
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
 import numpy as np
 
-from kerasnets.compute.worker import Worker
+from kerasnets.compute.worker import Worker, shared_memory
 from kerasnets.errors import ProcessEnded
 
 # A batch takes seconds at most, also on a machine with neighbours.
@@ -21,9 +23,10 @@ class Workers:
     """What `make` gives, batch after batch, each made by the next of several processes.
     They end with this object.
 
-    Each process makes one batch while its previous one waits here: a thread receives
-    it, as a process cannot go on before. So twice as many batches as processes are in
-    memory at most.
+    Each process makes one batch while its previous one waits here or is used: a thread
+    asks for it, as a process cannot go on before. So twice as many batches as processes
+    are in memory at most. It is memory that both share, where batches fit into `room`;
+    a pipe carries the others.
 
     Grain is not used: it needs portpicker without installing it, its absl flags clash
     with those of others, and it hangs when a process is stopped. Nor is PyTorch's
@@ -33,6 +36,7 @@ class Workers:
         make: makes batch `index` of `epoch`, the same at every call; picklable.
         batches: in an epoch.
         count: of processes, at least 1.
+        room: bytes of the largest batch.
         hung_after_s: how long a batch may take; `HUNG_AFTER_S` unless given.
     """
 
@@ -42,9 +46,10 @@ class Workers:
         batches: int,
         count: int,
         *,
+        room: int = 0,
         hung_after_s: float | None = None,
     ) -> None:
-        self._make, self._batches = make, batches
+        self._make, self._batches, self._room = make, batches, room
         self._hung_after_s = HUNG_AFTER_S if hung_after_s is None else hung_after_s
         self._names = [f"worker {number + 1} of {count}" for number in range(count)]
         self._workers: list[Worker] = []  # that are begun with the first batch
@@ -60,7 +65,8 @@ class Workers:
         self._next = -1  # batches are numbered through all epochs
 
     def __call__(self, epoch: int, index: int) -> np.ndarray:
-        """Batch `index` of `epoch`; fastest one after the other.
+        """Batch `index` of `epoch`, to be used before the next call; fastest one after
+        the other.
 
         Raises:
             ProcessEnded: a process was killed, or hangs.
@@ -69,8 +75,9 @@ class Workers:
         try:
             if self._next != epoch * self._batches + index:
                 self._begin(epoch * self._batches + index)
+            else:
+                self._ask()  # the batch before is no longer used
             batch = self._answer()
-            self._ask()
         except TimeoutError as error:
             self._end()
             raise ProcessEnded(f"{error} It was ended.") from None
@@ -82,13 +89,16 @@ class Workers:
 
     def _begin(self, first: int) -> None:
         if not self._workers:
-            self._workers += map(Worker, self._names)
+            room = _PLACES * self._room
+            self._workers += (Worker(name, room) for name in self._names)
             self._receiver.start()
         self.drop()
         self._turn = 0
         step = len(self._workers)
         for number, worker in enumerate(self._workers):
-            worker.begin(_made, self._make, first + number, self._batches, step)
+            worker.begin(
+                _made, self._make, first + number, self._batches, step, self._room
+            )
             worker.ask()
         for _ in self._workers:
             self._ask()
@@ -134,17 +144,43 @@ def _receive(asked: SimpleQueue[Worker | None], answers: SimpleQueue[Any]) -> No
         try:
             batch = worker.answer()
             worker.ask()
+            if isinstance(batch, _Shared):
+                batch = batch.of(worker.memory)
             answers.put((batch, None))
         except Exception as error:
             answers.put((None, error))
         batch = worker = None
 
 
-def _made(make: Make, first: int, batches: int, step: int) -> Iterator[np.ndarray]:
-    number = first
-    while True:
-        yield make(*divmod(number, batches))
-        number += step
+_PLACES = 2  # of a process's batches in the memory that it shares
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """An array in shared memory, from a byte on."""
+
+    first: int
+    shape: tuple[int, ...]
+    kind: np.dtype
+
+    def of(self, memory: Any) -> np.ndarray:
+        return np.ndarray(self.shape, self.kind, memory, self.first)
+
+
+def _made(
+    make: Make, first: int, batches: int, step: int, room: int
+) -> Iterator[np.ndarray | _Shared]:
+    memory = shared_memory()
+    for number, place in zip(count(first, step), cycle(range(_PLACES)), strict=False):
+        yield _put(make(*divmod(number, batches)), memory, place * room, room)
+
+
+def _put(batch: np.ndarray, memory: Any, first: int, room: int) -> np.ndarray | _Shared:
+    if memory is None or batch.nbytes > room:
+        return batch
+    shared = _Shared(first, batch.shape, batch.dtype)
+    shared.of(memory)[...] = batch
+    return shared
 
 
 def _end(
