@@ -1,4 +1,4 @@
-"""Compare several runs: accuracy, cost, speed, and whether they differ."""
+"""Comparison of several runs: accuracy, cost, speed, significance of differences."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -8,6 +8,7 @@ from typing import Any
 from kerasnets.catalog.titles import dataset_title
 from kerasnets.comparison.evaluated import Evaluated, read_evaluated, why_other_images
 from kerasnets.comparison.row import Row, make_row
+from kerasnets.comparison.seeds import SeedGroup, SeedTest, seed_groups, seed_tests
 from kerasnets.errors import RunError
 from kerasnets.runs import Run
 from kerasnets.runs.find import labels
@@ -18,14 +19,14 @@ COSTS = ("flops", "parameters", "total_s")
 
 @dataclass(frozen=True)
 class Front:
-    """The runs on the Pareto front of one cost, among those that can be compared.
+    """The Pareto front of accuracy against one cost, among comparable runs.
 
     Attributes:
         cost: one of `COSTS`, a field of the rows.
-        among: labels of the runs compared: the same test images, and for the time the
-            same device.
-        front: labels of the runs that no other dominates (at least as good in test
-            accuracy and cost, and better in one); by rising cost.
+        among: labels of the runs compared, which have the same test images and, for
+            the time, the same device.
+        front: labels of the runs that no other dominates (is at least as good in test
+            accuracy and cost, and better in one), by increasing cost.
     """
 
     cost: str
@@ -34,7 +35,7 @@ class Front:
 
 
 def fronts(rows: Sequence[Row]) -> tuple[Front, ...]:
-    """The Pareto front of every cost and every set of comparable runs."""
+    """The Pareto fronts for every cost and every set of comparable runs."""
     sets: dict[tuple, dict[str, tuple[float, float]]] = {}
     for cost in COSTS:
         for row in rows:
@@ -49,7 +50,7 @@ def fronts(rows: Sequence[Row]) -> tuple[Front, ...]:
 
 
 def pareto_front(points: dict[str, tuple[float, float]]) -> tuple[str, ...]:
-    """Names of the points (cost, gain) that none dominates, by rising cost."""
+    """Names of the points (cost, gain) that no other dominates, by increasing cost."""
 
     def dominated(name: str) -> bool:
         cost, gain = points[name]
@@ -87,30 +88,33 @@ class Comparison:
         mcnemar: a test for each pair of runs with the same test images.
         agreement: [rows][rows], the share of test images for which two runs predict
             the same class, in [0, 1]; None where they cannot be compared.
+        over_seeds: runs that differ in their seed only, by group.
+        seed_tests: a test for each pair of these groups.
         pareto: the Pareto front of each cost.
-        notes: what a reader should know, one line each.
+        notes: remarks for readers, one line each.
     """
 
     rows: tuple[Row, ...]
     mcnemar: tuple[PairTest, ...]
     agreement: tuple[tuple[float | None, ...], ...]
+    over_seeds: tuple[SeedGroup, ...]
+    seed_tests: tuple[SeedTest, ...]
     pareto: tuple[Front, ...]
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The same as JSON values; the shares' intervals have `confidence`."""
+        """The comparison as JSON values, with the intervals' confidence level."""
         return {"confidence": CONFIDENCE, **asdict(self)}
 
 
 def compare(chosen: Sequence[Run]) -> Comparison:
-    """Compare runs by their records; neither weights nor data are needed.
+    """Compare runs by their records, without weights or data.
 
     Args:
-        chosen: two runs or more that have each finished an epoch; others are left out,
-            and a note says so.
+        chosen: at least two runs with a finished epoch; others are omitted with a note.
 
     Raises:
-        RunError: fewer than two are left, or the records of one are damaged.
+        RunError: fewer than two remain, or the records of one are damaged.
     """
     begun = [run for run in chosen if run.history]
     if len(begun) < 2:
@@ -127,10 +131,13 @@ def compare(chosen: Sequence[Run]) -> Comparison:
     )
     left_out = [str(run.path) for run in chosen if not run.history]
     smoothed = [label for label, run in named if run.loss_is_smoothed]
+    over_seeds = seed_groups(named, results)
     return Comparison(
         rows=rows,
         mcnemar=_pair_tests(results, groups),
         agreement=_agreement(rows, results),
+        over_seeds=over_seeds,
+        seed_tests=seed_tests(over_seeds, results),
         pareto=fronts(rows),
         notes=tuple(_notes(rows, results, left_out, smoothed)),
     )
@@ -142,12 +149,12 @@ def _notes(
     left_out: Sequence[str],
     smoothed: Sequence[str],
 ) -> Iterator[str]:
-    """What is missing, and what cannot be compared and why.
+    """Notes on what is missing, and what cannot be compared and why.
 
     Args:
-        results: of the runs that are evaluated, by label.
-        left_out: runs that have not finished an epoch.
-        smoothed: labels of the runs whose validation loss has label smoothing in it.
+        results: of the evaluated runs, by label.
+        left_out: runs without a finished epoch.
+        smoothed: labels of the runs whose validation loss includes label smoothing.
     """
     if left_out:
         yield f"Left out, no finished epoch: {', '.join(left_out)}."
@@ -194,7 +201,7 @@ def _notes(
 
 
 def _groups(results: Mapping[str, Evaluated]) -> dict[str, int]:
-    """Group number of each run; the runs of a group saw the same test images."""
+    """Group number of each run; runs of a group have the same test images."""
     groups: list[list[str]] = []
     for label, result in results.items():
         for group in groups:

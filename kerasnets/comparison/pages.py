@@ -34,24 +34,34 @@ COST_TITLES = {
 
 RULES = (
     f"Intervals are {INTERVAL}s: of an accuracy by Wilson's rule, of a difference by "
-    "Agresti and Min's. They say how far the test images may mislead, not how another "
-    "seed would do.",
+    "Agresti and Min's. They cover the sampling of the test images, not the spread "
+    "between seeds.",
     "P-values are McNemar's, exact and two-sided, on the same test images, adjusted by "
-    f"Holm's rule for all pairs of the table; up to {SIGNIFICANCE} two runs differ.",
+    f"Holm's rule for all pairs of the table; two runs differ if theirs is at most "
+    f"{SIGNIFICANCE}.",
+    "Over seeds, intervals are Student's t, of a mean accuracy and of the mean of the "
+    "differences of runs with the same seed and test images; no correction for several "
+    "pairs is made.",
     "FLOPs are two for each multiply-accumulate of convolutions and dense layers.",
-    "Times are of training and validation; seconds an epoch and images a second are "
-    "those of the median epoch. Energy is what the device counts in that time, where "
-    "it does: the whole board's or processor's.",
+    "Times are of training and validation; seconds per epoch and images per second are "
+    "those of the median epoch. Energy is the device's own count for that time, if it "
+    "has one: of the whole board or processor.",
 )
 
 
 def comparison_page(comparison: Comparison) -> Page:
-    """The whole comparison."""
+    """The page of a comparison."""
     accuracy, cost = accuracy_table(comparison), cost_table(comparison)
     pairs = pairs_table(comparison)
     notes = Bullets(comparison.notes, lead="note: ")
     fronts = Bullets(front_lines(comparison), lead="best accuracy for its ")
     parts: list[Part] = [accuracy, cost, notes]
+    seeds = seeds_table(comparison)
+    differences = seed_differences_table(comparison)
+    if seeds.rows:
+        parts += [Heading("Over seeds"), seeds]
+    if differences.rows:
+        parts.append(differences)
     if pairs.rows:
         parts += [
             Heading("Do they differ?"),
@@ -72,12 +82,12 @@ def comparison_page(comparison: Comparison) -> Page:
     if comparison.pareto:
         parts.append(Figure("pareto.png", "Test accuracy against cost"))
     parts += [Heading("Rules"), Bullets(RULES)]
-    brief = accuracy, cost, pairs, notes, fronts
+    brief = accuracy, cost, seeds, differences, pairs, notes, fronts
     return Page("Comparison", tuple(parts), brief)
 
 
 def accuracy_table(comparison: Comparison) -> Table:
-    """What each run reached."""
+    """The accuracy of each run."""
     rows = comparison.rows
     several = len({row.dataset for row in rows}) > 1
     dataset = {"dataset": [dataset_title(row.dataset) for row in rows]}
@@ -99,7 +109,7 @@ def accuracy_table(comparison: Comparison) -> Table:
 
 
 def cost_table(comparison: Comparison) -> Table:
-    """What each run costs."""
+    """The cost of each run."""
     rows = comparison.rows
     energies = [row.energy_j for row in rows]
     energy = {"energy (kJ)": [number(j and j / 1000, ",.1f") for j in energies]}
@@ -116,8 +126,39 @@ def cost_table(comparison: Comparison) -> Table:
     )
 
 
+def seeds_table(comparison: Comparison) -> Table:
+    """The mean accuracy of the runs that differ in their seed only."""
+    groups = comparison.over_seeds
+    return Table.of(
+        {
+            "runs": [group.name for group in groups],
+            "seeds": [str(len(group.seeds)) for group in groups],
+            "mean test accuracy": [percent(group.mean) for group in groups],
+            INTERVAL: [group.interval.percent() for group in groups],
+        }
+    )
+
+
+def seed_differences_table(comparison: Comparison) -> Table:
+    """The mean paired difference of two such groups."""
+    pairs = comparison.seed_tests
+    return Table.of(
+        {
+            "first": [pair.first for pair in pairs],
+            "second": [pair.second for pair in pairs],
+            "seeds": [str(len(pair.seeds)) for pair in pairs],
+            "mean difference (points)": [points(pair.difference) for pair in pairs],
+            INTERVAL: [
+                f"{points(pair.interval.low)} to {points(pair.interval.high)}"
+                for pair in pairs
+            ],
+        },
+        words=("second",),
+    )
+
+
 def pairs_table(comparison: Comparison) -> Table:
-    """One line for each pair."""
+    """McNemar's test for each pair."""
     pairs = comparison.mcnemar
     tests = [pair.test for pair in pairs]
     return Table.of(
@@ -142,7 +183,7 @@ def pairs_table(comparison: Comparison) -> Table:
 
 
 def agreement_table(comparison: Comparison) -> Table:
-    """One row and one column for each run."""
+    """Share of equal predictions for each pair."""
     names = tuple(row.label for row in comparison.rows)
     cells = (tuple(map(percent, shares)) for shares in comparison.agreement)
     rows = ((name, *line) for name, line in zip(names, cells, strict=True))
@@ -173,10 +214,10 @@ _TURNED_SHOWN = 8
 
 
 def difference_page(difference: Difference, figures: Collection[str] = ()) -> Page:
-    """The whole difference.
+    """The page of a difference.
 
     Args:
-        figures: names of the files beside the page.
+        figures: names of the figures next to the page.
     """
     recipe, machine = difference.recipe, difference.environment
     data = _SAME_DATA[difference.same_data]
@@ -215,7 +256,7 @@ def difference_page(difference: Difference, figures: Collection[str] = ()) -> Pa
 
 
 def changes_table(difference: Difference, changes: Sequence[Change]) -> Table:
-    """One line for each setting or fact that differs."""
+    """The settings or facts that differ."""
     sides = difference.first, difference.second
     return Table(
         ("", *sides),
@@ -268,7 +309,7 @@ def outcomes_table(difference: Difference, found: Outcomes) -> Table:
 
 
 def verdict_line(difference: Difference, found: Outcomes) -> str:
-    """The difference of the accuracies with its interval and p, in a sentence."""
+    """A sentence with the difference of the accuracies, its interval and p."""
     test, p = found.test, p_value(found.test.p)
     return (
         f"The test accuracy of {difference.second} less that of {difference.first} is "

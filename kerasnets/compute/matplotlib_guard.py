@@ -1,8 +1,8 @@
-"""matplotlib imports, whatever MPLBACKEND names.
+"""Import matplotlib regardless of the value of MPLBACKEND.
 
-A notebook passes on its own way to show figures, which may not be installed here, and
-matplotlib refuses a name that it does not know. It cannot be imported again where that
-has failed, so the guard stands before the first import, by whomever: Keras is one.
+A notebook sets MPLBACKEND to its own backend, which may not be installed here, and
+matplotlib fails to import with an unknown name. A failed import cannot be repeated, so
+the guard must precede the first import by any package, such as Keras.
 """
 
 import contextlib

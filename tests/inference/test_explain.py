@@ -270,7 +270,7 @@ def test_mistakes_are_explained_and_shown_in_the_report(trained, capsys, tmp_pat
     words = ["report", str(trained.path.parent), "--no-diagnose", "--out", str(page)]
     assert _run(words) == 0, capsys.readouterr().err
     html = page.read_text(encoding="utf-8")
-    assert "What the mistakes rest on" in html
+    assert "What the mistakes depend on" in html
     assert f"true {rows[0].label}, predicted {rows[0].prediction}" in html
     # Another call's pictures take the place of these; further training ends them all.
     status = _run(["explain", str(trained.path), "--class", "3", "--device", "cpu"])
@@ -344,7 +344,7 @@ def test_the_commands_methods_are_those_that_there_are():
         ("nowhere.png", "there is no file nowhere.png"),
         ("IMAGE", "no feature maps of more than one pixel"),
         ("", "is not evaluated"),
-        ("IMAGE --method occlusion --out full", "holds other files"),
+        ("IMAGE --method occlusion --out full", "contains other files"),
     ],
 )
 def test_what_cannot_be_explained_is_one_line(

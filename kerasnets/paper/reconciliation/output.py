@@ -18,18 +18,18 @@ from kerasnets.paper.scales import SCALES
 from kerasnets.statistics import INTERVAL
 
 QUESTION = (
-    "Each result changes one thing that the paper leaves unsaid, and nothing else, in "
+    "Each result changes one thing that the paper does not state, and nothing else, in "
     f"the study's recipe of this row. Is the paper's number inside the {INTERVAL}? "
-    "It is Wilson's for one run (sampling of the test images), t over seeds for "
-    "several. A number inside shows that the assumption is enough, not that the paper "
-    "made it."
+    "The interval is Wilson's for one run (sampling of the test images), and Student's "
+    "t over seeds for several. A number inside shows that the assumption suffices, not "
+    "that the paper made it."
 )
 
 
 def write(reconciliation: Reconciliation) -> Reconciled:
     """Write both files from the current state of the run folders.
 
-    One process at a time: whoever writes last has read last.
+    The lock covers reading too, so that the last writer has the latest state.
     """
     with reconciliation.lock("results", wait=True):
         reconciled = gather(reconciliation)
@@ -39,7 +39,7 @@ def write(reconciliation: Reconciliation) -> Reconciled:
 
 
 def as_json(reconciled: Reconciled) -> dict[str, Any]:
-    """What reconcile.json holds; accuracies in percent."""
+    """The content of reconcile.json; accuracies in percent."""
     planned = reconciled.reconciliation
     changes = {one.name: dict(one.changes) for one in planned.alternatives}
     return {
@@ -75,7 +75,7 @@ def _finding(one: Finding, changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def markdown(reconciled: Reconciled) -> str:
-    """The whole page."""
+    """The content of reconcile.md."""
     return render(
         "reconcile.md.j2",
         found=reconciled,

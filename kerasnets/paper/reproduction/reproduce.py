@@ -22,7 +22,7 @@ from kerasnets.paper.outcomes import (
     record_failure,
 )
 from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
-from kerasnets.paper.reproduction.means import Means
+from kerasnets.paper.reproduction.settings import Settings
 from kerasnets.paper.reproduction.side_by_side import side_by_side
 from kerasnets.paper.results import Results
 from kerasnets.recipe import Recipe
@@ -31,53 +31,53 @@ from kerasnets.training import checkpoint
 from kerasnets.training.fit import fit
 
 
-def reproduce(study: Study, rows: Sequence[str] = (), **means: Any) -> Results:
+def reproduce(study: Study, rows: Sequence[str] = (), **settings: Any) -> Results:
     """Complete rows of a study, and write its results after each.
 
     Call it again after an interruption: finished runs are kept, and an interrupted run
-    resumes from its last checkpoint. A run that fails is recorded and does not stop the
-    others; one that diverged would do so again, and is not repeated.
+    resumes from its last checkpoint. A failed run is recorded and does not stop the
+    others. A diverged run is not repeated, as it would diverge again.
 
     Args:
-        study: as `kerasnets.paper.plan.plan` gives it.
-        rows: names of its rows; all unless named.
-        means: fields of `kerasnets.paper.reproduction.means.Means`.
+        study: a result of `kerasnets.paper.plan.plan`.
+        rows: names of its rows; all unless given.
+        settings: fields of `kerasnets.paper.reproduction.settings.Settings`.
 
     Raises:
         RecipeError: a row is unknown.
         BackendError, DatasetError: the device, the engine or the data is not available;
-        nothing has been written.
-        RunError: the folder cannot be written, or holds damaged files.
+            nothing has been written.
+        RunError: the folder cannot be written, or has damaged files.
     """
     rows = plan.chosen_rows(study, rows)
-    told = Means(**means)
+    chosen = Settings(**settings)
     unsettled = [
         (study, planned)
         for planned in study.runs
         if planned.row in rows and not is_settled(study, planned)
     ]
-    computes_on = check_means(unsettled, told)
+    device = check_settings(unsettled, chosen)
     plan.begin(study)
 
     def publish() -> None:
         files.write(study)
-        told.ended()
+        chosen.ended()
 
-    bring_to_ends(unsettled, replace(told, ended=publish), computes_on)
+    complete_runs(unsettled, replace(chosen, ended=publish), device)
     return files.write(study)
 
 
-def check_means(
-    unsettled: Sequence[tuple[RunsFolder, PlannedRun]], means: Means
+def check_settings(
+    unsettled: Sequence[tuple[RunsFolder, PlannedRun]], settings: Settings
 ) -> str:
-    """Raise errors now that would otherwise end a row hours later; download missing
-    data, and cache decoded images for every process.
+    """Check device, engine and data early, as errors would otherwise end a row hours
+    later. Downloads missing data, and caches decoded images for all processes.
 
     Returns:
-        The device, as `kerasnets.compute.runtime.Session` has it.
+        The device, see `kerasnets.compute.runtime.Session`.
     """
-    with means.execution.begin() as (session, _):
-        computes_on = session.device
+    with settings.execution.begin() as (session, _):
+        device = session.device
     wanted = {
         (one.recipe.dataset, one.recipe.image_size, one.recipe.channels)
         for _, one in unsettled
@@ -87,108 +87,109 @@ def check_means(
             name,
             image_size=image_size,
             channels=channels,
-            data_dir=means.execution.data_dir,
+            data_dir=settings.execution.data_dir,
         )
-    return computes_on
+    return device
 
 
-def bring_to_ends(
+def complete_runs(
     unsettled: Sequence[tuple[RunsFolder, PlannedRun]],
-    means: Means,
-    computes_on: str,
+    settings: Settings,
+    device: str,
 ) -> None:
-    """Complete the runs that no other process holds, in this process or side by side;
-    then, if `means` says to wait, those that were held.
+    """Complete the runs that no other process holds, in this process or in parallel;
+    then, with `settings.wait`, those that were held.
 
     Args:
-        computes_on: as `check_means` gives it.
+        device: a result of `check_settings`.
     """
-    if means.jobs > 1:
-        side_by_side(unsettled, means, computes_on)
+    if settings.jobs > 1:
+        side_by_side(unsettled, settings, device)
         return
 
     def work_on(place: RunsFolder, planned: PlannedRun, *, wait: bool) -> bool:
-        """Complete a run unless another process holds it; returns whether it was
+        """Complete a run unless another process holds it; return whether it was
         free."""
         with place.lock(planned.name, wait=wait) as held:
-            # Its last holder may have finished it.
+            # The previous holder may have finished it.
             if held and not is_settled(place, planned):
-                means.say(f"{planned.name}: starts or resumes")
-                failure = bring_to_end(place, planned, means)
+                settings.say(f"{planned.name}: starts or resumes")
+                failure = complete_run(place, planned, settings)
                 if failure:
-                    means.say(f"{planned.name}: failed: {failure}")
-                means.ended()
+                    settings.say(f"{planned.name}: failed: {failure}")
+                settings.ended()
             return held
 
     locked = [one for one in unsettled if not work_on(*one, wait=False)]
     for place, planned in locked:
-        if means.wait:
-            means.say(f"{planned.name}: waiting for the process that works on it")
+        if settings.wait:
+            settings.say(f"{planned.name}: waiting for the process that works on it")
             work_on(place, planned, wait=True)
         else:
-            means.say(f"{planned.name}: another process works on it")
+            settings.say(f"{planned.name}: another process works on it")
 
 
 def is_settled(place: RunsFolder, planned: PlannedRun) -> bool:
-    """Whether nothing is left to do: finished, or diverged, which would repeat."""
+    """Whether nothing is left to do: the run is finished, or has diverged."""
     if is_finished(place.run_folder(planned)):
         return True
     failure = failure_of(place, planned)
     return failure is not None and failure.diverged
 
 
-def bring_to_end(
+def complete_run(
     place: RunsFolder,
     planned: PlannedRun,
-    means: Means,
+    settings: Settings,
     callbacks: Sequence[Any] = (),
 ) -> str:
-    """Train, evaluate and draw one run; the failure's message, or "".
+    """Train, evaluate and draw one run; return the message of a failure, or "".
 
     Args:
-        callbacks: more Keras callbacks for `kerasnets.training.fit.fit`.
+        callbacks: additional Keras callbacks for `kerasnets.training.fit.fit`.
     """
     path = place.run_folder(planned)
     place.failure_file(planned).unlink(missing_ok=True)
     if path.is_dir() and not runs.is_run(path):
-        # Left by a process that was killed while it wrote its first file.
+        # Left by a process that was killed while writing its first file.
         Run(path, planned.recipe).clear_temporary_files()
     try:
         run = fit(
             planned.recipe,
             path,
             resume=True,
-            keep_checkpoints=ALL if means.keep_checkpoints == ALL else LAST,
+            keep_checkpoints=ALL if settings.keep_checkpoints == ALL else LAST,
             callbacks=[*_watchers(path, planned.recipe), *callbacks],
-            verbosity=means.verbosity,
-            execution=means.execution,
+            verbosity=settings.verbosity,
+            execution=settings.execution,
         )
         draw_training(run)
-        evaluate(run, first_batch=True, execution=means.execution)
+        evaluate(run, first_batch=True, execution=settings.execution)
         best = BestEpoch(path, planned.recipe)
         before_the_last = best_epoch(run.history) < planned.recipe.epochs
         if before_the_last and best.model_file.exists():
-            evaluate(best, execution=means.execution)
-        draw_evaluation(run, data_dir=means.execution.data_dir)
+            evaluate(best, execution=settings.execution)
+        draw_evaluation(run, data_dir=settings.execution.data_dir)
     except KerasnetsError as error:
         record_failure(
             place, planned, str(error), diverged=isinstance(error, TrainingDiverged)
         )
         return str(error)
     finally:
-        gc.collect()  # Keras models hold cycles, and VGG-19's takes gigabytes
-    _drop_checkpoints(run, means.keep_checkpoints)
+        gc.collect()  # Keras models contain cycles, and VGG-19's takes gigabytes
+    _drop_checkpoints(run, settings.keep_checkpoints)
     return ""
 
 
 def _watchers(path: Path, recipe: Recipe) -> list[KeepBestEpoch]:
-    """None if the test split is monitored: it must not be used for selection."""
+    """Callbacks that keep the best epoch; empty if the test split is monitored, which
+    must not be used for selection."""
     held_out = recipe.validation != "test"
     return [KeepBestEpoch(Run(path, recipe))] if held_out else []
 
 
 def _drop_checkpoints(run: Run, keep: str) -> None:
-    """The best epoch's network is measured, and VGG-19's checkpoint is a gigabyte."""
+    """Remove checkpoints and the best epoch's network, as VGG-19's take gigabytes."""
     for file in run.checkpoint_folder.glob("best-*.keras"):
         runs.remove(file)
     checkpoint.finish(run.checkpoint_folder, keep)
