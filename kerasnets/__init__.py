@@ -39,7 +39,7 @@ os.environ.setdefault(
 
 # Nothing but "agg" is known to be one of matplotlib's own without importing it.
 if "matplotlib" not in sys.modules and os.environ.get("MPLBACKEND", "agg") != "agg":
-    sys.meta_path.insert(0, import_module("kerasnets.compute.matplotlib_guard").Guard())
+    import_module("kerasnets.compute.import_guards").matplotlib_starts()
 
 _PUBLIC = {
     "Recipe": ("kerasnets.recipe", "Recipe"),

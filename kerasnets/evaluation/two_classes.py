@@ -6,8 +6,6 @@ The positive class is the second one, as scikit-learn has it.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from kerasnets.runs.results import Threshold
 
@@ -33,6 +31,10 @@ class TwoClasses:
 
 def measure_two(logits: np.ndarray, labels: np.ndarray) -> TwoClasses:
     """Figures of logits [images, 2] and labels [images], one image or more."""
+    # Imported here, as in `kerasnets.evaluation.metrics.measure`.
+    from scipy import special
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
     # Not the probability: logits far apart have the same one, 1.
     score = logits[:, 1].astype(np.float64) - logits[:, 0]
     positive = labels == 1
