@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import BinaryIO
@@ -20,7 +21,7 @@ from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.errors import DatasetError, ProcessEnded, shown
 
 _STANDARD_INPUT = "-"
-_CHUNK = 16  # files that a worker process decodes at once
+_CHUNK = 16  # files that a worker process decodes at once, at most
 _WITHOUT_WORKERS = 128  # files below which they take longer to start than to decode
 _AHEAD = 3  # chunks for each worker process that wait for the network
 
@@ -84,7 +85,12 @@ def _refuse(error: OSError) -> None:
 
 
 def decoded(
-    files: Sequence[str | bytes], steps: Preprocessing, workers: int | None = None
+    files: Sequence[str | bytes],
+    steps: Preprocessing,
+    workers: int | None = None,
+    *,
+    batch: int = 256,
+    ahead: bool = True,
 ) -> Iterator[np.ndarray | str]:
     """Each file as uint8 [H, W, C], or why it cannot be read, in order.
 
@@ -92,8 +98,12 @@ def decoded(
 
     Args:
         steps: size, colors, and how images get them.
-        workers: processes that decode ahead; none for a few files and one a core for
-            many, unless given.
+        workers: processes that decode; none for a few files and one a core for many,
+            unless given.
+        batch: files that are asked for at once, >= 1.
+        ahead: decode files of the next batch while the network works, as on an
+            accelerator. A network on the CPU needs every core, and its threads wait for
+            the slowest: it loses less by pausing while a batch is decoded.
 
     Raises:
         ProcessEnded: a worker process was killed.
@@ -104,16 +114,22 @@ def decoded(
     if not workers:
         yield from map(read, files)
         return
-    chunks = (files[first : first + _CHUNK] for first in range(0, len(files), _CHUNK))
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _stand_back)
+    chunk = min(_CHUNK, -(-batch // workers))
+    most = -(-batch // chunk)
+    if ahead:
+        most = max(most, workers * _AHEAD)
+    chunks = _chunks(files, batch, chunk)
+    stand_back = _stand_back if ahead else None
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), stand_back)
     waiting: deque[Future] = deque()
     try:
-        for chunk in chunks:
-            with without_main():  # a process is started with its first work
-                waiting.append(pool.submit(_read_all, chunk, steps))
-            if len(waiting) > workers * _AHEAD:
-                yield from waiting.popleft().result()
-        while waiting:
+        while True:
+            if ahead or not waiting:
+                for some in islice(chunks, most - len(waiting)):
+                    with without_main():  # a process is started with its first work
+                        waiting.append(pool.submit(_read_all, some, steps))
+            if not waiting:
+                return
             yield from waiting.popleft().result()
     except BrokenProcessPool as error:
         raise ProcessEnded(
@@ -121,6 +137,16 @@ def decoded(
         ) from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _chunks(
+    files: Sequence[str | bytes], batch: int, size: int
+) -> Iterator[Sequence[str | bytes]]:
+    """Up to `size` files, all of one batch."""
+    for first in range(0, len(files), batch):
+        together = files[first : first + batch]
+        for at in range(0, len(together), size):
+            yield together[at : at + size]
 
 
 def _cores() -> int:
