@@ -70,8 +70,8 @@ _PAPER = ("resnet34", "densenet121", "vgg19")
     default="torchvision,torchvision-compiled,keras",
     show_default=True,
     metavar="NAMES",
-    help="Contenders, separated by commas: these, and kerasnets-eager (the "
-    "engine torch_graph).",
+    help="Contenders, separated by commas: these, kerasnets-eager (the engine "
+    "torch_graph), and onnxruntime (inference on a CPU, as export writes it).",
 )
 @click.option(
     "--only",

@@ -14,20 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kerasnets import runs
+from kerasnets.benchmark.contenders.untrained import untrained
 from kerasnets.benchmark.data import HEIGHT, WIDTH, load_average, make_photos
 from kerasnets.benchmark.measure import interleave
 from kerasnets.benchmark.part import numbers_of, ratio_of
-from kerasnets.benchmark.work import CLASSES
 from kerasnets.catalog.networks import check_size
 from kerasnets.compute.execution import DEFAULT, Execution
-from kerasnets.datasets.preprocessing import Preprocessing
-from kerasnets.inference.classifier import Classifier, load
+from kerasnets.inference.classifier import Classifier
 from kerasnets.inference.predict import predict_files
-from kerasnets.networks import build_model
-from kerasnets.networks.published import MEAN, STD
-from kerasnets.recipe import Recipe
-from kerasnets.recipe.fields import REDUCED
 from kerasnets.storage.files import write_json
 
 SIZE = 224  # pixels
@@ -70,10 +64,10 @@ def benchmark_predict(
     check_size(network, "imagenet", image_size, image_size)
     batches = BATCHES
     count = (batches + _UNTIMED) * batch_size
+    classifier = untrained(network, image_size, execution)
     with tempfile.TemporaryDirectory(prefix="kerasnets-predict-") as place:
         distinct = make_photos(Path(place), min(_PHOTOS, count))
         say(f"{len(distinct)} photographs of {WIDTH}x{HEIGHT}")
-        classifier = _classifier(Path(place) / "run", network, image_size, execution)
         files = [os.fspath(distinct[row % len(distinct)]) for row in range(count)]
         predicting = _Predicting(classifier, files, batch_size)
         timings = interleave(
@@ -110,38 +104,6 @@ def benchmark_predict(
         file.parent.mkdir(parents=True, exist_ok=True)
         write_json(file, report)
     return report
-
-
-def _classifier(
-    path: Path, network: str, image_size: int, execution: Execution
-) -> Classifier:
-    """An untrained network as a run that `predict` takes."""
-    recipe = Recipe.for_paper(
-        network, "cifar10", image_size=image_size, batch_norm=True
-    )
-    run = runs.create(path, recipe)
-    with execution.begin():
-        model = build_model(
-            network, (image_size, image_size, 3), CLASSES, batch_norm=True, seed=0
-        )
-        model.save(run.model_file)
-    Preprocessing(
-        input_name=model.inputs[0].name,
-        data_format="channels_last",
-        mode="RGB",
-        height=image_size,
-        width=image_size,
-        resampling="bilinear",
-        scale=1 / 255,
-        mean=MEAN,
-        std=STD,
-        output="logits",
-        class_names=tuple(map(str, range(CLASSES))),
-        resize="crop",
-        background="white",
-        decode=REDUCED,
-    ).write(run)
-    return load(run, execution=execution)
 
 
 class _Predicting:
