@@ -1,18 +1,18 @@
 """Train, evaluate and compare deep image-classification networks with Keras 3.
 
-The public names are imported when first used, so that `import kerasnets` is instant:
+The public names are imported on first use, so that `import kerasnets` is instant:
 
-    build_model(name, ...)      a functional keras.Model giving logits
+    build_model(name, ...)      a functional keras.Model that outputs logits
     Recipe                      what to train and how, with the paper's defaults
     fit(recipe, path)           train into a run folder
-    evaluate(run)               measure a trained run
-    load(run)                   a trained run as a classifier of images
+    evaluate(run)               evaluate a trained run
+    load(run)                   load a trained run as an image classifier
     load_run(run)               open a run folder's records
 
-Paths may be text; a run is meant by its folder, or by its name in artifacts/runs.
+Paths may be text. A run is given by its folder, or by its name in artifacts/runs.
 
-The Keras backend is PyTorch unless the environment variable KERAS_BACKEND says
-otherwise, or Keras is imported already: then it is Keras's.
+The Keras backend is PyTorch, unless the environment variable KERAS_BACKEND selects
+another or Keras has already been imported, whose backend is then used.
 """
 
 import os
@@ -30,14 +30,13 @@ if TYPE_CHECKING:
     from kerasnets.runs import load as load_run
     from kerasnets.training.fit import fit
 
-# Keras reads this once, when it is first imported, and so do the processes that are
-# started from here.
+# Keras reads this once, when it is first imported; child processes inherit it.
 os.environ.setdefault(
     "KERAS_BACKEND",
     import_module("keras").backend.backend() if "keras" in sys.modules else "torch",
 )
 
-# Nothing but "agg" is known to be one of matplotlib's own without importing it.
+# "agg" always works; others can only be checked by importing matplotlib.
 if "matplotlib" not in sys.modules and os.environ.get("MPLBACKEND", "agg") != "agg":
     import_module("kerasnets.compute.import_guards").matplotlib_starts()
 
@@ -49,7 +48,7 @@ _PUBLIC = {
     "load": ("kerasnets.inference.classifier", "load"),
     "load_run": ("kerasnets.runs", "load"),
 }
-# A backend that cannot be used is said before the import of Keras fails.
+# For these, an unusable backend is reported before the import of Keras fails.
 _WITH_KERAS = ("build_model", "evaluate", "fit", "load")
 
 __all__ = [

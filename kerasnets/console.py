@@ -1,7 +1,7 @@
-"""Text on its way to a screen or a pipe, whatever letters these know.
+"""Printing text to a terminal or pipe of any encoding.
 
-What an encoding lacks is written in ASCII: a sign by its like ("×" as "x"), any other
-letter by its number, as Python does.
+Characters that an encoding lacks are written in ASCII: symbols by a similar character
+("×" as "x"), others as Python's backslash escapes.
 """
 
 import codecs
@@ -45,7 +45,7 @@ def _alike(error: UnicodeError) -> tuple[str, int]:
 
 
 def _written(letter: str) -> str:
-    if "\u2500" <= letter <= "\u257f":  # lines of a table
+    if "\u2500" <= letter <= "\u257f":  # box drawing
         return {"\u2500": "-", "\u2501": "-", "\u2502": "|", "\u2503": "|"}.get(
             letter, "+"
         )
@@ -53,8 +53,8 @@ def _written(letter: str) -> str:
 
 
 def _ascii(name: str) -> codecs.CodecInfo | None:
-    """ASCII by another name: click replaces a stream that is called ASCII by one of its
-    own in UTF-8."""
+    """ASCII under another name, as click replaces streams whose encoding is named ASCII
+    by UTF-8 ones."""
     if name != _ASCII:
         return None
     known = codecs.lookup("ascii")
@@ -74,17 +74,17 @@ codecs.register(_ascii)
 
 
 def line(text: str) -> str:
-    """Text that stays on one line: a name from elsewhere must not begin another, nor
-    move the cursor."""
+    """Text on a single line, with control characters escaped: a foreign name must not
+    break the line or move the cursor."""
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 @contextlib.contextmanager
 def printable() -> Iterator[None]:
-    """Let standard output and error print every letter while the block lasts."""
+    """Make standard output and error accept every character within the block."""
     before = []
     for stream in (sys.stdout, sys.stderr):
-        # Not a notebook's, and none that is closed.
+        # Skip a notebook's streams, and closed ones.
         if isinstance(stream, io.TextIOWrapper) and not stream.closed:
             before.append((stream, stream.encoding, stream.errors))
             ascii_alone = codecs.lookup(stream.encoding).name == "ascii"
@@ -95,18 +95,18 @@ def printable() -> Iterator[None]:
         yield
     finally:
         for stream, encoding, errors in before:
-            with contextlib.suppress(OSError, ValueError):  # closed, or its reader has
+            with contextlib.suppress(OSError, ValueError):  # closed, at either end
                 stream.reconfigure(encoding=encoding, errors=errors)
 
 
 def console(**options: Any) -> "Console":
-    """A console that prints text as it is: names come from elsewhere, and "[/x]" or
-    ":smile:" in one is neither a style nor a picture. Styles are `rich.text.Text`."""
+    """A rich console that prints text verbatim: "[/x]" or ":smile:" in a foreign name
+    is neither markup nor an emoji. For styles, pass `rich.text.Text`."""
     from rich.console import Console
 
     class Plain(Console):
         def on_broken_pipe(self) -> None:
-            """The caller decides; rich would end the process."""
+            """Raise, where rich would end the process."""
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     return Plain(highlight=False, markup=False, emoji=False, **options)

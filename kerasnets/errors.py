@@ -1,8 +1,8 @@
-"""Errors a user can cause or meet.
+"""Errors that a user can cause or encounter.
 
-Each message is one line: what was wrong, what is allowed, and the nearest valid
-name where there is one. The command line prints the message alone, without a
-traceback, and ends with the class's `exit_status`.
+Each message is one line: what was wrong, what is allowed, and the nearest valid name,
+if any. The command line prints the message without a traceback and exits with the
+class's `exit_status`.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from types import ModuleType
 
 
 class KerasnetsError(Exception):
-    """Base of every error that kerasnets raises on purpose."""
+    """Base class of all errors that kerasnets raises deliberately."""
 
     exit_status = 2
 
 
 class RecipeError(KerasnetsError):
-    """A recipe (or an option that makes one) names something not allowed."""
+    """A recipe, or an option for one, has a value that is not allowed."""
 
 
 class DatasetError(KerasnetsError):
@@ -36,47 +36,47 @@ class RunError(KerasnetsError):
 
 
 class BackendError(KerasnetsError):
-    """The Keras backend or the device that was asked for is not available."""
+    """The requested Keras backend or device is not available."""
 
 
 class InstallationError(KerasnetsError):
-    """A package is missing, broken, or does not fit another one."""
+    """A package is missing, broken, or incompatible with another."""
 
 
 class WeightsError(KerasnetsError):
-    """Weights do not fit the network they were meant for."""
+    """Weights do not fit the network."""
 
 
 class ExportError(KerasnetsError):
-    """A file for another program cannot be made, or does not predict what it should."""
+    """A file cannot be exported, or its predictions differ from the run's."""
 
     exit_status = 1
 
 
 class OutOfMemory(KerasnetsError):
-    """The network and a batch of images do not fit the memory."""
+    """The network and a batch of images do not fit into memory."""
 
 
 class TrainingDiverged(KerasnetsError):
-    """The loss became NaN or infinite; the input was fine, the training was not."""
+    """The loss became NaN or infinite."""
 
     exit_status = 1
 
 
 class ProcessEnded(KerasnetsError):
-    """A process that kerasnets had started ended before it had done its work."""
+    """A child process ended before it had finished its work."""
 
     exit_status = 1
 
 
 class Interrupted(KeyboardInterrupt):
-    """A person (Ctrl-C) or the machine (SIGTERM) ended the work; nothing is wrong.
+    """The user (Ctrl-C) or the system (SIGTERM) ended the work; this is not an error.
 
-    As a KeyboardInterrupt it passes those who handle errors.
+    As a KeyboardInterrupt it passes through handlers of `Exception`.
 
     Args:
         number: the signal.
-        message: what was kept, and how to go on.
+        message: what was kept, and how to continue.
     """
 
     def __init__(self, number: int, message: str = "") -> None:
@@ -85,7 +85,7 @@ class Interrupted(KeyboardInterrupt):
         self.exit_status = 128 + number
 
 
-# Packages that pip knows by another name than Python.
+# Packages whose names differ between pip and Python.
 _PIP_NAMES = {
     "PIL": "Pillow",
     "absl": "absl-py",
@@ -96,9 +96,8 @@ _PIP_NAMES = {
 
 
 def import_failure(error: BaseException) -> str | None:
-    """One line for an error that the installation is the reason of: an import that
-    fails, in whatever way, or a module without what another one looks for in it. None
-    for others."""
+    """A one-line message for an error caused by the installation: a failed import, or a
+    missing attribute of a module. None for other errors."""
     module = None
     if isinstance(error, ImportError):
         if error.name is None and isinstance(error.__cause__, ImportError):
@@ -123,16 +122,16 @@ def import_failure(error: BaseException) -> str | None:
     return f"cannot import {shown(package)}: {shown(first_line(error))}; {advice}."
 
 
-# An error in these is one of the program itself.
+# An error in these is a bug of the program itself.
 _NOT_INSTALLED = ("kerasnets", "cli", "__main__")
 
 
 def _being_imported(error: BaseException) -> str | None:
-    """The module in whose import an error was raised: the innermost, as those around
-    it only import it. None where it was no import."""
+    """The innermost module during whose import an error was raised; None if it was not
+    raised during an import."""
     importing = [name for name, function in frames(error) if function == "<module>"]
     if importing and isinstance(error, SyntaxError) and error.filename:
-        # It is not run, and so has no frame.
+        # The module was not executed, and so has no frame.
         file = PurePath(error.filename)
         inside = [file.relative_to(at) for at in sys.path if file.is_relative_to(at)]
         if inside:
@@ -141,8 +140,7 @@ def _being_imported(error: BaseException) -> str | None:
 
 
 def frames(error: BaseException) -> Iterator[tuple[str, str]]:
-    """Module and function of every call that the error came through, from the
-    outermost."""
+    """Module and function of every frame of the traceback, outermost first."""
     step = error.__traceback__
     while step:
         frame, step = step.tb_frame, step.tb_next
@@ -150,14 +148,14 @@ def frames(error: BaseException) -> Iterator[tuple[str, str]]:
 
 
 def raise_unless_data(error: BaseException) -> None:
-    """Raise what a reader of data must not take for damage of it.
+    """Raise errors that a reader of data must not mistake for damaged data.
 
-    A reader that catches every exception, because its library raises many kinds, calls
-    this first.
+    Call it first in handlers that catch every exception because a library raises many
+    kinds.
 
     Raises:
         InstallationError: an import failed.
-        MemoryError: the memory is full.
+        MemoryError: memory ran out.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -170,13 +168,14 @@ def raise_unless_data(error: BaseException) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says first, without a full stop; its kind where it is silent."""
+    """The first line of an error's message without a full stop, or its class name if
+    the message is empty."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0].rstrip(".:") if lines else type(error).__name__
 
 
 def unknown(kind: str, name: object, allowed: Iterable[str]) -> str:
-    """Message for a name that is not in `allowed`, with the nearest one that is."""
+    """The message for a name that is not in `allowed`, with the nearest allowed one."""
     allowed = list(allowed)
     like = nearest(str(name).lower(), allowed)
     hint = f" Did you mean {like!r}?" if like else ""
@@ -184,9 +183,9 @@ def unknown(kind: str, name: object, allowed: Iterable[str]) -> str:
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str | None:
-    """The name that was probably meant, or None."""
+    """The allowed name that was probably meant, or None."""
     allowed = list(allowed)
-    # An abbreviation (lr, wd, bs) resembles other names more than its own.
+    # An abbreviation (lr, wd, bs) resembles other names more than its full form.
     for other in allowed:
         words = other.split("_")
         if len(words) > 1 and name == "".join(word[:1] for word in words):
@@ -196,13 +195,13 @@ def nearest(name: str, allowed: Iterable[str]) -> str | None:
 
 _ON_COMMAND_LINE = ContextVar("on_command_line", default=False)
 
-# Parameters of Python whose options have other names; a recipe adds its fields.
+# Python parameters whose options have other names; the recipe adds its fields.
 OPTION_NAMES = {"folder": "out", "path": "out", "profiled": "profile"}
 
 
 @contextlib.contextmanager
 def command_line() -> Iterator[None]:
-    """Let messages name options (--batch-size) in place of Python's parameters."""
+    """Make messages name options (--batch-size) instead of Python parameters."""
     before = _ON_COMMAND_LINE.set(True)
     try:
         yield
@@ -216,17 +215,17 @@ def is_command_line() -> bool:
 
 
 def spelled(*, command: str, python: str) -> str:
-    """What to write, for whoever reads the message."""
+    """`command` in messages for the command line, `python` otherwise."""
     return command if _ON_COMMAND_LINE.get() else python
 
 
 def option(name: str, value: object = None) -> str:
-    """A parameter as whoever reads the message writes it: "--batch-size 5" on the
-    command line, "batch_size=5" in Python.
+    """A parameter in a message: "--batch-size 5" on the command line, "batch_size=5" in
+    Python.
 
     Args:
-        name: Python's.
-        value: True for a flag; None for the parameter alone.
+        name: the Python parameter.
+        value: True for a flag; None for the name only.
     """
     if not _ON_COMMAND_LINE.get():
         return name if value is None else f"{name}={value!r}"
@@ -235,15 +234,15 @@ def option(name: str, value: object = None) -> str:
 
 
 def shown(text: object) -> str:
-    """A file name or a word from elsewhere, as it can be printed: on one line, without
-    the characters that would move the cursor or cannot be encoded."""
+    """A foreign name in printable form: on one line, without characters that would move
+    the cursor or cannot be encoded."""
     whole = str(text)
     return whole if whole.isprintable() else ascii(whole)
 
 
 def command(*words: object) -> str:
-    """A command line as a person can paste it into a shell. A path or a word from
-    elsewhere may hold anything; a path that begins like an option gets a "./"."""
+    """A command line that can be pasted into a shell. Words may contain any character;
+    a path that begins with a dash gets the prefix "./"."""
     return " ".join(map(_shell_word, words))
 
 
@@ -264,4 +263,4 @@ def _shell_escape(found: re.Match[str]) -> str:
     return "".join(f"\\x{byte:02x}" for byte in letter.encode("utf-8", _BYTES))
 
 
-_BYTES = "surrogateescape"  # Python's letters for bytes that are not UTF-8
+_BYTES = "surrogateescape"  # how Python represents bytes that are not UTF-8

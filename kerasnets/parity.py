@@ -1,7 +1,7 @@
-"""Whether the backends compute the same: one network under each, from one seed.
+"""Parity of the backends: the same network under each, from the same seed.
 
-Each backend has a process of its own. All train on the same made images, in float32
-and on the CPU, and are held against the first.
+Each backend runs in its own process. All train on the same generated images, in float32
+on the CPU, and are compared with the first.
 """
 
 import contextlib
@@ -31,31 +31,30 @@ if TYPE_CHECKING:
 PAPER_NETWORKS = ("vgg19", "resnet34", "densenet121")
 STEPS = 10
 
-# Scales the last norm of each residual branch before the steps: `_calm`.
+# Scale of the last norm of each residual branch before training, see `_calm`.
 _CALM = 0.1
 
-# The largest differences that still agree.
+# Tolerances.
 LOGITS, LOSS, EVALUATION = 1e-4, 1e-4, 1e-6
 
-# Of every backend.
 _EXECUTION = Execution(device="cpu")
 
 _CLASSES = 10
 _BATCH = 16
-# Four batches and a half: an epoch's last batch is a smaller one.
+# Four and a half batches, so that an epoch's last batch is smaller.
 _TRAIN_IMAGES, _TEST_IMAGES = 72, 32
 
 
 @dataclass(frozen=True)
 class Found:
-    """What one backend computed of one network.
+    """Results of one network under one backend.
 
     Attributes:
         weights: SHA-256 of every variable before training.
         logits: float32 [images, classes], of the test images before training.
         losses: mean cross-entropy of each step's batch, in nats, before its update.
-        loss, accuracy: of the test images, with the weights that the first backend
-            trained.
+        loss, accuracy: on the test images, with the weights trained by the first
+            backend.
     """
 
     weights: str
@@ -67,16 +66,16 @@ class Found:
 
 @dataclass(frozen=True)
 class Row:
-    """One network under one backend, held against the first backend.
+    """One network under one backend, compared with the first backend.
 
     Attributes:
         network, backend: names.
-        weights: whether the first weights are the same bits.
-        logits: largest difference, as a share of the largest logit or, where that is
-            below 1, of 1.
+        weights: whether the initial weights have the same bits.
+        logits: largest difference relative to the largest logit, or to 1 if that is
+            smaller.
         loss: largest relative difference over `STEPS` training steps.
-        evaluation: largest difference of test loss (relative) and accuracy, of the same
-            trained weights.
+        evaluation: largest difference of test loss (relative) and accuracy, for the
+            same trained weights.
     """
 
     network: str
@@ -98,13 +97,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Parity:
-    """What came out.
+    """Result of the comparison.
 
     Attributes:
-        reference: the backend that the others are held against.
-        versions: of each backend that was run.
-        not_installed: backends that were not.
-        rows: one for each network and backend but the reference.
+        reference: the backend that the others are compared with.
+        versions: version of each backend that was run.
+        not_installed: backends that are not installed.
+        rows: one per network and backend other than the reference.
     """
 
     reference: str
@@ -117,7 +116,7 @@ class Parity:
         return all(row.agrees for row in self.rows)
 
     def to_json(self) -> dict[str, Any]:
-        """The same as JSON values, with the largest differences that agree."""
+        """The result as JSON values, with the tolerances."""
         return {
             "reference": self.reference,
             "versions": self.versions,
@@ -135,18 +134,18 @@ def parity(
     say: Callable[[str], None] = lambda line: None,
     tell: Callable[[Row], None] = lambda row: None,
 ) -> Parity:
-    """Run networks under every backend that is installed, one after the other.
+    """Run networks under every installed backend, one after another.
 
     Args:
-        networks: names of `kerasnets.catalog.networks.NETWORKS`.
-        say: takes a line when a backend begins with a network.
-        tell: takes each row as soon as it is known.
+        networks: names from `kerasnets.catalog.networks.NETWORKS`.
+        say: receives a line when a backend begins with a network.
+        tell: receives each row as soon as it is known.
 
     Raises:
         BackendError: a network is unknown, fewer than two backends are installed, or
             one of them does not work.
-        ProcessEnded: a backend's process was killed, by the system for example when
-            memory ran out.
+        ProcessEnded: a backend's process was killed, for example because memory ran
+            out.
     """
     for network in networks:
         if network not in NETWORKS:
@@ -161,9 +160,9 @@ def compare(
     say: Callable[[str], None] = lambda line: None,
     tell: Callable[[Row], None] = lambda row: None,
 ) -> Parity:
-    """The same for recipes, one of each network, as `recipe_of` makes them.
+    """As `parity`, for recipes of different networks, see `recipe_of`.
 
-    Raises: what `parity` does.
+    Raises: as `parity`.
     """
     present = [name for name in BACKENDS if find_spec(name)]
     absent = tuple(name for name in BACKENDS if name not in present)
@@ -194,12 +193,12 @@ def compare(
 
 
 def recipe_of(network: str) -> Recipe:
-    """What is trained: the original network, without dropout, whose masks each backend
-    draws by its own generator.
+    """The recipe trained: the original network, without dropout, as each backend draws
+    masks with its own generator.
 
-    Batch norm amplifies round-off under every backend: over 1x1 maps, which ResNet and
-    DenseNet make of a 32x32 image, in each step; so images of 64x64 end as 2x2 maps.
-    Large steps amplify it too: the learning rate is a hundredth of the paper's.
+    Batch norm over 1x1 maps, to which ResNet and DenseNet reduce a 32x32 image,
+    amplifies rounding errors in each step; images of 64x64 end as 2x2 maps. Large steps
+    amplify them too: the learning rate is a hundredth of the paper's.
     """
     return Recipe.for_paper(
         network,
@@ -236,7 +235,7 @@ def _relative(one: float, other: float) -> float:
 
 @contextlib.contextmanager
 def _worker(backend: str) -> Iterator[Worker]:
-    """A process in which Keras uses a backend."""
+    """A worker process in which Keras uses `backend`."""
     before = os.environ.get("KERAS_BACKEND")
     os.environ["KERAS_BACKEND"] = backend
     try:
@@ -255,7 +254,7 @@ def _version_of(backend: str, worker: Worker) -> str:
         return worker.call(_version)
     except KerasnetsError:
         raise
-    except Exception as error:  # an installation that does not fit fails in many ways
+    except Exception as error:  # incompatible installations fail in many ways
         why = " ".join(f"{type(error).__name__}: {error}".split())
         raise BackendError(
             f"{backend} is installed, but does not work: {why}"
@@ -268,7 +267,7 @@ def _version() -> str:
 
 
 def _compute(recipes: Sequence[Recipe], folder: Path) -> Iterator[Found]:
-    """In a backend's process, one network after the other."""
+    """Run in a backend's process: yield the results of each recipe."""
     for recipe in recipes:
         yield _found(recipe, folder / f"{recipe.network}.npz")
 
@@ -277,7 +276,7 @@ def _found(recipe: Recipe, trained: Path) -> Found:
     """Train `recipe` for `STEPS` steps.
 
     Args:
-        trained: where the first backend leaves its weights for the others.
+        trained: file of the first backend's trained weights.
     """
     from kerasnets import datasets
     from kerasnets.datasets.pipeline.batches import evaluation_batches, training_batches
@@ -315,8 +314,9 @@ def _found(recipe: Recipe, trained: Path) -> Found:
 def _calm(model: "keras.Model") -> None:
     """Scale each residual branch by `_CALM`.
 
-    As initialised, a ResNet-152 turns a relative change of 1e-7 in its weights into one
-    of 1e-4 in its first loss, and of 1e-2 in its second: no two backends could agree.
+    Otherwise, in a newly initialized ResNet-152, a relative change of the weights by
+    1e-7 changes the first loss by 1e-4 and the second by 1e-2: no two backends could
+    agree.
     """
     import keras
 
@@ -327,8 +327,8 @@ def _calm(model: "keras.Model") -> None:
 
 
 def _noise(recipe: Recipe) -> "Dataset":
-    """Made images, of which no two places are alike. Photographs have plain areas, over
-    which batch norm divides by next to nothing."""
+    """Images of random noise. Over the uniform areas of photographs, batch norm would
+    divide by nearly zero and amplify rounding errors."""
     from kerasnets.datasets.dataset import Dataset, Split, fingerprint, statistics
 
     rng = np.random.default_rng(0)
@@ -361,7 +361,7 @@ def _digest(model: "keras.Model") -> str:
 
 
 def _same_weights(model: "keras.Model", trained: Path) -> None:
-    """Leave the weights for the backends that come later, or take the first's."""
+    """Save the first backend's weights, or load them into another's model."""
     if not trained.exists():
         np.savez(trained, *_arrays(model))
         return

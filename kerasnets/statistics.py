@@ -1,4 +1,4 @@
-"""Whether accuracies differ: intervals, and tests on the same images."""
+"""Statistics of accuracies: confidence intervals and paired tests."""
 
 import math
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Interval:
         return self.low <= other.high and other.low <= self.high
 
     def percent(self) -> str:
-        """ "98.86 to 99.24"."""
+        """Both ends in percent, such as "98.86 to 99.24"."""
         return f"{100 * self.low:.2f} to {100 * self.high:.2f}"
 
 
@@ -46,11 +46,11 @@ class McNemar:
     """McNemar's test (1947) of two classifiers on the same images.
 
     Attributes:
-        only_first, only_second: images that one alone classifies correctly.
-        difference: accuracy of the second less that of the first.
+        only_first, only_second: images that only one of them classifies correctly.
+        difference: accuracy of the second minus accuracy of the first.
         interval: of the difference.
-        p: two-sided and exact: the discordant images as tosses of a fair coin. 1 where
-            there are none.
+        p: exact two-sided p-value, treating discordant images as tosses of a fair coin;
+            1 if there are none.
     """
 
     only_first: int
@@ -61,23 +61,23 @@ class McNemar:
 
 
 def wilson_interval(correct: int, images: int) -> WilsonInterval:
-    """The interval of a share (Wilson 1927), without continuity correction.
+    """The interval of a proportion (Wilson 1927), without continuity correction.
 
-    Unlike the usual normal interval it stays inside [0, 1], and says something where
-    every image is right.
+    Unlike the normal approximation, it stays inside [0, 1] and is not empty if every
+    image is correct.
 
     Args:
-        correct: of `images`, at least 0.
-        images: at least 1.
+        correct: number of correct images, at least 0.
+        images: number of images, at least 1.
     """
     found = binomtest(correct, images).proportion_ci(CONFIDENCE, method="wilson")
     return WilsonInterval(float(found.low), float(found.high))
 
 
 def over_seeds(shares: Sequence[float]) -> SeedInterval:
-    """The t-interval of the mean of two shares or more, cut off at 0 and 1.
+    """The t-interval of the mean of at least two shares, clipped to [0, 1].
 
-    It tells how the mean varies with the seed, not with the choice of test images.
+    It reflects variation with the seed, not with the choice of test images.
     """
     n = len(shares)
     mean = math.fsum(shares) / n
@@ -87,21 +87,22 @@ def over_seeds(shares: Sequence[float]) -> SeedInterval:
 
 
 def accuracy_interval(shares: Sequence[float], images: int) -> Interval:
-    """Wilson for one run's accuracy on `images` test images, t for those of several."""
+    """The Wilson interval of a single accuracy on `images` test images, or the
+    t-interval of several accuracies."""
     if len(shares) == 1:
         return wilson_interval(round(shares[0] * images), images)
     return over_seeds(shares)
 
 
 def mcnemar(first_correct: np.ndarray, second_correct: np.ndarray) -> McNemar:
-    """Test whether two classifiers are equally often right.
+    """Test whether two classifiers have the same accuracy.
 
     The test is exact for any number of images. The interval is the adjusted Wald
     interval of Agresti and Min (2005), which adds half an image to each of the four
     counts.
 
     Args:
-        first_correct, second_correct: bool [images], one image or more, in the same
+        first_correct, second_correct: bool [images], at least one image, in the same
             order.
     """
     images = len(first_correct)
@@ -127,10 +128,10 @@ def _difference_interval(only_first: int, only_second: int, images: int) -> Inte
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for being several (Holm 1979), in the order given.
+    """P-values adjusted for multiple testing (Holm 1979), in the order given.
 
-    Calling every adjusted value up to 0.05 a difference is wrong about any of them in
-    at most 5 % of such families of tests.
+    If every adjusted value up to 0.05 is called a difference, at most 5 % of such
+    families of tests contain a false one.
     """
     order = sorted(range(len(p_values)), key=lambda index: p_values[index])
     adjusted = [0.0] * len(p_values)
@@ -145,14 +146,13 @@ COLLAPSE_SHARE = 0.99
 
 
 def collapsed_class(counts: ArrayLike) -> tuple[int, float] | None:
-    """The class that takes more than `COLLAPSE_SHARE` of all predictions.
+    """The class that receives more than `COLLAPSE_SHARE` of all predictions.
 
     Args:
-        counts: how often each class was predicted, shape [classes], >= 0.
+        counts: number of predictions of each class, shape [classes], >= 0.
 
     Returns:
-        The class's index and its share in (0.99, 1], or None where no class takes
-        that many or there are no predictions.
+        The class's index and its share in (0.99, 1], or None if there is no such class.
     """
     predictions = np.asarray(counts)
     total = predictions.sum()

@@ -1,7 +1,7 @@
-"""Text for readers: tables, pages and numbers.
+"""Formatted text: pages, tables and numbers.
 
-Here they become Markdown; kerasnets.cli.tables prints them on a terminal, and the
-report's templates set them as HTML.
+This module renders Markdown; kerasnets.cli.tables prints to a terminal, and the
+report's templates render HTML.
 """
 
 import re
@@ -15,18 +15,18 @@ class Code(str):
 
 
 Text = str | tuple[str, ...]
-"""Plain text, or pieces of it of which some are `Code`. No sign in it is markup."""
+"""Plain text, or a sequence of plain text and `Code`. It contains no markup."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as they are read.
+    """A table of formatted cells.
 
     Attributes:
-        columns: headings; the first column is of names, the others of numbers unless
-            they are in `words`.
-        rows: one cell a column; "" where there is nothing to say.
-        words: headings of the columns that are no numbers.
+        columns: headings. The first column holds names, the others numbers unless they
+            are in `words`.
+        rows: one cell per column; "" if empty.
+        words: headings of columns that do not hold numbers.
     """
 
     columns: tuple[str, ...]
@@ -37,7 +37,7 @@ class Table:
     def of(
         cls, columns: Mapping[str, Sequence[str]], words: tuple[str, ...] = ()
     ) -> "Table":
-        """From each column's cells."""
+        """Build a table from the cells of each column."""
         return cls(tuple(columns), tuple(zip(*columns.values(), strict=True)), words)
 
     def is_number(self, column: int) -> bool:
@@ -55,7 +55,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Heading:
-    """A heading inside a page: level 2 or deeper."""
+    """A heading inside a page, of level 2 or deeper."""
 
     text: str
     level: int = 2
@@ -66,7 +66,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A paragraph. In a page's parts plain text is one, too."""
+    """A paragraph. A page's parts may also contain paragraphs as plain text."""
 
     text: Text
 
@@ -76,7 +76,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Bullets:
-    """A list of lines; `lead` stands before each on a terminal."""
+    """A bulleted list; on a terminal, `lead` precedes each line."""
 
     lines: Sequence[Text]
     lead: str = ""
@@ -87,7 +87,7 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Figure:
-    """An image beside the page: the name of its file, and what it shows."""
+    """An image in a file next to the page."""
 
     name: str
     caption: str
@@ -101,12 +101,12 @@ Part = str | Paragraph | Heading | Bullets | Table | Figure
 
 @dataclass(frozen=True)
 class Page:
-    """A page, of which Markdown and what a terminal shows are renderings.
+    """A page that can be rendered as Markdown or on a terminal.
 
     Attributes:
-        title: its first heading.
-        parts: what follows, in order; empty lists are left out.
-        brief: what of it a terminal shows.
+        title: the first heading.
+        parts: the content, in order; empty lists are omitted.
+        brief: the parts that a terminal shows.
     """
 
     title: str
@@ -127,10 +127,10 @@ def plain(text: Text) -> str:
 
 
 def markdown_text(text: Text, *, prose: bool = False) -> str:
-    """Text as Markdown shows it: on one line, nothing in it taken for a sign.
+    """Text as Markdown on one line, with special characters escaped.
 
     Args:
-        prose: leave underscores inside a word, which are no signs, as they are.
+        prose: do not escape underscores inside words, where they are not special.
     """
     return " ".join(_escaped(text, _PROSE_SIGNS if prose else _SIGNS).split())
 
@@ -148,7 +148,7 @@ def _escaped(text: Text, signs: re.Pattern[str]) -> str:
 
 
 def number(value: float | None, form: str) -> str:
-    """A number in a form of Python's `format`, such as ",.1f"; "" for None."""
+    """A number formatted by a format specification such as ",.1f"; "" for None."""
     return "" if value is None else format(value, form)
 
 
@@ -158,7 +158,7 @@ def percent(share: float | None) -> str:
 
 
 def spaced_percent(share: float) -> str:
-    """0.9292 -> "92.92 %", as a study's pages write it."""
+    """0.9292 -> "92.92 %", as in a study's pages."""
     return f"{100 * share:.2f} %"
 
 
@@ -178,14 +178,14 @@ def millions(number: int) -> str:
 
 
 def p_value(p: float) -> str:
-    """0.0123 -> "0.012"; one that is too small for a number is not called 0."""
+    """0.0123 -> "0.012"; a value that underflows is "< 1e-307", not 0."""
     if p < sys.float_info.min:
         return "< 1e-307"
     return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"
 
 
 def file_size(size: float) -> str:
-    """Bytes as people write them: "0.4 kB", "12 MB", "1.3 GB" (powers of 1000)."""
+    """Bytes as readable text: "0.4 kB", "12 MB", "1.3 GB" (powers of 1000)."""
     size /= 1000
     units = ["kB", "MB", "GB"]
     while size >= 999.5 and len(units) > 1:
@@ -195,7 +195,7 @@ def file_size(size: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people write them: "42 s", "3 min 20 s", "2 h 05 min"."""
+    """Seconds as readable text: "42 s", "3 min 20 s", "2 h 05 min"."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -198,7 +198,7 @@ def test_a_run_without_weights_is_evaluated_no_more(here):
     for file in run.checkpoint_folder.iterdir():
         runs.remove(file)
     run.checkpoint_folder.rmdir()
-    with pytest.raises(RunError, match="its records are there without weights"):
+    with pytest.raises(RunError, match="it was published without weights"):
         kerasnets.evaluate("published")
 
 

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 @click.option(
     "--stream/--no-stream",
     default=None,
-    help="Decode your own images from their files whenever they are needed, instead of "
+    help="Decode your own images from their files on demand, instead of "
     "once into the cache; the batches are the same.  [default: where neither memory "
     "nor disk has room for the cache, or they were streamed before]",
 )

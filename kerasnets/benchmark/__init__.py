@@ -1,1 +1,1 @@
-"""Compare speed with plain PyTorch: interleaved processes, ratios with intervals."""
+"""Benchmarks against plain PyTorch: interleaved processes, ratios with intervals."""

@@ -1,4 +1,4 @@
-"""Time the work of a device, which continues after the calls return."""
+"""Timing of asynchronous devices."""
 
 import contextlib
 import sys
@@ -18,11 +18,11 @@ class Clock:
     """Times a span of steps.
 
     Args:
-        device: as `kerasnets.compute.runtime.Session` has it.
-        within: entered when the span begins, left when it ends.
+        device: see `kerasnets.compute.runtime.Session`.
+        within: a context for the duration of the span.
 
     Attributes:
-        began, ended: `time.perf_counter()`, when the device was idle.
+        began, ended: `time.perf_counter()` while the device was idle.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""A whole benchmark: every network, batch size and precision, and the report.
+"""A benchmark of networks, batch sizes and precisions, and its report.
 
-Files are written as results arrive, so an interrupted benchmark keeps what it measured.
+Files are written as results arrive, so an interrupted benchmark keeps its results.
 """
 
 import contextlib
@@ -49,37 +49,37 @@ def benchmark(
 ) -> list[dict[str, Any]]:
     """Compare training, inference, start-up and memory.
 
-    Each contender of a network has its own process; they take turns. This process only
-    waits. A contender that fails alone is recorded as failed; the others continue.
+    Each contender of a network has its own process, and they take turns; this process
+    only waits. If a single contender fails, this is recorded, and the others continue.
 
     Args:
         networks: names; batch norm on, head and stem "imagenet".
         batch_sizes: images in a training step.
         inference_batch_size: images in an inference step.
-        precisions: of `kerasnets.recipe.fields.PRECISIONS`; plain PyTorch's is
-            autocast's.
+        precisions: from `kerasnets.recipe.fields.PRECISIONS`; plain PyTorch uses
+            autocast.
         image_size: height and width in pixels.
-        against: what kerasnets is compared with, of `contenders.OTHERS`.
-        only: what to measure, of `PARTS`.
-        rounds: interleaved repetitions that count.
-        budget_s: seconds after which nothing new begins.
-        execution: how all contenders compute; the engine applies to kerasnets only. No
+        against: contenders to compare with, from `contenders.OTHERS`.
+        only: what to measure, from `PARTS`.
+        rounds: number of interleaved repetitions, without warm-up.
+        budget_s: seconds after which no new measurement begins.
+        channels: of the images, 1 or 3.
+        execution: settings of all contenders; the engine applies to kerasnets only. No
             data is read.
-        folder: where to write NETWORK.json, or NETWORK-SIZE.json for images of another
-            size than 32x32; nothing is written if None.
-        profiled: also write NETWORK-profile.csv there, of a training step at the first
+        folder: folder of NETWORK.json, or NETWORK-SIZE.json for image sizes other than
+            32x32; nothing is written if None.
+        profiled: also write NETWORK-profile.csv there, for a training step at the first
             batch size and precision.
         say: receives a line when a network begins, and when a comparison ends.
-        options: fields of `execution`, such as `device`, in their place.
+        options: fields of `execution` to replace, such as `device`.
 
     Returns:
-        What each file holds.
+        The content of each file.
 
     Raises:
-        BackendError: a contender is unknown or the backend does not have it, or the
-            device.
-        ProcessEnded: a contender's process was killed, by the system for example when
-            memory ran out.
+        BackendError: a contender is unknown, or it or the device is not available.
+        ProcessEnded: a contender's process was killed, for example because memory ran
+            out.
     """
     execution = execution.replace(**options)
     _check(networks, precisions, against, only)
@@ -128,7 +128,7 @@ class _Benchmark:
 
     Args:
         names: the contenders, ours first.
-        folder: where the report is written after each result; None for nowhere.
+        folder: folder of the report, which is updated after each result, or None.
     """
 
     def __init__(

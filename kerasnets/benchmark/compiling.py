@@ -1,9 +1,9 @@
-"""torch.compile in a benchmark: from an empty cache, in parallel for all work.
+"""Compilation with torch.compile in a benchmark, from an empty cache and in parallel.
 
-Compiling one network takes 20 to 90 seconds, mostly on one core. On CUDA everything is
-therefore compiled beforehand, in processes that then end: they run beside others, so
-cuDNN's timings of its algorithms there mean little. Later processes find the compiled
-code in a folder that only this benchmark uses.
+Compiling one network takes 20 to 90 seconds, mostly on one core. On CUDA, everything is
+therefore compiled beforehand in parallel, in separate processes, as cuDNN's benchmarks
+of its algorithms are unreliable there. Later processes find the compiled code in a
+folder of this benchmark.
 """
 
 import contextlib
@@ -26,8 +26,8 @@ _CORES_EACH = 2
 
 @contextlib.contextmanager
 def empty_cache() -> Iterator[None]:
-    """Processes started in the block compile into an empty temporary folder, so that no
-    earlier compilation shortens theirs."""
+    """Make processes started in the block compile into an empty temporary folder, so
+    that earlier compilations do not shorten theirs."""
     with tempfile.TemporaryDirectory(
         prefix="kerasnets-compile-", ignore_cleanup_errors=True
     ) as folder:
@@ -38,7 +38,7 @@ def empty_cache() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _variables(**values: str) -> Iterator[None]:
-    """Environment variables of processes that are started in the block."""
+    """Set environment variables for processes started in the block."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -56,8 +56,8 @@ class Compiled:
 
     Attributes:
         ready: the processes' reports.
-        failed: why there is none.
-        together: how many compiled at the same time.
+        failed: reasons of failures.
+        together: number of parallel compilations.
     """
 
     def __init__(self) -> None:
@@ -68,10 +68,10 @@ class Compiled:
     def compile(
         self, contender: Contender, works: Sequence[Work], *, until: float
     ) -> None:
-        """Compile for all of `works`, as many at a time as there are cores for.
+        """Compile for all of `works`, in parallel as the number of cores allows.
 
         Args:
-            until: of `time.perf_counter()`, when to give up.
+            until: `time.perf_counter()` at which to give up.
         """
         cores = os.cpu_count() or 1
         self.together = max(1, min(len(works), cores // _CORES_EACH))
@@ -91,7 +91,7 @@ class Compiled:
     def _next(
         self, contender: Contender, workers: dict[Work, Worker], until: float
     ) -> dict[Work, Worker]:
-        """Ask each worker for its next report; returns those that can continue."""
+        """Request each worker's next report; return the workers that can continue."""
         for worker in workers.values():
             worker.ask()
         going = {}
@@ -100,7 +100,7 @@ class Compiled:
             try:
                 told = worker.answer(patience)
             except OutOfMemory:
-                continue  # it may fit when alone
+                continue  # it may fit on its own
             except Exception as error:
                 self.failed[work] = failure(contender, error)
                 continue

@@ -1,8 +1,9 @@
-"""Decoding and augmentation of photographs beside torchvision's, images a second.
+"""Benchmark of decoding and augmentation of photographs against torchvision.
 
 Both make standardized float32 batches of 224x224 pixels from the same JPEG files of
-500x375: ours with `kerasnets fit`'s streamed batches, torchvision's with ImageFolder,
-RandomResizedCrop, RandomHorizontalFlip, ToTensor, Normalize and DataLoader.
+500x375 pixels: ours with `kerasnets fit`'s streamed batches, torchvision with
+ImageFolder, RandomResizedCrop, RandomHorizontalFlip, ToTensor, Normalize and
+DataLoader.
 """
 
 import os
@@ -28,8 +29,8 @@ from kerasnets.errors import InstallationError
 from kerasnets.networks.published import MEAN, STD
 from kerasnets.runs import write_json
 
-FILE = "data/data.json"  # apart from the reports of networks
-WIDTH, HEIGHT = 500, 375  # pixels of the photographs, as ImageNet's commonest
+FILE = "data/data.json"  # separate from the reports of networks
+WIDTH, HEIGHT = 500, 375  # pixels of the photographs, the most common in ImageNet
 SIZE = 224  # pixels of the batches
 IMAGES = 256
 WORKERS = 2
@@ -45,18 +46,18 @@ def benchmark_data(
     folder: Path | str | None = None,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Measure both in turns; a turn is a pass over all images.
+    """Measure both in turns; a turn is one pass over all images.
 
     Args:
-        rounds: interleaved repetitions that count.
+        rounds: number of interleaved repetitions, without warm-up.
         batch_size: images in a batch.
-        images: photographs, which are made from a seed in a temporary folder.
-        folder: where to write `FILE`; nothing is written if None.
-        say: receives a line when the photographs are made.
+        images: number of photographs, generated from a seed in a temporary folder.
+        folder: folder of `FILE`; nothing is written if None.
+        say: receives a line when the photographs have been generated.
 
     Returns:
-        What the file holds: images a second of each, the interquartile range relative
-        to the median, and the ratio with its bootstrap interval.
+        The content of the file: images per second of each, the interquartile range
+        relative to the median, and the ratio with its bootstrap interval.
 
     Raises:
         InstallationError: torchvision cannot be imported.
@@ -66,7 +67,7 @@ def benchmark_data(
     except ImportError as error:
         raise InstallationError(
             "'benchmark data' compares with torchvision, which is not installed; "
-            "install it beside PyTorch, as 'pip install kerasnets[bench]' does."
+            "'pip install kerasnets[bench]' adds it."
         ) from error
     with tempfile.TemporaryDirectory(prefix="kerasnets-photos-") as place:
         paths = make_photos(Path(place), images)
@@ -108,8 +109,8 @@ def benchmark_data(
 
 
 def make_photos(place: Path, count: int) -> list[Path]:
-    """Photographs of two classes: coarse to fine structure as in nature, some edges and
-    a little noise, from a seed."""
+    """Generate photograph-like images of two classes from a seed, with structure from
+    coarse to fine, some edges and a little noise."""
     for name in ("a", "b"):
         (place / name).mkdir()
     paths = []
@@ -146,14 +147,14 @@ def _ours(paths: list[Path], batch_size: int) -> Callable[[], float]:
         shuffle=True,
         workers=WORKERS,
     )
-    # Epochs that do not follow each other: nothing is made before its turn.
+    # Nonconsecutive epochs, so that nothing is made in advance.
     epochs = iter(range(0, 2**20, 2))
 
     def turn() -> float:
         batches.begin(next(epochs))
         made = (batches[index] for index in range(len(batches)))
         seconds = _seconds(len(paths), made)
-        batches.rest()  # what is made ahead is no part of the other's turn
+        batches.rest()  # workers must not run during the other's turn
         return seconds
 
     return turn

@@ -1,18 +1,20 @@
-"""Failures of one contender that need not end the benchmark."""
+"""Failures of single contenders, which do not end the benchmark."""
 
 from dataclasses import dataclass
 
 from kerasnets.benchmark.contenders.contender import Contender
 from kerasnets.errors import KerasnetsError, OutOfMemory
 
-_LETTERS = 200  # of a compiler's error
+_LETTERS = 200  # maximum length of a compiler's message
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Attributes:
-    why: a contender could not take part, in one line.
-    traceback: of the error in its process, "" where it met none.
+    """Why a contender could not take part.
+
+    Attributes:
+        why: the reason in one line.
+        traceback: of the error in its process, or "".
     """
 
     why: str
@@ -20,12 +22,12 @@ class Failure:
 
 
 def failure(contender: Contender, error: Exception) -> Failure:
-    """The failure that an error means for a contender.
+    """Convert an error of a contender to a failure.
 
     Raises:
-        Exception: the error itself where it concerns more than this contender: of
-            memory, which others may have taken, and those that kerasnets raises on
-            purpose. A compiler may fail in any way.
+        Exception: the error itself if it concerns others too: out of memory, which
+            others may occupy, and errors that kerasnets raises deliberately. A compiler
+            may fail in any way.
     """
     if isinstance(error, OutOfMemory):
         raise error

@@ -1,4 +1,4 @@
-"""Start-up time and peak memory of one contender, in a process of its own."""
+"""Startup time and peak memory of a contender, in a fresh process."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,15 @@ from kerasnets.compute.worker import Worker
 
 @dataclass(frozen=True)
 class Footprint:
-    """Attributes:
-    start_s: seconds from the start of imports to the end of the first training step,
-        compilation included.
-    imports_memory_mb: memory of the process with all that it imports, before there is
-        a network, in megabytes (10^6 bytes), or None where the platform does not say.
-    peak_memory_mb: most memory of the process over the first training steps, likewise.
-        On an accelerator both are its memory.
+    """Startup time and peak memory.
+
+    Attributes:
+        start_s: seconds from the start of imports to the end of the first training
+            step, including compilation.
+        imports_memory_mb: memory of the process after its imports, before there is a
+            network, in megabytes (10^6 bytes); None if the platform does not report it.
+        peak_memory_mb: peak memory of the process over the first training steps,
+            likewise. On an accelerator both are its memory.
     """
 
     start_s: float

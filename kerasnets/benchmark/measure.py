@@ -1,4 +1,4 @@
-"""Interleaved timing, A B A B, so that other load slows all contenders alike."""
+"""Interleaved timing (A B A B), so that other load slows all contenders equally."""
 
 import math
 import sys
@@ -20,11 +20,11 @@ _PAUSE_S = 0.02
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one contender's calls, one a round.
+    """Seconds of one contender's calls, one per round.
 
     Attributes:
         seconds: float64 [rounds].
-        images: in one call.
+        images: number of images in a call.
     """
 
     seconds: np.ndarray
@@ -32,12 +32,12 @@ class Timing:
 
     @property
     def step_s(self) -> float:
-        """The median call."""
+        """Seconds of the median call."""
         return float(np.median(self.seconds))
 
     @property
     def images_per_s(self) -> float:
-        """From the median call."""
+        """Images per second in the median call."""
         return self.images / self.step_s
 
     @property
@@ -56,13 +56,13 @@ def interleave(
     until: float = math.inf,
 ) -> dict[str, Timing]:
     """Give each contender one turn in each of `rounds` rounds, after `warm_up` rounds
-    that do not count. The order rotates from round to round.
+    that are not counted. The order rotates from round to round.
 
     Args:
-        turns: functions that return the seconds that a call took.
-        images: in one call.
-        until: of `time.perf_counter()`: no further round begins after it, except for
-            the first that counts.
+        turns: functions that return the seconds of a call, by contender.
+        images: number of images in a call.
+        until: `time.perf_counter()` after which no round begins, except the first
+            counted one.
     """
     names = list(turns)
     seconds: dict[str, list[float]] = {name: [] for name in names}
@@ -71,8 +71,8 @@ def interleave(
             break
         shift = round_ % len(names)
         for name in names[shift:] + names[:shift]:
-            # OpenMP threads spin for a while after their work; those of the previous
-            # contender would occupy this one's cores.
+            # OpenMP threads spin for a while after their work, which would occupy the
+            # next contender's cores.
             time.sleep(_PAUSE_S)
             took = turns[name]()
             if round_ >= 0:
@@ -94,8 +94,8 @@ def ratio(ours: Timing, theirs: Timing) -> tuple[float, float, float]:
     return float(np.median(ratios)), float(low), float(high)
 
 
-# Seconds of a turn, and the steps before it that do not count; on an accelerator they
-# refill its queue and its memory.
+# Seconds of a turn, and the uncounted steps before it, which on an accelerator refill
+# its queue and its memory.
 _TURN_S = {"cpu": 0.5, "cuda": 0.3}
 _WARM_UP = {"cpu": 1, "cuda": 5}
 
@@ -106,12 +106,12 @@ class Ready:
 
     Attributes:
         start_s: seconds from the start of its imports to the end of its first step.
-        first_step_s: of the first step, compilation included.
-        step_s: of a later one.
-        imports_bytes, peak_bytes: most memory with the imports alone, and after the
-            first steps; of an accelerator its own. None where the platform does not
-            say.
-        counts: `Runner.counts`.
+        first_step_s: seconds of the first step, including compilation.
+        step_s: seconds of a later step.
+        imports_bytes, peak_bytes: peak memory after the imports, and after the first
+            steps, of the accelerator if one is used; None if the platform does not
+            report it.
+        counts: result of `Runner.counts`.
     """
 
     start_s: float
@@ -128,11 +128,11 @@ class Ready:
 
 
 def turns(contender: Contender, work: Work) -> Iterator[Ready | float | None]:
-    """Make a contender and give it a turn whenever the next value is asked for.
+    """Create a contender, and give it a turn whenever the next value is requested.
 
-    First comes None, when its network is made; then `Ready`, after the steps in which
-    things are compiled and chosen; then, for each turn, the mean seconds of its steps.
-    A turn takes half a second, on CUDA 0.3, and begins with steps that do not count.
+    Yields None once its network is built; then `Ready`, after the steps that compile
+    code and select algorithms; then, for each turn, the mean seconds of its steps. A
+    turn takes 0.5 seconds, on CUDA 0.3, and begins with uncounted steps.
     """
     began = time.perf_counter()
     kind = "cpu" if work.device == "cpu" else "cuda"
@@ -171,11 +171,11 @@ def turns(contender: Contender, work: Work) -> Iterator[Ready | float | None]:
 def _calibrated(
     runner: Runner, work: Work, turn_s: float, warm_up: int
 ) -> tuple[int, float]:
-    """How many steps a turn takes, and the seconds of one."""
+    """The number of steps in a turn, and the seconds of one."""
     steps = 1
     while True:
         clock = Clock(work.device)
-        # The second and third step of a compiled network record its CUDA graph.
+        # The second and third step of a compiled network capture its CUDA graph.
         runner.run(steps, clock, warm_up=warm_up)
         step_s = clock.seconds / steps
         if clock.seconds >= turn_s / 4:
@@ -184,7 +184,7 @@ def _calibrated(
 
 
 def _release(work: Work) -> None:
-    """Return unused memory to the device, for the other contenders. CUDA graphs keep
+    """Return unused memory to the device for the other contenders. CUDA graphs keep
     theirs."""
     if work.on_cuda and "torch" in sys.modules:
         import torch

@@ -1,4 +1,4 @@
-"""The entry of one comparison in a report, and the line about it."""
+"""The entry of a comparison in a report, and its line of output."""
 
 import dataclasses
 from typing import Any
@@ -21,7 +21,7 @@ def part_of(
 
     Args:
         names: the contenders, ours first.
-        ceiling: as `roofline.measure_ceiling` gives it, where it is known.
+        ceiling: a result of `roofline.measure_ceiling`, if known.
     """
     counted = [told.counts for told in found.ready.values() if told.counts]
     demands = roofline.demands(counted[0], work) if counted else None
@@ -50,7 +50,7 @@ def part_of(
 
 
 def numbers_of(timing: Timing) -> dict[str, Any]:
-    """A contender's times."""
+    """A contender's times for the report."""
     return {
         "images_per_s": round(timing.images_per_s, 2),
         "spread": round(timing.spread, 4),
@@ -59,7 +59,7 @@ def numbers_of(timing: Timing) -> dict[str, Any]:
 
 
 def ratio_of(ours: Timing, theirs: Timing) -> dict[str, Any]:
-    """The speedup of ours and its interval."""
+    """Our speedup and its interval for the report."""
     names = ("ratio", "low", "high")
     values = ratio(ours, theirs)
     return {name: round(one, 3) for name, one in zip(names, values, strict=True)}
@@ -77,8 +77,8 @@ def _numbers(timing: Timing, one: Contender, ready: Ready) -> dict[str, Any]:
 def _ratios(
     timings: dict[str, Timing], names: list[Contender]
 ) -> dict[str, dict[str, Any]]:
-    """Speedup of ours over each other contender. Of plain PyTorch's two memory formats
-    only the faster counts, with the names of both."""
+    """Our speedup over each other contender. Of plain PyTorch's two memory formats,
+    only the faster is used, with the names of both."""
     if OURS not in timings:
         return {}
     formats = [
@@ -98,7 +98,7 @@ def _ratios(
 
 
 def said(part: dict[str, Any]) -> str:
-    """Ratios and failures, as the end of the line."""
+    """Ratios and failures, as the end of a line."""
     ratios = [f"{found['ratio']:.2f}x {name}" for name, found in part["ratios"].items()]
     failed = [f"{name} failed: {one['why']}" for name, one in part["failed"].items()]
     return "".join(f"; {one}" for one in (*ratios, *failed))

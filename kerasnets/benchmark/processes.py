@@ -1,5 +1,4 @@
-"""The contenders' processes, and one comparison of them: who is ready, who failed, and
-the times of their turns."""
+"""The contenders' processes, and a comparison in which they take turns."""
 
 import math
 import time
@@ -22,11 +21,11 @@ ONE_BY_ONE = "one after another: together they do not fit the device's memory"
 
 @dataclass
 class Found:
-    """The results of one comparison, by contender.
+    """The results of a comparison, by contender.
 
     Attributes:
         failed: why a contender could not take part.
-        turns: how they were taken, `IN_ROUNDS` or `ONE_BY_ONE`.
+        turns: order of the turns, `IN_ROUNDS` or `ONE_BY_ONE`.
     """
 
     turns: str = IN_ROUNDS
@@ -36,13 +35,13 @@ class Found:
 
 
 class Processes:
-    """One process for each contender. A compiled contender gets a new one for each
-    work, as it compiles again anyway. Use it in a `with` block, which ends them.
+    """One process per contender. A compiled contender has a new one for each work, as
+    it compiles again anyway. Use this in a `with` block, which ends the processes.
 
     Args:
-        compiled: what was compiled beforehand.
-        rounds: turns of each contender that count.
-        until: of `time.perf_counter()`, when the budget ends.
+        compiled: results of compiling beforehand.
+        rounds: number of counted turns per contender.
+        until: `time.perf_counter()` at which the budget ends.
     """
 
     def __init__(
@@ -75,7 +74,7 @@ class Processes:
         together they exceed a CUDA device's memory.
 
         Raises:
-            Exception: an error of a contender, unless it fails alone.
+            Exception: an error of a contender that concerns the others too.
         """
         try:
             return self._in_rounds(work)
@@ -103,7 +102,7 @@ class Processes:
         return found
 
     def _one_by_one(self, work: Work) -> Found:
-        # Ended processes hold no memory.
+        # Processes are ended to free their memory.
         self.__exit__()
         whole = Found(turns=ONE_BY_ONE)
         for one in self._taking_part(work):
@@ -122,16 +121,16 @@ class Processes:
     def _make_ready(
         self, contenders: list[Contender], work: Work, found: Found
     ) -> None:
-        """On CUDA the networks are built at the same time. Their first steps, which
-        take most memory, run one after another, ours last."""
-        # All free their memory before any builds anew.
+        """Build the networks, on CUDA in parallel, and run their first steps, which
+        need the most memory, one after another, ours last."""
+        # All of them free their memory before any builds a new network.
         for one in contenders:
             self.worker(one).begin(turns, one, work)
         at_once = work.on_cuda
         made = self._next(contenders[::-1], found, at_once=at_once)
         for one, told in self._next(list(made), found, at_once=False).items():
             cold = self._compiled.ready.get(work) if one.compiled else None
-            if cold:  # this time, the compiled code came from a folder
+            if cold:  # this time, the compiled code came from the cache
                 told = replace(
                     told, start_s=cold.start_s, first_step_s=cold.first_step_s
                 )
@@ -140,7 +139,7 @@ class Processes:
     def _next(
         self, contenders: list[Contender], found: Found, *, at_once: bool
     ) -> dict[Contender, Any]:
-        """The next value of each contender that does not fail."""
+        """The next value of each contender, without those that fail."""
         told = {}
         if at_once:
             for one in contenders:

@@ -1,4 +1,4 @@
-"""Profile a training step, operation by operation."""
+"""Profile of a training step by operation."""
 
 from typing import Any
 
@@ -15,19 +15,19 @@ _STEPS = 5
 
 
 def check() -> None:
-    """Raise BackendError unless the backend is PyTorch, whose profiler this is."""
+    """Raise BackendError unless the backend is PyTorch, whose profiler is used."""
     if runtime.backend() != "torch":
         raise BackendError(f"{option('profiled', True)} needs the PyTorch backend.")
 
 
 def profile(contender: Contender, work: Work, worker: Worker) -> list[list[Any]]:
     """Rows of `COLUMNS`: a contender's operations in a training step, longest first,
-    with calls a step, their own milliseconds a step on the CPU, or those of a CUDA
-    device's kernels there, and their share of all operations' time. Means of a few
-    steps; operations below a hundredth of the time are added up as "the rest".
+    with calls and milliseconds per step (own CPU time, or time of CUDA kernels), and
+    the share of the total time. Values are means over a few steps; operations below 1 %
+    are summed as "the rest".
 
     Args:
-        worker: drops what it ran before.
+        worker: the contender's process; its current job is discarded.
     """
     return worker.call(_rows, contender, work)
 

@@ -1,13 +1,13 @@
-"""How close a step comes to the processor's limits in arithmetic and memory traffic.
+"""Roofline: a step's speed relative to the limits of arithmetic and memory traffic.
 
-The arithmetic of a training step is three times that of the forward pass: the gradients
-of a layer's input and of its kernel are products as large as its own.
+A training step has three times the arithmetic of the forward pass, as the gradients of
+a layer's input and kernel are products of the same size as its own.
 
-The memory traffic is the minimum for a step that fuses nothing across layers' products:
-each convolution or dense layer reads its input and writes its output, and its two
-gradients do the same with three tensors of these sizes each; a weight (float32) is read
-by the forward and the backward pass and by the update, its gradient and momentum are
-written and read. Norms, activations and pools count as fused into these.
+The memory traffic is the minimum without fusion across layers' products: each
+convolution or dense layer reads its input and writes its output, and its two gradients
+access tensors of the same sizes; a weight (float32) is read by the forward pass, the
+backward pass and the update, and its gradient and momentum are written and read. Norms,
+activations and pools are assumed to be fused into these.
 """
 
 import math
@@ -21,20 +21,20 @@ from kerasnets.compute.threads import limited_to
 if TYPE_CHECKING:
     import keras
 
-# Of each weight in a training step: read twice by the passes; its gradient written and
-# read; momentum and weight read and written by the update.
+# Per weight in a training step: read twice by the passes; gradient written and read;
+# momentum and weight read and written by the update.
 _TRAINING_ACCESSES = 8
 _FLOAT32 = 4
 _ITEM = {"float32": 4, "mixed_bfloat16": 2, "mixed_float16": 2}
 
-# Of a CUDA device, and of a processor: rows of square matrices, bytes copied, and
-# seconds of each.
+# By kind of device: rows of square matrices, bytes copied, and seconds of each
+# measurement.
 _SIZES = {"cpu": (1024, 1 << 28, 0.3), "cuda": (8192, 1 << 30, 0.2)}
 
 
 def counts(model: "keras.Model") -> dict[str, int]:
-    """Trainable parameters; multiply-accumulates of one image; and values of one image
-    that layers with a kernel read and write."""
+    """Numbers of trainable parameters, multiply-accumulates per image, and values per
+    image that layers with a kernel read and write."""
     from keras import layers
 
     from kerasnets.networks.cost import model_cost
@@ -49,7 +49,7 @@ def counts(model: "keras.Model") -> dict[str, int]:
 
 
 def demands(found: dict[str, int], work: Work) -> dict[str, int]:
-    """Floating-point operations and bytes of a step, from the result of `counts`."""
+    """Floating-point operations and bytes of a step, from a result of `counts`."""
     training = work.what == "train"
     item = _ITEM[work.precision]
     weights = found["parameters"] * (
@@ -67,7 +67,7 @@ def reached(
     asked: dict[str, int], ceiling: dict[str, float] | None, step_s: float
 ) -> dict[str, float]:
     """The rate of a step that takes `step_s`, and its share of the ceiling: the longer
-    of the times that arithmetic and memory traffic need there, divided by `step_s`."""
+    of the minimum times for arithmetic and memory traffic, divided by `step_s`."""
     found = {"tflops_per_s": round(asked["flops"] / step_s / 1e12, 4)}
     if ceiling:
         traffic = asked["weight_bytes"] + asked["map_bytes"]
@@ -80,9 +80,9 @@ def reached(
 def measure_ceiling(
     precision: str, device: str, threads: int | str | None = None
 ) -> dict[str, float]:
-    """PyTorch's speed at one large matrix product in the precision (TFLOP/s; float32 is
-    TF32 on CUDA, as for the contenders) and at copying memory (GB/s, read and
-    written)."""
+    """PyTorch's speed of a large matrix product in the given precision (TFLOP/s;
+    float32 is TF32 on CUDA, as for the contenders), and of copying memory (GB/s, reads
+    plus writes)."""
     import contextlib
 
     import torch

@@ -1,4 +1,4 @@
-"""The work that a benchmark gives to every contender: network, images, precision."""
+"""The work of every contender in a benchmark: network, images, precision."""
 
 import time
 from dataclasses import dataclass
@@ -11,28 +11,28 @@ from kerasnets.compute.execution import Execution
 CLASSES = 10
 LEARNING_RATE, MOMENTUM = 0.001, 0.9
 
-# What is measured; the first two in turns.
+# What can be measured; the first two in turns.
 PARTS = ("train", "inference", "start")
 USUAL_SIZE = 32
 
-# Of distinct images: more than a core's cache holds, and quick to make.
+# Total size of the distinct images: exceeds a core's cache, and is quick to generate.
 _BYTES = 16_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What is timed.
+    """The work that is timed.
 
     Attributes:
-        network: a name of `kerasnets.catalog.networks.NETWORKS`; batch norm on, head
-            and stem "imagenet".
+        network: a name from `kerasnets.catalog.networks.NETWORKS`; with batch norm,
+            head and stem "imagenet".
         what: "train" or "inference".
         batch_size: images in a step.
         image_size: height and width in pixels.
         channels: 1 or 3.
         precision: one of `kerasnets.recipe.fields.PRECISIONS`.
-        device: as `kerasnets.compute.runtime.Session` has it.
-        deterministic, threads: as `kerasnets.compute.execution.Execution` has them.
+        device: see `kerasnets.compute.runtime.Session`.
+        deterministic, threads: see `kerasnets.compute.execution.Execution`.
     """
 
     network: str
@@ -60,10 +60,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured of one network.
+    """The measurements of one network.
 
     Attributes:
-        until: of `time.perf_counter()`, when the budget ends.
+        until: `time.perf_counter()` at which the budget ends.
     """
 
     network: str
@@ -77,7 +77,7 @@ class Plan:
     until: float
 
     def works(self, execution: Execution) -> list[Work]:
-        """Of every precision, batch size and part.
+        """The work for every precision, batch size and part.
 
         Args:
             execution: with "auto" resolved.
@@ -120,8 +120,8 @@ class Plan:
 
 @lru_cache(maxsize=1)
 def random_images(work: Work) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct images, uint8 [n, H, W, C], and labels, int64 [n], the same for every
-    contender; one batch at least. Read-only by convention."""
+    """Distinct images, uint8 [n, H, W, C], and labels, int64 [n], identical for every
+    contender; at least one batch. They must not be modified."""
     shape = (work.image_size, work.image_size, work.channels)
     count = max(work.batch_size, _BYTES // int(np.prod(shape)))
     rng = np.random.default_rng(0)
@@ -130,6 +130,6 @@ def random_images(work: Work) -> tuple[np.ndarray, np.ndarray]:
 
 
 def rows(images: int, work: Work, steps: int) -> np.ndarray:
-    """Which of the distinct images `steps` batches hold, int64 [steps * batch size]:
-    all of them in order, again and again."""
+    """Indices of the distinct images in `steps` batches, int64 [steps * batch size]:
+    all of them in order, repeatedly."""
     return np.arange(steps * work.batch_size) % images

@@ -1,4 +1,4 @@
-"""Facts about the datasets that kerasnets knows by name, free of heavy imports."""
+"""Facts about the datasets known by name, without heavy imports."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ class DatasetSpec:
     """One dataset, before resizing.
 
     Attributes:
-        title: the name people write.
+        title: name in prose.
         train, test: number of images in each split.
         image_size: height and width in pixels.
         channels: 1 (grey) or 3 (RGB).
         classes: number of classes.
-        source: where the images come from.
-        download_mb: size of the first download in megabytes (10^6 bytes); 0 for
-            data that comes with an installed package.
+        source: origin of the images.
+        download_mb: size of the download in megabytes (10^6 bytes); 0 for data that is
+            part of an installed package.
     """
 
     title: str

@@ -1,10 +1,10 @@
-"""Labelled image files: which there are in a folder or a manifest, and of which class.
+"""Labelled image files, listed from a folder or a manifest.
 
-    photos/cat/1.jpg                    a folder with one subfolder a class
-    photos/train/cat/1.jpg              under train, test and perhaps validation
-    photos.csv (.tsv .jsonl .parquet)   columns path and label, perhaps split
+    photos/cat/1.jpg                    a folder with one subfolder per class
+    photos/train/cat/1.jpg              under train, test and optionally validation
+    photos.csv (.tsv .jsonl .parquet)   columns path and label, optionally split
 
-Only names are read, and of a manifest its lines; images are opened elsewhere.
+Only names and the manifest are read; images are opened elsewhere.
 """
 
 import csv
@@ -18,7 +18,7 @@ from typing import Any
 from kerasnets.catalog.places import MANIFESTS
 from kerasnets.errors import DatasetError, InstallationError, shown, unknown
 
-# By their endings, in lower case. Files with others are not images, and are counted.
+# Extensions of image files, in lower case. Files with others are ignored, but counted.
 ENDINGS = (
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".gif", ".bmp"),
     *(".dib", ".tif", ".tiff", ".webp", ".avif", ".ppm", ".pgm", ".pbm", ".pnm"),
@@ -26,23 +26,23 @@ ENDINGS = (
 )
 SPLITS = ("train", "validation", "test")
 _SPLIT_NAMES = {**{name: name for name in SPLITS}, "val": "validation"}
-_NAMED = 5  # files or classes that a message names
+_NAMED = 5  # maximum number of files or classes listed in a message
 
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """The labelled image files at a place.
+    """The labelled image files of a folder or manifest.
 
     Attributes:
-        place: the folder, or the manifest.
-        names: of the files, as the manifest has them or within the folder, "/" between;
-            within each split sorted by the last part, so that numbered files keep their
-            order across classes.
+        place: the folder or manifest.
+        names: of the files, as in the manifest or relative to the folder with "/";
+            sorted by the last component within each split, so that numbered files keep
+            their order across classes.
         paths: of the files.
         labels: class indices.
-        splits: of each file, one of `SPLITS`; all "train" in a place without splits.
-        class_names: sorted; a class may be without files.
-        ignored: hidden files, and files that are not images.
+        splits: of each file, one of `SPLITS`; all "train" if there are no splits.
+        class_names: sorted; a class may have no files.
+        ignored: number of hidden files and files that are not images.
     """
 
     place: Path
@@ -67,16 +67,16 @@ class ImageFiles:
 
 
 def list_images(place: Path, *, complete: bool = True) -> ImageFiles:
-    """The labelled images of a folder or a manifest.
+    """List the labelled images of a folder or a manifest.
 
     Args:
-        complete: whether every class must have images to train on and, where there is a
-            test split, to test on.
+        complete: whether every class must have training images and, if there is a test
+            split, test images.
 
     Raises:
-        DatasetError: it is missing or cannot be read; it has fewer than two classes; a
-            class lacks images; or a manifest lacks a column, names a missing file, or
-            gives a file two labels.
+        DatasetError: `place` is missing or cannot be read; it has fewer than two
+            classes; a class lacks images; or a manifest lacks a column, names a missing
+            file, or assigns two labels to a file.
     """
     if place.is_dir():
         found = _of_folder(place)
@@ -85,8 +85,8 @@ def list_images(place: Path, *, complete: bool = True) -> ImageFiles:
     else:
         reason = "is not a folder of images" if place.exists() else "is not there"
         raise DatasetError(
-            f"{shown(place)} {reason}; name a folder with one subfolder a class, or a "
-            f"manifest ({', '.join(MANIFESTS)})."
+            f"{shown(place)} {reason}; name a folder with one subfolder per class, or "
+            f"a manifest ({', '.join(MANIFESTS)})."
         )
     _check(found, complete)
     return found
@@ -137,7 +137,7 @@ def _of_folder(place: Path) -> ImageFiles:
 
 
 def _split_folders(place: Path) -> dict[str, Path]:
-    """The folders of a place's splits; none where its subfolders are classes."""
+    """The folders of the splits; empty if the subfolders are classes."""
     folders = _subfolders(place)
     tops: dict[str, Path] = {}
     for folder in folders:
@@ -168,12 +168,13 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _images_within(folder: Path) -> tuple[list[Path], int]:
-    """Image files at any depth, sorted, links followed; and how many others."""
+    """Image files at any depth, sorted, links followed; and the number of other
+    files."""
     images, others = [], 0
     seen: set[tuple[int, int]] = set()
     for top, folders, names in os.walk(folder, followlinks=True, onerror=_refuse):
         state = Path(top).stat()
-        if (state.st_dev, state.st_ino) in seen:  # a link to a folder above
+        if (state.st_dev, state.st_ino) in seen:  # a link to a parent folder
             folders.clear()
             continue
         seen.add((state.st_dev, state.st_ino))
@@ -233,7 +234,7 @@ def _of_manifest(place: Path) -> ImageFiles:
 
 
 def _text(value: Any) -> str:
-    """A cell: text, or a number; "" for any other."""
+    """A cell with text or a number as text; "" for anything else."""
     is_number = isinstance(value, int | float) and value == value
     return str(value) if isinstance(value, str) or is_number else ""
 
@@ -281,7 +282,7 @@ def _parquet_rows(place: Path) -> Iterator[Mapping[str, Any]]:
 
 @dataclass(frozen=True)
 class _Found:
-    """One image file, as in `ImageFiles`; its label is a class's name."""
+    """One image file, see `ImageFiles`; its label is the name of a class."""
 
     split: str
     label: str

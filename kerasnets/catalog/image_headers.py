@@ -1,4 +1,4 @@
-"""What image files say before their pixels: enough to choose a size and channels.
+"""Headers of image files, which suffice to choose a size and channels.
 
 Pillow is imported when the first file is read.
 """
@@ -18,21 +18,22 @@ from kerasnets.errors import InstallationError, first_line, raise_unless_data
 if TYPE_CHECKING:
     from PIL import Image
 
-# Others are refused: some of Pillow's readers start other programs. JPEG is MPO, too.
+# Others are refused, as some of Pillow's readers start other programs. JPEG includes
+# MPO.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "AVIF", "PPM", "ICO", "DIB")
-# A file of some kilobytes can declare any size; the largest image of ImageNet has 60.
+# A small file can declare any size. The largest image of ImageNet has 60 megapixels.
 LARGEST = 64  # megapixels (10^6)
-SIZE = 224  # pixels: of images that are not smaller
-_MULTIPLE = 32  # of smaller ones: what networks halve five times
+SIZE = 224  # pixels, unless all images are smaller
+_MULTIPLE = 32  # sizes of smaller images are rounded up, as networks halve five times
 
 
 @dataclass(frozen=True)
 class Header:
-    """An image before its pixels.
+    """The header of an image.
 
     Attributes:
         width, height: pixels, as stored.
-        grey: whether its pixels have no color.
+        grey: whether the pixels have no color.
     """
 
     width: int
@@ -44,9 +45,9 @@ def header(data: bytes) -> Header:
     """Read the header of an image file.
 
     Raises:
-        ValueError: it is damaged, larger than `LARGEST`, or not of `FORMATS`. The
-            message is one line.
-        InstallationError: Pillow is installed without its format.
+        ValueError: the image is damaged, larger than `LARGEST`, or not in `FORMATS`.
+            The message is one line.
+        InstallationError: Pillow was built without support for its format.
     """
     try:
         with opened(data) as image:
@@ -57,9 +58,10 @@ def header(data: bytes) -> Header:
 
 
 def image_size(paths: Iterable[Path]) -> int:
-    """`SIZE`, or the longest side of all images rounded up to 32 where that is smaller.
+    """`SIZE`, or the longest side of all images rounded up to a multiple of 32 if that
+    is smaller.
 
-    Reads no more files than it takes to know: of photographs, one.
+    Stops reading as soon as the result is known, for photographs after the first.
     """
     longest = 1
     for found in _headers(paths):
@@ -70,12 +72,12 @@ def image_size(paths: Iterable[Path]) -> int:
 
 
 def channels(paths: Iterable[Path]) -> int:
-    """1 where every image is grey, or 3."""
+    """1 if every image is grey, else 3."""
     return 1 if all(found.grey for found in _headers(paths)) else 3
 
 
 def _headers(paths: Iterable[Path]) -> Iterator[Header]:
-    """Those that can be read; of the others it is told when the images are read."""
+    """Yield the readable headers; damage is reported when the images are read."""
     for path in paths:
         with contextlib.suppress(OSError, ValueError):
             yield header(read_bytes(path))
@@ -85,7 +87,7 @@ def read_bytes(path: Path) -> bytes:
     """A file's content.
 
     Raises:
-        OSError: it cannot be read, or is a pipe or device, which may never end.
+        OSError: the file cannot be read, or is a pipe or device, which may never end.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(0, "it is not a file")
@@ -94,10 +96,10 @@ def read_bytes(path: Path) -> bytes:
 
 @contextlib.contextmanager
 def opened(data: bytes) -> Iterator["Image.Image"]:
-    """An image whose header has been read, whatever limits a program has given Pillow.
+    """Open an image and read its header, regardless of the limits set in Pillow.
 
     Raises:
-        Exception: as Pillow's readers do, of many kinds; `reason` tells them in a line.
+        Exception: any error of Pillow's readers; `reason` describes it in one line.
     """
     from PIL import Image
 
@@ -108,8 +110,8 @@ def opened(data: bytes) -> Iterator["Image.Image"]:
 
 
 class _OwnLimits:
-    """Pillow's settings of the process, as long as any thread reads an image: a file
-    that is cut short is an error, and `LARGEST` is the only limit of size."""
+    """Pillow's process-wide settings while any thread reads an image: truncated files
+    are errors, and `LARGEST` is the only size limit."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -141,7 +143,8 @@ def reason(error: Exception, data: bytes) -> str:
     """Why an image cannot be read, in one line without a full stop.
 
     Raises:
-        InstallationError: Pillow is installed without its format.
+        InstallationError: Pillow was built without support for its format.
+
     """
     from PIL import Image, features
 
@@ -166,6 +169,5 @@ def is_grey(image: "Image.Image") -> bool:
     return image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
 
 
-# What readers say of files that are not quite right, on standard error. For all
-# threads.
+# Warnings of Pillow's readers about slightly invalid files, for all threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")

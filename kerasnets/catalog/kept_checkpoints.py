@@ -1,4 +1,4 @@
-"""Which checkpoints stay once training has finished."""
+"""Which checkpoints to keep once training has finished."""
 
-# One for each epoch; the last, from which training goes on to more epochs; or none.
+# One per epoch; the last, from which training can resume with more epochs; or none.
 KEEP = ALL, LAST, NONE = "all", "last", "none"

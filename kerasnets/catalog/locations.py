@@ -1,4 +1,4 @@
-"""Where prepared datasets and decoded caches are on disk."""
+"""Locations of prepared datasets and decoded caches on disk."""
 
 import json
 import os
@@ -20,8 +20,8 @@ def data_folder(data_dir: Path | str | None) -> Path:
     """`data_dir`, else TFDS_DATA_DIR, else TFDS's own default.
 
     Raises:
-        DatasetError: none is named, and the user has no home folder for the default.
-        KerasnetsError: the one named is in the home folder of an unknown user.
+        DatasetError: none is given, and the user has no home folder for the default.
+        KerasnetsError: the given folder is in the home folder of an unknown user.
     """
     folder = data_folder_if_any(data_dir)
     if folder is None:
@@ -33,7 +33,7 @@ def data_folder(data_dir: Path | str | None) -> Path:
 
 
 def data_folder_if_any(data_dir: Path | str | None) -> Path | None:
-    """As `data_folder`, but None where the user has no home folder for the default.
+    """As `data_folder`, but None if the user has no home folder for the default.
 
     Raises:
         KerasnetsError: as `data_folder`.
@@ -45,8 +45,8 @@ def data_folder_if_any(data_dir: Path | str | None) -> Path | None:
 
 
 def prepared_folder(name: str, data: Path | None) -> Path | None:
-    """The newest version of a prepared dataset ("name" or "name/config"), or the one
-    that is named after a colon; None where it is not prepared."""
+    """The folder of the newest version of a prepared dataset ("name" or "name/config"),
+    or of the version given after a colon; None if it is not prepared."""
     found = _NAME.fullmatch(name)
     if data is None or found is None:
         return None
@@ -60,7 +60,7 @@ def prepared_folder(name: str, data: Path | None) -> Path | None:
 
 
 def prepared_names(data: Path | None) -> list[str]:
-    """Every dataset ("name" or "name/config") that is prepared in a data folder."""
+    """All datasets ("name" or "name/config") prepared in a data folder."""
     if data is None:
         return []
     infos = [*data.glob(f"*/*/{_INFO}"), *data.glob(f"*/*/*/{_INFO}")]
@@ -69,17 +69,17 @@ def prepared_names(data: Path | None) -> list[str]:
 
 
 def declared_channels(name: str, data_dir: Path | str | None = None) -> int | None:
-    """Channels of a prepared dataset's images: 1 (grey) or 3; None where it is not
-    prepared, or its features.json does not say. Only small files are read.
+    """Channels of a prepared dataset's images, 1 (grey) or 3; None if it is not
+    prepared, or its features.json does not tell. Only small files are read.
 
     Args:
-        data_dir: as `data_folder` takes it.
+        data_dir: see `data_folder`.
     """
     folder = prepared_folder(name, data_folder_if_any(data_dir))
     try:
         return _declared_channels(folder) if folder else None
     except (AttributeError, LookupError, OSError, TypeError, ValueError):
-        return None  # whoever opens the dataset says what is wrong with it
+        return None  # the error is reported when the dataset is loaded
 
 
 def _declared_channels(folder: Path) -> int | None:
@@ -102,16 +102,16 @@ def _json(file: Path) -> Any:
 
 
 def cache_name(name: str, folder: Path) -> str:
-    """How the names of the decoded caches of a prepared version begin."""
+    """Prefix of the names of a prepared version's decoded caches."""
     return f"{name.partition(':')[0].replace('/', '-')}-{folder.name}-"
 
 
 def cache_folders(data: Path) -> list[Path]:
-    """Where decoded caches may be: beside the prepared data unless its folder is
-    marked read-only, then in the user's cache folder."""
+    """Folders for decoded caches, in order: next to the prepared data unless its folder
+    is marked read-only, then the user's cache folder."""
     own = user_cache()
     folders = [own] if own else []
-    # By its mode, as an administrator may write anywhere but should not.
+    # Checks the mode, as root could write anywhere but should not.
     if data.is_dir() and data.stat().st_mode & 0o222:
         folders.insert(0, data / ".kerasnets")
     return folders

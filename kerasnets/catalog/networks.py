@@ -1,4 +1,4 @@
-"""Facts about every network, free of Keras so that they can be listed at once."""
+"""Facts about every network, without importing Keras."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ HEAD = "classifier"  # the last layer of every network
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """One network of the table.
+    """Facts about one network.
 
     Attributes:
         family: "vgg", "resnet" or "densenet".
-        depth: layers with weights, as counted in the network's name.
-        growth_rate: channels that each DenseNet layer adds; None elsewhere.
-        parameters: trainable ones without and with batch norm, for 10 classes and 3
-            channels; the original's are torchvision's.
+        depth: number of layers with weights, as in the network's name.
+        growth_rate: channels that each DenseNet layer adds; None for other families.
+        parameters: numbers of trainable parameters without and with batch norm, for 10
+            classes and 3 channels; those of the original equal torchvision's.
     """
 
     family: str
@@ -39,7 +39,7 @@ class NetworkSpec:
 
     @property
     def stages(self) -> int:
-        """Stages of convolutions between stem and classifier."""
+        """Number of convolutional stages between stem and classifier."""
         return 5 if self.family == "vgg" else 4
 
     @property
@@ -72,13 +72,13 @@ NETWORKS = {
 
 
 def check_options(name: str, head: str, stem: str, growth_rate: int | None) -> None:
-    """Check that a network has the options named for it.
+    """Check that a network has the given options.
 
     Args:
-        growth_rate: None stands for the network's own.
+        growth_rate: None for the network's own.
 
     Raises:
-        RecipeError: a name is unknown, or an option is another family's.
+        RecipeError: a name is unknown, or an option belongs to another family.
     """
     for kind, value, allowed in (
         ("network", name, NETWORKS),
@@ -112,14 +112,15 @@ def check_options(name: str, head: str, stem: str, growth_rate: int | None) -> N
 
 
 def frozen_stages(name: str, what: str) -> int:
-    """The last stage of a network that does not learn: 0 is the stem; -1 for none; and
-    one more than `NetworkSpec.stages` for all but the head.
+    """The last frozen stage of a network: 0 for the stem, -1 for none, and
+    `NetworkSpec.stages` + 1 for all but the head.
 
     Args:
-        what: "none", "all-but-head" or "stages:N", the stem and N stages.
+        name: of the network.
+        what: "none", "all-but-head" or "stages:N" (the stem and N stages).
 
     Raises:
-        RecipeError: it is none of these, or the network has less stages.
+        RecipeError: `what` is none of these, or the network has fewer stages.
     """
     stages = NETWORKS[name].stages
     if what == "none":
@@ -136,11 +137,12 @@ def frozen_stages(name: str, what: str) -> int:
 
 
 def minimum_size(name: str, stem: str) -> int:
-    """Smallest height and width, in pixels, that leaves every layer a pixel.
+    """Smallest height and width, in pixels, for which every layer has a pixel.
 
-    VGG halves five times, rounding down. DenseNet halves three times, rounding down,
-    after a stem that rounds up ("imagenet": a quarter) or keeps the size ("cifar").
-    ResNet always rounds up, and would take a single pixel, but learns nothing of one.
+    VGG halves the size five times, rounding down. DenseNet halves it three times,
+    rounding down, after a stem that quarters it, rounding up ("imagenet"), or keeps it
+    ("cifar"). ResNet always rounds up, and would accept a single pixel, but learn
+    nothing from it.
     """
     family = NETWORKS[name].family
     if family == "vgg":
@@ -154,7 +156,7 @@ def check_size(name: str, stem: str, height: int, width: int) -> None:
     """Check that a network can take images of a size, in pixels.
 
     Raises:
-        RecipeError: they are too small for it.
+        RecipeError: the images are too small.
     """
     smallest = minimum_size(name, stem)
     if min(height, width) < smallest:

@@ -1,4 +1,4 @@
-"""Datasets that are a user's own images: recipes name them by an absolute path."""
+"""A user's own images, which recipes name by an absolute path."""
 
 import os
 import re
@@ -13,24 +13,24 @@ from kerasnets.catalog.locations import (
 from kerasnets.errors import shown
 from kerasnets.storage.folders import expanded
 
-RUNS = Path("artifacts/runs")  # where runs are that are named without a path
+RUNS = Path("artifacts/runs")  # folder of runs that are given by name
 MANIFESTS = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
 def is_place(dataset: str) -> bool:
-    """Whether a recipe's dataset is where image files are, and not a name of TFDS."""
+    """Whether a recipe's dataset is a path of image files, not a TFDS name."""
     return Path(dataset).is_absolute()
 
 
 def as_place(dataset: str, data_dir: Path | str | None = None) -> str:
-    """The dataset as recipes have it: an absolute path for a folder or a manifest of
-    images; any other name as it is.
+    """Convert a dataset argument to the form in recipes: an absolute path for a folder
+    or a manifest of images; other names are unchanged.
 
-    A word that is a dataset's name means that dataset, though a folder here may be
-    called so too; "./mnist" means the folder.
+    The name of a dataset takes precedence over a folder of the same name; "./mnist"
+    refers to the folder.
 
     Args:
-        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+        data_dir: folder of prepared datasets; TFDS_DATA_DIR unless given.
     """
     path = expanded(dataset) if dataset.startswith("~") else Path(dataset)
     if not dataset.strip():
@@ -40,17 +40,17 @@ def as_place(dataset: str, data_dir: Path | str | None = None) -> str:
         known = dataset in DATASETS or not path.exists()
         if known or prepared_folder(dataset, data_folder_if_any(data_dir)):
             return dataset
-    # Links stay: they are how the user knows the place.
+    # Links are not resolved, as the user knows the path with them.
     return os.path.abspath(path)  # noqa: PTH100
 
 
 def located(dataset: str, data_dir: Path | str | None) -> Path:
-    """Where the images of a recipe are now.
+    """The current location of a recipe's images.
 
     Args:
         dataset: their path in the recipe.
-        data_dir: the folder or manifest itself, or the folder that holds it, where it
-            is no longer there. A folder of prepared TFDS datasets is neither.
+        data_dir: if they have moved, the folder or manifest itself, or its parent
+            folder. A folder of prepared TFDS datasets is neither.
     """
     place = Path(dataset)
     if data_dir is None:
@@ -62,20 +62,21 @@ def located(dataset: str, data_dir: Path | str | None) -> Path:
 
 
 def place_name(dataset: str) -> str:
-    """What a place is called: a folder's name, or a manifest's without its ending."""
+    """The name of a folder, or of a manifest without its extension."""
     path = Path(dataset)
     return (path.stem if path.suffix.lower() in MANIFESTS else path.name) or "images"
 
 
 def folder_word(dataset: str) -> str:
-    """A dataset's name as a part of a folder's."""
+    """A dataset's name in a form suitable for folder names."""
     name = place_name(dataset) if is_place(dataset) else dataset
     return re.sub(r"[^\w.-]+", "-", shown(name)).strip("-.") or "images"
 
 
 def is_at_hand(dataset: str, data_dir: Path | str | None) -> bool:
-    """Whether a dataset is prepared in `data_dir` (TFDS_DATA_DIR unless given), is in a
-    package as the digits are, or is a folder or manifest of images that is there."""
+    """Whether a dataset is available without a download: prepared in `data_dir`
+    (TFDS_DATA_DIR unless given), part of a package, or an existing folder or
+    manifest."""
     if is_place(dataset):
         return located(dataset, data_dir).exists()
     folder = data_folder_if_any(data_dir)

@@ -1,4 +1,4 @@
-"""Networks, datasets and durations as people write them in tables and figures."""
+"""Titles of networks and datasets for tables and figures."""
 
 import re
 
@@ -11,11 +11,11 @@ FAMILIES = {"vgg": "VGG", "resnet": "ResNet", "densenet": "DenseNet"}
 
 
 def network_title(name: str, batch_norm: bool | None = None) -> str:
-    """ "vgg19" -> "VGG-19", or "VGG-19 BN" with batch normalization.
+    """The title of a network: "vgg19" -> "VGG-19", or "VGG-19 BN" with batch norm.
 
-    "BN" and "no BN" are said only where they differ from the original network: a VGG
-    has no batch normalization of its own, a ResNet or DenseNet has. `batch_norm`
-    None means the original. A name that is no network's is returned as it is.
+    "BN" and "no BN" are added only if they differ from the original network: VGG has no
+    batch norm, ResNet and DenseNet have. `batch_norm` None means the original. Unknown
+    names are returned unchanged.
     """
     spec = NETWORKS.get(name)
     if spec is None:
@@ -27,8 +27,8 @@ def network_title(name: str, batch_norm: bool | None = None) -> str:
 
 
 def dataset_title(name: str) -> str:
-    """ "cifar10" -> "CIFAR-10"; the name itself for other TFDS datasets, and for own
-    images that of the folder or manifest."""
+    """The title of a dataset: "cifar10" -> "CIFAR-10"; the name itself for other TFDS
+    datasets, and the name of the folder or manifest for own images."""
     spec = DATASETS.get(name)
     if spec:
         return spec.title
@@ -36,8 +36,8 @@ def dataset_title(name: str) -> str:
 
 
 def measured_name(name: str, dataset: str) -> str:
-    """The name of a row or a run, followed by the dataset where it begins with the name
-    of another: a study may train the paper's rows on other images.
+    """The name of a row or run, followed by the dataset if it begins with the name of
+    another one, as a study may train the paper's rows on other images.
 
     "mnist-vgg19-original" on the digits -> "mnist-vgg19-original (Digits)".
     """

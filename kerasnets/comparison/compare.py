@@ -1,4 +1,4 @@
-"""Compare several runs: accuracy, cost, speed, and whether they differ."""
+"""Comparison of several runs: accuracy, cost, speed, significance of differences."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,14 +18,14 @@ COSTS = ("flops", "parameters", "total_s")
 
 @dataclass(frozen=True)
 class Front:
-    """The runs on the Pareto front of one cost, among those that can be compared.
+    """The Pareto front of accuracy against one cost, among comparable runs.
 
     Attributes:
         cost: one of `COSTS`, a field of the rows.
-        among: labels of the runs compared: the same test images, and for the time the
-            same device.
-        front: labels of the runs that no other dominates (at least as good in test
-            accuracy and cost, and better in one); by rising cost.
+        among: labels of the runs compared, which have the same test images and, for
+            the time, the same device.
+        front: labels of the runs that no other dominates (is at least as good in test
+            accuracy and cost, and better in one), by increasing cost.
     """
 
     cost: str
@@ -34,7 +34,7 @@ class Front:
 
 
 def fronts(rows: Sequence[Row]) -> tuple[Front, ...]:
-    """The Pareto front of every cost and every set of comparable runs."""
+    """The Pareto fronts for every cost and every set of comparable runs."""
     sets: dict[tuple, dict[str, tuple[float, float]]] = {}
     for cost in COSTS:
         for row in rows:
@@ -49,7 +49,7 @@ def fronts(rows: Sequence[Row]) -> tuple[Front, ...]:
 
 
 def pareto_front(points: dict[str, tuple[float, float]]) -> tuple[str, ...]:
-    """Names of the points (cost, gain) that none dominates, by rising cost."""
+    """Names of the points (cost, gain) that no other dominates, by increasing cost."""
 
     def dominated(name: str) -> bool:
         cost, gain = points[name]
@@ -88,7 +88,7 @@ class Comparison:
         agreement: [rows][rows], the share of test images for which two runs predict
             the same class, in [0, 1]; None where they cannot be compared.
         pareto: the Pareto front of each cost.
-        notes: what a reader should know, one line each.
+        notes: remarks for readers, one line each.
     """
 
     rows: tuple[Row, ...]
@@ -98,19 +98,18 @@ class Comparison:
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The same as JSON values; the shares' intervals have `confidence`."""
+        """The comparison as JSON values, with the intervals' confidence level."""
         return {"confidence": CONFIDENCE, **asdict(self)}
 
 
 def compare(chosen: Sequence[Run]) -> Comparison:
-    """Compare runs by their records; neither weights nor data are needed.
+    """Compare runs by their records, without weights or data.
 
     Args:
-        chosen: two runs or more that have each finished an epoch; others are left out,
-            and a note says so.
+        chosen: at least two runs with a finished epoch; others are omitted with a note.
 
     Raises:
-        RunError: fewer than two are left, or the records of one are damaged.
+        RunError: fewer than two remain, or the records of one are damaged.
     """
     begun = [run for run in chosen if run.history]
     if len(begun) < 2:
@@ -142,12 +141,12 @@ def _notes(
     left_out: Sequence[str],
     smoothed: Sequence[str],
 ) -> Iterator[str]:
-    """What is missing, and what cannot be compared and why.
+    """Notes on what is missing, and what cannot be compared and why.
 
     Args:
-        results: of the runs that are evaluated, by label.
-        left_out: runs that have not finished an epoch.
-        smoothed: labels of the runs whose validation loss has label smoothing in it.
+        results: of the evaluated runs, by label.
+        left_out: runs without a finished epoch.
+        smoothed: labels of the runs whose validation loss includes label smoothing.
     """
     if left_out:
         yield f"Left out, no finished epoch: {', '.join(left_out)}."
@@ -194,7 +193,7 @@ def _notes(
 
 
 def _groups(results: Mapping[str, Evaluated]) -> dict[str, int]:
-    """Group number of each run; the runs of a group saw the same test images."""
+    """Group number of each run; runs of a group have the same test images."""
     groups: list[list[str]] = []
     for label, result in results.items():
         for group in groups:

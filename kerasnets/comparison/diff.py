@@ -1,4 +1,4 @@
-"""Compare two runs: settings, machine, data, predictions, speed."""
+"""Differences between two runs: settings, machine, data, predictions, speed."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -18,18 +18,18 @@ from kerasnets.statistics import McNemar, mcnemar
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 
-_ROUNDING = 1e-6  # accuracies are float32: 540 of 600 images come as 0.89999998
+_ROUNDING = 1e-6  # accuracies are float32: 540 of 600 images are 0.89999998
 
 
 @dataclass(frozen=True)
 class Reached:
-    """The first epoch after which a run was at `accuracy` or better.
+    """The first epochs after which the runs had reached an accuracy.
 
     Attributes:
-        accuracy: of the monitored images, in [0, 1].
-        first_epoch, second_epoch: of each run, None if it never reached it.
-        first_s, second_s: seconds of training and validation until then; None also
-            where the epochs were not timed.
+        accuracy: on the monitored images, in [0, 1].
+        first_epoch, second_epoch: epoch of each run; None if it never reached it.
+        first_s, second_s: seconds of training and validation until then; None too if
+            the epochs were not timed.
     """
 
     accuracy: float
@@ -40,8 +40,8 @@ class Reached:
 
 
 def reached(first: Run, second: Run) -> tuple[Reached, ...]:
-    """One entry for each of `LEVELS` that a run reached, except those that both runs
-    passed in the same epoch as the next level.
+    """An entry for each of `LEVELS` that a run reached, except levels that both runs
+    reached in the same epoch as the next one.
 
     Raises:
         RunError: a run has no finished epoch, or damaged records.
@@ -64,7 +64,7 @@ def _moment(curve: LearningCurve, level: float) -> tuple[int | None, float | Non
     return None, None
 
 
-# Keys of environment.json that differ between any two runs, or are shown elsewhere.
+# Keys of environment.json that always differ, or are shown elsewhere.
 _NOT_COMPARED = ("started", "resumed", "class_names", "dataset_fingerprint")
 
 
@@ -73,9 +73,9 @@ class Change:
     """A setting or fact that differs.
 
     Attributes:
-        name: field of the recipe, or key of environment.json ("packages.torch" for one
-            inside another).
-        first, second: its JSON values; None if a run lacks it.
+        name: field of the recipe, or key of environment.json (nested ones as
+            "packages.torch").
+        first, second: JSON values; None if a run lacks it.
     """
 
     name: str
@@ -91,9 +91,9 @@ class Outcomes:
         both_right: both predict the label.
         both_wrong_alike: both predict the same wrong class.
         both_wrong_apart: both predict different wrong classes.
-        test: the images that one alone classifies correctly, and what that says.
-        confusion: int [classes][classes], row: label, column: prediction; how much
-            more often the second predicts so than the first.
+        test: McNemar's test on the images that only one classifies correctly.
+        confusion: int [classes][classes], row: label, column: prediction; the second
+            run's counts minus the first's.
         class_names: by class index.
     """
 
@@ -107,18 +107,18 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class Difference:
-    """What is different between two runs.
+    """The differences between two runs.
 
     Attributes:
         first, second: distinct labels.
         first_run, second_run: paths of the run folders.
         recipe: hyper-parameters that differ.
         environment: facts of machine, software and data that differ.
-        same_data: whether they were trained on data with the same fingerprint; None
-            where that is not recorded.
-        outcomes: of the test images; None where they cannot be compared.
-        reached: when each run reached which validation accuracy.
-        notes: what a reader should know, one line each.
+        same_data: whether they were trained on data with the same fingerprint; None if
+            that is not recorded.
+        outcomes: of the test images; None if they cannot be compared.
+        reached: when each run reached a validation accuracy.
+        notes: remarks for readers, one line each.
     """
 
     first: str
@@ -133,16 +133,16 @@ class Difference:
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The same as JSON values."""
+        """The differences as JSON values."""
         return asdict(self)
 
 
 def diff(first: Run, second: Run) -> Difference:
-    """Compare two runs by their records; neither weights nor data are needed.
+    """Compare two runs by their records, without weights or data.
 
     Raises:
-        RunError: they are the same run, or the records of one are damaged or without a
-            finished epoch.
+        RunError: they are the same run, or one has damaged records or no finished
+            epoch.
     """
     if first.path.resolve() == second.path.resolve():
         raise RunError(f"{first.path} cannot differ from itself; name two runs.")
@@ -165,7 +165,7 @@ def diff(first: Run, second: Run) -> Difference:
 
 
 def _effective(recipe: Recipe) -> dict[str, Any]:
-    """Its fields; the rule of a weight decay that there is none of is none."""
+    """The recipe's fields, without a rule of weight decay if there is no decay."""
     unruled = {} if recipe.weight_decay else {"decay": None}
     return {**asdict(recipe), **unruled}
 

@@ -1,4 +1,4 @@
-"""What a run predicted for the test images, and whether two runs saw the same ones."""
+"""A run's test predictions, and whether two runs have the same test images."""
 
 import operator
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class Evaluated:
     """A run's results on the test split.
 
     Attributes:
-        metrics: what metrics.json holds.
-        predictions: one an image.
-        fingerprint: of the dataset that the run was trained on.
-        files_sha256: of the image files that it was trained on, where it is of such.
+        metrics: the content of metrics.json.
+        predictions: one per image.
+        fingerprint: of the training dataset.
+        files_sha256: of the training dataset's image files, if it consists of such.
     """
 
     run: Run
@@ -36,15 +36,15 @@ class Evaluated:
 
     @property
     def correct(self) -> np.ndarray:
-        """bool [images]."""
+        """Whether each prediction is correct, bool [images]."""
         return self.predictions.prediction == self.predictions.label
 
 
 def read_evaluated(run: Run) -> Evaluated | None:
-    """What `kerasnets evaluate` wrote, or None for a run that is not evaluated.
+    """Read the results of `kerasnets evaluate`, or None if the run is not evaluated.
 
     Raises:
-        RunError: a file is damaged, or the files are of two different evaluations.
+        RunError: a file is damaged, or the files belong to different evaluations.
     """
     folder = run.results_folder("test")
     if not (folder / METRICS_FILE).exists():
@@ -77,7 +77,7 @@ def read_evaluated(run: Run) -> Evaluated | None:
 def why_other_images(first: Evaluated, second: Evaluated) -> str | None:
     """Why two runs cannot be compared image by image; None if they can.
 
-    Images resized differently, or grey and colored, count as the same.
+    Images that differ only in size, or in grey and color, count as the same.
     """
     a, b = first.run.recipe, second.run.recipe
     if first.files_sha256 != second.files_sha256 or (

@@ -58,7 +58,7 @@ def write_comparison(comparison: Comparison, folder: Path | str) -> None:
     """Write every file of a comparison, replacing an earlier one.
 
     Raises:
-        RunError: the folder holds other files, or cannot be written.
+        RunError: the folder contains other files, or cannot be written.
     """
     folder = Path(folder)
     prepare_folder(folder, OF_COMPARISON, marker="comparison.json")
@@ -82,7 +82,7 @@ def write_comparison(comparison: Comparison, folder: Path | str) -> None:
 
 
 def _cells(row: Row) -> dict[str, Any]:
-    """Every number of a row, unrounded; the interval in two columns."""
+    """All numbers of a row, unrounded, with the interval in two columns."""
     cells: dict[str, Any] = {}
     for name in Row.__dataclass_fields__:
         if name == "interval":
@@ -99,15 +99,14 @@ def write_difference(
     """Write every file of a difference, replacing an earlier one.
 
     Args:
-        data_dir: where prepared datasets are, for the images on which the runs
+        data_dir: folder of prepared datasets, for the images on which the runs
             disagree; TFDS_DATA_DIR unless given.
 
     Returns:
-        What was written: the difference, with a note if these images could not be
-        drawn.
+        The written difference, with a note if these images could not be drawn.
 
     Raises:
-        RunError: the folder holds other files, or cannot be written.
+        RunError: the folder contains other files, or cannot be written.
     """
     folder = Path(folder)
     prepare_folder(folder, OF_DIFFERENCE, marker="difference.json")
@@ -138,7 +137,7 @@ def write_difference(
 
 
 def _write_disagreements(path: Path, first: Run, second: Run) -> None:
-    """The test images that the two predict differently."""
+    """Write the test images for which the predictions differ."""
     a, b = (
         read_predictions(run.results_folder("test") / "predictions.csv")
         for run in (first, second)

@@ -46,7 +46,7 @@ RULES = (
 
 
 def comparison_page(comparison: Comparison) -> Page:
-    """The whole comparison."""
+    """The page of a comparison."""
     accuracy, cost = accuracy_table(comparison), cost_table(comparison)
     pairs = pairs_table(comparison)
     notes = Bullets(comparison.notes, lead="note: ")
@@ -77,7 +77,7 @@ def comparison_page(comparison: Comparison) -> Page:
 
 
 def accuracy_table(comparison: Comparison) -> Table:
-    """What each run reached."""
+    """The accuracy of each run."""
     rows = comparison.rows
     several = len({row.dataset for row in rows}) > 1
     dataset = {"dataset": [dataset_title(row.dataset) for row in rows]}
@@ -99,7 +99,7 @@ def accuracy_table(comparison: Comparison) -> Table:
 
 
 def cost_table(comparison: Comparison) -> Table:
-    """What each run costs."""
+    """The cost of each run."""
     rows = comparison.rows
     energies = [row.energy_j for row in rows]
     energy = {"energy (kJ)": [number(j and j / 1000, ",.1f") for j in energies]}
@@ -117,7 +117,7 @@ def cost_table(comparison: Comparison) -> Table:
 
 
 def pairs_table(comparison: Comparison) -> Table:
-    """One line for each pair."""
+    """McNemar's test for each pair."""
     pairs = comparison.mcnemar
     tests = [pair.test for pair in pairs]
     return Table.of(
@@ -142,7 +142,7 @@ def pairs_table(comparison: Comparison) -> Table:
 
 
 def agreement_table(comparison: Comparison) -> Table:
-    """One row and one column for each run."""
+    """Share of equal predictions for each pair."""
     names = tuple(row.label for row in comparison.rows)
     cells = (tuple(map(percent, shares)) for shares in comparison.agreement)
     rows = ((name, *line) for name, line in zip(names, cells, strict=True))
@@ -173,10 +173,10 @@ _TURNED_SHOWN = 8
 
 
 def difference_page(difference: Difference, figures: Collection[str] = ()) -> Page:
-    """The whole difference.
+    """The page of a difference.
 
     Args:
-        figures: names of the files beside the page.
+        figures: names of the figures next to the page.
     """
     recipe, machine = difference.recipe, difference.environment
     data = _SAME_DATA[difference.same_data]
@@ -215,7 +215,7 @@ def difference_page(difference: Difference, figures: Collection[str] = ()) -> Pa
 
 
 def changes_table(difference: Difference, changes: Sequence[Change]) -> Table:
-    """One line for each setting or fact that differs."""
+    """The settings or facts that differ."""
     sides = difference.first, difference.second
     return Table(
         ("", *sides),
@@ -268,7 +268,7 @@ def outcomes_table(difference: Difference, found: Outcomes) -> Table:
 
 
 def verdict_line(difference: Difference, found: Outcomes) -> str:
-    """The difference of the accuracies with its interval and p, in a sentence."""
+    """A sentence with the difference of the accuracies, its interval and p."""
     test, p = found.test, p_value(found.test.p)
     return (
         f"The test accuracy of {difference.second} less that of {difference.first} is "

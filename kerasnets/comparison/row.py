@@ -1,4 +1,4 @@
-"""One run as a row: accuracy, cost, speed."""
+"""A run as a row of a comparison: accuracy, cost, speed."""
 
 from dataclasses import dataclass
 
@@ -14,32 +14,32 @@ from kerasnets.statistics import Interval, wilson_interval
 
 @dataclass(frozen=True)
 class Row:
-    """One run. Values missing from its records are None.
+    """A run in a comparison. Values missing from its records are None.
 
     Attributes:
         label: unique in the comparison.
         run: path of the run folder.
-        network: as people write it, such as "VGG-19 BN".
+        network: title of the network, such as "VGG-19 BN".
         dataset: as in the recipe.
-        weights: that it began with, "" where they were drawn.
-        epochs: finished ones.
+        weights: source of pretrained weights; "" for random initialization.
+        epochs: number of finished epochs.
         planned_epochs: of the recipe.
-        stopped: why a callback stopped its training early, else "".
+        stopped: why a callback stopped training early, else "".
         seed: of the recipe.
-        train_images: that it is trained on.
-        test_images: that it was evaluated on.
-        test_accuracy: share of these classified correctly, in [0, 1].
+        train_images: number of training images.
+        test_images: number of test images.
+        test_accuracy: share of test images classified correctly, in [0, 1].
         interval: of the test accuracy, by Wilson's rule.
-        test_loss: mean cross-entropy, nats an image.
-        validation_accuracy: of the monitored images after the last epoch, in [0, 1].
-        monitored: "validation" or "test", the split that these come from.
-        parameters: trainable ones.
-        macs, flops: multiply-accumulates and floating-point operations (two a MAC) of
-            classifying one image; `kerasnets.networks.cost` says what counts.
-        seconds_per_epoch: of wall time, training and validation, median epoch.
-        images_per_s: training images a second, median epoch.
-        total_s: seconds of training and validation, all epochs.
-        energy_j: joules of these, where the device counted them.
+        test_loss: mean cross-entropy, nats per image.
+        validation_accuracy: on the monitored images after the last epoch, in [0, 1].
+        monitored: split of the monitored images, "validation" or "test".
+        parameters: number of trainable parameters.
+        macs, flops: multiply-accumulates and floating-point operations (two per MAC) to
+            classify one image, see `kerasnets.networks.cost`.
+        seconds_per_epoch: wall time of training and validation, median epoch.
+        images_per_s: training images per second, median epoch.
+        total_s: seconds of training and validation in all epochs.
+        energy_j: joules in this time, if the device measures energy.
         device: name of the processor or accelerator.
         group: number of the group of runs with the same test images, from 0.
         curve: validation loss and accuracy by epoch and time.
@@ -74,7 +74,7 @@ class Row:
 
 
 def make_row(run: Run, label: str, result: Evaluated | None, group: int | None) -> Row:
-    """Read the row of a run.
+    """Build the row of a run from its records.
 
     Raises:
         RunError: its records are damaged.

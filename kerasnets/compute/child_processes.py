@@ -8,12 +8,12 @@ from types import ModuleType
 
 @contextlib.contextmanager
 def without_main() -> Iterator[None]:
-    """Let processes that multiprocessing starts in the block leave the caller's script
-    alone.
+    """Prevent processes that multiprocessing starts in the block from running the
+    caller's script.
 
-    They would run it for what it defines. One without `if __name__ == "__main__"`, as
-    the scripts of installed commands and a few lines of a user's may be, would begin
-    anew in each of them.
+    They would import it for its definitions. A script without
+    `if __name__ == "__main__"`, such as a user's few lines, would then run again in
+    each of them.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")

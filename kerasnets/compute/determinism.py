@@ -1,7 +1,7 @@
-"""Bit-identical results on accelerators too, at a cost in speed.
+"""Bit-identical results on accelerators, at a cost in speed.
 
-On a CPU every backend gives the same bits with the same number of threads; on an
-accelerator the fastest algorithms add in the order in which their threads finish.
+On a CPU every backend is deterministic for a given number of threads. On an
+accelerator, the fastest algorithms sum in the order in which their threads finish.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from kerasnets.errors import BackendError, option
 
 COST = (
     "deterministic: the same bits every time on this machine; slower where the fastest "
-    "algorithm is another"
+    "algorithm is not deterministic"
 )
 
 # The workspace setting that makes cuBLAS deterministic (NVIDIA, cuBLAS documentation,
@@ -24,14 +24,14 @@ _CUBLAS = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 def deterministic(backend: str, device: str) -> Iterator[None]:
     """Use deterministic algorithms only, and restore the settings afterwards.
 
-    cuBLAS reads its setting when it first computes: in a process that has computed on
-    an accelerator before, it must be in the environment from the start.
+    cuBLAS reads its setting at its first computation. If the process has already
+    computed on an accelerator, the setting must have been in the environment then.
 
     Args:
-        backend, device: as `kerasnets.compute.runtime.Session` has them.
+        backend, device: as in `kerasnets.compute.runtime.Session`.
 
     Raises:
-        BackendError: the backend, or cuBLAS, can only be told before it starts.
+        BackendError: the backend, or cuBLAS, must be configured before it starts.
     """
     if backend != "torch":
         if device != "cpu":

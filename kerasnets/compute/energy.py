@@ -1,8 +1,8 @@
-"""Read a device's energy counter.
+"""Readers of energy counters.
 
-NVIDIA's driver counts for the whole board, read with nvidia-ml-py (the extra "energy").
-Processors have RAPL's package counters, which Linux on most machines shows to
-administrators only. Both include the energy of other programs.
+NVIDIA's driver counts the energy of the whole board, read through nvidia-ml-py (the
+extra "energy"). Processors have RAPL package counters, which most Linux systems expose
+to administrators only. Both include other programs' energy.
 """
 
 import re
@@ -11,12 +11,13 @@ from pathlib import Path
 
 POWERCAP = Path("/sys/class/powercap")
 
-# Joules since some moment.
+# Joules since an arbitrary moment.
 Counter = Callable[[], float]
 
 
 def energy_counter(device: str) -> Counter | None:
-    """The counter of a device ("cpu", "cuda:N"); None if it has none."""
+    """The energy counter of a device ("cpu", "cuda:N"), in joules; None if it has
+    none."""
     if device == "cpu":
         return _processor()
     if device.startswith("cuda:"):
@@ -29,7 +30,7 @@ def _processor() -> Counter | None:
         zones = [
             zone
             for zone in sorted(POWERCAP.glob("intel-rapl:*"))
-            # Neither parts of a package nor the surrounding platform.
+            # Exclude parts of a package and the surrounding platform.
             if re.fullmatch(r"intel-rapl:\d+", zone.name)
             and (zone / "name").read_text().startswith("package")
         ]
@@ -67,10 +68,10 @@ class Rapl:
 
 
 def _graphics_card(index: int) -> Counter | None:
-    """The card of a device number; the UUID maps it to the driver's number."""
+    """The counter of a CUDA device. Its UUID maps CUDA's index to the driver's."""
     try:
         import pynvml
-    except ImportError:  # it comes with the extra "energy"
+    except ImportError:  # part of the extra "energy"
         return None
     import torch
 
@@ -85,7 +86,7 @@ def _graphics_card(index: int) -> Counter | None:
         pynvml.nvmlInit()
         card = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
         joules()
-    # No card, or one whose driver is missing or too old to tell.
+    # No card, or a driver that is missing or too old to report energy.
     except (OSError, AttributeError, AssertionError, RuntimeError, pynvml.NVMLError):
         return None
     return joules

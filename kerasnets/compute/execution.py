@@ -1,4 +1,4 @@
-"""How to compute: the settings shared by every command that computes."""
+"""Settings shared by all commands that compute: device, engine, threads, data."""
 
 import contextlib
 import dataclasses
@@ -17,17 +17,17 @@ from kerasnets.storage.folders import as_path
 
 @dataclass(frozen=True)
 class Execution:
-    """How to compute, and where the data is.
+    """How to compute, and where to find prepared data.
 
     Attributes:
         device: "auto", "cpu", "cuda" or "cuda:N".
-        engine: what runs the network, one of `kerasnets.engines.choice.ENGINES`.
-        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
-        deterministic: use algorithms that give the same bits every time, also on an
-            accelerator, where that costs speed; on a CPU all do.
-        threads: CPU threads of one operation: a number; "auto" for as many as cores
-            are free when the process first computes; or what the backend chooses.
-            They decide the last bits, so a run goes on with those it was begun with.
+        engine: runs the network, one of `kerasnets.engines.choice.ENGINES`.
+        data_dir: folder of prepared datasets; TFDS_DATA_DIR unless given.
+        deterministic: use only deterministic algorithms on accelerators too, at a cost
+            in speed; on a CPU all are deterministic.
+        threads: CPU threads per operation: a number; "auto" for the number of cores
+            that are idle when the process first computes; None for the backend's
+            choice. It affects the last bits, so a resumed run keeps its number.
     """
 
     device: str = "auto"
@@ -42,11 +42,11 @@ class Execution:
             object.__setattr__(self, "data_dir", as_path(self.data_dir, "data_dir"))
 
     def replace(self, **options: Any) -> "Execution":
-        """The same, but for the fields that are named.
+        """A copy with the named fields replaced.
 
         Raises:
-            TypeError: there is no such field.
-            BackendError: a value is not possible.
+            TypeError: a field does not exist.
+            BackendError: a value is not allowed.
         """
         names = [field.name for field in dataclasses.fields(self)]
         for name in options:
@@ -56,15 +56,15 @@ class Execution:
 
     @contextlib.contextmanager
     def begin(self, precision: str = "float32") -> Iterator[tuple[Session, str]]:
-        """Enter a session on the device; yields it and the name of the resolved engine.
+        """Enter a session on the device; yield it and the name of the resolved engine.
 
         Args:
-            precision: as `kerasnets.compute.runtime.session` takes it, or "auto" for
-                what `kerasnets.compute.native_precision.automatic` gives.
+            precision: a Keras dtype policy, or "auto", see
+                `kerasnets.compute.native_precision.automatic`.
 
         Raises:
-            BackendError: the device or the engine is not available, or the backend
-                cannot be made deterministic or be told its number of threads.
+            BackendError: the device or the engine is not available, or determinism or
+                the number of threads cannot be set for the backend.
         """
         with contextlib.ExitStack() as stack:
             if precision == "auto":

@@ -1,8 +1,9 @@
-"""Free models when the call that made them returns.
+"""Free models when the function that created them returns.
 
 Every Keras layer refers to itself (its `build` is wrapped in a closure over it), so a
-model outlives its last reference until Python's cycle collector runs. That visits old
-objects so rarely that a dozen models with their momenta and gradients pile up first.
+model survives its last reference until Python's cycle collector runs. The collector
+visits old objects so rarely that a dozen models with their momenta and gradients can
+accumulate.
 """
 
 import functools
@@ -17,9 +18,9 @@ _Result = TypeVar("_Result")
 def frees_models(
     function: Callable[_Arguments, _Result],
 ) -> Callable[_Arguments, _Result]:
-    """Decorate a function that makes models and returns none. Models with other
-    references survive: those of a callback, and after an error those in its traceback,
-    until the next such call.
+    """Decorate a function that creates models but does not return them. Models that are
+    still referenced, by a callback or by the traceback of an error, survive until the
+    next call of such a function.
     """
 
     @functools.wraps(function)

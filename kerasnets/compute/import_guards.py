@@ -1,7 +1,4 @@
-"""Imports of other libraries, kept from failing and from taking long.
-
-Guards stand in `sys.meta_path` before the import that they change, by whomever.
-"""
+"""Keep imports of other libraries from failing and from taking long."""
 
 import contextlib
 import importlib.util
@@ -15,9 +12,9 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-# Libraries that Keras imports for parts of it that no command uses: its wrappers for
-# scikit-learn, its galleries, its callbacks for Orbax and for a web server, its editor
-# of files and its adapters of data. It does without those that are not installed.
+# Libraries that Keras imports if they are installed, for features that no command uses:
+# scikit-learn wrappers, image galleries, callbacks for Orbax and for web servers, a
+# file editor and data adapters.
 UNUSED_BY_COMMANDS = (
     *("IPython", "cv2", "huggingface_hub", "jax", "matplotlib", "pandas", "pydot"),
     *("requests", "sklearn"),
@@ -25,11 +22,11 @@ UNUSED_BY_COMMANDS = (
 
 
 class _Guard(MetaPathFinder):
-    """Executes the first import of a library within a context.
+    """Runs the first import of a library in a context.
 
     Args:
         name: of the library.
-        around: makes the context, given the module that is to be executed.
+        around: makes the context from the module.
     """
 
     def __init__(
@@ -54,11 +51,11 @@ class _Guard(MetaPathFinder):
 
 
 def matplotlib_starts() -> None:
-    """Let matplotlib be imported whatever MPLBACKEND names.
+    """Let matplotlib be imported regardless of the value of MPLBACKEND.
 
-    A notebook passes on its own way to show figures, which may not be installed here,
-    and matplotlib refuses a name that it does not know. It cannot be imported again
-    where that has failed, so the guard stands before the first import: Keras is one.
+    A notebook sets MPLBACKEND to its own backend, which may not be installed here, and
+    matplotlib fails to import with an unknown name. A failed import cannot be repeated,
+    so the guard must precede the first import by any package, such as Keras.
     """
     sys.meta_path.insert(0, _Guard("matplotlib", _without_backend))
 
@@ -79,10 +76,10 @@ def _without_backend(matplotlib: ModuleType) -> Iterator[None]:
 
 @contextlib.contextmanager
 def light_keras() -> Iterator[None]:
-    """Import Keras, if it is imported in the block, without `UNUSED_BY_COMMANDS` and
-    without PyTorch's compiler: with them, the import takes ten times as long.
+    """Let Keras be imported in the block without `UNUSED_BY_COMMANDS` and PyTorch's
+    compiler, which make the import ten times as long.
 
-    For a process of our own: parts of its Keras stay without their libraries.
+    Only for our own processes: the features of Keras that need them stay off.
     """
     guard = _Guard("keras", lambda _: _light())
     if "keras" not in sys.modules:
@@ -103,7 +100,7 @@ def _light() -> Iterator[None]:
         if name != backend and name not in sys.modules
     ]
     for name in hidden:
-        sys.modules[name] = None  # type: ignore[assignment]  # Python's way to hide it
+        sys.modules[name] = None  # type: ignore[assignment]  # hidden
     try:
         with _compiler_later() if backend == "torch" else contextlib.nullcontext():
             yield
@@ -117,13 +114,13 @@ _COMPILER = "torch._dynamo"
 
 @contextlib.contextmanager
 def _compiler_later() -> Iterator[None]:
-    """Import PyTorch's compiler when it is first needed. Keras imports it to exclude
-    two functions from compilation, for which PyTorch itself has a way that waits."""
+    """Import PyTorch's compiler only when it is needed. Keras imports it to exclude two
+    functions from compilation; PyTorch has a decorator that does so lazily."""
     import torch  # noqa: F401
 
     try:
         from torch._compile import _disable_dynamo
-    except ImportError:  # it is no public name
+    except ImportError:  # a private name
         yield
         return
     if _COMPILER in sys.modules:
@@ -141,8 +138,8 @@ def _compiler_later() -> Iterator[None]:
 
 
 def _of_compiler(name: str) -> Any:
-    """Whatever else Keras takes of the compiler."""
-    if name.startswith("__"):  # asked for by the import system
+    """Any other attribute of the compiler, from the compiler itself."""
+    if name.startswith("__"):  # queried by the import system
         raise AttributeError(name)
     sys.modules.pop(_COMPILER, None)
     return getattr(import_module(_COMPILER), name)

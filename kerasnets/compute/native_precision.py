@@ -4,16 +4,16 @@ from pathlib import Path
 
 from kerasnets.compute import runtime
 
-# As Linux names them: of x86, and of ARM.
+# Linux's names of the CPU features on x86 and ARM.
 _FLAGS = ("amx_bf16", "avx512_bf16", "bf16")
 
 
 def automatic(device: str) -> tuple[str, str]:
-    """A Keras dtype policy, "mixed_bfloat16" where a device computes it natively and
-    "float32" elsewhere, and why, for a person.
+    """A Keras dtype policy, "mixed_bfloat16" if the device computes it natively and
+    "float32" otherwise, and the reason as readable text.
 
     Args:
-        device: as `kerasnets.compute.runtime.session` takes it.
+        device: see `kerasnets.compute.runtime.session`.
 
     Raises:
         BackendError: the backend or the device is not available.

@@ -1,12 +1,12 @@
-"""Out-of-memory errors, which every backend reports differently."""
+"""Uniform out-of-memory errors, which every backend reports differently."""
 
 import contextlib
 from collections.abc import Iterator
 
 from kerasnets.errors import OutOfMemory, option
 
-# Of PyTorch on a CPU and on accelerators, of XLA (jax, tensorflow), and of NVIDIA's
-# libraries (CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_ALLOC_FAILED).
+# From PyTorch on CPU and accelerators, XLA (jax, tensorflow), and NVIDIA's libraries
+# (CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_ALLOC_FAILED).
 _PHRASES = (
     *("can't allocate memory", "out of memory", "resource_exhausted"),
     "status_alloc_failed",

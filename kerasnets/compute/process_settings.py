@@ -16,8 +16,8 @@ import numpy as np
 
 from kerasnets.errors import shown
 
-# Environment variables that make a backend's libraries choose other algorithms at
-# start. The number of threads is recorded separately.
+# Environment variables that change the libraries' choice of algorithms at startup. The
+# number of threads is recorded separately.
 _VARIABLES = (
     "ATEN_CPU_CAPABILITY",
     "CUBLAS_WORKSPACE_CONFIG",
@@ -45,11 +45,11 @@ _JAX = {
 
 @contextlib.contextmanager
 def fixed(backend: str) -> Iterator[None]:
-    """Set everything that affects numbers, including the random states of Python, NumPy
-    and PyTorch, and restore the user's values afterwards."""
+    """Set everything that affects results, and restore the user's values, including the
+    random states of Python, NumPy and PyTorch, afterwards."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(_random_states())
-        # A caller may have asked NumPy to raise where float32 underflows.
+        # A caller may have set NumPy to raise on float32 underflow.
         stack.enter_context(
             np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
         )
@@ -62,8 +62,8 @@ def fixed(backend: str) -> Iterator[None]:
 
 
 def left(backend: str) -> dict[str, str]:
-    """The settings that no session can fix, by name, if they differ from the
-    default."""
+    """The settings that a session cannot fix and that differ from the default, by
+    name."""
     found = {
         name: shown(os.environ[name]) for name in _VARIABLES if os.environ.get(name)
     }
@@ -140,7 +140,7 @@ def _fix_torch(stack: contextlib.ExitStack) -> None:
 
 
 def _flushes_denormals() -> bool:
-    """Whether PyTorch flushes denormals to zero, which it has no getter for."""
+    """Whether PyTorch flushes denormals to zero; there is no getter for this."""
     import torch
 
     smallest = torch.full((1,), 1e-310, dtype=torch.float64, device="cpu")

@@ -1,4 +1,4 @@
-"""The one place that asks which backend runs, and on what device.
+"""The single place that depends on the backend and the device.
 
 The rest of the code enters `session(...)` and uses Keras.
 """
@@ -32,10 +32,10 @@ class Session:
     Attributes:
         backend: "torch", "jax" or "tensorflow".
         device: "cpu", "cuda:0", ...
-        device_name: the processor's or accelerator's own name.
-        threads: CPU threads that one operation may use, None where unknown.
-        left: process settings that it does not fix, as of its start; the current ones
-            unless given.
+        device_name: model of the processor or accelerator.
+        threads: CPU threads per operation; None if unknown.
+        left: process settings that the session does not fix, at its start; the current
+            ones unless given.
     """
 
     backend: str
@@ -45,7 +45,7 @@ class Session:
     left: Mapping[str, str] | None = None
 
     def environment(self) -> dict[str, Any]:
-        """What environment.json records of the machine and the software."""
+        """The machine and software facts recorded in environment.json."""
         return {
             "backend": self.backend,
             "device": self.device,
@@ -69,12 +69,12 @@ class Session:
 
 
 def backend() -> str:
-    """The backend that Keras uses, or will use, after checking that it can be. Nothing
-    is imported for it.
+    """The backend that Keras uses or will use, after checking that it is available,
+    without importing it.
 
     Raises:
-        BackendError: KERAS_BACKEND names none that can train, it isn't installed, or
-            Keras is imported already with another.
+        BackendError: KERAS_BACKEND names a backend that cannot train or is not
+            installed, or Keras has been imported with such a backend.
     """
     if "keras" in sys.modules:
         name = import_module("keras").backend.backend()
@@ -116,7 +116,7 @@ def session(
         device: "auto" (the first accelerator, else the CPU), "cpu", "cuda" or
             "cuda:N".
         precision: a Keras dtype policy, such as "mixed_bfloat16".
-        threads: as `kerasnets.compute.execution.Execution` has it.
+        threads: see `kerasnets.compute.execution.Execution`.
 
     Raises:
         BackendError: the backend or the device is not available, its number of threads
@@ -148,7 +148,7 @@ def _alone() -> Iterator[None]:
     if not _in_session.acquire(blocking=False):
         raise BackendError(
             "another thread of this process is training or evaluating, and Keras has "
-            "one device and one precision a process; wait for it, or start a process "
+            "one device and one precision per process; wait for it, or start a process "
             "for each."
         )
     try:
@@ -170,7 +170,7 @@ def _dtype_policy(precision: str) -> Iterator[None]:
 
 
 def _fast_settings(name: str, device: str) -> contextlib.AbstractContextManager:
-    """Settings with which the backend is faster on a device."""
+    """Settings that make the backend faster on a device."""
     if name == "torch" and device.startswith("cuda"):
         from kerasnets.compute.torch_settings import fast_math
 
@@ -186,8 +186,8 @@ def _fast_settings(name: str, device: str) -> contextlib.AbstractContextManager:
 
 @contextlib.contextmanager
 def _kept_compilations() -> Iterator[None]:
-    """Let JAX cache compiled code in the user's cache folder, unless the user has named
-    another; a second run of the same network starts without compiling."""
+    """Cache JAX's compiled code in the user's cache folder, unless the user has set
+    another, so that a second run of the same network starts without compiling."""
     import jax
 
     before = jax.config.jax_compilation_cache_dir
@@ -201,18 +201,18 @@ def _kept_compilations() -> Iterator[None]:
 
 
 def jit_compile() -> bool | str:
-    """Whether XLA compiles a model's steps, as `keras.Model.compile` takes it: what
-    Keras chooses, but not for TensorFlow on a CPU, where it made a step of ResNet-18
-    seven times slower (docs/performance.md)."""
+    """The argument `jit_compile` for `keras.Model.compile`: Keras's choice, except for
+    TensorFlow on a CPU, where XLA made a step of ResNet-18 seven times slower
+    (docs/performance.md)."""
     if backend() == "tensorflow" and not _cuda_devices("tensorflow"):
         return False
     return "auto"
 
 
 def training_step(model: Any, images: Any, labels: Any) -> Callable[[], Any]:
-    """What `fit` does for one batch, as a function that returns the loss.
+    """A function that does what `fit` does for one batch and returns the loss.
 
-    `train_on_batch` would also prepare a PyTorch model anew at every call.
+    `train_on_batch` would additionally set up a PyTorch model at every call.
     """
     if backend() != "torch":
         return lambda: model.train_on_batch(images, labels)[0]
@@ -224,12 +224,11 @@ def training_step(model: Any, images: Any, labels: Any) -> Callable[[], Any]:
 
 
 def peak_memory_bytes(backend: str, device: str) -> int | None:
-    """Most memory held so far: of the accelerator if one is used, else of the process.
-
-    None where the platform does not say.
+    """Peak memory in bytes so far: of the accelerator if one is used, else of the
+    process; None if the platform does not report it.
 
     Args:
-        backend, device: as a `Session` has them.
+        backend, device: as in `Session`.
     """
     if device.startswith("cuda"):
         index = int(device.partition(":")[2])
@@ -260,7 +259,7 @@ def peak_memory_bytes(backend: str, device: str) -> int | None:
 
 
 def device_of(device: str) -> tuple[str, str]:
-    """The backend, and what a `session` on `device` would run on.
+    """The backend, and the device that a `session` on `device` would use.
 
     Raises:
         BackendError: the backend or the device is not available.
@@ -305,12 +304,12 @@ def _choose_device(name: str, device: str) -> str:
     index = int(number or 0)
     if count == 0:
         raise BackendError(
-            f"device {device!r} was asked for, but {name} sees no CUDA device; "
+            f"device {device!r} was requested, but {name} finds no CUDA device; "
             "use 'cpu' or 'auto'."
         )
     if index >= count:
         raise BackendError(
-            f"device {device!r} was asked for, but {name} sees {count} CUDA "
+            f"device {device!r} was requested, but {name} finds {count} CUDA "
             f"device{'s' * (count > 1)}: cuda:0 to cuda:{count - 1}."
         )
     return f"cuda:{index}"
@@ -376,7 +375,7 @@ def _threads(name: str) -> int | None:
 
 
 def package_version(package: str) -> str | None:
-    """The version of an installed package; None where it is not."""
+    """The version of a package; None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

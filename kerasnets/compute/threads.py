@@ -1,7 +1,7 @@
-"""The number of CPU threads of PyTorch, and the cores that are free for them.
+"""PyTorch's number of CPU threads, and the cores that are idle for them.
 
-OpenMP's threads wait for each other after every operation: beside a busy core, or with
-more threads than a container has cores, they mostly wait.
+OpenMP threads wait for each other after every operation. If one of the cores is busy,
+or a container has fewer cores than there are threads, they mostly wait.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ AUTO = "auto"
 MOST = 1024
 
 _SAMPLE_S = 0.4
-# A core counts as free from this share of idle time on.
+# Minimum share of idle time of a free core.
 _FREE = 0.75
 
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def check(threads: int | str | None) -> None:
-    """Raise BackendError unless it is `AUTO`, None or a number from 1 to `MOST`."""
+    """Raise BackendError unless `threads` is `AUTO`, None or from 1 to `MOST`."""
     number = isinstance(threads, int) and not isinstance(threads, bool)
     if threads not in (None, AUTO) and not (number and 1 <= int(threads) <= MOST):
         raise BackendError(
@@ -37,13 +37,13 @@ def check(threads: int | str | None) -> None:
 
 @contextlib.contextmanager
 def limited_to(threads: int | str | None, backend: str) -> Iterator[None]:
-    """Compute with this number of threads, and restore the previous number.
+    """Set the number of threads, and restore the previous number afterwards.
 
     Args:
-        threads: as `kerasnets.compute.execution.Execution` has it.
+        threads: see `kerasnets.compute.execution.Execution`.
 
     Raises:
-        BackendError: the backend takes its number of threads when it starts.
+        BackendError: the backend's number of threads is fixed when it starts.
     """
     if threads is None:
         yield
@@ -62,16 +62,16 @@ def limited_to(threads: int | str | None, backend: str) -> Iterator[None]:
 
 
 _ELSEWHERE = {
-    "jax": "{} sets up PyTorch; jax takes as many threads as its process may use "
-    "cores, which 'taskset' limits.",
+    "jax": "{} sets up PyTorch; jax uses all cores that its process may use, which "
+    "'taskset' limits.",
     "tensorflow": "{} sets up PyTorch; tensorflow reads TF_NUM_INTRAOP_THREADS from "
     "the environment when it starts.",
 }
 
 
-@functools.cache  # later, this process's own threads would look like others' load
+@functools.cache  # later, this process's own threads would count as load
 def free_cores(most: int) -> int:
-    """Number of free cores that this process may use, 1 to `most`; prints it to
+    """Number of idle cores that this process may use, from 1 to `most`; also printed on
     standard error."""
     allowed = allowed_cores()
     idle = _idle_cores()
@@ -85,7 +85,7 @@ def free_cores(most: int) -> int:
 
 
 def allowed_cores() -> int:
-    """Number of cores that affinity and container allow this process."""
+    """Number of cores that CPU affinity and container allow this process."""
     return max(1, math.floor(min(len(_affinity()), _quota())))
 
 
@@ -96,7 +96,7 @@ def _affinity() -> set[int]:
 
 
 def _quota() -> float:
-    """CPU time, in cores, that the control groups grant this process."""
+    """CPU quota of this process's control groups, in cores."""
     least = math.inf
     for line in _lines(Path("/proc/self/cgroup")):
         _, _, place = line.partition(":")
@@ -106,7 +106,7 @@ def _quota() -> float:
         root = _CGROUPS / controllers if controllers else _CGROUPS
         if controllers and not root.is_dir():
             root = _CGROUPS / "cpu"
-        # A container sees its own group as the root, and the host's path.
+        # In a container, the path is the host's, but the root is its own group.
         here = Path(path.lstrip("/"))
         for folder in (root / here, *(root / one for one in here.parents)):
             least = min(least, _quota_of(folder))
@@ -128,7 +128,7 @@ def _quota_of(folder: Path) -> float:
 
 
 def _idle_cores() -> float:
-    """Idle time of the cores in this process's affinity over a moment, in cores."""
+    """Average number of idle cores in this process's affinity, sampled briefly."""
     before = _times()
     if not before:
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
@@ -142,8 +142,7 @@ def _idle_cores() -> float:
 
 
 def _times() -> dict[int, tuple[int, int]]:
-    """Idle and total ticks of each core since boot; empty if the platform does not
-    say."""
+    """Idle and total ticks of each core since boot; empty if unknown."""
     found = {}
     for line in _lines(Path("/proc/stat")):
         name, *values = line.split()

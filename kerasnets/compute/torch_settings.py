@@ -1,4 +1,4 @@
-"""Settings of PyTorch for the duration of a run."""
+"""Settings that make PyTorch faster."""
 
 import contextlib
 import ctypes
@@ -11,8 +11,9 @@ import torch
 
 @contextlib.contextmanager
 def fast_math() -> Iterator[None]:
-    """float32 products in TF32 (10 bits of mantissa, accumulated in float32), and
-    cuDNN's fastest algorithm for each shape, found by trial; restored afterwards."""
+    """Enable TF32 for float32 products (10 bits of mantissa, accumulated in float32)
+    and cuDNN's search for the fastest algorithm per shape; restore the settings
+    afterwards."""
     before = (
         torch.get_float32_matmul_precision(),
         torch.backends.cudnn.allow_tf32,
@@ -30,17 +31,17 @@ def fast_math() -> Iterator[None]:
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
-# Blocks below the first, the largest that glibc takes, come from memory of which up to
-# the second stays when it is free.
+# Blocks smaller than the first (glibc's maximum) come from the heap, which keeps up to
+# the second when freed.
 _MMAP_BYTES, _TRIM_BYTES = 32 << 20, 256 << 20
 
 
 def keep_freed_memory() -> bool:
-    """Make the process keep freed memory from now on, unless the user's environment
-    configures allocation.
+    """Make malloc keep freed memory from now on, unless the user's environment
+    configures it.
 
     Returns:
-        Whether it does; False where another library than glibc allocates.
+        Whether it does; False if the C library is not glibc.
     """
     named = any(name.startswith("MALLOC_") for name in os.environ)
     if named or "GLIBC_TUNABLES" in os.environ or platform.libc_ver()[0] != "glibc":

@@ -1,6 +1,6 @@
-"""A process of its own: what it allocates and sets stays with it.
+"""Worker processes, whose memory and settings are isolated.
 
-Nothing heavy is imported here, as a worker's own imports are part of what is measured.
+No heavy imports here: benchmarks measure a worker's memory and imports.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ class Worker:
     Use it in a `with` block, which ends the process.
 
     Args:
-        name: what errors call it.
+        name: the worker's name in error messages.
     """
 
     def __init__(self, name: str) -> None:
@@ -41,7 +41,7 @@ class Worker:
         return self
 
     def kill(self) -> None:
-        """End the process: whoever waits for its answer is told that it has ended."""
+        """Kill the process; pending calls of `answer` raise ProcessEnded."""
         self._process.kill()
 
     def __exit__(self, *_: object) -> None:
@@ -50,42 +50,43 @@ class Worker:
         self._pipe.close()
 
     def begin(self, job: Callable[..., Iterator[Any]], *arguments: Any) -> None:
-        """Drop the previous generator with its memory, and make `job(*arguments)`.
+        """Discard the previous generator with its memory, and create
+        `job(*arguments)`.
 
         Args:
-            job: picklable, as are its arguments and what it yields.
+            job: a picklable function with picklable arguments that yields picklable
+                values.
 
-        Raises: what `next` does.
+        Raises: as `next`.
         """
         self._ask((job, arguments))
 
     def next(self) -> Any:
-        """What the generator yields next.
+        """The generator's next value.
 
         Raises:
-            ProcessEnded: the process was killed, or ended by itself.
-            Exception: whatever the generator raised, with a note of where.
+            ProcessEnded: the process was killed or has exited.
+            Exception: whatever the generator raised, with its traceback as a note.
         """
         return self._ask(None)
 
     def ask(self) -> None:
-        """Ask for the generator's next value; `answer` returns it. Other workers may be
-        asked meanwhile.
+        """Request the generator's next value without waiting; `answer` returns it.
 
         Raises:
-            ProcessEnded: as `next` does.
+            ProcessEnded: as `next`.
         """
         self._send(None)
 
     def answer(self, timeout_s: float | None = None) -> Any:
-        """What `ask` asked for.
+        """Wait for the value requested by `ask`.
 
         Args:
-            timeout_s: how long to wait for it; None for ever.
+            timeout_s: maximum seconds to wait; None for no limit.
 
         Raises:
-            TimeoutError: it took longer. The process still works; end it.
-            Exception: what `next` does.
+            TimeoutError: it took longer. The process is still busy and must be killed.
+            Exception: as `next`.
         """
         if timeout_s is not None and not self._pipe.poll(max(0.0, timeout_s)):
             raise TimeoutError(f"{self._name} took longer than {timeout_s:.0f} s.")
@@ -98,7 +99,7 @@ class Worker:
         return answer
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """`function(*arguments)`, called there; drops the previous generator.
+        """Run `function(*arguments)` in the process, discarding the previous generator.
 
         Raises: what `next` does.
         """
@@ -122,14 +123,14 @@ class Worker:
 
 @contextlib.contextmanager
 def _ctrl_c_blocked() -> Iterator[None]:
-    """Processes started in the block ignore Ctrl-C, which reaches all processes of a
-    terminal; their parent handles it and ends them."""
+    """Make processes started in the block ignore Ctrl-C, which a terminal sends to all
+    of its processes; their parent handles it and ends them."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
     from multiprocessing import resource_tracker
 
-    resource_tracker.ensure_running()  # its own start would unblock the signal
+    resource_tracker.ensure_running()  # starting it later would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
@@ -142,7 +143,7 @@ def _once(function: Callable[..., Any], arguments: tuple) -> Iterator[Any]:
 
 
 def _serve(pipe: Connection) -> None:
-    # By default the first process takes most of an accelerator's memory.
+    # By default, the first process reserves most of an accelerator's memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     job: Iterator[Any] = iter(())
@@ -164,8 +165,8 @@ def _serve(pipe: Connection) -> None:
 
 
 def _sendable(error: Exception) -> Exception:
-    """The error with its traceback as a note, or an equivalent one if pickle cannot
-    carry it."""
+    """The error with its traceback as a note, or an equivalent one if it cannot be
+    pickled."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:
@@ -177,4 +178,4 @@ def _sendable(error: Exception) -> Exception:
 def _ended(name: str, status: int | None) -> str:
     how = f"by signal {-status}" if status and status < 0 else f"with status {status}"
     why = "; memory may have run out" if status == -9 else ""
-    return f"the process of {name!r} ended {how} before it had answered{why}."
+    return f"the process of {name!r} ended {how} before it answered{why}."

@@ -1,7 +1,7 @@
-"""Datasets by name, as arrays of one image size.
+"""Datasets by name, as arrays of uniform image size.
 
-The other names are imported when first used: recipes read the facts of
-`kerasnets.catalog.datasets`, and must not load numpy for that.
+The other names are imported on first use, so that importing this package does not load
+NumPy.
 """
 
 from importlib import import_module
@@ -40,23 +40,23 @@ def load_for(
     *,
     stream: bool | None = None,
 ) -> "Dataset":
-    """The dataset that a recipe names, as it is trained and tested on.
+    """Load a recipe's dataset as training and evaluation use it.
 
     Args:
-        data_dir: where prepared datasets are, TFDS_DATA_DIR unless given; or where the
-            recipe's own images are now.
-        stream: as `load` takes it.
+        data_dir: folder of prepared datasets, TFDS_DATA_DIR unless given; for own
+            images, their current location.
+        stream: see `load`.
 
     Raises:
-        DatasetError: what `load` raises; a class of the recipe is not the dataset's; or
-            crops from files are not to be streamed.
+        DatasetError: as `load`; or the dataset lacks a class of the recipe; or crops
+            from files are requested without streaming.
         InstallationError: as `load`.
     """
     if recipe.crop_from == "file":
         if stream is False:
             raise DatasetError(
-                f"{option('crop_from', 'file')} decodes images whenever they are "
-                "needed, which contradicts no stream."
+                f"{option('crop_from', 'file')} decodes images on demand, which "
+                "contradicts no stream."
             )
         stream = True
     dataset = load(
@@ -94,33 +94,32 @@ def load(
     stream: bool | None = None,
     decode: str = "full",
 ) -> "Dataset":
-    """A dataset, resized: decoded once, mapped into memory from then on; or, where
-    there is no room for that, decoded whenever images are asked for.
+    """Load a dataset, resized. Images are decoded once into a cache that is mapped into
+    memory; if there is no room for it, they are decoded on demand.
 
-    The five that TFDS must download are prepared first, where they are not yet.
+    The five datasets that TFDS must download are prepared first if necessary.
 
     Args:
         name: "digits", the name of a TFDS image-classification dataset, or the absolute
             path of a folder or a manifest of images.
         image_size: height and width in pixels.
         channels: 1 or 3; None for the dataset's own.
-        data_dir: where prepared datasets are, TFDS_DATA_DIR unless given; or where the
-            images at a path are now.
-        test_fraction: of the training images, in (0, 1), that are tested on where there
-            is no labelled split for that; a tenth unless given, of images at a path a
-            fifth.
-        seed: decides which these are.
-        resize, background: as `kerasnets.datasets.images.as_array` takes them.
-        on_corrupt: "skip" leaves out images at a path that cannot be read.
-        stream: whether images at a path are decoded whenever they are asked for; None
-            for those that were so before and are not decoded on disk, and those that
-            neither memory nor disk have room for.
-        decode: how JPEG files at a path are decoded, of `recipe.fields.DECODES`.
+        data_dir: folder of prepared datasets, TFDS_DATA_DIR unless given; for images at
+            a path, their current location.
+        test_fraction: share of the training images, in (0, 1), to test on if there is
+            no labelled test split; 0.1 unless given, 0.2 for images at a path.
+        seed: determines the images drawn for that.
+        resize, background: see `kerasnets.datasets.images.as_array`.
+        on_corrupt: "skip" omits images at a path that cannot be read.
+        stream: whether images at a path are decoded on demand. None decides: yes if
+            they were streamed before and no decoded cache exists, or if decoded images
+            would fit neither in memory nor on disk.
+        decode: how JPEG files at a path are decoded, one of `recipe.fields.DECODES`.
 
     Raises:
-        DatasetError: it is unknown, damaged, or cannot be prepared; or a size, a number
-            of channels or a test fraction is not possible.
-        InstallationError: a package that reads it cannot be imported.
+        DatasetError: the dataset is unknown, damaged, or cannot be prepared; or an
+            argument is out of range.
+        InstallationError: a package needed to read it cannot be imported.
     """
     if image_size < 1:
         raise DatasetError(f"image_size must be at least 1, not {image_size}.")
@@ -188,7 +187,7 @@ def _load_files(
         on_corrupt,
         decode,
     )
-    own = user_cache()  # nothing is written among a user's images
+    own = user_cache()  # never among a user's images
     key = image_files.key(files, form)
     streamed_key = f"{key}-streamed"
     if stream is None:

@@ -1,7 +1,7 @@
 """Decoded images on disk, mapped into memory.
 
-A cache folder is built under a temporary name and renamed, so it is whole or absent;
-two processes may build the same one, and the first to finish is kept.
+A cache folder is built under a temporary name and then renamed, so it is complete or
+absent. If two processes build the same one, the first to finish is kept.
 """
 
 import contextlib
@@ -32,12 +32,12 @@ _log = logging.getLogger(__name__)
 
 
 def cached(folders: list[Path], key: str, build: Callable[[], Dataset]) -> Dataset:
-    """The dataset cached under `key` in the first of `folders` that has it; else what
-    `build` gives, after caching it in the first that can be written.
+    """The dataset cached under `key` in the first of `folders` that has it; otherwise
+    the result of `build`, cached in the first folder that can be written.
 
     Raises:
-        DatasetError: none of the folders can be written, which is asked before
-            `build`, or their disks are full.
+        DatasetError: none of the folders can be written (checked before `build`), or
+            their disks are full.
     """
     dataset = None
     for folder in folders:
@@ -55,7 +55,7 @@ def cached(folders: list[Path], key: str, build: Callable[[], Dataset]) -> Datas
             write(folder / key, dataset)
             return read(folder / key) or dataset
         except OSError as error:
-            # NumPy says in words of its own that a disk is full.
+            # NumPy's own error for a full disk has no strerror.
             refusals.append(f"{folder} ({error.strerror or error})")
     raise DatasetError(
         "decoded images cannot be written to "
@@ -138,7 +138,7 @@ def _rows(values: list[int] | None) -> np.ndarray | None:
 
 
 def write(folder: Path, dataset: Dataset) -> None:
-    """Cache a dataset, unless another process has meanwhile.
+    """Cache a dataset, unless another process has done so in the meantime.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full.
@@ -196,7 +196,7 @@ def write(folder: Path, dataset: Dataset) -> None:
             _read(folder)
         except _DAMAGE:
             shutil.rmtree(folder, ignore_errors=True)
-        # Fails where another process has finished first, which is as good.
+        # Fails if another process has finished first, whose cache is as good.
         with contextlib.suppress(OSError):
             temporary.rename(folder)
     finally:
@@ -217,7 +217,8 @@ def _digest(meta: dict[str, Any]) -> str:
 
 
 def _remove_left_behind(parent: Path) -> None:
-    """Remove what killed processes left: it is old, as writing takes seconds."""
+    """Remove folders left by killed processes. Writing takes seconds, so old ones are
+    abandoned."""
     for left in parent.glob(".tmp-*"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > _LEFT_BEHIND_S:

@@ -1,4 +1,4 @@
-"""What a dataset is once it is in memory (or mapped into it)."""
+"""Datasets in memory, or mapped into it."""
 
 import hashlib
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class Split:
     """Images with labels.
 
     Attributes:
-        images: uint8 [N, H, W, C], perhaps memory-mapped, or decoded when asked for.
+        images: uint8 [N, H, W, C], possibly memory-mapped, or decoded on demand.
         labels: int64 [N], class indices.
     """
 
@@ -35,22 +35,22 @@ class Dataset:
     Attributes:
         name: as in the recipe.
         class_names: by class index.
-        mean, std: float64 [C], of the train split's pixels in [0, 1] units, those of
-            `drawn` left out.
+        mean, std: float64 [C], of the train split's pixels in [0, 1] without `drawn`.
         fingerprint: SHA-256 of the class names, labels and pixels.
-        note: what a reader of results should know of the images, or "".
-        drawn: int64 [n], the rows of the train split that are tested on, in order,
-            where there is no test split; `test` is the train split then.
-        held_out: int64 [n], the rows of the train split that are validated on, in
-            order, where the dataset has validation images of its own.
-        groups: int64 [N], of the train split's rows: those with the same number hold
-            the same image, and no split may part them. None where each is another.
-        files: what is recorded of image files, None of other datasets: "place",
-            "count" (images), "ignored" (other files), "unreadable" and "repeated" (left
-            out) and "sha256" (of names, classes, splits and content).
+        note: a remark on the images for readers of results, or "".
+        drawn: int64 [n], sorted rows of the train split to test on, if the dataset has
+            no test split; `test` then is the train split.
+        held_out: int64 [n], sorted rows of the train split to validate on, if the
+            dataset has its own validation images.
+        groups: int64 [N], a number per row of the train split; rows with the same
+            number hold the same image and must stay in the same split. None if all
+            images differ.
+        files: record of image files: "place", "count" (images), "ignored" (other
+            files), "unreadable" and "repeated" (omitted) and "sha256" (of names,
+            classes, splits and content). None for other datasets.
 
-    A letter in names and note that cannot be written, such as a byte of a folder's name
-    that is not UTF-8, is replaced by its number.
+    Characters in names and note that UTF-8 cannot encode, such as an invalid byte of a
+    folder's name, are replaced by backslash escapes.
     """
 
     name: str
@@ -95,11 +95,11 @@ class Subset:
 def statistics(
     images: Images, rows: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation a channel, float64 [C], of uint8 [N, H, W, C]
-    images in [0, 1] units; exact sums of whole numbers.
+    """Mean and standard deviation per channel, float64 [C], of uint8 [N, H, W, C]
+    images scaled to [0, 1], from exact integer sums.
 
     Args:
-        rows: int64 [n], the images that count; all unless given.
+        rows: int64 [n], the images to include; all unless given.
     """
     chosen = np.arange(len(images)) if rows is None else rows
     cuts = range(_ROWS, len(chosen), _ROWS)
@@ -112,18 +112,18 @@ def statistics(
     return mean, np.sqrt(np.maximum(variance, 0))
 
 
-_ROWS = 1000  # images that are copied at once
+_ROWS = 1000  # images copied at a time
 
 
 def _level_counts(images: Images, rows: np.ndarray) -> np.ndarray:
-    """How often each channel has each of the levels 0 ... 255, float64 [C, 256]."""
+    """Histogram of each channel over the levels 0 ... 255, float64 [C, 256]."""
     if isinstance(images, StreamedImages):
         return images.level_counts(rows)
     return levels_of(images[rows]).astype(np.float64)
 
 
 class Fingerprint:
-    """As `Dataset` has it, of splits whose images come one after the other."""
+    """`Dataset.fingerprint`, computed incrementally from images in order."""
 
     def __init__(self, class_names: tuple[str, ...]) -> None:
         self._digest = hashlib.sha256(_encoded("\n".join(class_names)))

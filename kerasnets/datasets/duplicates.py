@@ -1,13 +1,13 @@
-"""The same image more than once: to the pixel, or nearly so by a perceptual hash.
+"""Duplicate images: identical pixels, or near duplicates by a perceptual hash.
 
-The hash is pHash: the signs of an image's 64 lowest frequencies against their median,
-from the discrete cosine transform of its grey thumbnail. It changes little when an
-image is resized or compressed again. Drawings of a few strokes, such as digits, have
-like hashes though their pixels differ: the thumbnails' difference decides, relative to
-their contrast.
+The hash is pHash: whether each of the 64 lowest frequencies of the grey thumbnail's
+discrete cosine transform exceeds their median. It changes little when an image is
+resized or recompressed. Line drawings such as digits have similar hashes even if their
+pixels differ, so pairs are confirmed by the difference of their thumbnails relative to
+the contrast.
 
-ImageHash computes the same hash one image at a time, and imports PyWavelets, 9 MB, for
-another one; a thousand thumbnails at once take a transform of SciPy.
+The package ImageHash computes the same hash one image at a time, and imports PyWavelets
+(9 MB) for another hash; SciPy transforms a thousand thumbnails at once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,21 +19,21 @@ import numpy as np
 from scipy.fft import dctn
 
 SIDE = 32  # pixels of a thumbnail
-_LOW = 8  # frequencies each way
-_BITS = 4  # at most this many differ between near duplicates
-# Of the contrast (standard deviation): most that near duplicates' thumbnails differ by
-# (root mean square). In MNIST 149 pairs do; 28,831 do by 0.3.
+_LOW = 8  # frequencies per direction
+_BITS = 4  # maximum number of differing bits of near duplicates
+# Maximum difference of near duplicates' thumbnails (root mean square), as a share of
+# their contrast (standard deviation). MNIST has 149 such pairs; with 0.3, 28,831.
 _DIFFERENCE = 0.15
-_FLAT = 16.0  # of 255: contrast that flatter images count as having
-_BANDS = _BITS + 1  # one of which has no differing bit
-_ROWS = 1000  # that are compared with others at once
-MOST = 1_000_000  # near pairs, at which the search ends: of frames of one film, say
+_FLAT = 16.0  # of 255: minimum contrast assumed
+_BANDS = _BITS + 1  # at least one of them has no differing bit
+_ROWS = 1000  # pairs compared at a time
+MOST = 1_000_000  # near pairs at which the search ends (frames of a film, for example)
 RECORDED = 10_000  # near pairs in the JSON
 
 
 @dataclass(frozen=True)
 class Member:
-    """One of several like images."""
+    """One of several duplicate images."""
 
     name: str
     split: str
@@ -45,12 +45,12 @@ Group = tuple[Member, ...]
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Groups of like images.
+    """Groups of duplicate images.
 
     Attributes:
-        exact: groups with the same pixels, two images or more.
-        near: pairs that look alike and are not in one such group; of these groups the
-            first image stands for all.
+        exact: groups of at least two images with identical pixels.
+        near: pairs that look alike but are not identical; the first image of an exact
+            group represents the group.
     """
 
     exact: tuple[Group, ...]
@@ -58,11 +58,11 @@ class Duplicates:
 
     @property
     def across_classes(self) -> list[Group]:
-        """Exact ones with two labels."""
+        """Exact groups with more than one label."""
         return [group for group in self.exact if _labels(group) > 1]
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """How many groups there are, by kind and where they stand."""
+        """Number of groups by kind: all, across splits, across classes."""
         return {
             kind: {
                 "all": len(groups),
@@ -111,7 +111,7 @@ def find(
     pixels: Sequence[bytes],
     thumbnails: np.ndarray,
 ) -> Duplicates:
-    """Find like images.
+    """Find duplicate images.
 
     Args:
         names, splits, labels: of each image.
@@ -135,7 +135,7 @@ def find(
 
 
 def _near(rows: np.ndarray, thumbnails: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs of `rows` that look alike, sorted; `MOST` at most."""
+    """Pairs of `rows` that look alike, sorted; at most `MOST`."""
     if len(rows) < 2:
         return []
     hashes = perceptual_hashes(thumbnails[rows])
@@ -161,15 +161,14 @@ def _near(rows: np.ndarray, thumbnails: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _candidates(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pairs that agree in a band of bits: two arrays of places, the smaller first."""
+    """Pairs that agree in a band of bits: two arrays of indices, smaller one first."""
     edges = np.linspace(0, 64, _BANDS + 1).astype(int)
     for low, high in pairwise(edges):
         mask = np.uint64((1 << int(high - low)) - 1)
         band = (hashes >> np.uint64(low)) & mask
         order = np.argsort(band, kind="stable")
         band = band[order]
-        # Neighbours in this order that are 1, 2, ... places apart, as far as any two
-        # that far apart agree.
+        # Compare entries 1, 2, ... positions apart in this order, until no two agree.
         for apart in range(1, len(order)):
             (places,) = np.nonzero(band[apart:] == band[:-apart])
             if not len(places):

@@ -1,6 +1,6 @@
-"""What a dataset holds: classes, sizes, formats, damage, duplicates, mean images.
+"""Inspection of a dataset: classes, sizes, formats, damage, duplicates, mean images.
 
-Each image is read at its own size, as `kerasnets.datasets.images.read_file` shows it.
+Each image is read at its own size by `kerasnets.datasets.images.read_file`.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ MEAN_SIDE = 64  # pixels of a mean image
 
 @dataclass(frozen=True)
 class _Item:
-    """One image: where it stands, and what reads its file."""
+    """One image: its name, split and class, and a reader of its file."""
 
     name: str
     split: str
@@ -40,20 +40,20 @@ class _Item:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found.
+    """Result of an inspection.
 
     Attributes:
-        dataset: as a recipe names it.
+        dataset: name or path, as in a recipe.
         class_names: by class index.
-        splits: names, in the order of the items.
+        splits: names, in order of appearance.
         counts: readable images, int [splits, classes].
         ignored: other files in the folder.
-        widths, heights: pixels, int [images], upright.
-        modes, forms: how many images have each of Pillow's modes and formats.
-        frames: files with several images, of which the first counts.
-        unreadable: name of each file that cannot be read, and why.
-        duplicates: the same image more than once.
-        means: uint8 [classes, side, side, 3], the mean of each class's images.
+        widths, heights: pixels after EXIF rotation, int [images].
+        modes, forms: counts of images by Pillow mode and format.
+        frames: number of files with several images, of which the first is used.
+        unreadable: reasons by name of the files that cannot be read.
+        duplicates: images that occur more than once.
+        means: uint8 [classes, side, side, 3], the mean image of each class.
     """
 
     dataset: str
@@ -72,7 +72,7 @@ class Inspection:
 
     @property
     def empty(self) -> list[tuple[str, str]]:
-        """(class, split) without images to train or test on."""
+        """Pairs (class, split) of train and test splits without images."""
         return [
             (self.class_names[label], split)
             for row, split in enumerate(self.splits)
@@ -82,12 +82,12 @@ class Inspection:
 
     @property
     def broken(self) -> bool:
-        """Whether a file cannot be read, a class is empty, or two classes have the same
+        """Whether a file cannot be read, a class is empty, or two classes share an
         image."""
         return bool(self.unreadable or self.empty or self.duplicates.across_classes)
 
     def to_json(self) -> dict[str, Any]:
-        """As inspection.json has it."""
+        """The content of inspection.json."""
         total = self.counts.sum()
         return {
             "dataset": self.dataset,
@@ -123,7 +123,7 @@ class Inspection:
         }
 
 
-_SIZES = 20  # commonest sizes that are recorded
+_SIZES = 20  # most common sizes that are recorded
 
 
 def _range(values: np.ndarray) -> dict[str, float] | None:
@@ -138,12 +138,12 @@ def inspect(dataset: str, data_dir: Path | str | None = None) -> Inspection:
 
     Args:
         dataset: a name, or the path of a folder or a manifest of images.
-        data_dir: where prepared datasets are, TFDS_DATA_DIR unless given; or where own
-            images are now.
+        data_dir: folder of prepared datasets, TFDS_DATA_DIR unless given; for own
+            images, their current location.
 
     Raises:
-        DatasetError: it is missing or damaged, or has fewer than two classes.
-        InstallationError: a package that reads it cannot be imported.
+        DatasetError: the dataset is missing or damaged, or has fewer than two classes.
+        InstallationError: a package needed to read it cannot be imported.
     """
     dataset = as_place(dataset, data_dir)
     class_names, count, ignored, items = _items(dataset, data_dir)
@@ -193,12 +193,12 @@ def inspect(dataset: str, data_dir: Path | str | None = None) -> Inspection:
 
 @dataclass(frozen=True)
 class _Seen:
-    """One image.
+    """Facts about one image.
 
     Attributes:
-        pixels: SHA-256 of its upright pixels.
+        pixels: SHA-256 of the upright pixels.
         thumbnail, mean: uint8 [side, side, 3].
-        obstacle: why it cannot be read, or "".
+        obstacle: why the file cannot be read, or "".
     """
 
     item: _Item
@@ -212,7 +212,7 @@ class _Seen:
     obstacle: str = ""
 
     def without_mean(self) -> "_Seen":
-        """Which takes 12 kB an image."""
+        """Drop the mean image, which takes 12 kB."""
         object.__setattr__(self, "mean", None)
         return self
 
@@ -241,7 +241,7 @@ def _see(item: _Item) -> _Seen:
 def _items(
     dataset: str, data_dir: Path | str | None
 ) -> tuple[tuple[str, ...], int, int, Iterator[_Item]]:
-    """Class names, how many images and ignored files there are, and the images."""
+    """Class names, numbers of images and of ignored files, and the images."""
     if is_place(dataset):
         files = list_images(located(dataset, data_dir), complete=False)
         items = (

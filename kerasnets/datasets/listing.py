@@ -1,4 +1,4 @@
-"""Which datasets there are, and what of them is on disk; reads only small files."""
+"""Available datasets and their state on disk; reads small files only."""
 
 import json
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from kerasnets.catalog.locations import (
 
 @dataclass(frozen=True)
 class State:
-    """One dataset.
+    """A dataset and its state on disk.
 
     Attributes:
-        name: as `--dataset` takes it.
+        name: value for `--dataset`.
         state: "built in", "cached" (decoded), "prepared" or "downloadable".
-        title: the name people write.
-        train, test, image_size, channels, classes: as in `DatasetSpec`; None where
-            only the prepared files know.
-        download_mb: size of the first download, 0 once there is nothing to download.
-        source: where the images come from.
+        title: name in prose.
+        train, test, image_size, channels, classes: as in `DatasetSpec`; None if
+            unknown without reading the prepared files.
+        download_mb: size of the download in megabytes; 0 if nothing needs downloading.
+        source: origin of the images.
     """
 
     name: str
@@ -41,7 +41,7 @@ class State:
 
 
 def states(data_dir: Path | str | None = None) -> list[State]:
-    """The datasets known by name, then the others prepared in the data folder."""
+    """The catalog's datasets, then the others prepared in the data folder."""
     data = data_folder_if_any(data_dir)
     found = []
     for name, spec in DATASETS.items():

@@ -1,6 +1,6 @@
-"""preprocessing.json: what is done to an image before a run's network is given it.
+"""preprocessing.json: how an image becomes the input of a run's network.
 
-With model.keras it is all that a user needs; docs/run-folder.md has the lines.
+Together with model.keras it is all that a user needs; see docs/run-folder.md for code.
 """
 
 import math
@@ -23,21 +23,21 @@ FILE = "preprocessing.json"
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """An image is put on `background`, converted to `mode`, resized bilinearly (Pillow,
-    with its antialiasing) to `height` and `width` as `resize` says, and its values in
-    0 ... 255 become (value * scale - mean) / std.
+    """The preprocessing of an image: put it on `background`, convert it to `mode`,
+    resize it to `height` and `width` by the rule `resize` (Pillow's antialiased
+    bilinear filter), then map values 0 ... 255 to (value * scale - mean) / std.
 
     Attributes:
-        input_name: of the network's input.
-        data_format: "channels_last": the network takes float32 [N, H, W, C]; or
-            "channels_first": [N, C, H, W].
-        mode: Pillow's: "L" (grey) or "RGB".
+        input_name: name of the network's input.
+        data_format: "channels_last" for input float32 [N, H, W, C], or
+            "channels_first" for [N, C, H, W].
+        mode: Pillow mode, "L" (grey) or "RGB".
         height, width: pixels.
         resampling: "bilinear".
         scale: 1 / 255.
-        mean, std: of each channel; 0 and 1 where nothing is subtracted or divided by.
-        output: "logits": class scores, of which softmax makes probabilities.
-        class_names: by the index of the logit.
+        mean, std: per channel; 0 and 1 without standardization.
+        output: "logits": class scores; softmax turns them into probabilities.
+        class_names: by logit index.
         resize, background, decode: as in the recipe.
     """
 
@@ -60,7 +60,7 @@ class Preprocessing:
     def of(
         cls, recipe: Recipe, dataset: Dataset, model: "keras.Model"
     ) -> "Preprocessing":
-        """That of a recipe's network."""
+        """The preprocessing for a recipe's network."""
         import keras
 
         height, width, channels = dataset.train.images.shape[1:]
@@ -84,7 +84,7 @@ class Preprocessing:
 
     @property
     def rule(self) -> str:
-        """How an image becomes uint8 [H, W, C], in words without a full stop."""
+        """How an image becomes uint8 [H, W, C], as a phrase without a full stop."""
         size = f"{self.width}x{self.height} pixels"
         filter_ = f"with Pillow's {self.resampling} filter (antialiased)"
         resized = {
@@ -103,9 +103,8 @@ class Preprocessing:
         return f"{colors}, 0 to 255{shown}; {resized}{ending}"
 
     def applied_to(self, dataset: Dataset) -> Dataset:
-        """The dataset with this mean and deviation: what a network was trained with
-        does not change with the data. A dataset with other channels stays as it is: the
-        network cannot take it."""
+        """The dataset, normalized as the network's training data was. A dataset with
+        another number of channels, which the network cannot process, is unchanged."""
         if len(self.mean) != len(dataset.mean):
             return dataset
         return replace(dataset, mean=np.array(self.mean), std=np.array(self.std))
@@ -115,20 +114,19 @@ class Preprocessing:
 
 
 def normalization(recipe: Recipe, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Mean to subtract and deviation to divide by, float64 [C], of pixels in [0, 1]
-    units.
+    """Mean to subtract and deviation to divide by, float64 [C], for pixels in [0, 1].
 
     Args:
-        dataset: with the values of the weights where `normalize` is "weights".
+        dataset: already normalized by the weights if `normalize` is "weights".
     """
     if recipe.normalize == "unit":
         return np.zeros_like(dataset.mean), np.ones_like(dataset.std)
-    # One grey level at least: a channel without variation must not become infinite.
+    # At least one grey level: a constant channel must not become infinite.
     return dataset.mean, np.maximum(dataset.std, 1 / 255)
 
 
 def read(run: Run) -> Preprocessing | None:
-    """What training recorded; None of a run that an earlier version made.
+    """The preprocessing recorded by training; None for runs of earlier versions.
 
     Raises:
         RunError: preprocessing.json is damaged.

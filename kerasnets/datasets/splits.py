@@ -1,4 +1,4 @@
-"""Which images a recipe trains on, monitors and tests on."""
+"""Training, validation and test images of a recipe."""
 
 import dataclasses
 import hashlib
@@ -11,14 +11,17 @@ from kerasnets.datasets.dataset import Dataset, Split, Subset, statistics
 from kerasnets.errors import DatasetError, option, unknown
 from kerasnets.recipe import Recipe
 
-UNUSED = -1  # the label of an image that no recipe's class has
+UNUSED = -1  # label of images whose class the recipe does not use
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Training and validation are disjoint rows of the train split, unless the recipe
-    monitors the test split: then `validation` is `test`. So is `test` where the dataset
-    has no test split."""
+    """Training, validation and test images.
+
+    `train` and `validation` are disjoint rows of the train split, unless the recipe
+    monitors the test split, in which case `validation` is `test`. `test` consists of
+    rows of the train split too if the dataset has no test split.
+    """
 
     train: Subset
     validation: Subset
@@ -26,13 +29,13 @@ class Partition:
 
 
 def partition(dataset: Dataset, recipe: Recipe) -> Partition:
-    """Split as `recipe.limit`, `recipe.validation` and `recipe.seed` say.
+    """Split a dataset according to `recipe.limit`, `.validation` and `.seed`.
 
-    First a stratified subset of `limit` training images, then the validation fraction
-    of it, stratified too, unless the dataset has validation images of its own.
+    First draws a stratified subset of `limit` training images, then from it the
+    stratified validation fraction, unless the dataset has its own validation images.
 
     Raises:
-        DatasetError: there are too few images for that.
+        DatasetError: there are too few images.
     """
     chosen = _not_held_out(dataset)
     tested = np.flatnonzero(dataset.test.labels != UNUSED)
@@ -80,8 +83,8 @@ def partition(dataset: Dataset, recipe: Recipe) -> Partition:
     )
 
 
-TEST_FRACTION = 0.1  # as much as is validated on
-OWN_TEST_FRACTION = 0.2  # of a user's own images, which are few
+TEST_FRACTION = 0.1  # the same as the validation fraction
+OWN_TEST_FRACTION = 0.2  # larger, as own images are few
 
 
 def draw_test(dataset: Dataset, fraction: float | None, seed: int) -> Dataset:
@@ -89,11 +92,11 @@ def draw_test(dataset: Dataset, fraction: float | None, seed: int) -> Dataset:
 
     Args:
         dataset: one whose test split is empty.
-        fraction: of the training images; `TEST_FRACTION` unless given.
-        seed: decides which.
+        fraction: share of the training images; `TEST_FRACTION` unless given.
+        seed: determines which images are drawn.
 
     Raises:
-        DatasetError: there are too few images for that.
+        DatasetError: there are too few images.
     """
     share = TEST_FRACTION if fraction is None else fraction
     labels = dataset.train.labels
@@ -132,11 +135,11 @@ def draw_test(dataset: Dataset, fraction: float | None, seed: int) -> Dataset:
 
 
 def of_classes(dataset: Dataset, names: Sequence[str]) -> Dataset:
-    """The dataset with these classes alone, numbered in this order. The images stay
-    where they are; the label of the others is `UNUSED`.
+    """The dataset restricted to these classes, numbered in this order. Images of other
+    classes remain in the arrays with the label `UNUSED`.
 
     Raises:
-        DatasetError: one of them is unknown, or has no images to train or test on.
+        DatasetError: a class is unknown, or has no images to train or test on.
     """
     for name in names:
         if name not in dataset.class_names:
@@ -187,24 +190,24 @@ def _stratified(
     leave: int = 0,
     groups: np.ndarray | None = None,
 ) -> np.ndarray:
-    """`count` of `rows`, sorted, in the proportions of the classes.
+    """Draw `count` of `rows`, stratified by class; sorted.
 
-    At least `leave` images of every class are left; as far as `count` goes, at least
-    one of every class that can spare it is taken.
+    At least `leave` images of every class are not drawn. As far as `count` allows, at
+    least one image of every class with more than `leave` is drawn.
 
     Args:
-        groups: as in `Dataset`. Whole groups are taken, and so perhaps a few images
-            less than `count`.
+        groups: see `Dataset`. Only whole groups are drawn, so there may be slightly
+            fewer than `count` images.
     """
     classes, sizes = np.unique(labels[rows], return_counts=True)
     spare = sizes - leave
     ideal = sizes * (count / len(rows))
     take = np.minimum(np.floor(ideal).astype(int), spare)
-    # What rounding left over: first to classes with none, then by the remainder.
+    # Distribute the rounding remainder: first to classes with none, then by fraction.
     while take.sum() < count:
         order = np.lexsort((take - ideal, take > 0, take >= spare))
         take[order[0]] += 1
-    # A class with none takes the place of one image of the class with most.
+    # A class with none receives one from the class with the most.
     for poor in np.flatnonzero((take == 0) & (spare > 0)):
         rich = np.argmax(take)
         if take[rich] > 1:
@@ -223,9 +226,9 @@ def _stratified(
 def _whole_groups(
     order: np.ndarray, groups: np.ndarray, count: int, leave: int
 ) -> np.ndarray:
-    """About `count` of the rows `order`, by whole groups, in the order in which these
-    first appear; `leave` rows at least are left. At least one group is taken where a
-    class has two, if `count` is not 0."""
+    """Draw about `count` of the rows `order` in whole groups, in order of their first
+    appearance, without at least `leave` rows. If `count` is not 0 and the class has two
+    groups or more, at least one is drawn."""
     _, first, inverse, sizes = np.unique(
         groups, return_index=True, return_inverse=True, return_counts=True
     )

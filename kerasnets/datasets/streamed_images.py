@@ -1,6 +1,6 @@
-"""Images that are decoded from their files whenever they are asked for.
+"""Images that are decoded from their files on demand.
 
-Worker processes do this too: nothing heavy is imported here.
+Worker processes import this module, so it has no heavy imports.
 """
 
 import operator
@@ -24,10 +24,10 @@ from kerasnets.storage.folders import user_cache
 
 @dataclass(frozen=True)
 class Form:
-    """What is made of image files.
+    """How image files become arrays.
 
     Attributes:
-        resize, background: as `kerasnets.datasets.images.as_array` takes them.
+        resize, background: see `kerasnets.datasets.images.as_array`.
         on_corrupt: one of `kerasnets.recipe.fields.ON_CORRUPT`.
         decode: one of `kerasnets.recipe.fields.DECODES`.
     """
@@ -40,11 +40,12 @@ class Form:
     decode: str = "full"
 
     def __str__(self) -> str:
-        """Its part of a cache's key: in full, what it was when there was no other."""
+        """The part of a cache's key. For decode "full", the key of earlier versions,
+        which had no other."""
         return repr(self).replace(", decode='full'", "")
 
     def read(self, data: bytes) -> ImageFile:
-        """An image file, large enough for `squared`.
+        """Read an image file at a size sufficient for `squared`.
 
         Raises:
             ValueError: as `kerasnets.datasets.images.read_file`.
@@ -55,10 +56,11 @@ class Form:
         return read_file(data, background=self.background, reduction=reduction)
 
     def cropped(self, data: bytes, box_in: Callable[[int, int], Box]) -> np.ndarray:
-        """A part of an image file, resized to uint8 [image_size, image_size, channels].
+        """Read part of an image file, resized to uint8 [image_size, image_size,
+        channels].
 
         Args:
-            box_in: gives the part, by the image's height and width.
+            box_in: returns the part, given the image's height and width.
 
         Raises:
             ValueError: as `kerasnets.datasets.images.read_file`.
@@ -84,7 +86,7 @@ class Form:
         return np.asarray(image).reshape(size, size, self.channels)
 
     def squared(self, image: Image.Image) -> np.ndarray:
-        """An image that was read, as uint8 [image_size, image_size, channels]."""
+        """A decoded image as uint8 [image_size, image_size, channels]."""
         return as_array(
             image,
             self.image_size,
@@ -96,14 +98,14 @@ class Form:
 
 @dataclass(frozen=True)
 class StreamedImages:
-    """Looks like uint8 [N, H, W, C] that is indexed along its first axis.
+    """Behaves like a uint8 array [N, H, W, C] indexed along its first axis.
 
     Attributes:
-        paths: of the files.
-        states: int64 [N, 2], size in bytes and time of change (ns) of each file.
-        form: what is made of them.
-        levels: whole numbers [N, C, 256], how often each image has each level, perhaps
-            memory-mapped; None in another process.
+        paths: the files' paths.
+        states: int64 [N, 2], size in bytes and modification time (ns) of each file.
+        form: how files become arrays.
+        levels: integers [N, C, 256], histograms of each image, possibly memory-mapped;
+            None in worker processes.
     """
 
     paths: Sequence[str]
@@ -120,7 +122,7 @@ class StreamedImages:
         return len(self.paths)
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        """The image, or the images, of a row or rows.
+        """The image of a row, or the images of several rows.
 
         Raises:
             DatasetError: a file has changed, or is gone.
@@ -136,10 +138,10 @@ class StreamedImages:
     def cropped(
         self, rows: np.ndarray, box: Callable[[int, int, int], Box]
     ) -> np.ndarray:
-        """The images of rows int64 [B], of each a part of its file, resized.
+        """A part of each image of rows int64 [B], cut from its file and resized.
 
         Args:
-            box: gives the part of the image at a place in `rows`, by its height and
+            box: returns the part, given the index in `rows` and the image's height and
                 width.
 
         Raises:
@@ -152,7 +154,7 @@ class StreamedImages:
         return images
 
     def level_counts(self, rows: np.ndarray) -> np.ndarray:
-        """How often each channel of these images has each level, float64 [C, 256]."""
+        """Histogram of each channel over these images, float64 [C, 256]."""
         assert self.levels is not None
         return self.levels[rows].sum(axis=0, dtype=np.float64)
 
@@ -177,7 +179,7 @@ class StreamedImages:
 
 
 def state(path: Path) -> tuple[int, int]:
-    """Size in bytes and time of change (ns); zeros of a file that is gone."""
+    """Size in bytes and modification time (ns); zeros if the file is gone."""
     try:
         found = path.stat()
     except OSError:
@@ -186,22 +188,22 @@ def state(path: Path) -> tuple[int, int]:
 
 
 def states(paths: Iterable[Path]) -> np.ndarray:
-    """int64 [N, 2], of each file."""
+    """`state` of each file, int64 [N, 2]."""
     return np.array([state(path) for path in paths], np.int64).reshape(-1, 2)
 
 
 def levels_of(images: np.ndarray) -> np.ndarray:
-    """How often each channel of uint8 [..., C] has each level, int64 [C, 256]."""
+    """Histogram of each channel of uint8 [..., C], int64 [C, 256]."""
     flat = images.reshape(-1, images.shape[-1])
     return np.stack([np.bincount(channel, minlength=256) for channel in flat.T])
 
 
 def empty_levels(count: int, size: int, channels: int) -> np.ndarray:
-    """Whole numbers [count, channels, 256] to be filled, for images of a size: on disk,
-    in a file without a name in the user's cache folder.
+    """An uninitialized integer array [count, channels, 256] for histograms, on disk in
+    an unnamed file in the user's cache folder.
 
     Raises:
-        DatasetError: there is no room for that.
+        DatasetError: there is no room for it.
     """
     kind = np.dtype(np.uint16 if size * size < 2**16 else np.uint32)
     try:

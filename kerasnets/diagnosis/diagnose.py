@@ -24,8 +24,8 @@ from kerasnets.training.compile import open_training
 from kerasnets.training.effects import check_schedule
 
 DEFAULT_ROOT = Path("artifacts/diagnoses")
-STEPS = 100  # of each trial
-_WARM_UP, _TIMED = 1, 2  # steps that its time is estimated from
+STEPS = 100  # default of each trial
+_WARM_UP, _TIMED = 1, 2  # steps for the estimate of the time
 
 
 def diagnose(
@@ -39,7 +39,7 @@ def diagnose(
     execution: Execution = DEFAULT,
     say: Callable[[str], None] = print,
 ) -> Diagnosis:
-    """Measure signals and gradients of a network's variants, and train each a little.
+    """Measure signals and gradients of a network's variants, and train each briefly.
 
     The variants are the original, the modified (batch norm and Glorot) and the recipe's
     own; all have the recipe's seed, and so the same batches. `folder` is updated after
@@ -47,17 +47,17 @@ def diagnose(
     the figures once these variants have finished.
 
     Args:
-        recipe: what is asked about; its epochs count for its schedule only.
-        folder: where to write; artifacts/diagnoses/<recipe.name> unless given.
+        recipe: the recipe to diagnose; its epochs affect only the schedule.
+        folder: output folder; artifacts/diagnoses/<recipe.name> unless given.
         steps: optimizer steps of every trial, at least 1.
         ablate: switch batch norm, Glorot and momentum one at a time.
-        learning_rates: with `ablate`, others to try.
+        learning_rates: additional rates to try with `ablate`.
         overwrite: replace the diagnosis in `folder`.
-        execution: as in `kerasnets.training.fit.fit`.
-        say: takes lines of progress.
+        execution: see `kerasnets.training.fit.fit`.
+        say: receives lines of progress.
 
     Raises:
-        KerasnetsError: see its kinds in kerasnets.errors.
+        KerasnetsError: see the subclasses in kerasnets.errors.
     """
     _check(recipe, steps)
     plan = to_try(recipe, ablate=ablate, learning_rates=learning_rates)
@@ -109,7 +109,7 @@ def diagnose(
 
 
 def _conclude(folder: Path, diagnosis: Diagnosis) -> None:
-    """Write what needs both the original and the modified network."""
+    """Write the outputs that need both the original and the modified network."""
     recipe = diagnosis.recipe
     layers = {
         name: (
@@ -133,7 +133,7 @@ def _check(recipe: Recipe, steps: int) -> None:
         )
     if recipe.weights is not None:
         raise RecipeError(
-            "diagnose compares ways of drawing weights, not those of another network."
+            "diagnose compares random initializations, not pretrained weights."
         )
     if recipe.batch_size < 2:
         raise RecipeError(
@@ -163,7 +163,7 @@ def expected_s(
     ablate: bool = False,
     execution: Execution = DEFAULT,
 ) -> float:
-    """Estimated seconds of `diagnose`, as if every variant were as slow as the
+    """Estimate the seconds of `diagnose`, assuming that every variant is as slow as the
     one with batch norm; excludes drawing and measuring layers.
 
     Raises:

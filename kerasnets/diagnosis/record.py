@@ -32,12 +32,12 @@ class Diagnosis:
         steps: optimizer steps of every trial.
         monitored: "validation" or "test": the images that trials are evaluated on.
         images: their number.
-        guess_loss: the lowest loss of a constant prediction for these images: the
-            entropy of the class shares, in nats.
+        guess_loss: lowest loss of a constant prediction for these images, the entropy
+            of the class shares, in nats.
         guess_accuracy: share of their most frequent class.
         planned: number of planned trials.
-        layers: signals and gradients before the first step and after the last, of each
-            variant at the recipe's own learning rate and momentum.
+        layers: signals and gradients of each variant at the recipe's own learning rate
+            and momentum, before the first step and after the last.
         ablation: the finished trials; those at the recipe's own settings come first.
         environment: machine and software, as in environment.json.
         verdict: a paragraph computed from these numbers.
@@ -74,7 +74,7 @@ class Diagnosis:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, with the rows of the CSV files."""
+        """The diagnosis as JSON values, with the rows of the CSV files."""
         return {
             **vars(self),
             "recipe": dataclasses.asdict(self.recipe),
@@ -87,7 +87,7 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
     """Check that a diagnosis can be written to `folder`, without changing anything.
 
     Raises:
-        RunError: there is one already, or the folder cannot be written.
+        RunError: a diagnosis exists, or the folder cannot be written.
     """
     if not overwrite and any((folder / name).exists() for name in FILES):
         raise RunError(
@@ -100,10 +100,10 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Make the folder of a diagnosis, and remove the files of an earlier one.
+    """Create the folder of a diagnosis, and remove the files of an earlier one.
 
     Raises:
-        RunError: the disk refuses it.
+        RunError: the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

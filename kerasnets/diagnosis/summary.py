@@ -1,4 +1,4 @@
-"""A diagnosis in words; every number is computed."""
+"""A diagnosis in words, with computed numbers."""
 
 import math
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from kerasnets.diagnosis.variants import MODIFIED, Variant, named_variants
 from kerasnets.evaluation.layer_signals import LayerSignal
 from kerasnets.text import Figure, Page, Table, number, percent
 
-# A network whose training loss exceeds this share of a constant guess's has learned
-# next to nothing.
+# A network has learned next to nothing if its training loss exceeds this share of a
+# constant guess's loss.
 _UNFITTED = 0.9
 
 
 def verdict(diagnosis: Diagnosis) -> str:
-    """One paragraph: the outcome of the original and the modified network, their
-    signals and gradients before the first step, and, if the original does not learn,
-    the explanations that remain."""
+    """A paragraph: the outcomes of the original and the modified network, their signals
+    and gradients before the first step, and, if the original does not learn, the
+    remaining explanations."""
     original = Variant.original(diagnosis.recipe.network)
     sentences = [_outcomes(diagnosis), _before_training(diagnosis)]
     if diagnosis.own[original].outcome != "learning":
@@ -33,7 +33,7 @@ def verdict(diagnosis: Diagnosis) -> str:
 
 
 def page(diagnosis: Diagnosis) -> Page:
-    """The verdict, the trials, the figure, and how it was measured."""
+    """The page: verdict, trials, figure, and method."""
     recipe, trials = diagnosis.recipe, diagnosis.ablation
     switches = switches_table(trials)
     return Page(
@@ -60,7 +60,7 @@ def page(diagnosis: Diagnosis) -> Page:
 
 
 def trials_table(trials: Sequence[Trial], *, entropy: bool = True) -> Table:
-    """The outcome of each trial; 80 columns wide without the entropies."""
+    """The outcomes of the trials; without the entropies, 80 columns wide."""
     columns = {
         "variant": [trial.variant.label for trial in trials],
         "lr": [f"{trial.learning_rate:g}" for trial in trials],
@@ -82,8 +82,8 @@ def trials_table(trials: Sequence[Trial], *, entropy: bool = True) -> Table:
 
 
 def switches_table(trials: Sequence[Trial]) -> Table | None:
-    """Batch norm × initialization, for each learning rate and momentum: accuracy and
-    outcome. None where no more than two of the four were tried."""
+    """Accuracy and outcome by batch norm × initialization, for each learning rate and
+    momentum; None if at most two of the four variants were tried."""
     found = {(t.variant, t.learning_rate, t.momentum): t for t in trials}
     if len({trial.variant for trial in trials}) <= 2:
         return None
@@ -143,7 +143,7 @@ def _became(trial: Trial) -> str:
 
 
 def _before_training(diagnosis: Diagnosis) -> str:
-    """Signal and gradient of the original and, in brackets, the modified network."""
+    """Signal and gradient of the original and, in brackets, of the modified network."""
     recipe = diagnosis.recipe
     original, modified = (
         diagnosis.signals(variant, 0)
@@ -176,7 +176,7 @@ def _before_training(diagnosis: Diagnosis) -> str:
 
 
 def _dead(signals: Sequence[LayerSignal]) -> str:
-    """The mean share over the layers."""
+    """The mean share of dead ReLU channels over the layers."""
     shares = [s.dead_relus for s in signals if s.dead_relus is not None]
     return f"{float(np.mean(shares)):.1%}"
 
@@ -187,7 +187,7 @@ def _median_step(signals: Sequence[LayerSignal]) -> float:
 
 
 def _power(value: float, unit: float = 1.0) -> str:
-    """ "10^-4.5"."""
+    """A ratio as a power of ten, such as "10^-4.5"."""
     return f"10^{math.log10(value / unit):.1f}" if value and unit else "nothing"
 
 
@@ -207,7 +207,7 @@ def _overfitting(diagnosis: Diagnosis) -> str:
 
 
 def _alone(diagnosis: Diagnosis) -> str:
-    """Which switch helps alone, if the original has neither."""
+    """Which switch suffices alone, if the original has neither."""
     norm = diagnosis.own.get(Variant(batch_norm=True, glorot=False))
     glorot = diagnosis.own.get(Variant(batch_norm=False, glorot=True))
     if Variant.original(diagnosis.recipe.network) != Variant(False, False) or not (
@@ -229,8 +229,7 @@ def _alone(diagnosis: Diagnosis) -> str:
 
 
 def _all_settings(diagnosis: Diagnosis) -> str:
-    """How often the network learned with each switch, if further settings were
-    tried."""
+    """How often the network learned with each switch, if more settings were tried."""
     trials = diagnosis.ablation
     if not len(diagnosis.own) < len(trials) == diagnosis.planned:
         return ""

@@ -21,7 +21,7 @@ from kerasnets.statistics import collapsed_class
 from kerasnets.training.callbacks.progress import duration
 from kerasnets.training.compile import open_training
 
-# Share of the way from always predicting the most frequent class to perfect accuracy.
+# Minimum progress from always predicting the most frequent class to perfect accuracy.
 LEARNING = 0.1
 
 STATISTICS_BATCHES = 8
@@ -29,13 +29,13 @@ STATISTICS_BATCHES = 8
 
 @dataclass(frozen=True)
 class Trial:
-    """A variant after its steps. Losses are in nats an image, shares in [0, 1].
+    """A variant after its steps. Losses are in nats per image, shares in [0, 1].
 
     Attributes:
         learning_rate, momentum: of its training.
-        outcome: "diverged": the loss became infinite or NaN; "collapsed": one class
-            takes more than 99 % of the predictions; "stuck": the accuracy is less than
-            a tenth of the way from the share of the most frequent class to 1; else
+        outcome: "diverged" if the loss became infinite or NaN; "collapsed" if one class
+            receives more than 99 % of the predictions; "stuck" if the accuracy is less
+            than a tenth of the way from the share of the most frequent class to 1; else
             "learning".
         train_loss: mean over the last tenth of the steps (augmented, dropout on).
         loss, accuracy: on the monitored images.
@@ -66,7 +66,7 @@ class LayerRow:
 
     Attributes:
         step: optimizer steps before it was measured.
-        signal: what was measured.
+        signal: the measurement.
     """
 
     variant: Variant
@@ -90,11 +90,11 @@ def run_trial(
     images.
 
     Args:
-        steps: at least 1; past an epoch's end the next one begins.
-        session: where it is trained.
-        engine: as `kerasnets.engines.choice.check` gives it.
+        steps: at least 1; may span several epochs.
+        session: the backend and device.
+        engine: a result of `kerasnets.engines.choice.check`.
         measured: measure every layer before the first step, and after the last unless
-            it diverged, on the first batch of training images.
+            training diverged, on the first batch of training images.
         say: receives lines of progress.
     """
     began = time.perf_counter()
@@ -130,14 +130,15 @@ def run_trial(
 def _train(
     model: keras.Model, batches: Batches, steps: int, say: Callable[[str], None]
 ) -> list[float]:
-    """Each step's loss; the last one is not finite if training diverged."""
+    """Train, and return each step's loss; the last is not finite if training
+    diverged."""
     losses: list[float] = []
     fifth = max(1, steps // 5)
     for step in range(steps):
         batches.epoch, number = divmod(step, len(batches))
         model.reset_metrics()
         logs = model.train_on_batch(*batches[number], return_dict=True)
-        # With label smoothing, "loss" is the smoothed one.
+        # With label smoothing, "loss" includes it.
         losses.append(float(logs.get("cross_entropy", logs["loss"])))
         if not math.isfinite(losses[-1]):
             break
@@ -147,11 +148,11 @@ def _train(
 
 
 def average_statistics_anew(model: keras.Model, batches: Batches) -> None:
-    """Set batch norm's moving statistics to their means over a few batches, the first
-    `STATISTICS_BATCHES` of the epoch.
+    """Set batch norm's moving statistics to their means over the first
+    `STATISTICS_BATCHES` batches of the epoch.
 
-    After so few steps the moving averages still reflect earlier weights, so that a
-    network that has learned can look collapsed (Wu and Johnson 2021, "Rethinking
+    After few steps, the moving averages still reflect earlier weights, so that a
+    network that has learned can appear collapsed (Wu and Johnson 2021, "Rethinking
     'Batch' in BatchNorm", section 3).
     """
     norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]

@@ -1,4 +1,4 @@
-"""The variants of a network that a diagnosis tries."""
+"""The variants of a network in a diagnosis."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -11,14 +11,14 @@ from kerasnets.recipe import Recipe
 
 @dataclass(frozen=True)
 class Variant:
-    """The two switches that the paper changed in VGG-19."""
+    """A setting of the two switches that the paper changed in VGG-19."""
 
     batch_norm: bool
     glorot: bool
 
     @property
     def label(self) -> str:
-        """ "neither", "batch norm", "Glorot" or "batch norm + Glorot"."""
+        """One of "neither", "batch norm", "Glorot" and "batch norm + Glorot"."""
         parts = ["batch norm"] * self.batch_norm + ["Glorot"] * self.glorot
         return " + ".join(parts) or "neither"
 
@@ -28,7 +28,7 @@ class Variant:
 
     @classmethod
     def original(cls, network: str) -> "Variant":
-        """As the network's authors built it."""
+        """The variant of the network's authors."""
         return cls(NETWORKS[network].batch_norm, False)
 
 
@@ -36,8 +36,8 @@ MODIFIED = Variant(batch_norm=True, glorot=True)
 
 
 def named_variants(recipe: Recipe) -> dict[Variant, str]:
-    """The variants that every diagnosis compares: the original, the modified, and the
-    recipe's own if it is neither; with names for a figure."""
+    """The variants that every diagnosis compares, with names for a figure: the
+    original, the modified, and the recipe's own if it is neither."""
     original, own = Variant.original(recipe.network), Variant.of(recipe)
     names = {
         original: f"original ({original.label})",

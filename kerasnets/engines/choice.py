@@ -1,4 +1,4 @@
-"""Which engine runs a model: Keras's own, or a faster one for the backend."""
+"""Choice of the engine that runs a model: Keras's own, or a faster one."""
 
 import keras
 
@@ -9,17 +9,17 @@ _TORCH_ENGINES = ENGINES[2:]
 
 
 def check(engine: str, device: str = "cpu") -> str:
-    """The engine that `engine` means under the present backend.
+    """Resolve `engine` under the current backend.
 
     Args:
-        engine: "keras"; "torch_graph", the PyTorch backend's own; "torch_compile", the
-            same compiled by torch.compile, which takes minutes; "torch_cuda_graph", the
-            same with its training step as one CUDA graph; or "auto" for the fastest
-            that the backend has on the device without compiling.
-        device: as a `kerasnets.compute.runtime.Session` has it.
+        engine: "keras"; "torch_graph", direct torch operations; "torch_compile", these
+            compiled by torch.compile, which takes minutes; "torch_cuda_graph", these
+            with the training step as one CUDA graph; or "auto" for the fastest on the
+            device without compilation.
+        device: see `kerasnets.compute.runtime.Session`.
 
     Raises:
-        BackendError: it is unknown, or another backend's or device's.
+        BackendError: the engine is unknown, or not for this backend or device.
     """
     if engine not in ENGINES:
         raise BackendError(unknown("engine", engine, ENGINES))
@@ -42,7 +42,7 @@ def check(engine: str, device: str = "cpu") -> str:
 
 
 def use(model: keras.Model, engine: str) -> None:
-    """Run `model` on an engine that `check` has given from now on. A compiled model's
+    """Make `model` run on an engine, a result of `check`. If the model is compiled, its
     optimizer must be built."""
     if engine in _TORCH_ENGINES:
         from kerasnets.engines import install

@@ -1,7 +1,7 @@
-"""Put the lowered graph in the place of a model's own call, and take it out again.
+"""Replace a model's call by its lowered graph, and restore it.
 
-`fit`, `evaluate`, `predict`, callbacks, metrics and saving stay Keras's: only what
-happens between the images and the logits changes.
+`fit`, `evaluate`, `predict`, callbacks, metrics and saving remain Keras's; only the
+computation from images to logits changes.
 """
 
 from collections.abc import Callable
@@ -21,19 +21,20 @@ from kerasnets.engines.torch_graph.values import parameter
 def install(
     model: keras.Model, *, compiled: bool = False, captured: bool = False
 ) -> TorchGraph:
-    """Run `model` through `TorchGraph` from now on, and give that.
+    """Make `model` run through a `TorchGraph`, and return that.
 
     Args:
-        compiled: whether torch.compile compiles it, once for training and once for
-            inference, for the first batch's shape; batches of another shape, such as an
-            epoch's last, run as they are.
-        captured: whether a compiled model's training step becomes a CUDA graph.
+        compiled: whether to use torch.compile, once for training and once for inference
+            with the shape of the first batch; batches of another shape, such as an
+            epoch's last, run uncompiled.
+        captured: whether to capture a compiled Keras model's training step as a CUDA
+            graph.
 
     Raises:
         ValueError: the model is not functional with one input and one output.
     """
     original = model.call
-    # torch.compile sees more in a block's single operations.
+    # torch.compile optimizes a block's single operations better than a fused block.
     graph = TorchGraph(model, blocks=not compiled)
     run = _compiled(graph) if compiled else graph
 
@@ -41,7 +42,7 @@ def install(
         symbolic = isinstance(inputs, keras.KerasTensor)
         if not symbolic:
             inputs = keras.ops.convert_to_tensor(inputs)
-        # Keras traces shapes alone with symbolic and "meta" tensors.
+        # Keras infers shapes with symbolic and "meta" tensors.
         if symbolic or inputs.device.type == "meta":
             return original(inputs, training=training, mask=mask)
         if replayed is not None and not training:
@@ -62,23 +63,23 @@ def install(
 
 
 def uninstall(model: keras.Model) -> None:
-    """Give `model` its own call back."""
+    """Restore the original call of `model`."""
     model.call = model.call.original
     if "train_step" in vars(model):
         del model.train_step
-    optimizer = getattr(model, "optimizer", None)  # None before it is compiled
+    optimizer = getattr(model, "optimizer", None)  # None before compilation
     if optimizer is not None and "apply" in vars(optimizer):
         del optimizer.apply
 
 
 def _fuse_steps(model: keras.Model, graph: TorchGraph, *, keep: bool) -> None:
-    """Within the model's training steps, and nowhere else, update all weights in one
-    pass, and `keep` gradients out of `.grad` where that saves memory traffic."""
+    """In the model's training steps only, update all weights in one pass and, with
+    `keep`, keep gradients out of `.grad` where that saves memory traffic."""
     kept = KeptGradients()
     own = type(model).train_step is not keras.Model.train_step
-    keep = keep and not own  # it may look at the gradients
-    # A GPU has no cache to keep a gradient in until its weights are updated, and
-    # prefers one large update.
+    keep = keep and not own  # a user's own step may use the gradients
+    # Early updates use gradients while they are in the cache. A GPU does not profit
+    # from this, and prefers one large update.
     early = adds_no_loss(model) and parameter(model.weights[0]).device.type == "cpu"
     fused = fused_sgd.FusedSGD(model.optimizer, kept, early=early)
     step = model.train_step if own else training_step(model)
@@ -103,7 +104,7 @@ def _fuse_steps(model: keras.Model, graph: TorchGraph, *, keep: bool) -> None:
 
 
 def _each_layer_once(model: keras.Model) -> bool:
-    """A layer used twice has two gradients to add up."""
+    """Whether no layer is used twice, which would require summing its gradients."""
     layers = [
         node.operation for nodes in model._nodes_by_depth.values() for node in nodes
     ]
@@ -131,10 +132,10 @@ def _compiled(graph: TorchGraph) -> Callable[..., torch.Tensor]:
 
 
 def _store_alike(model: keras.Model) -> None:
-    """Keep the optimizer's momenta in the memory order of their weights, so that an
-    update reads and writes straight through. Shapes and values stay."""
+    """Store the optimizer's momenta in the memory order of their weights, so that
+    updates access memory sequentially. Shapes and values do not change."""
     weights = [weight.value for weight in model.trainable_weights]
-    # Step count and learning rate come first, then one slot a weight, kind by kind.
+    # Step count and learning rate come first, then one slot per weight, kind by kind.
     slots = [v.value for v in model.optimizer.variables if v.shape != ()]
     for first in range(0, len(slots), len(weights)):
         group = slots[first : first + len(weights)]

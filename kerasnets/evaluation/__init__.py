@@ -1,1 +1,1 @@
-"""Measure a trained run: its predictions and its accuracy."""
+"""Evaluation of trained runs."""

@@ -1,4 +1,4 @@
-"""Measure a trained run on one of its splits, and write the results."""
+"""Evaluate a trained run on one of its splits, and write the results."""
 
 import contextlib
 import logging
@@ -45,14 +45,14 @@ def evaluate(
     execution: Execution = DEFAULT,
     **options: Unpack[ExecutionOptions],
 ) -> dict[str, Any]:
-    """Measure a trained run and write the results into its folder.
+    """Evaluate a trained run and write the results into its folder.
 
-    Writes metrics.json, confusion_matrix.csv, per_class.csv and predictions.csv, and
-    with `first_batch` first_batch_confusion_matrix.csv; of two classes thresholds.csv
-    too. They go to the run folder for the test split, to a folder named after the split
-    in it for the others. Other files of an earlier evaluation, such as its figures, are
-    removed, so that all files belong to one evaluation. The same run on the same
-    machine gives the same numbers, except for times.
+    Writes metrics.json, confusion_matrix.csv, per_class.csv and predictions.csv; with
+    `first_batch`, first_batch_confusion_matrix.csv; for two classes, thresholds.csv.
+    Results of the test split go to the run folder, those of other splits to a subfolder
+    named after the split. Other files of an earlier evaluation, such as its figures,
+    are removed, so that all files belong to one evaluation. Repeated on the same
+    machine, an evaluation yields the same numbers, except for times.
 
     If the data has changed since training, the results are still written, with
     "data_changed" true, and a warning is logged.
@@ -60,27 +60,27 @@ def evaluate(
     Args:
         run: the run, its folder, or the name of one in artifacts/runs.
         split: "test", or the recipe's "train" or "validation" images.
-        first_batch: also count the confusion of the split's first
-            `recipe.batch_size` images alone, as the paper's Figure 10 does.
-        batch_size: most images a step, >= 1; decides the speed, not the results.
-        execution: how to compute, and where the data is.
-        options: fields of `execution`, such as `device`, in their place.
+        first_batch: also write the confusion matrix of the split's first
+            `recipe.batch_size` images, as in the paper's Figure 10.
+        batch_size: maximum number of images per step, >= 1; affects only the speed.
+        execution: device, engine, threads, determinism and data folder.
+        options: fields of `execution` to replace, such as `device`.
 
     Returns:
-        What metrics.json holds; docs/run-folder.md lists its keys and units.
+        The content of metrics.json; docs/run-folder.md lists its keys and units.
 
     Raises:
-        RunError: the run is not trained, is damaged or does not fit its dataset, or
-            has no such split.
+        RunError: the run is not trained, is damaged, does not fit its dataset, or has
+            no such split.
         BackendError: the device is not available.
-        DatasetError: the dataset is.
+        DatasetError: the dataset is not available.
     """
     execution = execution.replace(**options)
     run = runs.opened(run)
     _check_asked(run, split, batch_size)
     check_trained(run)
     _tell_unfinished(run)
-    with run.lock():  # before minutes of computing that could not be written
+    with run.lock():  # fail early if the folder is locked or not writable
         recorded = environment(run)
         fed = preprocessing.read(run)
     with execution.begin(run.recipe.precision) as (session, engine):
@@ -196,7 +196,7 @@ def _data_changed(
 
 
 def _told(count: Callable[[], int | None]) -> int | None:
-    """A number that history.csv gives; None if it does not."""
+    """A number from history.csv; None if that is missing or damaged."""
     try:
         return count()
     except RunError:

@@ -1,8 +1,8 @@
-"""Measure the magnitude of a network's signals and gradients, layer by layer.
+"""The magnitudes of a network's activations and gradients, layer by layer.
 
-Works under every backend: a variable of zeros is added to each measured output, whose
-gradient is then the gradient at that output, and an optimizer that keeps gradients
-instead of applying them takes one step.
+The method works under every backend: a variable of zeros is added to each measured
+output, so that its gradient is the gradient at that output; then an optimizer that
+stores gradients instead of applying them takes one step.
 """
 
 from collections.abc import Iterator
@@ -19,21 +19,21 @@ class LayerSignal:
     """Forward activations and backward gradients of one layer with a kernel, over one
     batch of images.
 
-    Its output is taken after the batch norm and ReLU that follow only this layer. RMS
-    is the root of the mean of the squares, over images, positions and channels.
+    The output is taken after a batch norm and ReLU that follow this layer only. RMS is
+    the root mean square over images, positions and channels.
 
     Attributes:
         depth: the layer's position among those with a kernel, from 1 at the input.
-        layer: its name.
-        signal_rms: of the output.
-        deviation_rms: of the output's deviation from its mean over the images: the part
-            of the signal that distinguishes images.
-        gradient_rms: of the loss's gradient at the output.
-        kernel_rms: of the kernel.
-        kernel_gradient_rms: of the loss's gradient at the kernel.
-        dead_relus: share of the output's channels, in [0, 1], that are positive for no
-            image at no position, so that the weights before them get no gradient; None
-            if the output is not a ReLU's.
+        layer: the layer's name.
+        signal_rms: RMS of the output.
+        deviation_rms: RMS of the output's deviation from its mean over the images: the
+            part of the signal that distinguishes images.
+        gradient_rms: RMS of the loss's gradient at the output.
+        kernel_rms: RMS of the kernel.
+        kernel_gradient_rms: RMS of the loss's gradient at the kernel.
+        dead_relus: share of the output's channels, in [0, 1], that are not positive for
+            any image at any position, so that the weights before them receive no
+            gradient; None if the output is not a ReLU's.
     """
 
     depth: int
@@ -47,23 +47,23 @@ class LayerSignal:
 
     @property
     def telling_share(self) -> float:
-        """deviation_rms in units of signal_rms, in [0, 1]; 0 where all images give
-        the same, 0 too where there is no signal."""
+        """deviation_rms / signal_rms, in [0, 1]; 0 if all images give the same output
+        or there is no signal."""
         return self.deviation_rms / self.signal_rms if self.signal_rms else 0.0
 
 
 def layer_signals(
     model: keras.Model, images: np.ndarray, labels: np.ndarray
 ) -> tuple[LayerSignal, ...]:
-    """Measure every layer that has a kernel, in the order of the graph.
+    """Measure every layer that has a kernel, in graph order.
 
-    The network runs as in a training step (batch statistics), but without dropout,
-    in Keras's own layers. The model is left unchanged.
+    The network runs in training mode (batch statistics) but without dropout, and with
+    Keras's own layers. The model is not changed.
 
     Args:
         model: functional, built under float32, compiled with the loss whose mean over
             the batch is differentiated.
-        images: [N, H, W, C] or [N, C, H, W], as the model takes them; N at least 2.
+        images: [N, H, W, C] or [N, C, H, W], according to the model; N at least 2.
         labels: [N], class indices.
     """
     ends = _outputs(model)
@@ -107,7 +107,7 @@ def layer_signals(
 
 
 class _Probe(keras.Layer):
-    """Adds a variable of zeros of the batch's own shape."""
+    """Adds a variable of zeros with the shape of the batch."""
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         self.zeros = self.add_weight(
@@ -119,7 +119,7 @@ class _Probe(keras.Layer):
 
 
 class _KeepGradients(keras.optimizers.Optimizer):
-    """Updates nothing; `kept` holds the gradient of each variable."""
+    """Stores the gradient of each variable in `kept` instead of applying it."""
 
     def __init__(self) -> None:
         super().__init__(learning_rate=1.0)
@@ -135,9 +135,9 @@ class _KeepGradients(keras.optimizers.Optimizer):
 def _gradients(
     model: keras.Model, loss: Any, images: np.ndarray, labels: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The loss's gradient at every trainable variable, by the variable's path."""
+    """The loss's gradient at every trainable variable, by path."""
     optimizer = _KeepGradients()
-    # Compiling does not pay for a single step.
+    # Compilation does not pay off for a single step.
     model.compile(optimizer=optimizer, loss=loss, run_eagerly=True)
     model.train_on_batch(images, labels)
     return {
@@ -160,8 +160,8 @@ def _kept(variables: list[keras.Variable]) -> Iterator[None]:
 
 
 def _outputs(model: keras.Model) -> dict[keras.Layer, keras.Layer]:
-    """Each layer that has a kernel, with the layer that gives its output: the last of
-    the batch norm and ReLU that follow it alone, else itself."""
+    """Each layer with a kernel, mapped to the layer of its output: the last of the
+    batch norm and ReLU that follow it only, else itself."""
     readers: dict[int, list[keras.Layer]] = {}
     for layer in model.layers:
         for tensor in keras.tree.flatten(layer.input):

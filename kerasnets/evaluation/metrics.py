@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 class Metrics:
     """Metrics of a set of predictions; shares are in [0, 1].
 
-    The prediction is the class of the highest logit, the first one in a tie.
+    The prediction is the class with the highest logit, the first in a tie.
 
     Attributes:
         loss: mean cross-entropy in nats, without label smoothing.
         accuracy: share of images whose prediction is their label.
         top5_accuracy: share of images whose label is among the five highest logits;
-            None with five classes or fewer, where it is trivial.
+            None for five classes or fewer.
         confusion: counts, int64 [classes, classes], row: label, column: prediction.
-        precision, recall, f1: of each class, float64 [classes]; 0 where a class was
-            never predicted or has no images.
-        support: images of each class, int64 [classes].
-        two: more of two classes; None of others.
+        precision, recall, f1: per class, float64 [classes]; 0 if a class was never
+            predicted or has no images.
+        support: images per class, int64 [classes].
+        two: additional metrics for two classes, else None.
     """
 
     loss: float
@@ -41,8 +41,8 @@ class Metrics:
 
     @property
     def balanced_accuracy(self) -> float:
-        """Mean recall of the classes that have images: what the accuracy would be if
-        each had as many."""
+        """Mean recall of the classes that have images: the accuracy if all of them had
+        the same number of images."""
         return float(self.recall[self.support > 0].mean())
 
     @property
@@ -52,8 +52,9 @@ class Metrics:
 
 
 def measure(logits: np.ndarray, labels: np.ndarray) -> Metrics:
-    """Metrics of logits [images, classes] and labels [images], one image or more."""
-    # Imported here, as it takes long and predictions alone do not need it.
+    """Metrics of logits [images, classes] and labels [images], for at least one
+    image."""
+    # Imported here: slow, and not needed for predictions.
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     classes = np.arange(logits.shape[1])
@@ -69,7 +70,7 @@ def measure(logits: np.ndarray, labels: np.ndarray) -> Metrics:
         precision=precision,
         recall=recall,
         f1=f1,
-        # scikit-learn counts in fractions where no prediction is right.
+        # scikit-learn returns floats if no prediction is correct.
         support=support.astype(np.int64),
         two=measure_two(logits, labels) if len(classes) == 2 else None,
     )
@@ -83,9 +84,9 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
 def top_k_accuracy(logits: np.ndarray, labels: np.ndarray, k: int) -> float:
     """Share of images, in [0, 1], whose label is among the `k` highest logits.
 
-    In a tie the class that comes first ranks higher, as it does for the prediction
-    (scikit-learn's top_k_accuracy_score takes the last, so that equal logits could
-    make a top-5 accuracy lower than the accuracy).
+    In a tie the first class ranks higher, as for the prediction. (With scikit-learn's
+    top_k_accuracy_score the last one does, so that ties could make the top-5 accuracy
+    lower than the accuracy.)
     """
     highest = np.argsort(-logits, axis=1, kind="stable")[:, :k]
     return float((highest == labels[:, None]).any(axis=1).mean())
@@ -97,20 +98,20 @@ def predict_logits(
     """The network's logits, float32 [images, classes], in the order of `batches`.
 
     Args:
-        model: gives logits, as every network of kerasnets does.
+        model: outputs logits, as every network of kerasnets does.
         batches: pairs of images and labels; the labels are ignored.
     """
     return np.asarray(model.predict(batches, verbose=0), dtype=np.float32)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities, float64 [images, classes], of finite logits of any size."""
+    """Probabilities, float64 [images, classes], of finite logits of any magnitude."""
     return np.exp(log_softmax(logits))
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Logarithms (natural) of `softmax`, float64 [images, classes], all finite."""
-    # SciPy has the same to the bit, but takes a quarter of a second to import.
+    """Natural logarithm of `softmax`, float64 [images, classes], always finite."""
+    # The same bits as SciPy's, whose import takes a quarter of a second.
     shifted = logits.astype(np.float64)
     shifted -= shifted.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""The files that `evaluate` writes; `kerasnets.runs.results` reads them."""
+"""Writer of the files of an evaluation; `kerasnets.runs.results` reads them."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,8 +29,8 @@ def write_results(
     first_batch: Metrics | None,
 ) -> None:
     """Write every result of one evaluation to `folder`, replacing an earlier one.
-    metrics.json is removed first and written last, so that its presence means that the
-    others belong to it."""
+    metrics.json is removed first and written last, so that, if it exists, all other
+    files belong to it."""
     tables: dict[str, Callable[[Path], None]] = {
         CONFUSION_FILE: lambda path: write_confusion(
             path, whole.confusion, class_names

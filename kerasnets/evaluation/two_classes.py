@@ -1,6 +1,6 @@
-"""What a network that tells two classes apart is worth at every threshold.
+"""Metrics of binary classifiers over all thresholds.
 
-The positive class is the second one, as scikit-learn has it.
+The positive class is the second one, as in scikit-learn.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ _THRESHOLDS = np.arange(5, 100, 5) / 100
 
 @dataclass(frozen=True)
 class TwoClasses:
-    """Figures that do not depend on one threshold.
+    """Metrics that do not depend on a single threshold.
 
     Attributes:
         roc_auc: probability that a positive image has a higher score than a negative
-            one, ties counted half; None unless there are images of both classes.
-        average_precision: sum of precisions, each weighted by the recall it adds, as
-            scikit-learn's; None where there are no positive images.
-        thresholds: of the positive class's probability, ascending.
+            one, ties counted half; None unless both classes have images.
+        average_precision: sum of precisions weighted by the increase of recall, as in
+            scikit-learn; None if there are no positive images.
+        thresholds: metrics by threshold of the positive class's probability, ascending.
     """
 
     roc_auc: float | None
@@ -30,17 +30,17 @@ class TwoClasses:
 
 
 def measure_two(logits: np.ndarray, labels: np.ndarray) -> TwoClasses:
-    """Figures of logits [images, 2] and labels [images], one image or more."""
+    """Metrics of logits [images, 2] and labels [images], for at least one image."""
     # Imported here, as in `kerasnets.evaluation.metrics.measure`.
     from scipy import special
     from sklearn.metrics import average_precision_score, roc_auc_score
 
-    # Not the probability: logits far apart have the same one, 1.
+    # Not the probability, which rounds to 1 for logits far apart.
     score = logits[:, 1].astype(np.float64) - logits[:, 0]
     positive = labels == 1
     return TwoClasses(
         float(roc_auc_score(positive, score)) if 0 < positive.mean() < 1 else None,
-        # A sum of shares, which rounding may carry beyond 1.
+        # Rounding may carry the sum beyond 1.
         min(1.0, average_precision_score(positive, score)) if positive.any() else None,
         tuple(_at(value, special.expit(score), positive) for value in _THRESHOLDS),
     )
@@ -63,5 +63,5 @@ def _at(threshold: float, probability: np.ndarray, positive: np.ndarray) -> Thre
 
 
 def _share(part: int, rest: int) -> float:
-    """0 where there is nothing."""
+    """The share of `part`, in [0, 1]; 0 if there is nothing."""
     return part / (part + rest) if part else 0.0

@@ -1,6 +1,6 @@
 """Figures; the only package that imports matplotlib.
 
-The functions are imported when first used:
+The functions are imported on first use:
 
     draw_training(run)                           every figure of a training
     draw_evaluation(run, split)                  every figure of an evaluation
@@ -8,10 +8,10 @@ The functions are imported when first used:
     draw_benchmark(reports, path)                speeds side by side
     draw_confusion(counts, class_names, ...)     a confusion matrix
     draw_diagnosis(recipe, steps, layers, path)  signals and gradients by depth
-    draw_validation_confusion(run, class_names)  that of the last epoch recorded
-    draw_confusion_change(change, ...)           what a second run predicts more
-    draw_disagreements(first, second, ...)       images that one of two has right
-    draw_examples(run, split)                    images with what was predicted
+    draw_validation_confusion(run, class_names)  confusion of the last recorded epoch
+    draw_confusion_change(change, ...)           change of confusion between two runs
+    draw_disagreements(first, second, ...)       images that only one run has right
+    draw_examples(run, split)                    images with predictions
     draw_overlay(comparison, path)               loss and accuracy of several runs
     draw_pareto(comparison, path)                accuracy against cost
 """

@@ -1,4 +1,4 @@
-"""A benchmark as bars: images per second of each contender."""
+"""Bar charts of a benchmark: images per second of each contender."""
 
 import itertools
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from kerasnets.catalog.titles import network_title
 from kerasnets.figures.style import BLUE, GRAY, SMALL_SIZE, sheet
 
 _OURS = "kerasnets"
-_MOST = 3  # plots beside each other
+_MOST = 3  # plots per row
 
 
 def draw_benchmark(reports: Sequence[dict[str, Any]], path: Path) -> Path:
     """Draw training and inference speeds of a benchmark's reports.
 
     Args:
-        reports: as `kerasnets.benchmark.comparison.benchmark` gives them, one or more.
+        reports: results of `kerasnets.benchmark.comparison.benchmark`, at least one.
         path: a PNG or SVG file; its folder must exist.
 
     Returns:
@@ -71,7 +71,7 @@ def _by_column(report: dict[str, Any]) -> dict[tuple, dict[str, Any]]:
 
 
 def _conditions(report: dict[str, Any], part: dict[str, Any]) -> tuple[int, int, str]:
-    """Batch size, image size and precision; older files have the image size once and
+    """Batch size, image size and precision. Older files have a single image size, and
     no precision, which was float32."""
     size = part.get("image_size", report["image_size"])
     return part["batch_size"], size, part.get("precision", "float32")

@@ -1,4 +1,4 @@
-"""Loss and accuracy of several runs in one plot (the paper's Figures 5 to 8)."""
+"""Loss and accuracy of several runs (the paper's Figures 5 to 8)."""
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
@@ -33,7 +33,7 @@ def draw_overlay(comparison: Mapping[str, Any], path: Path) -> Path:
     Runs without epoch times are drawn by epoch only.
 
     Args:
-        comparison: as `kerasnets.comparison.compare.Comparison.to_json` gives it.
+        comparison: a result of `kerasnets.comparison.compare.Comparison.to_json`.
         path: a PNG or SVG file; its folder must exist.
 
     Returns:
@@ -109,7 +109,7 @@ def _draw_dataset(grid: Any, dataset: str, series: Mapping[int, Any]) -> None:
 
 
 def _unit(series: Mapping[int, Any]) -> tuple[str, float]:
-    """The largest unit of which the longest run takes two or more."""
+    """The largest unit of time of which the longest run takes at least two."""
     longest = max((row["total_s"] or 0 for row in series.values()), default=0)
     return next((unit for unit in _UNITS if longest >= 2 * unit[1]), _UNITS[-1])
 

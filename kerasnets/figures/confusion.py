@@ -25,11 +25,11 @@ from kerasnets.runs import Run
 from kerasnets.runs.records import VALIDATION_CONFUSION, validation_confusion
 from kerasnets.statistics import collapsed_class
 
-_SHARES_UP_TO = 12  # classes: counts and shares fit their cells
-COUNTS_UP_TO = 16  # classes: counts alone do
-_NAMES_UP_TO = 40  # names along an axis
+_SHARES_UP_TO = 12  # maximum number of classes for counts and shares in the cells
+COUNTS_UP_TO = 16  # maximum number of classes for counts in the cells
+_NAMES_UP_TO = 40  # maximum number of names along an axis
 NAME_LENGTH = 18
-_DARK = 0.35  # share from which white text reads better on the cell
+_DARK = 0.35  # minimum share of cells with white text
 
 
 def draw_confusion(
@@ -42,10 +42,10 @@ def draw_confusion(
     share; with up to 16, the count. Beyond 40, not every class is named.
 
     Args:
-        counts: int [classes, classes], row: label, column: prediction, two classes or
-            more.
+        counts: int [classes, classes], row: label, column: prediction, for at least two
+            classes.
         class_names: names by class index.
-        title: one line, without the number of images and the accuracy: they are added.
+        title: one line; number of images and accuracy are added.
         path: the PNG or SVG file; its folder must exist.
 
     Returns:
@@ -63,7 +63,7 @@ def draw_confusion(
     with sheet(path, title=title, subtitle=subtitle, body_height=height) as figure:
         axes = figure.subplots()
         axes.set_anchor("N")
-        # The square root makes an error of 1 % visible beside 99 % correct.
+        # The square root makes an error of 1 % visible next to 99 % correct.
         image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1))
         name_classes(axes, names)
         axes.set_xlabel("predicted class")
@@ -86,7 +86,7 @@ def draw_confusion(
 def draw_validation_confusion(
     run: Run | Path | str, class_names: Sequence[str]
 ) -> Path:
-    """Draw the confusion of the last epoch recorded in validation_confusion.csv.
+    """Draw the confusion matrix of the last epoch in validation_confusion.csv.
 
     Returns:
         The file written: validation_confusion.png in the run folder.
@@ -134,13 +134,13 @@ def _facts(counts: np.ndarray, names: Sequence[str]) -> str:
 
 
 def matrix_height(names: Sequence[str]) -> float:
-    """Inches of a matrix with these names along its sides, and of the names."""
+    """Height in inches of a matrix, including the names along its side."""
     turned = _longest(names) if max(map(len, names)) > 4 else 0
     return matrix_side(names) + 0.6 + 0.75 * turned
 
 
 def matrix_side(names: Sequence[str]) -> float:
-    """Inches of the square matrix beside the names and the color bar."""
+    """Side in inches of the square matrix, without names and color bar."""
     if len(names) <= 5:
         return 4.0
     bar = 0 if len(names) <= _SHARES_UP_TO else 0.9
@@ -158,7 +158,7 @@ def _step(classes: int) -> int:
 
 
 def name_classes(axes: Axes, names: Sequence[str]) -> None:
-    """Write the names along both sides, as many as there is room for."""
+    """Write as many names along both sides as fit."""
     shown = range(0, len(names), _step(len(names)))
     labels = [names[index] for index in shown]
     size = TEXT_SIZE if len(names) <= COUNTS_UP_TO else 6

@@ -20,7 +20,7 @@ def draw_curves(run: Run | Path | str, path: Path | str | None = None) -> Path:
     """Draw the loss and accuracy of the training and the monitored images by epoch.
 
     Args:
-        run: has finished one epoch or more.
+        run: a run with at least one finished epoch.
         path: a PNG or SVG file; curves.png in the run folder unless given.
 
     Returns:

@@ -15,7 +15,7 @@ from kerasnets.recipe import Recipe
 
 _COLORS = (VERMILION, BLUE, GRAY)
 
-# What each row of axes shows: its name, and the lines with what they are of.
+# Rows of axes: name, and for each line its style, attribute and label.
 _ROWS = (
     ("signal", (("-", "signal_rms", "whole"), ("--", "deviation_rms", "per image"))),
     (
@@ -34,13 +34,13 @@ def draw_diagnosis(
     layers: Mapping[str, tuple[Sequence[LayerSignal], Sequence[LayerSignal]]],
     path: Path,
 ) -> Path:
-    """Draw the magnitude of signals and gradients at each layer, before and after.
+    """Draw the magnitude of signals and gradients by layer, before and after training.
 
     Args:
-        recipe: what was diagnosed.
-        steps: optimizer steps between the two moments.
-        layers: for each variant of the network, three at most, its layers before the
-            first step and after the last; the latter empty where it diverged.
+        recipe: the diagnosed recipe.
+        steps: number of optimizer steps in between.
+        layers: for each variant of the network (at most three), its layers before the
+            first step and after the last; the latter are empty if it diverged.
         path: a PNG or SVG file; its folder must exist.
 
     Returns:
@@ -93,7 +93,7 @@ def _draw(
 ) -> None:
     depths = [signal.depth for signal in signals]
     for line, attribute, _ in lines:
-        # 0 cannot be drawn on a logarithmic axis: the line has a gap there.
+        # 0 cannot be drawn on a logarithmic axis, so the line has a gap there.
         values = [getattr(signal, attribute) or float("nan") for signal in signals]
         axes.plot(depths, values, line, color=color, marker="o", markersize=2.5)
 
@@ -107,8 +107,8 @@ def _frame(axes: Axes) -> None:
 
 
 def _power_of_ten(value: float, position: float) -> str:
-    """ "10⁻³" for a tick at 0.001."""
-    # matplotlib's own needs math text, which the sheet's style turns off.
+    """The label of a tick, such as "10⁻³" for 0.001."""
+    # matplotlib's formatter needs math text, which the sheet's style disables.
     return "10" + str(round(math.log10(value))).translate(_SUPERSCRIPT)
 
 

@@ -1,4 +1,4 @@
-"""Where two runs disagree: in their confusion matrices, and on which images."""
+"""Disagreement of two runs: in their confusion matrices, and on images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ from kerasnets.runs import Run
 from kerasnets.runs.results import Predictions, read_predictions
 
 _LABEL_LENGTH = 24
-_DARK = 0.55  # of the way to the ends of the colors, from where white text reads better
+_DARK = 0.55  # share of the color range beyond which text is white
 
 
 def draw_confusion_change(
@@ -31,7 +31,7 @@ def draw_confusion_change(
 ) -> Path:
     """Draw how much more or less often the second of two runs predicts each class.
 
-    Colors say whether that is better: more on the diagonal is, and less elsewhere.
+    Colors show whether this is better, that is more on the diagonal or less elsewhere.
 
     Args:
         change: int [classes, classes], row: label, column: prediction.
@@ -58,7 +58,7 @@ def draw_confusion_change(
     ) as figure:
         axes = figure.subplots()
         axes.set_anchor("N")
-        # The square root makes a change of a few images visible beside one of hundreds.
+        # The square root makes a change of few images visible next to one of hundreds.
         norm = FuncNorm((_root, _square), vmin=-largest, vmax=largest)
         better = np.where(np.eye(len(names), dtype=bool), change, -change)
         image = axes.imshow(better, cmap="RdBu", norm=norm)
@@ -104,20 +104,20 @@ def draw_disagreements(
 ) -> Path:
     """Draw test images that one run classifies correctly and the other does not.
 
-    Up to two rows of six for each run, evenly spaced in order of the confidence of the
-    run that is wrong. Images are shown as the first run has them.
+    There are up to two rows of six images for each run, evenly spaced in order of the
+    confidence of the run that is wrong. Images have the first run's size and colors.
 
     Args:
-        first, second: evaluated on the same test images.
+        first, second: runs evaluated on the same test images.
         labels: of the two runs.
         path: a PNG or SVG file; its folder must exist.
-        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+        data_dir: folder of prepared datasets; TFDS_DATA_DIR unless given.
 
     Returns:
         `path`.
 
     Raises:
-        RunError: the data is no longer the evaluated one, or the file cannot be
+        RunError: the data has changed since the evaluation, or the file cannot be
             written.
         DatasetError: the dataset is missing or damaged.
     """

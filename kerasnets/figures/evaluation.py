@@ -16,9 +16,9 @@ def draw_evaluation(
 ) -> list[Path]:
     """Draw the results of `evaluate` on a split, and the training curves.
 
-    Writes confusion_matrix.png, examples.png and, where the first batch was counted,
-    first_batch_confusion_matrix.png beside their CSV files, and curves.png in the run
-    folder.
+    Writes confusion_matrix.png, examples.png and, if the first batch was evaluated,
+    first_batch_confusion_matrix.png next to their CSV files, and curves.png into the
+    run folder.
 
     Returns:
         The files written.

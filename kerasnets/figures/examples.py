@@ -11,7 +11,7 @@ from kerasnets.figures.style import BLUE, VERMILION, one_line, run_title
 from kerasnets.runs import Run
 from kerasnets.runs.results import Predictions, read_predictions
 
-NAME_LENGTH = 13  # letters of a class name that fit below an image
+NAME_LENGTH = 13  # characters of a class name that fit below an image
 
 
 def draw_examples(
@@ -24,16 +24,16 @@ def draw_examples(
     choice is reproducible and not hand-picked.
 
     Args:
-        run: a run that `evaluate` has measured on `split`.
+        run: a run evaluated on `split`.
         split: "test", "validation" or "train".
-        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+        data_dir: folder of prepared datasets; TFDS_DATA_DIR unless given.
 
     Returns:
-        The file written: examples.png beside predictions.csv.
+        The file written: examples.png next to predictions.csv.
 
     Raises:
-        RunError: the split is not evaluated, the data is no longer the evaluated one,
-            or the folder is not writable.
+        RunError: the split is not evaluated, the data has changed since, or the folder
+            is not writable.
         DatasetError: the dataset is missing or damaged.
     """
     run = runs.opened(run)
@@ -58,7 +58,7 @@ def draw_examples(
 def check_same_images(
     folder: Path, images: datasets.Split, predictions: Predictions, classes: int
 ) -> None:
-    """Raise RunError where the predictions in `folder` are not of these images."""
+    """Raise RunError if the predictions in `folder` are not of these images."""
     index, prediction = predictions.index, predictions.prediction
     if (
         not len(index)

@@ -1,4 +1,4 @@
-"""Images in rows of six with words below each, in sections."""
+"""Galleries: sections of images in rows of six, with two lines below each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """Images under a heading in its own color."""
+    """Images under a colored heading."""
 
     heading: str
     color: str
@@ -41,12 +41,12 @@ class Section:
 
 
 def evenly_chosen(rows: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-    """As many of `rows` as a section holds, by falling confidence. They are evenly
-    spaced in that order, including the most and the least confident, so the choice is
-    reproducible and not hand-picked.
+    """As many of `rows` as fit into a section, by decreasing confidence. They are
+    evenly spaced in that order, including the most and the least confident, so the
+    choice is reproducible and not hand-picked.
 
     Args:
-        rows: int [n], numbers of images.
+        rows: int [n], indices of images.
         confidence: float [n], in the same order.
     """
     rows = rows[np.argsort(-confidence, kind="stable")]

@@ -1,4 +1,4 @@
-"""What was found in a dataset: a page, and the mean image of each class."""
+"""The output of an inspection: a page, and the mean image of each class."""
 
 import json
 from collections import Counter
@@ -18,9 +18,9 @@ from kerasnets.storage.folders import as_path, check_folder, prepare_folder
 
 DEFAULT_ROOT = Path("artifacts/inspections")
 FILES = ("inspection.json", "inspection.md", "classes.png")
-_DRAWN = 60  # classes
-_LISTED = 20  # files or groups that the page names; the JSON has all
-_NAME_LENGTH = 13  # letters of a class name that fit below an image
+_DRAWN = 60  # maximum number of classes drawn
+_LISTED = 20  # maximum number of files or groups on the page; the JSON has all
+_NAME_LENGTH = 13  # characters of a class name that fit below an image
 
 
 def write_inspection(
@@ -33,14 +33,14 @@ def write_inspection(
 
     Args:
         folder: artifacts/inspections/<name> unless given.
-        dataset, data_dir: as `inspect` takes them.
+        dataset, data_dir: see `kerasnets.datasets.inspection.inspect`.
 
     Returns:
-        What was found, and the folder.
+        The result, and the folder.
 
     Raises:
-        RunError: the folder holds other things, or cannot be written.
-        DatasetError: as `inspect`.
+        RunError: the folder contains other files, or cannot be written.
+        DatasetError: as `kerasnets.datasets.inspection.inspect`.
     """
     word = folder_word(as_place(dataset, data_dir))
     folder = DEFAULT_ROOT / word if folder is None else as_path(folder, "path")
@@ -58,7 +58,8 @@ def write_inspection(
 
 
 def draw_class_means(found: Inspection, path: Path) -> Path:
-    """Draw the mean image of each class, those with most images first."""
+    """Draw the mean image of each class, in descending order of the number of
+    images."""
     totals = found.counts.sum(axis=0)
     order = np.argsort(-totals, kind="stable")[:_DRAWN]
     return draw_gallery(
@@ -84,7 +85,7 @@ def draw_class_means(found: Inspection, path: Path) -> Path:
 
 
 def page(found: Inspection) -> text.Page:
-    """What a person reads."""
+    """The page of an inspection."""
     brief: list[str | text.Bullets | text.Table] = [
         text.Bullets(_facts(found)),
         _classes(found),

@@ -1,4 +1,4 @@
-"""Accuracy against cost: arithmetic, size or time."""
+"""Plots of accuracy against cost: arithmetic, size or time."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -29,7 +29,7 @@ from kerasnets.statistics import INTERVAL
 _PANEL = 2.5
 _LEGEND_LINE = 0.2
 _LABEL_LENGTH = 40
-_FAR_BELOW = 0.3  # of accuracy: one such run would leave no room for the others
+_FAR_BELOW = 0.3  # accuracies this far below the best would compress the others
 
 _AXES = {
     "flops": ("GFLOPs per image", 1e9),
@@ -46,8 +46,8 @@ def draw_pareto(comparison: Mapping[str, Any], path: Path) -> Path:
     drawn.
 
     Args:
-        comparison: as `kerasnets.comparison.compare.Comparison.to_json` gives it, with
-            one evaluated run or more.
+        comparison: a result of `kerasnets.comparison.compare.Comparison.to_json`, with
+            at least one evaluated run.
         path: a PNG or SVG file; its folder must exist.
 
     Returns:

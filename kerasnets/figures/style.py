@@ -1,7 +1,7 @@
-"""The common style of all figures, and the sheet they are drawn on.
+"""The common style of all figures, and the sheet on which they are drawn.
 
-Sizes are inches and points. A sheet is 7 inches wide, like the text of a page, and 1400
-pixels, so that its smallest text is readable on a phone.
+Sizes are in inches and points. A sheet is 7 inches wide, like the text of a page, and
+1400 pixels, so that its smallest text is readable on a phone.
 """
 
 import contextlib
@@ -29,21 +29,20 @@ TITLE_SIZE = 13
 TEXT_SIZE = 9
 SMALL_SIZE = 8
 
-# Blue and vermilion of Okabe and Ito's palette: distinct for color-blind readers, and
-# as grays in print.
+# From Okabe and Ito's palette: distinct for color-blind readers, and in grayscale.
 BLUE = "#0072B2"
 VERMILION = "#D55E00"
 INK = "#222222"
 GRAY = "#5F5F5F"
 GRID = "#E2E2E2"
 
-# For several series in one plot: the same palette, then again with another line style.
+# For several series in one plot: the palette, repeated with other line styles.
 _PALETTE = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", INK)
 _LINES = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 _LOOK: dict[str, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on all machines
+    "font.family": "DejaVu Sans",  # part of matplotlib, so identical everywhere
     "font.size": TEXT_SIZE,
     "text.parse_math": False,  # a class may be called "$5"
     "text.color": INK,
@@ -67,7 +66,7 @@ _LOOK: dict[str, Any] = {
     "svg.hashsalt": "kerasnets",
 }
 
-# Metadata that would make two equal figures differ in bytes.
+# Metadata that would make identical figures differ in bytes.
 _NO_METADATA: dict[str, dict[str, Any]] = {
     ".png": {"Software": None},
     ".svg": {"Creator": None, "Date": None},
@@ -78,15 +77,15 @@ _NO_METADATA: dict[str, dict[str, Any]] = {
 def sheet(
     path: Path, *, title: str, subtitle: str, body_height: float
 ) -> Iterator[Figure]:
-    """A figure with a title, to draw on; it is written to `path` when the block ends.
+    """Yield a figure with a title, and write it to `path` when the block ends.
 
-    Equal drawings give equal bytes. Axes laid out by matplotlib stay below the title;
-    those placed by hand have `body_height` inches from the bottom.
+    Identical drawings yield identical bytes. Axes laid out by matplotlib stay below the
+    title; for manual placement, there are `body_height` inches from the bottom.
 
     Args:
         path: ends in ".png" or ".svg"; its folder must exist.
         title: one line.
-        subtitle: the facts, wrapped to as many lines as they need.
+        subtitle: the facts, wrapped into as many lines as needed.
         body_height: inches below the title.
 
     Raises:
@@ -95,9 +94,9 @@ def sheet(
     lines = textwrap.wrap(subtitle, 112)
     header = MARGIN + 0.27 + 0.17 * len(lines)
     height = header + body_height
-    # The user's matplotlibrc has no effect, and no setting stays changed.
+    # Ignores the user's matplotlibrc, and restores all settings.
     with matplotlib.style.context(["default", _LOOK]), warnings.catch_warnings():
-        # A letter missing from the font is drawn as a box; no warning is needed.
+        # A character missing in the font is drawn as a box, without a warning.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         layout = ConstrainedLayoutEngine(
             rect=(0, 0, 1, body_height / height), w_pad=MARGIN, h_pad=MARGIN / 2
@@ -129,7 +128,7 @@ def sheet(
 
 
 def series_style(index: int) -> dict[str, Any]:
-    """Color, line and marker of series `index`; 28 are distinct."""
+    """Color, line and marker of series `index`, of which 28 are distinct."""
     turn, place = divmod(index, len(_PALETTE))
     return {
         "color": _PALETTE[place],
@@ -140,12 +139,12 @@ def series_style(index: int) -> dict[str, Any]:
 
 def legend_columns(labels: Sequence[str]) -> int:
     """Number of labels that fit side by side below a plot."""
-    letters = max(map(len, labels)) + 7  # the line before the label is as wide as 7
+    letters = max(map(len, labels)) + 7  # the line before the label is 7 letters wide
     return max(1, min(len(labels), int(WIDTH / (letters * 0.08))))
 
 
 def run_title(recipe: Recipe) -> str:
-    """ "VGG-19 BN · MNIST"."""
+    """The title of a run, such as "VGG-19 BN · MNIST"."""
     network = network_title(recipe.network, batch_norm=recipe.batch_norm)
     return f"{network} · {dataset_title(recipe.dataset)}"
 

@@ -1,1 +1,1 @@
-"""A trained network in use: predictions, explanations, files for other programs."""
+"""Use of a trained network: predictions, explanations, exports."""

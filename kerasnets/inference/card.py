@@ -1,4 +1,4 @@
-"""A model card in the form of the Hugging Face Hub, from a run folder alone."""
+"""A model card in the format of the Hugging Face Hub, from a run folder."""
 
 import json
 from pathlib import Path
@@ -15,15 +15,15 @@ from kerasnets.runs.results import METRICS_FILE, PER_CLASS, read_metrics, read_p
 from kerasnets.statistics import INTERVAL, wilson_interval
 from kerasnets.text import Bullets, Code, Heading, Page, Paragraph, Part, Table
 
-_LISTED = 100  # classes that have a row of their own
+_LISTED = 100  # maximum number of classes listed
 
 
 def model_card(run: Run, exported: Path | None = None) -> str:
     """The card, in Markdown with a YAML header: data, recipe, metrics with intervals,
-    figures of each class, limits, and how to load the network.
+    metrics per class, limits, and how to load the network.
 
     Args:
-        exported: a file of the network that the card is put beside.
+        exported: the exported file that the card accompanies.
 
     Raises:
         RunError: a record of the run is damaged.
@@ -61,7 +61,8 @@ def model_card(run: Run, exported: Path | None = None) -> str:
 
 
 def _header(run: Run, network: str, data: str, metrics: dict[str, Any] | None) -> str:
-    """YAML, of which JSON is a part: names may hold any letter."""
+    """The YAML header. Values are JSON, a subset of YAML, as names may contain any
+    character."""
     recipe = run.recipe
     dataset = recipe.dataset if not Path(recipe.dataset).is_absolute() else data
     fields: dict[str, Any] = {
@@ -104,7 +105,7 @@ def _loading(run: Run, exported: Path | None) -> list[Part]:
         return parts
     resized = f"Images: {steps.rule}."
     if exported is not None and exported.suffix != ".safetensors":
-        return [*parts, f"{resized} The file takes them so, on its input images."]
+        return [*parts, f"{resized} The file expects them on its input images."]
     mean, std = (
         ", ".join(f"{v:.6g}" for v in part) for part in (steps.mean, steps.std)
     )
@@ -174,7 +175,7 @@ def _data(run: Run, metrics: dict[str, Any] | None) -> list[Part]:
 def _results(run: Run, metrics: dict[str, Any] | None) -> list[Part]:
     if metrics is None:
         command = Code(f"kerasnets evaluate {run.path.resolve().name}")
-        return [Paragraph(("The run is not evaluated; ", command, " measures it."))]
+        return [Paragraph(("The run is not evaluated; use ", command, "."))]
     images = metrics["images"]
     accuracy = metrics["accuracy"]
     interval = wilson_interval(round(accuracy * images), images)
@@ -182,7 +183,7 @@ def _results(run: Run, metrics: dict[str, Any] | None) -> list[Part]:
         ("accuracy", f"{text.percent(accuracy)} ({INTERVAL}: {interval.percent()})"),
         ("top-5 accuracy", text.percent(metrics.get("top5_accuracy"))),
         ("macro F1", text.number(metrics.get("macro_f1"), ".4f")),
-        ("cross-entropy", f"{metrics['loss']:.4f} nats an image"),
+        ("cross-entropy", f"{metrics['loss']:.4f} nats per image"),
     ]
     parts: list[Part] = [
         f"On {images:,} test images:",
@@ -210,8 +211,8 @@ def _results(run: Run, metrics: dict[str, Any] | None) -> list[Part]:
 
 def _limits(run: Run, metrics: dict[str, Any] | None) -> list[str]:
     limits = [
-        "The network names one of its classes for any image, also for one that shows "
-        "none of them.",
+        "The network assigns one of its classes to any image, even if it shows none of "
+        "them.",
         "The figures hold for images like the test images; others were not measured.",
         "Its confidence is not calibrated.",
     ]

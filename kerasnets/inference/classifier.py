@@ -31,11 +31,11 @@ Images = str | Path | bytes | Image.Image | np.ndarray | Sequence["Images"]
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a network says of N images.
+    """Predictions for N images.
 
     Attributes:
         class_names: of all classes, in the order of the columns.
-        probabilities: float64 [N, classes]; each row adds up to 1.
+        probabilities: float64 [N, classes]; each row sums to 1.
     """
 
     class_names: tuple[str, ...]
@@ -61,7 +61,7 @@ class Predictions:
 
     def top(self, k: int = 5) -> list[list[tuple[str, float]]]:
         """The `k` most probable classes of each image with their probabilities, best
-        first; all classes where there are fewer."""
+        first; all classes if there are fewer."""
         order = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :k]
         return [
             [(self.class_names[index], float(row[index])) for index in best]
@@ -70,15 +70,15 @@ class Predictions:
 
 
 class Classifier:
-    """A trained network that takes images as they come.
+    """A trained network with its preprocessing.
 
-    `load` makes it.
+    Create it with `load`.
 
     Attributes:
-        run: the run that it comes from.
-        model: the Keras model alone, which takes what `preprocess` gives and gives
-            logits [N, classes].
-        preprocessing: what preprocessing.json says.
+        run: the network's run.
+        model: the Keras model, which maps the output of `preprocess` to logits
+            [N, classes].
+        preprocessing: the content of preprocessing.json.
         class_names: in the order of the logits.
     """
 
@@ -97,16 +97,16 @@ class Classifier:
         self._execution = execution
         own = model.call
         choice.use(model, engine)
-        # The engine's call, which takes the place of the model's for predictions only.
+        # The engine's call replaces the model's during predictions only.
         self._calls = own, model.call
         model.call = own
 
     def preprocess(self, images: Images) -> np.ndarray:
-        """What `model` takes: float32 [N, H, W, C], or [N, C, H, W] of a network that
-        was trained with channels first; resized and normalized as in training.
+        """The input of `model` for images: float32 [N, H, W, C], or [N, C, H, W] for a
+        network trained with channels first; resized and normalized as in training.
 
         Args:
-            images: as `predict` takes them.
+            images: see `predict`.
         """
         with self.session():
             follow_layout(self.model)
@@ -118,15 +118,15 @@ class Classifier:
         """Classify images.
 
         Args:
-            images: one image or a list of images: the path of a file or its content as
-                bytes, a PIL image, or a uint8 array [H, W], [H, W, 1] or [H, W, 3] in
-                RGB order, of any size. Or an array [N, H, W, C] of them.
-            batch_size: most images a step, >= 1.
+            images: one image or a list of images of any size, each a file's path or its
+                content as bytes, a PIL image, or a uint8 array [H, W], [H, W, 1] or
+                [H, W, 3] in RGB order; or an array [N, H, W, C].
+            batch_size: maximum number of images per step, >= 1.
             tta: average the probabilities of each image and its mirror image.
 
         Raises:
-            DatasetError: a file cannot be read, or an array is no image.
-            RunError: the network gives logits that are not finite.
+            DatasetError: a file cannot be read, or an array is not an image.
+            RunError: the network's logits are not finite.
         """
         if not isinstance(batch_size, int) or batch_size < 1:
             raise RunError(
@@ -150,20 +150,20 @@ class Classifier:
         )
 
     def pixels(self, images: Images) -> np.ndarray:
-        """The images in the network's size and colors, before they are normalized:
-        uint8 [N, H, W, C].
+        """The images in the network's size and colors before normalization, uint8
+        [N, H, W, C].
 
         Args:
-            images: as `predict` takes them.
+            images: see `predict`.
         """
         return self._pixels(list(_single_images(images)))
 
     def probabilities(self, pixels: np.ndarray, *, tta: bool = False) -> np.ndarray:
-        """Probabilities, float64 [N, classes], of one batch.
+        """Probabilities of one batch, float64 [N, classes].
 
         Args:
-            pixels: as `pixels` gives them, N >= 1.
-            tta: as `predict` takes it.
+            pixels: a result of `pixels`, N >= 1.
+            tta: see `predict`.
         """
         found = softmax(self._logits(pixels))
         if tta:
@@ -171,7 +171,7 @@ class Classifier:
         return found
 
     def session(self) -> contextlib.AbstractContextManager[Any]:
-        """The device and the precision of the classifier, for the length of a block."""
+        """A context with the device and the precision of the classifier."""
         return self._execution.begin(self.run.recipe.precision)
 
     def _logits(self, pixels: np.ndarray) -> np.ndarray:
@@ -200,7 +200,7 @@ class Classifier:
         return pixels
 
     def normalized(self, pixels: np.ndarray) -> np.ndarray:
-        """What `pixels` gives as `model` takes it; within `session`."""
+        """The input of `model` for a result of `pixels`; call it within `session`."""
         everything = np.arange(len(pixels))
         std = np.array(self.preprocessing.std)
         scale, offset = 1 / (255 * std), -np.array(self.preprocessing.mean) / std
@@ -214,32 +214,31 @@ def load(
     execution: Execution = DEFAULT,
     **options: Unpack[ExecutionOptions],
 ) -> Classifier:
-    """A trained run as a classifier: its network with the preprocessing and the class
-    names that it was trained with.
+    """Load a trained run as a classifier: its network, preprocessing and class names.
 
         classifier = kerasnets.load("mine")
         classifier.predict("cat.jpg").names
 
-    `load_run` opens the records of a run instead: recipe, history, files. It needs no
-    trained network and loads none.
+    `load_run`, in contrast, opens the records of a run (recipe, history, files) without
+    its network.
 
     Args:
         run: the run, its folder, or the name of one in artifacts/runs.
-        execution: how to compute.
-        options: `device` and `engine` in the place of the fields of `execution`;
-            `data_dir` for runs of versions that recorded no preprocessing.
+        execution: device, engine, threads and determinism.
+        options: fields of `execution` to replace, such as `device`; `data_dir` matters
+            only for runs of versions that recorded no preprocessing.
 
     Raises:
         RunError: the run is not trained, or is damaged.
         BackendError: the device is not available.
-        DatasetError: the run has no preprocessing.json, and its dataset is not there.
+        DatasetError: the run has no preprocessing.json, and its dataset is missing.
     """
     execution = execution.replace(**options)
     run = runs.opened(run)
     steps = preprocessing.read(run)
     with execution.begin(run.recipe.precision) as (_, engine):
         loaded = load_model(run)
-        # Keras warns of arrays where a file names the input.
+        # Rebuilt, as Keras warns if an array is passed to a loaded model's named input.
         model = keras.Model(loaded.inputs[0], loaded.outputs[0], name=loaded.name)
         follow_layout(model)
         if steps is None:
@@ -278,7 +277,7 @@ def _single_images(images: Images) -> Iterator[Any]:
 
 
 def _read(image: Any, steps: Preprocessing) -> np.ndarray:
-    """uint8 [H, W, C]."""
+    """Read one image as uint8 [H, W, C]."""
     if isinstance(image, np.ndarray):
         image = _of_array(image)
     if isinstance(image, Image.Image):

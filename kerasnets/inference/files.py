@@ -1,4 +1,4 @@
-"""Image files by the hundred thousand: found by name, decoded ahead, in order."""
+"""Image files to classify: found by name and decoded ahead, in order."""
 
 import glob
 import os
@@ -21,22 +21,23 @@ from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.errors import DatasetError, ProcessEnded, shown
 
 _STANDARD_INPUT = "-"
-_CHUNK = 16  # files that a worker process decodes at once, at most
-_WITHOUT_WORKERS = 128  # files below which they take longer to start than to decode
-_AHEAD = 3  # chunks for each worker process that wait for the network
+_CHUNK = 16  # most files per task of a worker process
+_WITHOUT_WORKERS = 128  # below this number of files, starting workers takes longer
+_AHEAD = 3  # least chunks per worker process that may wait for the network
 
 
 def image_files(places: Iterable[str], standard_input: BinaryIO) -> list[str | bytes]:
-    """The names of all image files that are meant, in order; an image that comes on
-    standard input, as bytes.
+    """The names of all image files in `places`, in order; an image on standard input is
+    returned as bytes.
 
     Args:
-        places: files; folders, of which all images at any depth are taken in the order
-            of their names, hidden ones left out; patterns such as "photos/**/*.jpg"; or
-            "-", standard input: an image, or the names of files, one a line.
+        places: files; folders, searched recursively in order of names without hidden
+            files; patterns such as "photos/**/*.jpg"; or "-" for standard input, which
+            holds an image, or one file name per line.
+        standard_input: the stream for "-".
 
     Raises:
-        DatasetError: a place is missing, or has no image.
+        DatasetError: a place is missing or has no image.
     """
     found: list[str | bytes] = []
     for place in places:
@@ -64,7 +65,7 @@ def image_files(places: Iterable[str], standard_input: BinaryIO) -> list[str | b
 
 def _given(standard_input: BinaryIO) -> list[str | bytes]:
     data = standard_input.read()
-    if b"\0" in data:  # as every image has it, and no file name
+    if b"\0" in data:  # every image contains it, and no file name does
         return [data]
     names = [os.fsdecode(line) for line in data.splitlines() if line.strip()]
     if not names:
@@ -92,18 +93,18 @@ def decoded(
     batch: int = 256,
     ahead: bool = True,
 ) -> Iterator[np.ndarray | str]:
-    """Each file as uint8 [H, W, C], or why it cannot be read, in order.
+    """Yield each file, in order, as uint8 [H, W, C] or the reason of a failure.
 
-    Only some are in memory at a time.
+    Only a few are in memory at a time.
 
     Args:
-        steps: size, colors, and how images get them.
-        workers: processes that decode; none for a few files and one a core for many,
-            unless given.
-        batch: files that are asked for at once, >= 1.
-        ahead: decode files of the next batch while the network works, as on an
-            accelerator. A network on the CPU needs every core, and its threads wait for
-            the slowest: it loses less by pausing while a batch is decoded.
+        steps: the preprocessing, without normalization.
+        workers: processes that decode; by default none for a few files, and one per
+            core for many.
+        batch: files that the caller takes before it pauses, >= 1.
+        ahead: decode the next batch during the pause, which suits an accelerator. A
+            network on the CPU uses every core, and waits for its slowest thread: it
+            loses less if it pauses while a batch is decoded.
 
     Raises:
         ProcessEnded: a worker process was killed.
@@ -126,7 +127,7 @@ def decoded(
         while True:
             if ahead or not waiting:
                 for some in islice(chunks, most - len(waiting)):
-                    with without_main():  # a process is started with its first work
+                    with without_main():  # processes start with their first task
                         waiting.append(pool.submit(_read_all, some, steps))
             if not waiting:
                 return
@@ -156,7 +157,8 @@ def _cores() -> int:
 
 
 def _stand_back() -> None:
-    """The network needs every core too, and waits for its slowest thread."""
+    """Lower this worker's priority: the network uses every core too, and waits for its
+    slowest thread."""
     if hasattr(os, "nice"):
         os.nice(5)
 
@@ -177,11 +179,11 @@ def _read(file: str | bytes, steps: Preprocessing) -> np.ndarray | str:
 
 
 def read(file: str | bytes | Path, steps: Preprocessing) -> np.ndarray:
-    """A file, or its content, as uint8 [H, W, C].
+    """Decode a file, given by path or content, to uint8 [H, W, C].
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is no image; the message is one line.
+        OSError: the file cannot be read.
+        ValueError: it is not an image; the message is one line.
     """
     return decode_file(
         file if isinstance(file, bytes) else Path(file).read_bytes(),

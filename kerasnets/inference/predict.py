@@ -1,4 +1,4 @@
-"""Predictions for files of images, and how they are written."""
+"""Predictions for image files, and their output formats."""
 
 import csv
 import io
@@ -21,20 +21,20 @@ FORMATS = ("table", "csv", "json", "jsonl")
 
 
 class UnreadableImage(DatasetError):
-    """A file that is to be classified cannot be read."""
+    """A file to classify cannot be read."""
 
     exit_status = 1
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said of one file.
+    """The prediction for one file.
 
     Attributes:
-        name: as the file was named, or "-" for standard input.
-        best: classes with their probabilities, the most probable first; empty where
-            the file cannot be read.
-        why: the reason for that, in a line; else "".
+        name: the file's name as given, or "-" for standard input.
+        best: classes with their probabilities, most probable first; empty if the file
+            cannot be read.
+        why: why the file cannot be read, in one line; else "".
     """
 
     name: str
@@ -52,20 +52,20 @@ def predict_files(
     on_corrupt: str = "skip",
     workers: int | None = None,
 ) -> Iterator[Answer]:
-    """Classify image files in their order; few are in memory at a time.
+    """Classify image files in order; only a few are in memory at a time.
 
     Args:
-        files: as `kerasnets.inference.files.image_files` finds them.
-        top_k: the most classes that an answer has.
-        batch_size, tta: as `Classifier.predict` takes them. A batch is somewhat smaller
-            where all are then of one size, as in `evaluate`: test images get the same
-            bits from both.
-        on_corrupt: "skip", to answer with the reason for a file that cannot be read;
-            or "stop".
-        workers: processes that decode, as `kerasnets.inference.files.decoded` takes it.
+        files: a result of `kerasnets.inference.files.image_files`.
+        top_k: maximum number of classes per answer.
+        batch_size, tta: see `Classifier.predict`. A smaller batch size that makes all
+            batches equal is preferred, as in `evaluate`, so that both yield the same
+            bits for the test images.
+        on_corrupt: "skip" yields an answer with the reason for a file that cannot be
+            read; "stop" raises.
+        workers: processes that decode, see `kerasnets.inference.files.decoded`.
 
     Raises:
-        UnreadableImage: a file cannot be read, with "stop".
+        UnreadableImage: a file cannot be read and `on_corrupt` is "stop".
     """
     size = even_size(len(files), batch_size)
     waiting: list[tuple[str, np.ndarray | str]] = []
@@ -108,8 +108,8 @@ def _answers(
 
 
 def csv_lines(answers: Iterable[Answer], classes: int) -> Iterator[str]:
-    """Header and rows: path, prediction, confidence, then class_2, confidence_2 and on
-    to `classes`."""
+    """Header and rows: path, prediction, confidence, class_2, confidence_2, ... up to
+    `classes`."""
     head = ["path", "prediction", "confidence"]
     for rank in range(2, classes + 1):
         head += [f"class_{rank}", f"confidence_{rank}"]
@@ -131,13 +131,13 @@ def _csv_line(cells: Sequence[str]) -> str:
 
 
 def json_lines(answers: Iterable[Answer]) -> Iterator[str]:
-    """One object a line: path, prediction, confidence and `classes`, the best ones."""
+    """One object per line: path, prediction, confidence and the best `classes`."""
     for answer in answers:
         yield json.dumps(_record(answer)) + "\n"
 
 
 def json_array(answers: Iterable[Answer]) -> Iterator[str]:
-    """One array of the objects of `json_lines`."""
+    """One array with the objects of `json_lines`."""
     before = "["
     for answer in answers:
         yield f"{before}\n  {json.dumps(_record(answer))}"
@@ -166,6 +166,6 @@ WRITERS: dict[str, Callable[[Iterable[Answer], int], Iterator[str]]] = {
 
 
 def format_of(path: str | os.PathLike[str]) -> str:
-    """The format that a file's ending means: csv, json, jsonl, or else table."""
+    """The format for a file's extension: csv, json, jsonl, or else table."""
     ending = os.path.splitext(path)[1][1:].lower()  # noqa: PTH122
     return ending if ending in WRITERS else "table"

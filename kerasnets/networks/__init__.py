@@ -1,4 +1,4 @@
-"""Networks by name. Keras is imported when the first one is built."""
+"""Networks by name. Keras is imported when the first network is built."""
 
 from __future__ import annotations
 
@@ -38,30 +38,30 @@ def build_model(
     """A functional Keras model that maps images to float32 logits [N, num_classes].
 
     Args:
-        name: a name of `kerasnets.catalog.networks.NETWORKS`.
+        name: one of `kerasnets.catalog.networks.NETWORKS`.
         input_shape: (height, width, channels), or (channels, height, width) for
             "channels_first".
         num_classes: at least 2.
-        batch_norm: None for the original's: VGG without, the others with.
-        dropout: rate in [0, 1), None for the original's: VGG 0.5 (twice, in the
+        batch_norm: None for the original: VGG without, the others with.
+        dropout: rate in [0, 1). None for the original: VGG 0.5 (twice, in the
             classifier), the others 0 (before the last layer).
         glorot: Glorot initialization instead of the network's own: True for uniform,
             "normal" for normal kernels.
         head: VGG only: "imagenet" (7x7 adaptive pool) or "compact" (global pool).
         stem: ResNet and DenseNet only: "imagenet" (7x7/2 and max-pool) or "cifar"
             (3x3).
-        growth_rate: DenseNet only, None for the original's: 32, or 48 in DenseNet-161.
+        growth_rate: DenseNet only. None for the original: 32, or 48 in DenseNet-161.
         data_format: None for `keras.config.image_data_format()`.
-        seed: with each layer's name, decides its first weights and dropout's random
-            state; a whole number >= 0. None takes one from Python's generator, which
-            `keras.utils.set_random_seed` sets.
-        initial_weights: "numpy", the same bits under every backend; or "backend",
-            drawn by the backend's generator, which `keras.utils.set_random_seed` sets
-            too. `seed` is for "numpy" only.
+        seed: a whole number >= 0 that, with each layer's name, determines initial
+            weights and dropout's random state. None draws one from Python's generator,
+            which `keras.utils.set_random_seed` seeds.
+        initial_weights: "numpy", identical bits under every backend; or "backend",
+            drawn by the backend's generator, which `keras.utils.set_random_seed` seeds
+            too. `seed` requires "numpy".
 
     Raises:
-        RecipeError: a name is unknown, a value out of range, an option of another
-            family is named, or the images are too small for the network.
+        RecipeError: a name is unknown, a value is out of range, an option belongs to
+            another family, or the images are too small for the network.
     """
     check_options(name, head, stem, growth_rate)
     spec = NETWORKS[name]
@@ -81,8 +81,8 @@ def build_model(
         raise RecipeError(f"seed must be a whole number >= 0, not {seed!r}.")
     if initial_weights == "backend" and seed is not None:
         raise RecipeError(
-            "seed is for initial_weights 'numpy'; with 'backend', "
-            "keras.utils.set_random_seed decides."
+            "seed is for initial_weights 'numpy'; for 'backend', use "
+            "keras.utils.set_random_seed."
         )
 
     from keras import config

@@ -1,8 +1,8 @@
-"""Adaptive average pooling that is the same under every Keras backend.
+"""Adaptive average pooling that is identical under every Keras backend.
 
-Keras's own layer (3.15) is right under PyTorch, but under JAX it gives NaN or wrong
-averages at most map sizes, 7x7 among them, and under TensorFlow it fails on maps of one
-pixel. The sizes are known when a network is built, so ordinary layers do the same.
+Keras's own layer (3.15) is correct under PyTorch, but under JAX it yields NaN or wrong
+averages for most map sizes, including 7x7, and under TensorFlow it fails on maps of one
+pixel. Sizes are known when a network is built, so ordinary layers can do the same.
 """
 
 import keras
@@ -12,14 +12,14 @@ from keras import layers
 def adaptive_average_pool(x, size: int, data_format: str, name: str):
     """[N, H, W, C] -> [N, size, size, C], by PyTorch's rule.
 
-    Window i covers the pixels from floor(i * H / size) to ceil((i + 1) * H / size),
-    the last excluded, and likewise for the width. Windows overlap or repeat pixels
-    where `size` does not divide H.
+    Window i covers pixels floor(i * H / size) (inclusive) to ceil((i + 1) * H / size)
+    (exclusive), and likewise for the width. Windows overlap if `size` does not divide
+    H.
     """
     first = 1 if data_format == "channels_last" else 2
     if tuple(x.shape[first : first + 2]) == (1, 1):  # one pixel, repeated
-        # Other backends keep the layer of earlier versions, whose gradient adds up in
-        # another order: runs that began with it continue to the bit.
+        # The other backends keep this layer because upsampling sums gradients in
+        # another order: runs that began with it resume to the same bits.
         on_tensorflow = keras.backend.backend() == "tensorflow"
         one = layers.UpSampling2D if on_tensorflow else layers.AdaptiveAveragePooling2D
         return one(size, data_format=data_format, name=name)(x)
@@ -28,7 +28,7 @@ def adaptive_average_pool(x, size: int, data_format: str, name: str):
 
 
 def _pool_axis(x, axis: int, size: int, data_format: str, name: str):
-    """The same along one axis: 0 pools rows, 1 columns."""
+    """Pool along one axis: 0 for rows, 1 for columns."""
     position = axis + (1 if data_format == "channels_last" else 2)
     length = x.shape[position]
 

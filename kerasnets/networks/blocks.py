@@ -1,7 +1,7 @@
-"""The pieces that every network is made of, so that each choice is made once.
+"""Building blocks shared by all networks.
 
-Strided convolutions and pools are padded explicitly: "same" padding of a strided
-window falls on different sides under PyTorch and under JAX or TensorFlow.
+Strided convolutions and pools are padded explicitly: "same" padding with strides pads
+different sides under PyTorch than under JAX or TensorFlow.
 """
 
 import math
@@ -13,25 +13,25 @@ from keras import layers
 
 from kerasnets.networks import initial_weights
 
-# torchvision's: epsilon 1e-5 and a momentum of 0.1 for the new value.
+# torchvision's values; its momentum of 0.1 is the weight of the new value.
 _EPSILON = 1e-5
 _DECAY = 0.9
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Layer makers that share a network's options.
+    """Layer factories that share a network's options.
 
     Attributes:
         batch_norm: whether convolutions are followed (or preceded) by batch norm.
-        glorot: Glorot's kernels instead of the network's own initialization: True for
-            its uniform ones, "normal" for normal ones of the same variance.
+        glorot: Glorot initialization instead of the network's own: True for uniform,
+            "normal" for normal kernels of the same variance.
         data_format: "channels_last" or "channels_first".
-        conv_init: the network's own convolution kernels: He-normal with this fan,
-            "fan_in" or "fan_out" (He et al. 2015).
-        conv_bias: whether a convolution with batch norm has a bias all the same.
-        seed: NumPy draws weights and dropout's seeds from it; None leaves that to the
-            backend and to Python's generator.
+        conv_init: fan of the network's own He-normal convolution kernels, "fan_in" or
+            "fan_out" (He et al. 2015).
+        conv_bias: whether convolutions have a bias despite batch norm.
+        seed: seed from which NumPy draws weights and dropout seeds; None for the
+            backend's and Python's generators.
     """
 
     batch_norm: bool
@@ -46,7 +46,7 @@ class Blocks:
         return -1 if self.data_format == "channels_last" else 1
 
     def conv(self, x, filters: int, size: int, name: str, *, stride: int = 1):
-        """Convolution with kernel `size`, padded by size // 2 on every side."""
+        """Convolution with kernel size `size`, padded by size // 2 on every side."""
         padding = "same" if stride == 1 else "valid"
         if stride > 1 and size > 1:
             x = self._pad(x, size // 2, name)
@@ -63,12 +63,12 @@ class Blocks:
         return self._weighted(layer, x)
 
     def dense(self, x, units: int, name: str, kernel):
-        """Dense layer with this initializer of its kernel; biases are zeros."""
+        """Dense layer with the kernel initializer `kernel` and zero biases."""
         layer = layers.Dense(units, kernel_initializer=kernel, name=name)
         return self._weighted(layer, x)
 
     def norm(self, x, name: str):
-        """Batch norm, or `x` itself where the network has none."""
+        """Batch norm, or `x` itself if the network has none."""
         if not self.batch_norm:
             return x
         return layers.BatchNormalization(
@@ -87,7 +87,7 @@ class Blocks:
         return self.conv(x, filters, size, name)
 
     def max_pool(self, x, size: int, name: str, *, stride: int = 2, padding: int = 0):
-        """Max-pool. With padding, `x` must be >= 0 (after a relu): zeros are padded."""
+        """Max-pool. With padding, which adds zeros, `x` must be >= 0 (after a ReLU)."""
         if padding:
             x = self._pad(x, padding, name)
         return layers.MaxPooling2D(
@@ -110,8 +110,8 @@ class Blocks:
         """Dropout, or `x` itself at rate 0."""
         if rate == 0:
             return x
-        # An explicit seed keeps the random state in the model, where checkpoints find
-        # it; without one, PyTorch's global generator would be used.
+        # An explicit seed keeps the random state in the model, and so in checkpoints;
+        # otherwise PyTorch's global generator would be used.
         if self.seed is None:
             seed = random.randrange(2**31)
         else:
@@ -130,7 +130,7 @@ class Blocks:
         return self._weighted(layer, x)
 
     def _weighted(self, layer: keras.Layer, x):
-        """`layer(x)`, with the layer's first weights."""
+        """`layer(x)`, with the layer's initial weights."""
         if self.seed is None:
             return layer(x)
         return initial_weights.apply(layer, x, self.seed)
@@ -147,8 +147,8 @@ class Blocks:
 
 
 def glorot_kernel(glorot: bool | str) -> keras.initializers.Initializer | None:
-    """A new initializer for each layer, as one would give all the same values; None
-    where the network's own is wanted."""
+    """A Glorot initializer, or None for the network's own. It is new for each layer, as
+    a shared one would give all layers the same values."""
     if glorot == "normal":
         return keras.initializers.VarianceScaling(
             1.0, mode="fan_avg", distribution="untruncated_normal"
@@ -157,6 +157,6 @@ def glorot_kernel(glorot: bool | str) -> keras.initializers.Initializer | None:
 
 
 def torch_linear_init(fan_in: int) -> keras.initializers.Initializer:
-    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's own for kernel and bias alike."""
+    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's default for kernel and bias."""
     limit = 1 / math.sqrt(fan_in)
     return keras.initializers.RandomUniform(-limit, limit)

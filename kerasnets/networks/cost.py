@@ -1,9 +1,9 @@
-"""What a network costs: its parameters, and the arithmetic of one image.
+"""The cost of a network: its parameters, and the arithmetic for one image.
 
-Counted are the multiply-accumulates (MACs) of convolutions and dense layers, the rule
-by which torchvision publishes its networks' figures (which it calls FLOPS). One
-multiply-accumulate is two floating-point operations (FLOPs). Batch norm, activations,
-pools and additions are left out.
+The multiply-accumulates (MACs) of convolutions and dense layers are counted, as in the
+figures that torchvision publishes (as FLOPS). One multiply-accumulate is two
+floating-point operations (FLOPs). Batch norm, activations, pools and additions are
+excluded.
 """
 
 import math
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cost:
-    """The size of a network.
+    """The cost of a network.
 
     Attributes:
-        parameters: trainable ones.
-        macs: multiply-accumulates of classifying one image.
+        parameters: number of trainable parameters.
+        macs: multiply-accumulates to classify one image.
     """
 
     parameters: int
@@ -34,23 +34,23 @@ class Cost:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations of classifying one image: two a MAC."""
+        """Floating-point operations to classify one image: two per MAC."""
         return 2 * self.macs
 
 
 def network_cost(recipe: Recipe, num_classes: int, parameters: int | None) -> Cost:
-    """The cost of a recipe's network, which is built to be counted.
+    """The cost of a recipe's network, which is built for this.
 
     Args:
         num_classes: at least 2.
-        parameters: as recorded in training. It tells grey images from colored ones
-            where the recipe leaves the channels to the dataset.
+        parameters: recorded number of trainable parameters, or None. It distinguishes
+            grey from color images if the recipe does not set `channels`.
 
     Raises:
-        RunError: the network has another number of parameters than was recorded.
+        RunError: the network's number of parameters is not the recorded one.
     """
     for channels in (recipe.channels,) if recipe.channels else (1, 3):
-        # Only what the arithmetic depends on, so that runs share what was built.
+        # Only the fields that affect the cost, so that recipes share cache entries.
         cost = _cost(
             recipe.network,
             (recipe.image_size, recipe.image_size, channels),
@@ -63,7 +63,7 @@ def network_cost(recipe: Recipe, num_classes: int, parameters: int | None) -> Co
         if parameters in (None, cost.parameters):
             return cost
     raise RunError(
-        f"{recipe.network} as its recipe says has {cost.parameters:,} trainable "
+        f"{recipe.network} with this recipe has {cost.parameters:,} trainable "
         f"parameters, but {parameters:,} are recorded."
     )
 
@@ -96,7 +96,7 @@ def model_cost(model: "keras.Model") -> Cost:
     """The cost of a functional model in which every layer is called once.
 
     Raises:
-        ValueError: a layer has weights, but no rule here to count it by.
+        ValueError: a layer has weights, but is of an unknown kind.
     """
     return Cost(
         sum(math.prod(weight.shape) for weight in model.trainable_weights),
@@ -105,7 +105,7 @@ def model_cost(model: "keras.Model") -> Cost:
 
 
 def _macs(layer: "keras.Layer") -> int:
-    """Every weight of the kernel is used once for each position of the output."""
+    """Every weight of the kernel is used once per position of the output."""
     from keras import layers
 
     if isinstance(layer, layers.Conv2D):
@@ -115,7 +115,7 @@ def _macs(layer: "keras.Layer") -> int:
     if isinstance(layer, layers.Dense):
         return math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)
     if layer.weights and not isinstance(layer, layers.BatchNormalization):
-        # Dropout's weights are the state of its random numbers.
+        # Dropout's weights are the state of its generator.
         if all(weight.dtype.startswith("uint") for weight in layer.weights):
             return 0
         raise ValueError(f"no rule to count the arithmetic of {layer.name}.")

@@ -11,7 +11,7 @@ BLOCKS = {
     169: (6, 12, 32, 32),
     201: (6, 12, 48, 32),
 }
-BOTTLENECK = 4  # channels of a layer's 1x1 convolution, in growth rates
+BOTTLENECK = 4  # channels of a layer's 1x1 convolution, as a multiple of growth_rate
 
 
 def densenet(
@@ -37,7 +37,7 @@ def densenet(
     Args:
         dropout: rate of the dropout before the last layer.
         stem: "imagenet", a 7x7/2 convolution and a 3x3/2 max-pool; or "cifar", a 3x3
-            convolution. Both give 2 growth rates of channels.
+            convolution. Both have 2 * growth_rate channels.
         growth_rate: channels that each layer adds.
     """
     blocks = Blocks(batch_norm, glorot, data_format, conv_init="fan_in", seed=seed)

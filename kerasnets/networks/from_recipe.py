@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 def from_recipe(
     recipe: Recipe, image_shape: Sequence[int], num_classes: int
 ) -> "keras.Model":
-    """Build a recipe's network, for images and classes as its dataset has them.
+    """Build a recipe's network for the images and classes of a dataset.
 
     Args:
         image_shape: (height, width, channels).
         num_classes: at least 2.
 
     Returns:
-        A functional model that gives logits, as `kerasnets.build_model` makes it.
+        A functional model with float32 logits, see `kerasnets.build_model`.
     """
     return build_model(
         recipe.network,

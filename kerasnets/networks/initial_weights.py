@@ -1,7 +1,7 @@
 """Initial weights drawn by NumPy, so that every backend starts from the same bits.
 
-What a layer starts from depends on the seed and on its own name alone, not on the
-layers before it.
+A layer's initial weights depend on the seed and on its own name only, not on other
+layers.
 """
 
 import hashlib
@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from keras import initializers, ops
 
-# Apart from what `kerasnets.datasets` draws with the same seed: 0 splits, 1 orders,
-# 2 and 4 to 8 augmentations.
+# Distinct from the streams of `kerasnets.datasets` with the same seed: 0 splits,
+# 1 order, 2 and 4 to 8 augmentation.
 _STREAM = 3
 
 
@@ -20,9 +20,9 @@ class Drawn(initializers.Initializer):
     """Values of another initializer's distribution, drawn by NumPy.
 
     Args:
-        like: the initializer, one of those that the networks of kerasnets have.
+        like: the initializer, one of those used by kerasnets's networks.
         seed: a whole number >= 0.
-        name: of the variable, with its layer: "fc1/kernel".
+        name: the variable's name with its layer's, such as "fc1/kernel".
     """
 
     def __init__(self, like: initializers.Initializer, seed: int, name: str) -> None:
@@ -30,14 +30,14 @@ class Drawn(initializers.Initializer):
 
     def __call__(self, shape: tuple[int, ...], dtype: str | None = None):
         values = _draw(self.like, shape, _generator(self.seed, self.name))
-        # A copy in the backend's memory, whose alignment may decide the last bits of
-        # what is computed from it; NumPy's varies from run to run.
+        # A copy in the backend's memory: alignment may affect the last bits of results,
+        # and that of NumPy's memory varies from run to run.
         return ops.copy(ops.convert_to_tensor(values, dtype))
 
 
 def apply(layer: keras.Layer, x, seed: int):
-    """`layer(x)`, the layer's kernel and bias drawn by NumPy. Its configuration names
-    its own initializers all the same, so that the model loads without kerasnets."""
+    """`layer(x)`, with kernel and bias drawn by NumPy. The layer's config keeps its
+    original initializers, so that the model loads without kerasnets."""
     own = layer.kernel_initializer, layer.bias_initializer
     layer.kernel_initializer, layer.bias_initializer = (
         _drawn(initializer, seed, f"{layer.name}/{variable}")
@@ -65,7 +65,7 @@ def _drawn(
 def _generator(seed: int, name: str) -> np.random.Generator:
     digest = hashlib.sha256(name.encode()).digest()
     entropy = [seed, _STREAM, *np.frombuffer(digest, "<u4").tolist()]
-    # A third faster at normal values than NumPy's default: VGG-19 has 140 million.
+    # For normal values a third faster than NumPy's default; VGG-19 has 140 million.
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(entropy)))
 
 
@@ -87,7 +87,7 @@ def _draw(
 
 
 def _fan(mode: str, shape: tuple[int, ...]) -> float:
-    """Inputs or outputs of a unit, or their mean, of a kernel [..., in, out]."""
+    """Fan-in, fan-out or their mean, for a kernel [..., in, out]."""
     *window, inputs, outputs = shape
     fans = {
         "fan_in": inputs,

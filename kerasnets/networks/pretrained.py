@@ -1,4 +1,4 @@
-"""Weights of torchvision's networks in ours: same parameters, same logits.
+"""Conversion of weights between torchvision's networks and ours.
 
 torchvision is not needed: its `state_dict` is a mapping of names to arrays.
 """
@@ -23,7 +23,7 @@ _NORM = {
 }
 _VGG_MAP = 7 * 7  # pixels
 
-# Our layer names -> torchvision's modules, beside VGG's, which are counted.
+# Our layer names -> torchvision's modules; VGG's are numbered, see `_vgg_modules`.
 _MODULES = {
     "resnet": [
         (r"stem_conv", r"conv1"),
@@ -54,19 +54,18 @@ _MODULES = {
 
 
 def load_torchvision_weights(model: keras.Model, state_dict: Mapping[str, Any]) -> None:
-    """Give `model` the weights of torchvision's network of the same name.
+    """Load the weights of torchvision's network of the same name into `model`.
 
-    Evaluation then gives torchvision's logits, for any input size.
+    In inference it then computes torchvision's logits, for any input size.
 
     Args:
-        model: made by `kerasnets.build_model`, with the heads and stems called
-            "imagenet" and with batch norm where the weights have it.
-        state_dict: torchvision's names (older DenseNet names too) to arrays or
-            tensors.
+        model: from `kerasnets.build_model`, with head and stem "imagenet", and with
+            batch norm if the weights have it.
+        state_dict: arrays or tensors by torchvision's names (older DenseNet names too).
 
     Raises:
-        WeightsError: the names or shapes are not this network's; the message has the
-            first that is not. Nothing has been changed then.
+        WeightsError: names or shapes do not fit; the message names the first. The model
+            is unchanged then.
     """
     given = named_arrays(state_dict)
     values = []
@@ -88,15 +87,15 @@ def load_torchvision_weights(model: keras.Model, state_dict: Mapping[str, Any]) 
 
 
 def torchvision_weights(model: keras.Model) -> dict[str, np.ndarray]:
-    """The weights of `model` as torchvision's network of the same name has them: the
-    inverse of `load_torchvision_weights`.
+    """The weights of `model` in torchvision's form: the inverse of
+    `load_torchvision_weights`.
 
     Returns:
         float32 arrays by torchvision's names, in network order, without the counters
-        num_batches_tracked, which evaluation does not use.
+        num_batches_tracked, which inference does not use.
 
     Raises:
-        WeightsError: the model is none of `kerasnets.build_model`.
+        WeightsError: the model is not from `kerasnets.build_model`.
     """
     return {
         key: _as_torch(np.asarray(keras.ops.convert_to_numpy(variable)), layer)
@@ -107,7 +106,7 @@ def torchvision_weights(model: keras.Model) -> dict[str, np.ndarray]:
 def torchvision_names(
     model: keras.Model,
 ) -> Iterator[tuple[keras.Variable, str, keras.layers.Layer]]:
-    """Each weight with torchvision's name for it and its layer, in network order."""
+    """Yield each weight with torchvision's name and its layer, in network order."""
     if model.name not in NETWORKS:
         raise WeightsError(
             f"{model.name!r} is not a network of kerasnets.build_model, whose layers "
@@ -135,7 +134,7 @@ def _module(layer: str, family: str) -> str:
 
 
 def _vgg_modules(model: keras.Model) -> dict[str, str]:
-    """VGG's layers are numbered: convolution, norm, relu and pool count alike."""
+    """VGG's modules by layer name: all layers are numbered, activations included."""
     numbered = [layer for layer in model.layers if layer.name.startswith("stage")]
     return {
         **{layer.name: f"features.{index}" for index, layer in enumerate(numbered)},
@@ -146,14 +145,14 @@ def _vgg_modules(model: keras.Model) -> dict[str, str]:
 
 
 def named_arrays(state_dict: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """torchvision's weights as arrays, under the names that it has for them today, and
-    without the counters of its norms.
+    """A state_dict as arrays, under torchvision's current names and without the
+    counters of norms.
 
     Raises:
         WeightsError: one of them is not an array of numbers.
     """
     return {
-        # DenseNet files of before 2018 write "norm.1" for "norm1".
+        # DenseNet files from before 2018 have "norm.1" instead of "norm1".
         re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)\.", r"\1\2.", key): _array(
             key, value
         )
@@ -172,11 +171,11 @@ def _array(key: str, value: Any) -> np.ndarray:
 
 
 def as_keras(array: np.ndarray, layer: keras.layers.Layer) -> np.ndarray:
-    """The array in Keras's order of axes; as it is where it cannot be a kernel."""
+    """A torch array in Keras's order of axes."""
     if array.ndim == 4:  # [O, I, H, W] -> [H, W, I, O]
         return array.transpose(2, 3, 1, 0)
     if layer.name == "fc1" and array.ndim == 2 and array.shape[1] % _VGG_MAP == 0:
-        # VGG flattens its 7x7 maps: torch as (C, H, W), Keras as (H, W, C).
+        # VGG flattens its 7x7 maps as (C, H, W) in torch, as (H, W, C) in Keras.
         maps = array.reshape(len(array), -1, _VGG_MAP)
         array = maps.transpose(0, 2, 1).reshape(array.shape)
     return array.T
@@ -196,7 +195,7 @@ def _as_torch(array: np.ndarray, layer: keras.layers.Layer) -> np.ndarray:
 
 
 def torch_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Keras's shape of a weight as torchvision has it."""
+    """The torch shape of a weight with the Keras shape `shape`."""
     if len(shape) == 4:
         return (shape[3], shape[2], shape[0], shape[1])
     return shape[::-1]

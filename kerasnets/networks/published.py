@@ -1,7 +1,7 @@
-"""torchvision's weights for ImageNet, fetched once into the user's cache.
+"""torchvision's ImageNet weights, downloaded once into the user's cache.
 
-The files are those of torchvision's IMAGENET1K_V1, whose names end with the beginning
-of their SHA-256.
+The files are torchvision's IMAGENET1K_V1, whose names contain the beginning of their
+SHA-256.
 """
 
 import http.client
@@ -22,7 +22,7 @@ from kerasnets.text import file_size
 URL = "https://download.pytorch.org/models/"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, in [0, 1]
 
-# By network; of VGG, without batch norm and with it.
+# By network; for VGG, without and with batch norm.
 _FILES = {
     "vgg11": ("vgg11-8a719046.pth", "vgg11_bn-6002323d.pth"),
     "vgg13": ("vgg13-19584684.pth", "vgg13_bn-abd245e5.pth"),
@@ -38,16 +38,16 @@ _FILES = {
     "densenet169": ("densenet169-b2777c0a.pth",),
     "densenet201": ("densenet201-c1103571.pth",),
 }
-_TIMEOUT_S = 30  # without a byte
+_TIMEOUT_S = 30  # without receiving a byte
 _CHUNK = 1 << 20
-_TRIES = 5  # after each of which there must be more of the file than before
+_TRIES = 5  # as long as each attempt makes progress
 
 
 def file_name(network: str, batch_norm: bool) -> str:
-    """What torchvision calls a network's weights.
+    """The name of torchvision's weights file for a network.
 
     Raises:
-        WeightsError: it has none for the network without batch norm.
+        WeightsError: torchvision has none for the network without batch norm.
     """
     if NETWORKS[network].batch_norm and not batch_norm:
         raise WeightsError(
@@ -58,16 +58,16 @@ def file_name(network: str, batch_norm: bool) -> str:
 
 def fetch(
     network: str, batch_norm: bool, say: Callable[[str], None] = lambda line: None
-) -> Path:
-    """The file with torchvision's weights of a network, from the cache or the network.
-    What a broken download has left is continued.
+) -> tuple[Path, str]:
+    """The file with torchvision's weights of a network, cached or downloaded, and its
+    SHA-256. An interrupted download is continued.
 
     Args:
-        say: takes a line before a download.
+        say: receives a line before a download.
 
     Raises:
-        WeightsError: there are none, the file cannot be fetched or written, or is not
-            the one that was published.
+        WeightsError: torchvision has no such weights, the file cannot be downloaded or
+            written, or its SHA-256 is wrong.
     """
     name = file_name(network, batch_norm)
     cache = user_cache()
@@ -77,35 +77,37 @@ def fetch(
             "KERASNETS_CACHE."
         )
     file = cache / "weights" / name
-    if file.is_file() and _is_published(file, name):
-        return file
+    if file.is_file() and (sha256 := _published_sha256(file, name)):
+        return file, sha256
     obstacle = why_not_writable(file.parent)
     if obstacle:
         raise WeightsError(f"{obstacle}; name another folder with KERASNETS_CACHE.")
     file.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(file.with_suffix(".lock")):
-        if not (file.is_file() and _is_published(file, name)):
-            _download(name, file, say)
-    return file
+        if file.is_file() and (sha256 := _published_sha256(file, name)):
+            return file, sha256
+        return file, _download(name, file, say)
 
 
-def _is_published(file: Path, name: str) -> bool:
-    """Whether a file is the one that torchvision calls `name`."""
-    return digest(file).startswith(name.partition(".")[0].rpartition("-")[2])
+def _published_sha256(file: Path, name: str) -> str | None:
+    """A file's SHA-256, if it begins as `name` says."""
+    sha256 = digest(file)
+    matches = sha256.startswith(name.partition(".")[0].rpartition("-")[2])
+    return sha256 if matches else None
 
 
-def _download(name: str, file: Path, say: Callable[[str], None]) -> None:
+def _download(name: str, file: Path, say: Callable[[str], None]) -> str:
     part = file.with_suffix(".part")
     for _ in range(_TRIES):
         before = part.stat().st_size if part.exists() else 0
         why = _more(name, part, say)
         if why is None:
-            if _is_published(part, name):
+            if sha256 := _published_sha256(part, name):
                 part.replace(file)
-                return
+                return sha256
             part.unlink()
             if before:
-                continue  # what was left may have been of another file
+                continue  # the earlier part may have been of another file
             raise WeightsError(
                 f"what {URL}{name} sends is not what torchvision published: its "
                 "SHA-256 is another."
@@ -120,7 +122,7 @@ def _download(name: str, file: Path, say: Callable[[str], None]) -> None:
 
 
 def _more(name: str, part: Path, say: Callable[[str], None]) -> str | None:
-    """Fetch what is missing of a file; why that has failed, or None."""
+    """Download the missing part of a file; return the reason of a failure, or None."""
     request = urllib.request.Request(URL + name)
     have = part.stat().st_size if part.exists() else 0
     if have:
@@ -139,7 +141,7 @@ def _more(name: str, part: Path, say: Callable[[str], None]) -> str | None:
             return None if got >= left else "the connection broke off"
     except urllib.error.HTTPError as error:
         if have and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return None  # all of it is here, or it is another file
+            return None  # the file is complete, or another one; the caller checks
         return f"{error.code} {error.reason}"
     except (OSError, http.client.HTTPException, ValueError) as error:
         cause = getattr(error, "reason", error)  # of urllib's own errors
@@ -147,7 +149,7 @@ def _more(name: str, part: Path, say: Callable[[str], None]) -> str | None:
 
 
 def _copy(source: http.client.HTTPResponse, target: BinaryIO) -> int:
-    """Copy all that comes; the bytes that did."""
+    """Copy everything; return the number of bytes."""
     count = 0
     while chunk := source.read(_CHUNK):
         target.write(chunk)

@@ -1,6 +1,6 @@
 """ResNet (He et al. 2016, table 1), as torchvision builds it.
 
-The bottleneck has its stride on the 3x3 convolution ("version 1.5").
+Bottlenecks have their stride on the 3x3 convolution ("version 1.5").
 """
 
 import keras

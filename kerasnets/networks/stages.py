@@ -1,7 +1,7 @@
-"""A network by its stages: what is frozen, and at which rate the rest learns.
+"""The stages of a network: which are frozen, and the learning rates of the others.
 
-From the images to the logits: the stem (0), stages 1, 2, ... with what leads to the
-next one, VGG's two dense layers, and the head, which is the last layer alone.
+From images to logits: the stem (0), stages 1, 2, ... with the transition to the next,
+VGG's two dense layers, and the head, which is the last layer.
 """
 
 import re
@@ -13,13 +13,13 @@ from kerasnets.catalog.networks import HEAD, NETWORKS, frozen_stages
 
 
 def freeze(model: keras.Model, what: str) -> None:
-    """Take layers of a network out of training; the others are put back.
+    """Freeze layers of a network, and unfreeze the others.
 
-    The batch norms among them keep their statistics, and use them in training too.
+    Frozen batch norms keep their statistics, and use them in training too.
 
     Args:
-        model: made by `kerasnets.build_model`.
-        what: as in a recipe: "none", "all-but-head" or "stages:N".
+        model: from `kerasnets.build_model`.
+        what: "none", "all-but-head" or "stages:N", as in a recipe.
     """
     last = frozen_stages(model.name, what)
     for layer, stage in _staged(model):
@@ -27,13 +27,12 @@ def freeze(model: keras.Model, what: str) -> None:
 
 
 def rates(model: keras.Model, head: float, decay: float) -> dict[int, float]:
-    """Factors of the learning rate, by the id of the weight; those that are 1 are left
-    out.
+    """Factors of the learning rate by the id of the weight, without those that are 1.
 
     Args:
         head: the head's factor.
-        decay: from the rate of a stage to that of the one before it; the head counts
-            as a stage whose factor is 1.
+        decay: factor from each stage to the one before it, beginning with 1 at the
+            head.
     """
     if head == decay == 1:
         return {}
@@ -49,7 +48,7 @@ def rates(model: keras.Model, head: float, decay: float) -> dict[int, float]:
 
 
 def _staged(model: keras.Model) -> Iterator[tuple[keras.layers.Layer, int]]:
-    """The layers with weights, and the stage of each."""
+    """Yield each layer with weights and its stage."""
     stages = NETWORKS[model.name].stages
     for layer in model.layers:
         if not layer.weights:

@@ -1,5 +1,5 @@
-"""Weights of one task as the start of another: which layers take them, and which are
-made anew."""
+"""Transfer of weights to another task: which layers receive them, and which are newly
+initialized."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,18 +19,18 @@ from kerasnets.networks.pretrained import (
 
 _FIRST = ("stem_conv", "stage1_conv1")
 _MAY_BE_NEW = (HEAD, "stem_conv", "fc1")  # of another --stem or --head
-_FOLLOWS = {"stem_conv_norm": "stem_conv", "fc2": "fc1"}  # new where that is
+_FOLLOWS = {"stem_conv_norm": "stem_conv", "fc2": "fc1"}  # new if the other is new
 
 
 @dataclass
 class Transferred:
-    """What became of weights.
+    """Result of a transfer.
 
     Attributes:
-        loaded: layers of the network that have them, in network order.
-        adapted: of these, what was done to fit them, by layer.
-        new: layers that are drawn as in an untrained network, and why.
-        skipped: names of weights that no layer has taken.
+        loaded: layers that received weights, in network order.
+        adapted: how the weights of some of these were adapted, by layer.
+        new: newly initialized layers, and why.
+        skipped: names of weights that were not used.
     """
 
     loaded: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Transferred:
     skipped: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """For a person, without full stops."""
+        """The result as readable lines without full stops."""
         found = [
             f"loaded {len(self.loaded)} layers, {self.loaded[0]} to {self.loaded[-1]}"
         ]
@@ -53,21 +53,21 @@ class Transferred:
 def transfer(
     model: keras.Model, weights: Mapping[str, Any], *, head: bool = True
 ) -> Transferred:
-    """Give a network the weights of one that was trained on other classes.
+    """Load weights of a network that was trained on other classes.
 
-    The head stays new where the number of classes differs. The kernel of the first
-    layer is summed over three channels for one, and divided among three for one that
-    has one. A stem or VGG's dense layers stay new where the weights are for others.
+    The head stays new if the number of classes differs. The first layer's kernel is
+    summed over its channels if the images are grey and the weights for color, and
+    divided among three channels in the opposite case. The stem and VGG's dense layers
+    stay new if the weights are for another --stem or --head.
 
     Args:
-        model: made by `kerasnets.build_model`.
-        weights: torchvision's names to arrays or tensors.
-        head: whether the head may be taken over; not where classes have other names.
+        model: from `kerasnets.build_model`.
+        weights: arrays or tensors by torchvision's names.
+        head: whether the head may be loaded; False if the classes differ.
 
     Raises:
-        WeightsError: any other layer lacks weights, has others of another shape, or
-            there are weights of a layer that the network has not. Nothing has been
-            changed then.
+        WeightsError: weights of another layer are missing or have another shape, or
+            there are weights of an unknown layer. The model is unchanged then.
     """
     given = named_arrays(weights)
     layers: dict[str, list[tuple[keras.Variable, str]]] = {}
@@ -80,7 +80,7 @@ def transfer(
     for name, variables in layers.items():
         keys = [key for _, key in variables]
         if name == HEAD and not head:
-            found.new[name] = "the classes are others"
+            found.new[name] = "the classes differ"
         elif _FOLLOWS.get(name) in found.new:
             found.new[name] = f"{_FOLLOWS[name]} is new"
         else:
@@ -115,8 +115,8 @@ def _fitted(
     variables: list[tuple[keras.Variable, str]],
     given: Mapping[str, np.ndarray],
 ) -> tuple[list[tuple[keras.Variable, np.ndarray]], str, str]:
-    """A layer's weights with their values, what was done to fit them, and why they do
-    not fit; the last two "" where that is nothing."""
+    """A layer's weights with their values, how they were adapted (or ""), and why they
+    do not fit (or "")."""
     taken, adapted = [], ""
     for variable, key in variables:
         if key not in given:
@@ -139,8 +139,8 @@ def _fitted(
 def _with_channels(
     kernel: np.ndarray, wanted: tuple[int, ...]
 ) -> tuple[np.ndarray, str]:
-    """A kernel [h, w, I, O] for images of another number of channels, where that is all
-    that differs; what a grey image gives in three equal channels stays the same."""
+    """A kernel [h, w, I, O] adapted to another number of channels, if that is the only
+    difference. A grey image and its copy in three channels give the same result."""
     theirs, ours = kernel.shape[2], wanted[2]
     if (kernel.shape[:2], kernel.shape[3]) == (wanted[:2], wanted[3]):
         if (theirs, ours) == (3, 1):
@@ -151,12 +151,12 @@ def _with_channels(
 
 
 def _may_be_left(model: keras.Model, key: str) -> bool:
-    """Whether weights may belong to the dense layers of VGG's other head."""
+    """Whether unused weights may belong to the dense layers of VGG's other head."""
     return NETWORKS[model.name].family == "vgg" and key.startswith("classifier.")
 
 
 def _advice(model: keras.Model, given: Mapping[str, np.ndarray]) -> str:
-    """What may be wrong with weights of another form of the same network."""
+    """A hint if the weights are for VGG with or without batch norm."""
     if NETWORKS[model.name].family != "vgg":
         return ""
     has_norms = any(key.endswith(".running_mean") for key in given)

@@ -36,7 +36,7 @@ def vgg(
 
     Args:
         dropout: rate of the classifier's two dropouts.
-        head: "imagenet" pools adaptively to 7x7 before the classifier, as the
+        head: "imagenet" pools adaptively to 7x7 before the classifier, as in the
             original; "compact" pools globally.
     """
     blocks = Blocks(batch_norm, glorot, data_format, conv_bias=True, seed=seed)

@@ -1,8 +1,7 @@
-"""Weights from a file: .safetensors, or PyTorch's .pth where there is no other.
+"""Weights from a file: .safetensors, or PyTorch's .pth.
 
-A .safetensors file is a header and numbers, and can hold nothing else. A .pth file is a
-pickle, which can hold programs; it is read in PyTorch's restricted mode, which refuses
-them.
+A .safetensors file can contain only a header and numbers. A .pth file is a pickle,
+which can contain code; it is read in PyTorch's restricted mode, which refuses code.
 """
 
 from pathlib import Path
@@ -17,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def read_weights(path: Path | str) -> dict[str, np.ndarray]:
-    """Arrays by name, for `load_torchvision_weights`.
+    """Read arrays by name, for `load_torchvision_weights`.
 
     Args:
-        path: a .safetensors, .pth or .pt file of named tensors. bfloat16 and the 8-bit
-            kinds become float32, which NumPy has.
+        path: a .safetensors, .pth or .pt file of named tensors. bfloat16 and 8-bit
+            floats become float32, as NumPy lacks them.
 
     Raises:
-        WeightsError: it is missing, of another kind, damaged, or holds anything else
-            than named tensors.
+        WeightsError: the file is missing, of another kind, damaged, or contains
+            anything other than named tensors.
     """
     path = Path(path)
     readers = {".safetensors": _read_safetensors, ".pth": _read_pth, ".pt": _read_pth}
@@ -45,7 +44,7 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
         raise
     except Exception as error:  # the header and tensor readers raise many kinds
         raise_unless_data(error)
-        raise WeightsError(f"{path} is not a whole .safetensors file.") from error
+        raise WeightsError(f"{path} is not a valid .safetensors file.") from error
 
 
 def _read_pth(path: Path) -> dict[str, np.ndarray]:
@@ -57,8 +56,8 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
     except Exception as error:  # the zip, pickle and tensor readers raise many kinds
         raise_unless_data(error)
         raise WeightsError(
-            f"{path} cannot be read: it is damaged, or holds something other than "
-            "named tensors, which could be a program."
+            f"{path} cannot be read: it is damaged, or contains something other than "
+            "named tensors, which could be code."
         ) from error
 
 

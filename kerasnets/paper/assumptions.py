@@ -1,6 +1,6 @@
-"""Every choice that the paper leaves open, and ours.
+"""The choices that the paper leaves open, and ours.
 
-The report shows it, and docs/assumptions.md is made of it:
+The report shows them, and docs/assumptions.md is generated from them:
 
     python -m kerasnets.paper.assumptions > docs/assumptions.md
 """
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Assumption:
-    """One choice.
+    """One choice that the paper leaves open.
 
     Attributes:
-        what: the choice that the paper leaves open.
-        paper: its wording, or "not mentioned".
-        chosen, why: ours.
+        what: the choice.
+        paper: the paper's wording, or "not mentioned".
+        chosen, why: our choice and its reason.
         switch: the option that changes it.
-        field: the recipe field that a study may change in every row, and still be
-            compared with the paper; "" where it may not.
+        field: the recipe field that a study may change in every row and still be
+            compared with the paper; "" if there is none.
 
-    Options stand in backticks, as in the page.
+    Options are in backticks, as in the page.
     """
 
     what: str
@@ -66,7 +66,7 @@ ASSUMPTIONS = (
     ),
     Assumption(
         '"Xavier" initialization',
-        "normal or uniform not said",
+        "normal or uniform not specified",
         "uniform, every convolution and dense kernel, biases 0",
         "Glorot & Bengio's normalized initialization (their equation 16) is the "
         "uniform one",
@@ -84,7 +84,7 @@ ASSUMPTIONS = (
         "Dropout of the modified ResNet-34",
         '0.2 "in the last fully connected layer"',
         "one dropout of 0.2 before it",
-        "a dropout after the logits would be of no use",
+        "dropout after the logits would be useless",
         "`--dropout`",
     ),
     Assumption(
@@ -119,7 +119,7 @@ ASSUMPTIONS = (
         "Channels of MNIST",
         "not mentioned",
         "1: the first convolution takes one channel",
-        "no information is added by repeating it",
+        "repeating it adds no information",
         "`--channels 3`",
     ),
     Assumption(
@@ -198,9 +198,9 @@ ASSUMPTIONS = (
     Assumption(
         "Datasets without a labelled test split",
         "",
-        "the validation split is tested on or, without one, a stratified tenth of the "
-        "training images, drawn by seed and trained on by nobody",
-        "nothing is tested on what it was trained on",
+        "the validation split or, without one, a stratified tenth of the training "
+        "images, drawn by seed and excluded from training",
+        "no network is tested on its training images",
         "`--test-fraction`",
     ),
     Assumption(
@@ -214,8 +214,8 @@ ASSUMPTIONS = (
 
 
 def page() -> str:
-    """docs/assumptions.md."""
-    # Not for the commands' options, which are made of the list, too.
+    """The content of docs/assumptions.md."""
+    # Imported here: options of commands use the list, and do not need Jinja.
     from kerasnets.paper.pages import render
 
     return render("assumptions.md.j2", assumptions=ASSUMPTIONS)

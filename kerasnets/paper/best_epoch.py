@@ -1,6 +1,6 @@
-"""Keep the network of the best epoch on the held-out images, to test it too.
+"""Keep the network of the best epoch on the validation images, to test it too.
 
-It is stored beside the checkpoints and removed with them once the row is finished.
+It is stored next to the checkpoints, and removed with them once the row is finished.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from kerasnets.runs.results import BEST_EPOCH_FOLDER
 
 
 class BestEpoch(Run):
-    """A run whose network is that of its best epoch, not its last."""
+    """A run with the network of its best epoch instead of its last."""
 
     @property
     def model_file(self) -> Path:
@@ -32,10 +32,10 @@ class BestEpoch(Run):
 
 
 class KeepBestEpoch(keras.callbacks.Callback):
-    """Writes the network after each epoch that is better than all before it.
+    """Saves the network after each epoch that is better than all previous ones.
 
-    The checkpoint and the records of the epoch come after it: after an interruption
-    between them, the epoch is repeated to the same bits.
+    The epoch's checkpoint and records are written afterwards. If training is
+    interrupted in between, the epoch is repeated with identical bits.
     """
 
     def __init__(self, run: Run) -> None:

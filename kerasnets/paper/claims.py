@@ -16,7 +16,8 @@ CONFIRMED = "confirmed"
 CONTRADICTED = "contradicted"
 UNCONFIRMED = "could not be confirmed"
 
-# Inputs of the last dense layer, to count parameters for other numbers of classes.
+# Inputs of the last dense layer, to compute the parameters for other numbers of
+# classes.
 _LAST_INPUTS = {"vgg19": 4096, "resnet34": 512, "densenet121": 1024}
 _IMAGENET_CLASSES = 1000
 
@@ -26,10 +27,10 @@ class Claim:
     """One sentence of the paper.
 
     Attributes:
-        section: of the paper.
-        sentence: verbatim; "..." marks omissions.
+        section: section of the paper.
+        sentence: verbatim quote; "..." marks omissions.
         status: `CONFIRMED`, `CONTRADICTED` or `UNCONFIRMED`.
-        finding: what was computed, and from what.
+        finding: the computed result and its basis.
     """
 
     section: str
@@ -260,7 +261,7 @@ def _dropout_gain(ours: Mapping[str, Cell]) -> Claim:
 
 
 def _pair(section: str, sentence: str, best: str, others: tuple[str, ...]) -> Claim:
-    """The claim that one row is better than others, judged by the paper's own
+    """A claim that one row is better than others, judged by the paper's own
     numbers."""
     known = {row: _paper_interval(row) for row in (best, *others)}
     rival = max(others, key=lambda row: PAPER[row].test_accuracy)
@@ -295,7 +296,7 @@ def _slower(
     others: tuple[str, ...],
     ours: Mapping[str, Cell],
 ) -> Claim:
-    """The claim that a network takes longest, judged by our own times."""
+    """A claim that a network takes longest, judged by our own times."""
     rows = (*others, slow)
     there = ", ".join(
         f"{_network(row)} {_paper_images_per_s(row):,.0f}" for row in rows
@@ -314,7 +315,7 @@ def _slower(
 
 
 def _slow_start(ours: Mapping[str, Cell]) -> Claim:
-    """The claim that VGG-19 starts slowest, as Figures 7 and 8 show it."""
+    """The claim that VGG-19 starts slowest (Figures 7 and 8)."""
     rows = ("mnist-vgg19-modified", "mnist-resnet34-modified", "mnist-densenet121")
     after = {
         row: one.monitored.first
@@ -357,8 +358,8 @@ def _paper_images_per_s(row: str) -> float:
 
 
 def _images_per_s(cell: Cell | None) -> float | None:
-    """Training images a second of a finished run on the paper's dataset, the
-    validation's time included."""
+    """Training images per second of a finished run on the paper's dataset, including
+    the time of validation."""
     if cell is None or cell.recipe.dataset != PAPER[cell.row].recipe.dataset:
         return None
     for one in cell.finished:

@@ -27,7 +27,7 @@ def write(study: Study) -> Results:
     """Write results.json, results.csv and results.md from the current state of the
     runs.
 
-    One process at a time: whoever writes last has read last.
+    The lock covers reading too, so that the last writer has the latest state.
     """
     with study.lock("results", wait=True):
         results = gather(study)
@@ -43,7 +43,7 @@ def write(study: Study) -> Results:
 
 
 def as_json(results: Results) -> dict[str, Any]:
-    """What results.json holds; accuracies in percent, differences in points."""
+    """The content of results.json; accuracies in percent, differences in points."""
     study = results.study
     return {
         "study": {
@@ -122,8 +122,8 @@ def _line(one: Cell) -> dict[str, Any]:
 
 
 def accuracy_values(accuracy: float | None, found: Interval | None) -> dict[str, Any]:
-    """An accuracy and its interval (shares) as the files store them: in percent, with
-    the kind of interval."""
+    """An accuracy and its interval (given as shares) as stored in the files: in
+    percent, with the kind of interval."""
     return {
         "accuracy": rounded(percent(accuracy)),
         "low": rounded(percent(found.low if found else None)),
@@ -141,7 +141,7 @@ def rounded(value: float | None) -> float | None:
 
 
 def markdown(results: Results) -> str:
-    """The whole page."""
+    """The content of results.md."""
     cells = results.cells
     return render(
         "results.md.j2",

@@ -23,8 +23,8 @@ from kerasnets.text import spaced_percent
 
 FINISHED, FAILED, BEGUN, NOT_BEGUN = "finished", "failed", "begun", "not begun"
 
-# examples.png is drawn last. The network itself is not required: a published study has
-# no weights.
+# examples.png is drawn last. The network is not required, as a published study has no
+# weights.
 _LAST_FILES = (METRICS_FILE, "examples.png")
 
 
@@ -33,11 +33,11 @@ class Monitored:
     """Accuracy by epoch on the images monitored during training.
 
     Attributes:
-        split: "validation", or "test" where the recipe monitors the test split.
-        best_epoch: the first with the highest accuracy, from 1.
-        first, best, last: shares, of the first epoch, that epoch and the last. On
-            "test", `best` is selected on the images it is measured on, so it is
-            optimistic.
+        split: "validation", or "test" if the recipe monitors the test split.
+        best_epoch: the first epoch with the highest accuracy, from 1.
+        first, best, last: accuracies (shares) of the first, best and last epoch. On
+            "test", `best` is optimistic, as it is selected on the images on which it is
+            measured.
     """
 
     split: str
@@ -52,17 +52,17 @@ class Outcome:
     """One run: its progress and its results.
 
     Attributes:
-        row, seed: of the plan.
+        row, seed: of the planned run.
         state: `FINISHED`, `FAILED`, `BEGUN` or `NOT_BEGUN`.
-        epochs: whole epochs trained.
+        epochs: completed epochs.
         failure: why it failed, or "".
-        metrics: what metrics.json holds, once finished.
-        environment: what environment.json holds, once begun.
+        metrics: the content of metrics.json, once finished.
+        environment: the content of environment.json, once begun.
         monitored: None before the first epoch ends.
-        best_epoch_accuracy: on the test split, of the best epoch's network, a share;
-            None where that epoch is the last, or its network was not kept.
-        train_s: wall seconds of training and validation in these epochs.
-        stopped: why a callback stopped its training early, else "".
+        best_epoch_accuracy: test accuracy (share) of the best epoch's network; None if
+            that epoch is the last, or its network was not kept.
+        train_s: seconds of training and validation in these epochs.
+        stopped: why a callback stopped training early, else "".
     """
 
     row: str
@@ -79,13 +79,13 @@ class Outcome:
 
     @property
     def accuracy(self) -> float | None:
-        """Of the last epoch's network on the test split, a share."""
+        """Test accuracy of the last epoch's network, a share."""
         return None if self.metrics is None else self.metrics["accuracy"]
 
     @property
     def accuracy_at_best_validation(self) -> float | None:
-        """On the test split, of the epoch that was best on held-out images, a share;
-        None where there are none, or its network was not kept."""
+        """Test accuracy (share) of the epoch that was best on the validation images;
+        None if there are none, or its network was not kept."""
         monitored = self.monitored
         if monitored is None or monitored.split == "test":
             return None
@@ -95,16 +95,15 @@ class Outcome:
 
     @property
     def best_on_test(self) -> float | None:
-        """The highest accuracy on the test split after any epoch, a share. It is
-        selected on the images it is measured on, so it is optimistic. None unless the
-        test split was monitored."""
+        """The highest test accuracy (share) of any epoch. It is optimistic, as it is
+        selected on the images on which it is measured. None unless the test split was
+        monitored."""
         monitored = self.monitored
         return monitored.best if monitored and monitored.split == "test" else None
 
 
 def is_finished(path: Path) -> bool:
-    """Whether a run folder holds a finished training, its test results and their
-    figures.
+    """Whether a run folder has a finished training with test results and figures.
 
     Raises:
         RunError: a file of the run is damaged.
@@ -114,14 +113,14 @@ def is_finished(path: Path) -> bool:
 
 
 class Failure(NamedTuple):
-    """Why a run has no result; `diverged` means that it would fail again."""
+    """Why a run has no result; if `diverged`, it would fail again."""
 
     error: str
     diverged: bool
 
 
 def failure_of(place: RunsFolder, planned: PlannedRun) -> Failure | None:
-    """What `record_failure` wrote for a run.
+    """The failure recorded for a run by `record_failure`, or None.
 
     Raises:
         RunError: the file is damaged.
@@ -139,7 +138,7 @@ def record_failure(
     """Record why a run has no result.
 
     Args:
-        diverged: whether it would fail again, and must not be repeated.
+        diverged: whether it would fail again and must not be repeated.
     """
     runs.write_json(
         place.failure_file(planned),
@@ -184,10 +183,10 @@ def outcome(place: RunsFolder, planned: PlannedRun) -> Outcome:
 
 
 def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
-    """The first of the epochs with the highest validation accuracy, from 1.
+    """The first epoch with the highest validation accuracy, from 1.
 
     Args:
-        history: rows of history.csv, one at least.
+        history: rows of history.csv, at least one.
     """
     return int(max(history, key=lambda row: row["val_accuracy"])["epoch"])
 
@@ -212,23 +211,23 @@ def _best_epoch_accuracy(path: Path) -> float | None:
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of the paper's Table 1 or 2, and ours beside it.
+    """One row of the paper's Table 1 or 2, with our result.
 
     Attributes:
-        row: a name of `kerasnets.paper.rows.PAPER`.
+        row: a name from `kerasnets.paper.rows.PAPER`.
         label: the row's name in the paper.
-        table: 1 or 2: the paper's, of MNIST or CIFAR-10.
-        recipe: ours, of seed 0.
+        table: the paper's table, 1 (MNIST) or 2 (CIFAR-10).
+        recipe: our recipe for seed 0.
         paper_accuracy: a share.
         paper_interval: of the paper's accuracy, from its number of test images, in
             shares.
-        paper_minutes: training time there, on its GPU, or None.
-        outcomes: one a seed.
-        accuracy: a share, of the last epoch's network; mean over finished seeds; None
-            without one.
+        paper_minutes: the paper's training time on its GPU, or None.
+        outcomes: one per seed.
+        accuracy: test accuracy of the last epoch's network, mean over finished seeds, a
+            share; None if there are none.
         interval: of `accuracy`, in shares.
         difference: ours minus the paper's, in shares.
-        verdict: by the rule of `kerasnets.paper.verdict`.
+        verdict: see `kerasnets.paper.verdict`.
     """
 
     row: str
@@ -255,7 +254,7 @@ class Cell:
 
     @property
     def minutes(self) -> float | None:
-        """Training time of one run here, validation included; mean over seeds."""
+        """Minutes of training and validation on our machine, mean over seeds."""
         times = [one.train_s / 60 for one in self.finished]
         return math.fsum(times) / len(times) if times else None
 
@@ -270,8 +269,8 @@ class Cell:
 
 
 def table_title(number: int, cells: Sequence[Cell]) -> str:
-    """ "Table 1: MNIST"; "Table 1 on Digits instead of MNIST" where a study's scale has
-    replaced the dataset."""
+    """The heading of a table, such as "Table 1: MNIST", or "Table 1 on Digits instead
+    of MNIST" if the study's scale replaces the dataset."""
     alike = [cell for cell in cells if cell.table == number]
     (paper,) = {PAPER[cell.row].recipe.dataset for cell in alike}
     (dataset,) = {cell.recipe.dataset for cell in alike}
@@ -283,8 +282,8 @@ def table_title(number: int, cells: Sequence[Cell]) -> str:
 
 
 def elsewhere(cells: Sequence[Cell]) -> str:
-    """ " on Digits" where these rows were trained on other data than the paper's, for
-    what is said of their results; else ""."""
+    """The phrase " on Digits" if rows were trained on data other than the paper's,
+    to be added to statements on their results; else ""."""
     others = {
         cell.recipe.dataset
         for cell in cells
@@ -294,7 +293,7 @@ def elsewhere(cells: Sequence[Cell]) -> str:
 
 
 def cell(study: Study, row: str, outcomes: Sequence[Outcome]) -> Cell:
-    """One row's cell from the outcomes of its seeds."""
+    """Build a row's cell from the outcomes of its seeds."""
     paper = PAPER[row]
     recipe = study.recipe(row)
     facts = DATASETS[paper.recipe.dataset]

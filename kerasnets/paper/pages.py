@@ -1,5 +1,4 @@
-"""Render the Markdown pages of templates/; text from a run is never taken for
-markup."""
+"""Render the Markdown pages of templates/, with text from runs escaped."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -18,7 +17,7 @@ def render(name: str, **data: Any) -> str:
 
 
 def changes(assumptions: Mapping[str, Any]) -> str:
-    """Changes of a study to every row: "momentum 0.0, schedule cosine"."""
+    """A study's changes to every row, such as "momentum 0.0, schedule cosine"."""
     return ", ".join(f"{name} {value}" for name, value in assumptions.items())
 
 
@@ -26,7 +25,7 @@ def changes(assumptions: Mapping[str, Any]) -> str:
 def _templates() -> Environment:
     environment = Environment(
         loader=PackageLoader("kerasnets.paper"),
-        # Jinja's autoescape is HTML's; this is the same for Markdown.
+        # The equivalent of Jinja's HTML autoescape for Markdown.
         finalize=lambda value: (
             value if isinstance(value, Markup) else markdown_text(str(value))
         ),

@@ -1,9 +1,9 @@
-"""A study on disk: which rows it runs, at what scale, and where.
+"""A study on disk: its rows, scale and folders.
 
 <study>/study.json  results.json  results.csv  results.md
-        runs/<row>-seed<N>/        a run folder each
+        runs/<row>-seed<N>/           run folders
         failures/<row>-seed<N>.json   why a run has no result
-        locks/                     who works on what; empty files
+        locks/                        lock files of the runs, empty
 """
 
 import contextlib
@@ -34,10 +34,10 @@ class PlannedRun:
     """One row of the paper under one seed.
 
     Attributes:
-        row: a name of `kerasnets.paper.rows.PAPER`.
+        row: a name from `kerasnets.paper.rows.PAPER`.
         seed: >= 0.
         recipe: at the study's scale.
-        alternative: name of its change to the row; "" if none.
+        alternative: name of the change to the row; "" if none.
     """
 
     row: str
@@ -68,10 +68,10 @@ class RunsFolder:
 
     @contextlib.contextmanager
     def lock(self, name: str, *, wait: bool) -> Iterator[bool]:
-        """Hold the folder's lock of that name; yields whether it is held.
+        """Acquire the folder's lock of that name; yield whether it was acquired.
 
         Args:
-            wait: whether to wait until its holder releases it.
+            wait: whether to wait until another holder releases it.
         """
         folder = self.path / "locks"
         folder.mkdir(exist_ok=True)
@@ -89,17 +89,17 @@ class RunsFolder:
 
 @dataclass(frozen=True)
 class Study(RunsFolder):
-    """What a study runs.
+    """A study: which rows it runs, and how.
 
     Attributes:
         path: its folder.
-        scale: a name of `kerasnets.paper.scales.SCALES`.
-        seeds: runs of each row, with seeds 0 to seeds - 1.
-        created: when, ISO 8601.
+        scale: a name from `kerasnets.paper.scales.SCALES`.
+        seeds: number of runs of each row, with seeds 0 to seeds - 1.
+        created: time of creation, ISO 8601.
         assumptions: recipe fields changed in every row, by name.
-        rows: names of `kerasnets.paper.rows.PAPER`, in the paper's order.
-        initial_weights, decay: of every recipe; "backend" and "decoupled" in a study
-            begun before recipes recorded them.
+        rows: names from `kerasnets.paper.rows.PAPER`, in the paper's order.
+        initial_weights, decay: of every recipe; "backend" and "decoupled" in older
+            studies, which did not record them.
     """
 
     scale: str
@@ -112,7 +112,7 @@ class Study(RunsFolder):
 
     @property
     def runs(self) -> tuple[PlannedRun, ...]:
-        """Every run, a whole table of one seed after another."""
+        """All runs, ordered by seed, then row."""
         return tuple(
             PlannedRun(row, seed, self.recipe(row, seed))
             for seed in range(self.seeds)
@@ -133,18 +133,20 @@ def plan(
     seeds: int | None = None,
     assumptions: Mapping[str, Any] | None = None,
 ) -> Study:
-    """The study in a folder, or a new one for it; nothing is written.
+    """Load the study of a folder, or create a new one in memory; writes nothing.
 
-    Omitted values come from the folder's study.json, or else are `DEFAULT_SCALE` and
-    one seed. More seeds than the study has are added to it.
+    Omitted values come from the folder's study.json; a new study has `DEFAULT_SCALE`
+    and one seed. If `seeds` is larger than the study's, seeds are added.
 
     Args:
         path: the study's folder; artifacts/study/<scale> unless given.
+        scale: a name from `kerasnets.paper.scales.SCALES`.
+        seeds: number of runs of each row.
         assumptions: recipe fields of `ASSUMPTIONS` to change in every row.
 
     Raises:
-        RunError: the folder holds a study that disagrees, or other files.
-        RecipeError: a scale is unknown, or a value is out of its range.
+        RunError: the folder has a study with other values, or other files.
+        RecipeError: the scale is unknown, or a value is out of its range.
     """
     if scale is not None and scale not in SCALES:
         raise RecipeError(unknown("scale", scale, SCALES))
@@ -160,7 +162,7 @@ def plan(
         return dataclasses.replace(found, seeds=max(found.seeds, seeds or 1))
     if path.exists() and not (path.is_dir() and _is_empty(path)):
         raise RunError(
-            f"{path} exists and holds no study; choose another {option('path')}."
+            f"{path} exists but is not a study; choose another {option('path')}."
         )
     obstacle = folders.why_not_writable(path)
     if obstacle:
@@ -169,7 +171,7 @@ def plan(
     study = Study(
         path, scale or DEFAULT_SCALE, seeds or 1, now, dict(assumptions or {})
     )
-    study.recipe(study.rows[0])  # an assumption may be out of its range
+    study.recipe(study.rows[0])  # checks the assumptions' ranges
     return study
 
 
@@ -204,23 +206,23 @@ def _write(study: Study) -> None:
 
 
 def _is_empty(folder: Path) -> bool:
-    # A process killed at its first write leaves a hidden temporary file.
+    # A process killed during its first write leaves a hidden temporary file.
     return all(file.name.startswith(".") for file in folder.iterdir())
 
 
 def load(path: Path | str) -> Study:
-    """The study of a folder.
+    """Load the study of a folder.
 
     Raises:
-        RunError: there is none, it is damaged, or its recipes are no longer those
-            that this version of kerasnets would run.
+        RunError: there is no study, it is damaged, or this version of kerasnets would
+            run other recipes.
     """
     path = Path(path)
     file = path / "study.json"
     try:
         record = runs.read_json(file)
     except OSError as error:
-        raise RunError(f"{path} holds no study: it has no study.json.") from error
+        raise RunError(f"{path} is not a study: it has no study.json.") from error
     try:
         study = Study(
             path,
@@ -248,7 +250,7 @@ def load(path: Path | str) -> Study:
 
 
 def _recorded(rows: Mapping[str, Mapping[str, Any]], name: str) -> str:
-    """A field of a study's recipes, which are alike in it."""
+    """A field that all recipes of a study have in common."""
     recipe = next(iter(rows.values()), {})
     return recipe.get(name, SETTINGS[name].absent)
 
@@ -257,7 +259,7 @@ def chosen_rows(study: Study, names: Sequence[str]) -> tuple[str, ...]:
     """The rows to work on: those named, or all.
 
     Raises:
-        RecipeError: a name is not a row's.
+        RecipeError: a row is unknown.
     """
     for name in names:
         if name not in study.rows:

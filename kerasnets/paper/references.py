@@ -1,8 +1,8 @@
-"""What others have published for these networks on CIFAR-10.
+"""Published results of these networks on CIFAR-10.
 
-Each entry was read in the named source, unless `note` says otherwise. None trains as
-the paper does: all have learning rates that start higher and fall, more epochs, and
-first layers made for 32×32 images.
+Each entry is quoted from its source, unless `note` says otherwise. None uses the
+paper's training: all have higher, decaying learning rates, more epochs, and first
+layers for 32×32 images.
 """
 
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ class Reference:
     """One published accuracy on CIFAR-10's 10,000 test images.
 
     Attributes:
-        network: a name of `kerasnets.catalog.networks.NETWORKS`.
-        accuracy: percent.
-        parameters: as stated there, in millions, or None.
+        network: a name from `kerasnets.catalog.networks.NETWORKS`.
+        accuracy: in percent.
+        parameters: in millions as stated in the source, or None.
         head, stem: the layers after and before the stages.
-        epochs: of training.
+        epochs: number of training epochs.
         source: repository and files.
-        note: what else a reader should know, or "".
+        note: a remark for readers, or "".
     """
 
     network: str

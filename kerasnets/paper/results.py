@@ -11,12 +11,12 @@ from kerasnets.paper.plan import Study
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that is known of a study so far.
+    """The current results of a study.
 
     Attributes:
-        study: what was planned.
+        study: the planned study.
         cells: one for each row, in the paper's order.
-        claims: the paper's text, checked.
+        claims: claims of the paper's text, checked.
     """
 
     study: Study
@@ -37,12 +37,12 @@ class Results:
 
     @property
     def machines(self) -> tuple[str, ...]:
-        """What the runs were begun on, the commonest first."""
+        """The machines of the runs, most common first."""
         return machines(self.outcomes)
 
     @property
     def data_notes(self) -> tuple[tuple[str, str], ...]:
-        """Datasets, and what a reader should know of their images."""
+        """Pairs of dataset and remark on its images."""
         notes = {
             (cell.recipe.dataset, str(one.environment["dataset_note"]))
             for cell in self.cells
@@ -53,7 +53,7 @@ class Results:
 
 
 def machines(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
-    """What runs were begun on, the commonest first."""
+    """Descriptions of the machines on which runs began, most common first."""
     named = Counter(
         f"{e['device_name']}, {e['threads']} thread{'s' * (e['threads'] != 1)}, "
         f"{e['backend']} "

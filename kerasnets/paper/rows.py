@@ -12,9 +12,9 @@ class PaperRow:
 
     Attributes:
         label: the row's name in the paper.
-        recipe: the recipe as far as the paper states it (section IV.B and IV.C).
-        test_accuracy: as printed there, in percent.
-        minutes: training time as the text gives it (section V), on its GPU, or None.
+        recipe: the recipe as far as the paper states it (sections IV.B and IV.C).
+        test_accuracy: as printed, in percent.
+        minutes: training time on the paper's GPU as stated in section V, or None.
     """
 
     label: str

@@ -1,4 +1,4 @@
-"""How much of the paper's protocol a study runs: all of it, or a stated part."""
+"""Scales of a study: the paper's whole protocol, or a defined part of it."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ ASSUMPTIONS = tuple(one.field for one in assumptions.ASSUMPTIONS if one.field)
 
 @dataclass(frozen=True)
 class Scale:
-    """What a scale changes in the paper's nine recipes.
+    """The changes of a scale to the paper's nine recipes.
 
     Attributes:
         summary: a description for users.
-        changes: recipe fields by the paper's dataset ("mnist", "cifar10"); every row of
-            a dataset changes in the same way, so that networks stay comparable.
+        changes: recipe fields by the paper's dataset ("mnist", "cifar10"). All rows of
+            a dataset change in the same way, so that networks remain comparable.
         vgg_head: the head of VGG rows.
     """
 
@@ -52,9 +52,10 @@ def recipe_at(scale: str, row: str, seed: int = 0, **assumptions: Any) -> Recipe
     """The recipe of one of the paper's rows at a scale.
 
     Args:
-        scale: a name of `SCALES`.
-        row: a name of `kerasnets.paper.rows.PAPER`.
-        assumptions: fields of `ASSUMPTIONS` that differ from the paper's recipe.
+        scale: a name from `SCALES`.
+        row: a name from `kerasnets.paper.rows.PAPER`.
+        seed: of the recipe.
+        assumptions: fields in `ASSUMPTIONS` that differ from the paper's recipe.
 
     Raises:
         RecipeError: an assumption's value is out of its range.

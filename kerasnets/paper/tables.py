@@ -1,4 +1,4 @@
-"""A study's results as text tables, beside the paper's and others'."""
+"""Tables of a study's results, with the paper's and others'."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
@@ -34,15 +34,15 @@ def table_of(
     """A table with a row for each of `rows`.
 
     Args:
-        columns: functions that give a row's cell, by heading.
-        words: headings of the columns of text.
+        columns: functions that return a row's cell, by heading.
+        words: headings of text columns.
     """
     cells = (tuple(cell(row) for cell in columns.values()) for row in rows)
     return Table(tuple(columns), tuple(cells), words)
 
 
 def paper_table(cells: Sequence[Cell], number: int) -> Table:
-    """Table 1 or 2 of the paper, and ours beside it."""
+    """Table 1 or 2 of the paper, with our results."""
     return table_of(
         [cell for cell in cells if cell.table == number],
         {
@@ -89,7 +89,7 @@ def epochs_table(cells: Sequence[Cell]) -> Table:
 
 
 def references_table() -> Table:
-    """What others report on CIFAR-10."""
+    """Published results on CIFAR-10."""
     return table_of(
         REFERENCES,
         {
@@ -107,7 +107,7 @@ def references_table() -> Table:
 
 
 def claims_table(claims: Sequence[Claim]) -> Table:
-    """The paper's text, checked."""
+    """Claims of the paper's text, checked."""
     columns: dict[str, Callable[[Claim], str]] = {
         "Section": lambda claim: claim.section,
         "The paper says": lambda claim: claim.sentence,
@@ -120,8 +120,7 @@ def claims_table(claims: Sequence[Claim]) -> Table:
 def accuracy_text(
     accuracy: float | None, interval: Interval | None, seeds: int = 1
 ) -> str:
-    """The percentage with its interval, and the number of seeds where there are
-    several."""
+    """The percentage with its interval, and the number of seeds if several."""
     if accuracy is None or interval is None:
         return ""
     several = f", {seeds} seeds" if seeds > 1 else ""

@@ -1,20 +1,20 @@
-"""Whether a result agrees with the paper's, by one rule.
+"""The rule by which a result agrees with the paper's or not.
 
 The paper's accuracy comes from one run on `n` test images; its Wilson interval is about
-±0.2 points at an accuracy of 99 % and ±0.6 at 90 %. Ours gets the t-interval of its
-mean over seeds, or the Wilson interval of a single run. All have the confidence of
-`kerasnets.statistics.CONFIDENCE`. Then
+±0.2 points at an accuracy of 99 % and ±0.6 at 90 %. Ours has the t-interval of the mean
+over seeds, or the Wilson interval of a single run. All have the confidence
+`kerasnets.statistics.CONFIDENCE`. The verdict is
 
-    not comparable   the run is not the paper's protocol (another dataset, fewer images
-                     or epochs: a scaled-down run is never called a reproduction), its
-                     data changed since, or there is no result;
-    agrees           the two intervals overlap;
-    differs          they do not.
+    not comparable   if the run does not follow the paper's protocol (another dataset,
+                     fewer images or epochs: a scaled-down run is never called a
+                     reproduction), its data has changed, or there is no result;
+    agrees           if the two intervals overlap;
+    differs          if they do not.
 
-Overlap is slow to say "differs": two equally wide intervals part only where the
-difference is 2.8 of its standard errors. With two or three seeds the t-interval is
-wide, and agreeing says little. How much the paper's own number varies from seed to seed
-is not known.
+The criterion is conservative: intervals of equal width are disjoint only if the
+difference exceeds 2.8 times its standard error. With two or three seeds the t-interval
+is wide, and agreement says little. The variation of the paper's own number with the
+seed is unknown.
 """
 
 import dataclasses
@@ -32,11 +32,11 @@ AGREES, DIFFERS, NOT_COMPARABLE = "agrees", "differs", "not comparable"
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on one number beside the paper's.
+    """The verdict on one number compared with the paper's.
 
     Attributes:
         outcome: `AGREES`, `DIFFERS` or `NOT_COMPARABLE`.
-        reason: why, in a few words.
+        reason: a brief reason.
     """
 
     outcome: str
@@ -49,12 +49,12 @@ class Verdict:
 def judge(
     paper: Interval, ours: Interval | None, obstacle: str = "", note: str = ""
 ) -> Verdict:
-    """The rule of this module.
+    """Apply this module's rule.
 
     Args:
-        ours: None where there is no result.
+        ours: None if there is no result.
         obstacle: why the two cannot be compared, or "".
-        note: what else may explain a difference, or "".
+        note: a possible explanation of a difference, or "".
     """
     also = f"; {note}" if note else ""
     if obstacle:
@@ -67,9 +67,9 @@ def judge(
 
 
 def scaled_down(row: str, recipe: Recipe) -> str:
-    """Where a recipe falls short of the paper's protocol, or "".
+    """How a recipe departs from the paper's protocol, or "".
 
-    The seed, the generator of the first weights and what the paper leaves unsaid
+    The seed, the generator of the initial weights and what the paper leaves open
     (`ASSUMPTIONS`) may differ.
     """
     paper = PAPER[row].recipe

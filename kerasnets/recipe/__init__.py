@@ -44,23 +44,24 @@ class Recipe(Fields):
         data_dir: Path | str | None = None,
         **named: Any,
     ) -> "Recipe":
-        """The paper's recipe for a network and dataset, but for what is named.
+        """The paper's recipe for a network and dataset, with the named fields replaced.
 
         Grey datasets follow its MNIST protocol, all others its CIFAR-10 protocol
-        (sections IV.A and IV.C). Where the paper is silent, docs/assumptions.md
-        says what was chosen. Own images have defaults of their own, for which their
-        names and headers are read; docs/your-images.md has them.
+        (sections IV.A and IV.C). docs/assumptions.md lists the choices on which the
+        paper is silent. Your own images have their own defaults, which depend on the
+        files' names and headers; see docs/your-images.md.
 
         Args:
             dataset: a name, or the path of a folder or a manifest of images.
-            data_dir: where a dataset that is not known by its name is looked for, to
-                see whether it is grey; TFDS_DATA_DIR unless given. Of own images:
-                where they are now.
+            data_dir: folder of prepared datasets, read to find out whether a dataset
+                of unknown name is grey; TFDS_DATA_DIR unless given. For your own
+                images, their current location.
+            named: fields by name.
 
         Raises:
             RecipeError: a name is unknown, or a value is out of its range or has no
                 effect.
-            DatasetError: own images are missing, or not in classes.
+            DatasetError: your own images are missing, or not sorted into classes.
         """
         SETTINGS["network"].check(network)
         if isinstance(dataset, str | Path):
@@ -86,7 +87,7 @@ class Recipe(Fields):
         return recipe
 
     def replace(self, **named: Any) -> "Recipe":
-        """The same recipe, but for what is named.
+        """A copy with the named fields replaced.
 
         Raises:
             RecipeError: a name is unknown, or a value is out of its range.
@@ -100,7 +101,7 @@ class Recipe(Fields):
         return dataclasses.replace(self, **named)
 
     def with_named(self, **named: Any) -> "Recipe":
-        """The same as `replace`, for a person: what has no effect is refused.
+        """As `replace`, but fields without effect are refused.
 
         Raises:
             RecipeError: a name is unknown, or a value is out of its range or has no
@@ -113,8 +114,8 @@ class Recipe(Fields):
         return recipe
 
     def departures(self) -> dict[str, Any]:
-        """The preset, if it is not the paper's, and the fields that differ from its
-        recipe, with their values."""
+        """The preset, if it is not the paper's, and the fields whose values differ from
+        the preset's."""
         by_name = protocol_by_name(self.dataset)
         protocol = self.paper_protocol
         sized = {"preset": self.preset, "image_size": self.image_size}
@@ -138,23 +139,23 @@ class Recipe(Fields):
 
     @property
     def paper_protocol(self) -> str:
-        """Whose values the fields have that nobody named, one of `PROTOCOLS`."""
+        """The protocol that provides the defaults, one of `PROTOCOLS`."""
         return self.protocol or protocol_by_name(self.dataset) or "cifar10"
 
     @property
     def mixes(self) -> bool:
-        """Whether training images and their labels are mixed with others."""
+        """Whether training uses MixUp or CutMix."""
         return bool(self.mixup or self.cutmix)
 
     @property
     def without_effect(self) -> tuple[str, ...]:
-        """The fields that decide nothing, as another field has the value it has."""
+        """The fields that have no effect given the values of the others."""
         return checks.without_effect(self)
 
     @property
     def start(self) -> str:
-        """Where the first weights come from, and which are kept, for a person; "" where
-        they are drawn."""
+        """Source of the pretrained weights and what is frozen, as readable text; "" for
+        random initialization."""
         if self.weights is None:
             return ""
         sha256 = f" (SHA-256 {self.weights_sha256[:8]})" if self.weights_sha256 else ""
@@ -165,19 +166,19 @@ class Recipe(Fields):
 
     @property
     def has_objective(self) -> bool:
-        """Whether training minimizes something else than the cross-entropy."""
+        """Whether the loss differs from plain cross-entropy."""
         return bool(self.label_smoothing) or self.class_weights != "none"
 
     @property
     def name(self) -> str:
-        """A folder name that tells this recipe from its neighbours."""
+        """A folder name made of the recipe's departures from the defaults."""
         words = [folder_word(self.dataset), self.network]
         for name, value in self.departures().items():
             words.append(SETTINGS[name].folder_word(value))
         return "-".join(words)
 
     def described(self, group: str) -> str:
-        """Its fields of a group that have an effect, for a person.
+        """The fields of a group that have an effect, as readable text.
 
         Args:
             group: one of `kerasnets.recipe.setting.GROUPS`.
@@ -197,11 +198,11 @@ class Recipe(Fields):
 
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
-        """The recipe written by `to_json`.
+        """Parse a recipe written by `to_json`.
 
         Raises:
-            RecipeError: not JSON, a field is missing, unknown or of another type, or
-                a value is out of its range.
+            RecipeError: the text is not JSON, a field is missing, unknown or of another
+                type, or a value is out of its range.
         """
         try:
             values = schema.parse(text)
@@ -211,8 +212,8 @@ class Recipe(Fields):
 
     @classmethod
     def from_record(cls, values: Mapping[str, Any]) -> "Recipe":
-        """The recipe of a record's fields, all by name; those that earlier recipes did
-        not record mean what was done then.
+        """A recipe from all its fields by name. Fields that older recipes lack get the
+        value that was in effect then.
 
         Raises:
             RecipeError: a field is missing, unknown or of another type, or a value is

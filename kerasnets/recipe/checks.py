@@ -1,4 +1,4 @@
-"""Which values of a recipe's fields go together."""
+"""Checks of a recipe's fields, alone and in combination."""
 
 import re
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _VERSION = re.compile(r":\d+\.\d+\.\d+$", re.ASCII)
 
 
 def check(recipe: Fields) -> None:
-    """Check the fields, each by itself and with the others.
+    """Check the fields, each alone and in combination.
 
     Raises:
         RecipeError: a value is not allowed, or contradicts another.
@@ -82,7 +82,7 @@ def class_names(classes: str) -> list[str]:
 
 
 def check_effects(recipe: Fields, named: Iterable[str]) -> None:
-    """Raise RecipeError where a field was named that has no effect."""
+    """Raise RecipeError if a named field has no effect."""
     if "momentum" in named and "momentum" in without_effect(recipe):
         raise RecipeError(
             f"momentum is for {' and '.join(WITH_MOMENTUM)}; {recipe.optimizer} "
@@ -93,16 +93,16 @@ def check_effects(recipe: Fields, named: Iterable[str]) -> None:
 
 
 def check_names(named: Iterable[str]) -> None:
-    """Raise RecipeError where a name is no field's."""
+    """Raise RecipeError if a name is not a field's."""
     for name in named:
         if name not in SETTINGS:
             raise RecipeError(unknown("recipe field", name, sorted(SETTINGS)))
 
 
 def check_dataset_name(name: str) -> None:
-    """Raise RecipeError where neither a dataset nor own images can have the name."""
-    # Prepared TFDS datasets are welcome by name, "name/config:version" included;
-    # whether one exists is known only when it is looked for.
+    """Raise RecipeError if the name can denote neither a dataset nor own images."""
+    # Any prepared TFDS dataset may be named, as "name/config:version" too. Whether it
+    # exists is checked when it is loaded.
     parts = _VERSION.sub("", name).split("/") if isinstance(name, str) else []
     if parts and is_place(name):
         return
@@ -117,17 +117,17 @@ def check_dataset_name(name: str) -> None:
 
 
 def without_effect(recipe: Fields) -> tuple[str, ...]:
-    """The fields that decide nothing, as another field has the value it has."""
+    """The fields that have no effect given the values of the others."""
     found = () if recipe.optimizer in WITH_MOMENTUM else ("momentum",)
     if not is_place(recipe.dataset):
         found = (*found, "on_corrupt")
-    # Of adamw there is one rule.
+    # adamw has a single rule.
     ruled = recipe.weight_decay and recipe.optimizer != "adamw"
     return found if ruled else (*found, "decay")
 
 
 def _check_training(recipe: Fields) -> None:
-    """Raise RecipeError where a field is set that another leaves without effect."""
+    """Raise RecipeError if fields of the optimizer contradict each other."""
     if recipe.nesterov and recipe.optimizer != "sgd":
         raise RecipeError(f"nesterov is for sgd, not {recipe.optimizer}.")
     if recipe.nesterov and not recipe.momentum:
@@ -138,8 +138,8 @@ def _check_training(recipe: Fields) -> None:
         and recipe.decay != DECOUPLED
     ):
         raise RecipeError(
-            f"decay {recipe.decay!r} is not adamw's, which is {DECOUPLED!r}; adam "
-            "has both."
+            f"decay {recipe.decay!r} is not possible with adamw, whose decay is "
+            f"{DECOUPLED!r}; adam supports both."
         )
     if not recipe.decay_norms and not recipe.weight_decay:
         raise RecipeError("no decay_norms needs a weight_decay > 0.")
@@ -155,7 +155,7 @@ def _check_training(recipe: Fields) -> None:
 
 
 def _check_transfer(recipe: Fields) -> None:
-    """Raise RecipeError where weights and what keeps them do not go together."""
+    """Raise RecipeError if fields about pretrained weights contradict each other."""
     last = frozen_stages(recipe.network, recipe.freeze)
     if recipe.weights is None:
         for name, value, unset in (
@@ -170,7 +170,7 @@ def _check_transfer(recipe: Fields) -> None:
         "[0-9a-f]{8,64}", recipe.weights_sha256
     ):
         raise RecipeError(
-            "weights_sha256 must be 8 to 64 digits and letters a to f, not "
+            "weights_sha256 must be 8 to 64 hexadecimal digits (0-9, a-f), not "
             f"{recipe.weights_sha256!r}."
         )
     if recipe.unfreeze_after:

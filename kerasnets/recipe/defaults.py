@@ -1,4 +1,4 @@
-"""The values of fields that nobody names, and whose they are."""
+"""Defaults of fields that are not named, by protocol and preset."""
 
 import re
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ from kerasnets.recipe.setting import Case
 
 
 def protocol_of(dataset: str, data_dir: Path | str | None = None) -> str | None:
-    """Which of the paper's protocols a dataset follows, one of `PROTOCOLS`: by its name
-    or, where that says nothing, by its files. None where it is not on disk either.
+    """The protocol that a dataset follows, one of `PROTOCOLS`: by its name or, if that
+    is unknown, by its files; None if it is not on disk either.
 
     Args:
-        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+        data_dir: folder of prepared datasets; TFDS_DATA_DIR unless given.
     """
     by_name = protocol_by_name(dataset)
     if by_name:
@@ -42,10 +42,10 @@ def protocol_by_name(dataset: str) -> str | None:
 def usual_values(
     network: str, dataset: str, protocol: str | None, named: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The values of fields that nobody names, none of which needs the files.
+    """Defaults of the fields, as far as they do not depend on image files.
 
     Args:
-        named: those that others depend on.
+        named: fields on which defaults of others may depend.
     """
     spec = NETWORKS[network]
     case = Case(spec, protocol or "cifar10", DATASETS.get(dataset))
@@ -64,7 +64,7 @@ def usual_values(
 def of_own_images(
     dataset: str, data_dir: Path | str | None, protocol: str | None, named: Mapping
 ) -> dict[str, Any]:
-    """The defaults that own images decide."""
+    """Defaults that depend on the files of own images."""
     files = list_images(located(dataset, data_dir))
     found: dict[str, Any] = {}
     if files.has("validation"):

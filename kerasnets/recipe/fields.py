@@ -1,7 +1,7 @@
 """The fields of a recipe, each declared once.
 
-To add a field, declare it in `Fields`; checks, options, folder names, docs and the
-reading of recipe.json follow from its `Setting`.
+To add a field, declare it in `Fields`. Checks, options, folder names, docs and the
+reader of recipe.json derive from its `Setting`.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ DECAYS = L2, DECOUPLED = ("l2", "decoupled")
 KEPT_WEIGHTS = LAST, BEST = ("last", "best")
 CLASS_WEIGHTS = ("none", "balanced")
 WITH_MOMENTUM = ("sgd", "rmsprop")
-OF_EPOCHS = ("ema", "early_stopping", "keep")  # decide nothing within a step
+OF_EPOCHS = ("ema", "early_stopping", "keep")  # no effect on a single step
 OF_TRANSFER = ("weights", "weights_sha256", "freeze", "unfreeze_after")
 
 
@@ -58,7 +58,7 @@ def _epochs(case: Case) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Fields:
-    """What `kerasnets.Recipe` holds, which checks it."""
+    """The fields of `kerasnets.Recipe`, which checks them."""
 
     network: str = setting(
         "Network",
@@ -154,7 +154,7 @@ class Fields:
         default=None,
     )
     on_corrupt: str = setting(
-        "What to do about own images that cannot be read",
+        "Treatment of own images that cannot be read",
         group=DATA,
         paper="stop",
         choices=ON_CORRUPT,
@@ -186,7 +186,7 @@ class Fields:
         "Passes over the training images", paper=_epochs, within=at_least(1)
     )
     batch_size: int = setting(
-        "Images a step",
+        "Images per step",
         paper=by_protocol(mnist=128, cifar10=64),
         within=at_least(1),
         unit="images",
@@ -221,8 +221,8 @@ class Fields:
         tag="wd",
     )
     decay: str = setting(
-        "Rule of weight decay: part of the gradient, as in torch.optim.SGD, or apart "
-        "from it, as in AdamW",
+        "Rule of weight decay: added to the gradient, as in torch.optim.SGD, or "
+        "decoupled from it, as in AdamW",
         details="adamw is always decoupled. A resumed run keeps its rule.",
         paper=L2,
         choices=DECAYS,
@@ -232,7 +232,7 @@ class Fields:
         absent=DECOUPLED,
     )
     decay_norms: bool = setting(
-        "Weight decay of biases and normalization layers too",
+        "Weight decay for biases and normalization layers too",
         paper=True,
         title="decay of biases and norms",
         tag="decay-norms",
@@ -279,7 +279,7 @@ class Fields:
         off=0,
     )
     accumulate: int = setting(
-        "Batches whose mean gradient makes one update",
+        "Batches per update, whose gradients are averaged",
         paper=1,
         within=at_least(1),
         unit="batches",
@@ -308,7 +308,7 @@ class Fields:
         off=0,
     )
     keep: str = setting(
-        "Which weights are saved: the last epoch's, or from the epoch with the "
+        "Weights that are saved: the last epoch's, or those of the epoch with the "
         "highest validation accuracy",
         paper=LAST,
         choices=KEPT_WEIGHTS,
@@ -330,10 +330,9 @@ class Fields:
         tag="augment-",
     )
     crop_from: str = setting(
-        "What resized crops are cut from: the image as --resize makes it a square, or "
-        "its whole file, as torchvision does",
-        details="file is only for your own images, which are then decoded whenever "
-        "they are needed.",
+        "Source of resized crops: the square image that --resize makes, or the whole "
+        "file, as in torchvision",
+        details="file is only for your own images, which are then decoded on demand.",
         group=DATA,
         paper=SQUARE,
         choices=CROPPED_FROM,
@@ -343,11 +342,11 @@ class Fields:
         off=SQUARE,
     )
     randaugment: int = setting(
-        "Magnitude of RandAugment, two of torchvision's 14 operations an image",
+        "Magnitude of RandAugment, two of torchvision's 14 operations per image",
         group=DATA,
         paper=0,
         within=Range(
-            "a whole number from 0, which is none, to 30",
+            "a whole number from 0 (off) to 30",
             lambda value: 0 <= value <= 30,
         ),
         title="RandAugment",
@@ -355,7 +354,8 @@ class Fields:
         off=0,
     )
     trivialaugment: bool = setting(
-        "TrivialAugment, one of torchvision's 14 operations an image, of any strength",
+        "TrivialAugment, one of torchvision's 14 operations per image, of random "
+        "strength",
         group=DATA,
         paper=False,
         title="TrivialAugment",
@@ -363,8 +363,8 @@ class Fields:
         off=False,
     )
     color_jitter: float = setting(
-        "Change of brightness, contrast and saturation",
-        details="Factors are drawn uniformly from 1 - this to 1 + this.",
+        "Random change of brightness, contrast and saturation",
+        details="Factors are uniform from 1 - this to 1 + this.",
         group=DATA,
         paper=0.0,
         within=at_least(0),
@@ -392,8 +392,8 @@ class Fields:
     )
     mixup: float = setting(
         "Alpha of MixUp",
-        details="Each image and label is mixed with another of the batch, by a "
-        "share drawn from Beta(alpha, alpha).",
+        details="Each image and label is mixed with another of the batch; the share is "
+        "drawn from Beta(alpha, alpha).",
         group=DATA,
         paper=0.0,
         within=at_least(0),
@@ -403,8 +403,8 @@ class Fields:
     )
     cutmix: float = setting(
         "Alpha of CutMix",
-        details="A box comes from another image of the batch, and that share of the "
-        "label. With --mixup, each batch undergoes one of them.",
+        details="A box is taken from another image of the batch, and its share of the "
+        "area from that image's label. With --mixup, each batch undergoes one of them.",
         group=DATA,
         paper=0.0,
         within=at_least(0),
@@ -415,9 +415,9 @@ class Fields:
     normalize: str = setting(
         "Scaling of pixels",
         details="unit scales to [0, 1]; standardize then subtracts the training "
-        "split's mean and divides by its standard deviation, per channel; weights does "
-        "so with the values that the network of --weights was trained with, and is "
-        "the default with them.",
+        "split's mean and divides by its standard deviation, per channel; weights, the "
+        "default with --weights, uses the mean and deviation of those weights' "
+        "training instead.",
         group=DATA,
         paper=by_protocol(mnist="unit", cifar10="standardize"),
         choices=NORMALIZATIONS,
@@ -426,8 +426,8 @@ class Fields:
     )
     validation: float | str = setting(
         "Training images held out",
-        details="'test' holds out none and monitors the test split, as the paper's "
-        "figures do; 'split' takes the validation images that own images come with.",
+        details="'test' holds out none and monitors the test split, as in the paper's "
+        "figures; 'split' uses the validation images of your own dataset.",
         group=DATA,
         paper=0.1,
         choices=("test", "split"),
@@ -458,8 +458,8 @@ class Fields:
         tag="",
     )
     initial_weights: str = setting(
-        "Source of the initial weights: numpy, the same under every backend, or the "
-        "backend's generator",
+        "Generator of the initial weights: numpy, the same under every backend, or the "
+        "backend's own",
         details="A resumed run keeps its own.",
         paper="numpy",
         choices=INITIAL_WEIGHTS,
@@ -477,7 +477,7 @@ class Fields:
         default=None,
     )
     preset: str = setting(
-        "Values of unnamed fields: the paper's, or a modern recipe's",
+        "Defaults of the fields: the paper's, or a modern recipe's",
         details=f"modern is {presets.SUMMARY} See docs/training.md for its sources.",
         paper=presets.PAPER,
         choices=presets.PRESETS,
@@ -486,7 +486,7 @@ class Fields:
         off=presets.PAPER,
     )
     classes: str | None = setting(
-        "Classes of the dataset that are used, separated by commas",
+        "Classes of the dataset to use, separated by commas",
         details="They are numbered in this order.",
         group=DATA,
         paper=None,
@@ -496,9 +496,9 @@ class Fields:
         default=None,
     )
     weights: str | None = setting(
-        "First weights: of a run; of a .pth or .safetensors file with torchvision's "
-        "names; or imagenet, those that torchvision publishes",
-        details="The head is new where classes differ; batch norm, stem, head and "
+        "Pretrained weights: of a run; of a .pth or .safetensors file with "
+        "torchvision's names; or imagenet, those that torchvision publishes",
+        details="The head is new if the classes differ. Batch norm, stem, head and "
         "growth rate follow a run unless named. See docs/transfer.md.",
         paper=None,
         form="RUN|FILE|imagenet",
@@ -507,9 +507,9 @@ class Fields:
         default=None,
     )
     weights_sha256: str | None = setting(
-        "SHA-256 that the file of --weights must have, or its beginning; for a run, "
-        "the hash of its model.keras",
-        details="A run records the whole of it.",
+        "SHA-256 of the file of --weights, or its beginning; for a run, of its "
+        "model.keras",
+        details="Other weights are refused. A run records the whole hash.",
         paper=None,
         form="HEX",
         null="any",
@@ -517,9 +517,9 @@ class Fields:
         default=None,
     )
     freeze: str = setting(
-        "Layers that keep the weights of --weights: all but the last layer, or the "
-        "stem and N stages",
-        details="Batch norms among them keep their statistics.",
+        "Layers that are not trained: all but the last, or the stem and the first N "
+        "stages",
+        details="Their batch norms keep their statistics.",
         paper="none",
         form="none|all-but-head|stages:N",
         tag="freeze-",
@@ -528,7 +528,7 @@ class Fields:
         off="none",
     )
     unfreeze_after: int = setting(
-        "Epochs after which frozen layers learn too; 0 for never",
+        "Epochs after which frozen layers are trained too; 0 for never",
         paper=0,
         within=at_least(0),
         unit="epochs",
@@ -546,9 +546,9 @@ class Fields:
         off=1,
     )
     layer_decay: float = setting(
-        "Factor from a stage's learning rate to the previous stage's",
-        details="Stages are counted from the last layer; VGG's dense layers and the "
-        "stem are stages too.",
+        "Factor of the learning rate for each stage before the last layer",
+        details="It applies once per stage, counted from the last layer; VGG's dense "
+        "layers and the stem are stages too.",
         paper=1.0,
         within=Range("more than 0 and at most 1", lambda value: 0 < value <= 1),
         tag="layer-decay",
@@ -556,7 +556,7 @@ class Fields:
         off=1,
     )
     protocol: str | None = setting(
-        "The paper's protocol that unnamed fields follow",
+        "Protocol that provides the defaults",
         group=DATA,
         paper=None,
         choices=PROTOCOLS,
@@ -566,7 +566,8 @@ class Fields:
     )
 
     def __post_init__(self) -> None:
-        """Called with the fields set; `dataclass` looks for it here."""
+        """Overridden by `Recipe`; the generated `__init__` calls it only if it is
+        defined here."""
 
 
 SETTINGS = settings_of(Fields)

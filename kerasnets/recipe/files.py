@@ -1,4 +1,4 @@
-"""Recipes in files: fields in TOML, or the recipe.json of a run."""
+"""Recipes in files: TOML, or the recipe.json of a run."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from kerasnets.catalog.places import as_place
 from kerasnets.errors import RecipeError, shown
 from kerasnets.recipe import Recipe
 
-_UNNAMED = ("preset", "protocol")  # decide what no field of a recipe.json is
+_UNNAMED = ("preset", "protocol")  # only determine defaults, and a recipe.json has none
 
 
 def from_file(
@@ -18,15 +18,16 @@ def from_file(
     data_dir: Path | str | None = None,
     **named: Any,
 ) -> Recipe:
-    """The recipe of a file, with what is named on top.
+    """Read a recipe from a file, with the named fields replaced.
 
-    Fields that a TOML file does not name are those of `Recipe.for_paper`; a recipe.json
-    names all.
+    Fields that a TOML file does not name get the defaults of `Recipe.for_paper`; a
+    recipe.json names all fields.
 
     Args:
         path: a .toml file, a recipe.json, or the folder of a run that has one.
-        network, dataset: instead of the file's.
-        data_dir: as `Recipe.for_paper` takes it.
+        network, dataset: replace the file's.
+        data_dir: see `Recipe.for_paper`.
+        named: fields by name.
 
     Raises:
         RecipeError: the file cannot be read, names no network or dataset, or a value is

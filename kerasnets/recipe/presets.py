@@ -1,4 +1,4 @@
-"""Values of fields that nobody names, where they are not the paper's."""
+"""Presets: sets of defaults other than the paper's."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ _MODERN = {
     "ema": 0.999,
     "normalize": "standardize",
 }
-_SMALL = 64  # pixels: larger images have detail to spare
+_SMALL = 64  # pixels: the imagenet stem discards too much detail of smaller images
 
 SUMMARY = (
     "the cifar stem for images of up to 64 pixels, batches of 128, Nesterov momentum, "
@@ -29,10 +29,10 @@ SUMMARY = (
 
 
 def changes(preset: str, family: str, image_size: int) -> dict[str, Any]:
-    """The fields that a preset gives another value than the paper's.
+    """The fields whose defaults a preset changes, with their values.
 
     Args:
-        family: of the network, of `kerasnets.catalog.titles.FAMILIES`.
+        family: of the network, one of `kerasnets.catalog.titles.FAMILIES`.
         image_size: height and width in pixels.
     """
     if preset == PAPER:

@@ -1,12 +1,12 @@
 """One field of the recipe, declared once.
 
-A field's `Setting` says its range or choices, unit, help, option, folder tag and the
-paper's value. Checks, options of the command line, names of run folders, the screen
-before training, the reading of recipe.json and docs/recipe.md are derived from it.
+A field's `Setting` holds its range or choices, unit, help, option, folder tag and the
+paper's value. Checks, command-line options, names of run folders, the screen before
+training, the reader of recipe.json and docs/recipe.md derive from it.
 
-Dataclass fields carry the settings. msgspec does not fit: its structs check nothing
-when Python makes or changes them, its decoder takes a JSON field twice, and the options
-of `kerasnets --help` would import it.
+Dataclass fields carry the settings. msgspec does not fit: its structs are not validated
+when constructed or replaced in Python, its decoder accepts duplicate JSON keys, and
+`kerasnets --help` would have to import it.
 """
 
 import dataclasses
@@ -27,8 +27,8 @@ from kerasnets.errors import RecipeError, unknown
 PROTOCOLS = ("mnist", "cifar10", "own")
 NETWORK, DATA, TRAINING = GROUPS = ("network", "data", "training")
 
-_LONGEST_WORD = 60  # letters, in names of run folders
-_LARGEST = 2**63  # beyond, a whole number is none to NumPy and the backends
+_LONGEST_WORD = 60  # characters, in names of run folders
+_LARGEST = 2**63  # NumPy and the backends have no larger integers
 KINDS = {
     int: "a whole number",
     float: "a number",
@@ -43,8 +43,8 @@ class Range:
     """The numbers that a field may hold.
 
     Attributes:
-        says: which, as in "dropout must be in [0, 1), not 1".
-        holds: whether a number is one of them; false for NaN.
+        says: description, as in "dropout must be in [0, 1), not 1".
+        holds: whether a number is in the range; false for NaN.
     """
 
     says: str
@@ -63,11 +63,11 @@ POSITIVE = Range("a number > 0", lambda value: 0 < value < math.inf)
 
 @dataclass(frozen=True)
 class Case:
-    """What the paper's value of a field may depend on.
+    """What a field's default may depend on.
 
     Attributes:
         protocol: one of `PROTOCOLS`.
-        dataset: None for one that is not known by its name.
+        dataset: None if it is not in the catalog.
     """
 
     network: NetworkSpec
@@ -77,10 +77,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Shortcut:
-    """A flag that stands for one value of a field.
+    """A flag that sets a field to one value.
 
     Attributes:
-        name: of the flag, as a Python name.
+        name: the flag's, as a Python identifier.
     """
 
     name: str
@@ -94,29 +94,28 @@ class Shortcut:
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What is declared of a field.
+    """The declaration of a field.
 
     Attributes:
-        help: what it is, a phrase without a full stop; its range follows.
-        details: the sentences after that.
-        group: what it decides, one of `GROUPS`.
-        paper: its value in the paper; None for a field that is always named.
-        choices: the texts that it may be; none for any text.
-        form: how a text that is not one of `choices` is written, for the command line.
-        within: the numbers that it may be.
-        unit: of its numbers.
-        null: what None means.
-        off: the value at which it goes unsaid, as nothing happens; None for none.
-        families: the only ones of networks that have it; none stands for all.
-        title: its name in prose, the field's own unless given.
-        option: its option without dashes, the field's own name unless given.
-        shortcuts: more options.
-        tag: what precedes its value in names of run folders, the field's own name
-            unless given.
-        absent: what it means that a recipe.json lacks it; `dataclasses.MISSING` where
-            every recipe has it.
-        name: the field's.
-        kinds: the types of its values, from the field's annotation.
+        help: description, a phrase without a full stop; the range is appended.
+        details: further sentences.
+        group: what the field concerns, one of `GROUPS`.
+        paper: the default, usually the paper's; None for a required field.
+        choices: allowed texts; empty for any text.
+        form: metavar of a free text on the command line.
+        within: allowed numbers.
+        unit: of the numbers.
+        null: meaning of None, in words.
+        off: the value that has no effect, which descriptions omit; None for none.
+        families: network families that have the field; empty for all.
+        title: name in prose; the field's name unless given.
+        option: option without dashes; the field's name unless given.
+        shortcuts: additional flags.
+        tag: prefix of the value in names of run folders; the field's name unless given.
+        absent: value for a recipe.json without the field; `dataclasses.MISSING` if the
+            field is required there.
+        name: the field's name.
+        kinds: types of the values, from the field's annotation.
     """
 
     help: str
@@ -139,12 +138,12 @@ class Setting:
     kinds: tuple[type, ...] = ()
 
     def check(self, value: object) -> None:
-        """Check a value by itself; a whole number is a number too.
+        """Check a value on its own; an int is accepted as a float.
 
         Raises:
-            RecipeError: it is of another type, or out of its range or choices.
+            RecipeError: the value has another type, or is out of range or not a choice.
         """
-        # bool is an int to Python, never to a reader of a recipe.
+        # In Python, bool is a subclass of int.
         kinds = (int, *self.kinds) if float in self.kinds else self.kinds
         flag = isinstance(value, bool) and bool not in kinds
         if flag or not isinstance(value, kinds):
@@ -169,16 +168,16 @@ class Setting:
 
     @property
     def flag(self) -> str:
-        """Its option: "--lr"."""
+        """The option, such as "--lr"."""
         return _flag(self.option)
 
     @property
     def flags(self) -> str:
-        """The same with its other form, where it has one: "--bn/--no-bn"."""
+        """The option with its negation, if it has one, such as "--bn/--no-bn"."""
         return f"{self.flag}/--no-{self.option}" if bool in self.kinds else self.flag
 
     def arguments(self, value: Any) -> list[str]:
-        """What sets a value on the command line; nothing for None."""
+        """Command-line arguments that set a value; empty for None."""
         if value is None:
             return []
         if isinstance(value, bool):
@@ -188,7 +187,7 @@ class Setting:
         return [self.flag, str(value)]
 
     def folder_word(self, value: Any) -> str:
-        """What a value adds to the name of a run folder."""
+        """The word for a value in the name of a run folder."""
         if isinstance(value, bool):
             return str(self.tag) if value else f"no-{self.tag}"
         if isinstance(value, float):
@@ -199,13 +198,13 @@ class Setting:
 
     @property
     def limits(self) -> str:
-        """Its range, and the texts that it may be beside numbers; or ""."""
+        """The range and the texts allowed besides numbers, in words; or ""."""
         numbers = [self.within.says, *map(repr, self.choices)] if self.within else []
         return ", or ".join(numbers)
 
     @cached_property
     def sentences(self) -> str:
-        """Its help, with its range and the networks that it is for."""
+        """The help, with the range and the networks that have the field."""
         limits = f", {self.limits}" if self.limits else ""
         families = " and ".join(FAMILIES[family] for family in self.families)
         only = families and f"{families} only."
@@ -213,7 +212,7 @@ class Setting:
 
     @cached_property
     def default(self) -> str:
-        """The paper's value in words; "" for a field that is always named."""
+        """The default in words; "" for a required field."""
         if self.paper is None:
             return ""
         texts: dict[str, list[str]] = {}
@@ -238,7 +237,7 @@ class Setting:
         )
 
     def words(self, value: Any) -> str:
-        """A value as people write it: "off", "0.001", "sgd"."""
+        """A value as readable text: "off", "0.001", "sgd"."""
         if value is None:
             return self.null
         if isinstance(value, bool):
@@ -256,8 +255,8 @@ def setting(
     """A dataclass field with its `Setting`.
 
     Args:
-        paper: as in `Setting`, or the value itself; a field without is always named.
-        default: the constructor's, for a field that the oldest recipes lack.
+        paper: as in `Setting`, or the value itself; a field without it is required.
+        default: the constructor's default, for a field that the oldest recipes lack.
         said: the other attributes of `Setting`.
     """
     if paper is not dataclasses.MISSING:
@@ -267,17 +266,17 @@ def setting(
 
 
 def by_protocol(**values: Any) -> Callable[[Case], Any]:
-    """A value for each of `PROTOCOLS`; own images have CIFAR-10's unless named."""
+    """A default for each of `PROTOCOLS`; own images follow CIFAR-10 unless given."""
     return lambda case: {"own": values["cifar10"], **values}[case.protocol]
 
 
 def of_own(own: Any, paper: Any) -> Callable[[Case], Any]:
-    """A value for a user's own images, and the paper's."""
+    """A default for a user's own images, and the paper's for all others."""
     return lambda case: own if case.protocol == "own" else paper
 
 
 def settings_of(recipe: type) -> dict[str, Setting]:
-    """The settings of a dataclass, by field."""
+    """The settings of a dataclass by field name, with their derived attributes."""
     found = {}
     for field in dataclasses.fields(recipe):
         one = field.metadata[Setting]

@@ -1,4 +1,4 @@
-"""Where the first weights of a recipe come from, and what follows from that."""
+"""The source of a recipe's pretrained weights, and the defaults it determines."""
 
 import os
 from pathlib import Path
@@ -15,9 +15,9 @@ FOLLOWING = ("batch_norm", "stem", "head", "growth_rate")
 
 
 def as_source(weights: Path | str) -> str:
-    """Weights as recipes have them: "imagenet", or the absolute path of a file or of a
-    run, which may be named as in artifacts/runs. Whether it is there is seen when it is
-    read, as a run that is resumed needs it no more."""
+    """Weights in the form that recipes store: "imagenet", or the absolute path of a
+    file or a run. A run in artifacts/runs may be given by its name. Whether the path
+    exists is checked when it is read, as a resumed run no longer needs it."""
     if weights == IMAGENET:
         return IMAGENET
     path = expanded(weights, "weights")
@@ -27,13 +27,13 @@ def as_source(weights: Path | str) -> str:
 
 
 def of_weights(weights: str, network: str) -> dict[str, Any]:
-    """The values that fields have with weights, unless they are named.
+    """Defaults of fields that depend on the weights.
 
     Args:
-        weights: as `as_source` gives them.
+        weights: a result of `as_source`.
 
     Raises:
-        RecipeError: they are those of a run of another network.
+        RecipeError: the weights belong to a run of another network.
     """
     found: dict[str, Any] = {"normalize": OF_WEIGHTS}
     file = Path(weights) / "recipe.json"

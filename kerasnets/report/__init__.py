@@ -1,1 +1,1 @@
-"""A study, or a folder of runs, as one HTML page that needs nothing else."""
+"""The report of a study or a folder of runs, as one self-contained HTML page."""

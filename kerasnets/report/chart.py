@@ -1,8 +1,8 @@
-"""A line chart as SVG: complete without a script, and ready for page.js.
+"""Line charts as SVG, complete without a script and enhanced by page.js.
 
-Every point carries its words as a title, which browsers show and page.js reads out;
-`data-series` says which line it belongs to and `data-x` which points stand together.
-It is drawn by hand because a chart library would add 1.3 to 4.8 MB to a page of 0.8 MB.
+Every point has a title, which browsers show and page.js displays; `data-series`
+identifies its line, and `data-x` the points at the same x.
+There is no chart library because it would add 1.3 to 4.8 MB to a page of 0.8 MB.
 """
 
 import math
@@ -15,13 +15,13 @@ from kerasnets.report.render import render
 
 WIDTH, HEIGHT = 440, 290
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 44
-_LOG_FROM = 30  # ratio of the highest value to the lowest
+_LOG_FROM = 30  # minimum ratio of highest to lowest value for a logarithmic axis
 _TICKS = 5
 
 
 @dataclass(frozen=True)
 class Point:
-    """A value with its position and its label."""
+    """A value with its position and label."""
 
     x: float
     y: float
@@ -34,7 +34,7 @@ class Series:
 
     Attributes:
         number: selects its style, from 0.
-        points: by rising x.
+        points: by increasing x.
     """
 
     number: int
@@ -49,14 +49,15 @@ def line_chart(
     whole_x: bool = False,
     percent: bool = False,
 ) -> Markup:
-    """Draw lines over a common x. The axis is logarithmic if values span a factor of
+    """Draw lines over a common x. The y axis is logarithmic if values span a factor of
     `_LOG_FROM` or more.
 
     Args:
-        series: one at least, each with a point.
-        title: what y is, with its unit.
-        whole_x: x is a whole number, as an epoch is.
-        percent: y is a share in [0, 1], written in percent.
+        series: at least one, each with at least one point.
+        title: quantity and unit of y.
+        x_label: quantity or unit of x.
+        whole_x: whether x is an integer, such as an epoch.
+        percent: whether y is a share in [0, 1], to be shown in percent.
     """
     xs = [point.x for one in series for point in one.points]
     ys = [point.y for one in series for point in one.points]
@@ -103,7 +104,7 @@ def line_chart(
 
 
 def ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
-    """Round numbers from at or below `low` to `high` or just below it."""
+    """Round numbers, from at or below `low` to at or below `high`."""
     if high <= low:
         high = low + (1 if whole else abs(low) or 1)
     rough = (high - low) / _TICKS
@@ -118,7 +119,7 @@ def ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
 
 
 def _powers(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten, or the powers alone if these are many."""
+    """1, 2 and 5 times powers of ten, or only the powers if there are many."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     factors = (1, 2, 5) if last - first <= 2 else (1,)
     every = [f * 10.0**power for power in range(first, last + 1) for f in factors]

@@ -1,4 +1,4 @@
-"""Command lines that repeat what a report shows."""
+"""Commands that repeat the runs of a report."""
 
 import shlex
 from collections.abc import Collection
@@ -16,18 +16,18 @@ def fit_command(recipe: Recipe, *, but: Collection[str] = ()) -> str:
     """`kerasnets fit` with the options that differ from the paper's recipe.
 
     Args:
-        but: fields that are left out.
+        but: fields to omit.
     """
     words = ["kerasnets", "fit", recipe.network, "--dataset", recipe.dataset]
     departures = recipe.departures()
-    if recipe.dataset not in DATASETS:  # its files decide, on whatever machine
+    if recipe.dataset not in DATASETS:  # else its files would determine the default
         departures["protocol"] = recipe.paper_protocol
     if is_place(recipe.dataset):
         for name in ("image_size", "validation"):
             departures[name] = getattr(recipe, name)
     if recipe.weights is not None:
         departures["weights_sha256"] = recipe.weights_sha256
-        for name in FOLLOWING:  # what nobody names is a run's, wherever it is then
+        for name in FOLLOWING:  # else the weights would determine the default
             if SETTINGS[name].applies_to(NETWORKS[recipe.network]):
                 departures[name] = getattr(recipe, name)
     for name in (*recipe.without_effect, *but):

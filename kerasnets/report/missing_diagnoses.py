@@ -1,4 +1,4 @@
-"""Diagnose collapsed networks before a report describes them."""
+"""Diagnoses of collapsed networks that a report lacks."""
 
 import re
 from collections.abc import Callable
@@ -17,12 +17,12 @@ def diagnose_collapsed(
     execution: Execution = DEFAULT,
     say: Callable[[str], None],
 ) -> None:
-    """Diagnose one run of each collapsed network that lacks a complete diagnosis, after
-    printing how long that takes. Missing data is downloaded.
+    """Diagnose one run of each collapsed network that has no complete diagnosis, after
+    printing an estimate of the time. Missing data is downloaded.
 
     Args:
-        execution: as for `kerasnets.diagnosis.diagnose.diagnose`.
-        say: takes a line of progress.
+        execution: see `kerasnets.diagnosis.diagnose.diagnose`.
+        say: receives lines of progress.
 
     Raises:
         KerasnetsError: a diagnosis cannot be made.

@@ -1,4 +1,4 @@
-"""The page: its sections in order, and the style and script that travel inside it."""
+"""The page: its sections in order, with embedded style and script."""
 
 import base64
 import hashlib
@@ -24,8 +24,8 @@ from kerasnets.runs import write_text
 from kerasnets.storage.folders import why_not_writable
 from kerasnets.version import __version__
 
-# In order: the name, also the template's; the text of the link; the function that gives
-# the template's data. A section without data is omitted.
+# By name, which is the template's too: the text of the link, and the function that
+# returns the template's data. Sections without data are omitted.
 SECTIONS: dict[str, tuple[str, Callable[[Sources], Any]]] = {
     "summary": ("Summary", summary),
     "paper": ("Beside the paper", beside_the_paper),
@@ -76,7 +76,7 @@ def check_place(path: Path) -> None:
     """Check that a page can be written to `path`, without changing anything.
 
     Raises:
-        RunError: it is a folder, or its folder is missing or not writable.
+        RunError: `path` is a folder, or its parent is missing or not writable.
     """
     obstacle = why_not_writable(path.parent)
     if path.is_dir():
@@ -88,10 +88,10 @@ def check_place(path: Path) -> None:
 
 
 def write_page(text: str, path: Path) -> None:
-    """Write a page; an existing one is replaced once the new one is complete.
+    """Write a page atomically, replacing an existing one.
 
     Raises:
-        RunError: as `check_place`, or the disk refuses the write.
+        RunError: as `check_place`, or the page cannot be written.
     """
     check_place(path)
     try:
@@ -103,14 +103,14 @@ def write_page(text: str, path: Path) -> None:
 def write_study_page(
     study: Study, data_dir: Path | str | None, say: Callable[[str], None]
 ) -> None:
-    """Write report.html from the current contents of the study's folder, without
+    """Write report.html from the current content of the study's folder, without
     training.
 
-    One process at a time: whoever writes last has read last. A page that cannot be
-    written is reported, and does not end the study.
+    The lock covers reading too, so that the last writer has the latest state. A page
+    that cannot be written is reported, and does not end the study.
 
     Args:
-        data_dir: as for `kerasnets.report.sources.read_sources`.
+        data_dir: see `kerasnets.report.sources.read_sources`.
         say: receives a line if there is no page.
     """
     path = study.path / "report.html"

@@ -1,4 +1,4 @@
-"""Render the page's templates; text is escaped unless a template made it."""
+"""Render the page's templates, with autoescape."""
 
 import base64
 from functools import cache
@@ -16,7 +16,7 @@ from kerasnets.paper.verdict import AGREES, DIFFERS
 from kerasnets.report.commands import diagnose_command, reproduce_command
 from kerasnets.statistics import INTERVAL
 
-_COLORS = 7  # series colors of page.css, then again with another dash
+_COLORS = 7  # series colors in page.css, repeated with other dash patterns
 _DASHES = ("", "7 4", "2 3", "9 3 2 3")
 
 
@@ -59,13 +59,13 @@ def _templates() -> Environment:
 
 
 def look(number: int) -> tuple[str, str]:
-    """CSS class and dash pattern of line `number`; 28 are distinct."""
+    """CSS class and dash pattern of line `number`, of which 28 are distinct."""
     turn, color = divmod(number, _COLORS)
     return f"s{color}", _DASHES[turn % len(_DASHES)]
 
 
 def verdict_mark(cell: str) -> str | None:
-    """The CSS class of a cell that holds a verdict."""
+    """The CSS class of a cell with a verdict, or None for other cells."""
     kinds = {AGREES: "agrees", "yes": "agrees", DIFFERS: "differs", "no": "differs"}
     return kinds.get(cell.partition(":")[0])
 

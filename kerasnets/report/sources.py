@@ -1,4 +1,4 @@
-"""The input of a report: everything in a study's folder, or in a folder of runs."""
+"""The input of a report: a study's folder, or a folder of runs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +27,10 @@ class Record:
 
     Attributes:
         label: distinguishes it from the others.
-        group: what its curves are shown under: "MNIST", or "Digits, for the paper's
-            MNIST" in a study whose scale has replaced the dataset.
+        group: heading of its curves: "MNIST", or "Digits, for the paper's MNIST" in a
+            study whose scale replaces the dataset.
         curve: loss and accuracy by epoch.
-        environment: what environment.json holds.
+        environment: the content of environment.json.
         evaluated: its results on the test split, or None.
     """
 
@@ -55,22 +55,22 @@ class Record:
 
     @property
     def dataset_note(self) -> str:
-        """What a reader should know of its images, or ""."""
+        """A remark on its images, or ""."""
         return str(self.environment.get("dataset_note") or "")
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What is in a folder.
+    """The content of a folder.
 
     Attributes:
-        folder: where.
-        results: a study's, or None where there are runs alone.
-        records: runs that have finished an epoch.
-        not_begun: names of runs that have not.
-        comparison: of the records, or None where there are fewer than two.
-        reconciled: rows of the study that were tried under other assumptions.
-        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+        folder: its path.
+        results: a study's results, or None for a folder of runs.
+        records: runs with a finished epoch.
+        not_begun: names of runs without one.
+        comparison: of the records, or None if there are fewer than two.
+        reconciled: rows of the study tried under other assumptions.
+        data_dir: folder of prepared datasets; TFDS_DATA_DIR unless given.
     """
 
     folder: Path
@@ -91,20 +91,21 @@ def _group(planned: PlannedRun) -> str:
 
 
 def read_sources(folder: Path | str, data_dir: Path | str | None = None) -> Sources:
-    """Read a study's folder, or one with runs anywhere below it.
+    """Read a study's folder, or a folder with runs at any depth.
 
     Args:
-        data_dir: of the images of confused classes; nothing is downloaded.
+        data_dir: folder of prepared datasets, for images of confused classes; nothing
+            is downloaded.
 
     Raises:
-        RunError: there is neither, none of the runs has finished an epoch, or a file
-            is damaged.
+        RunError: the folder is neither, no run has finished an epoch, or a file is
+            damaged.
         RecipeError: the recipe of a run is damaged.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise RunError(
-            f"there is no folder {folder}; a report is made of a study's folder "
+            f"there is no folder {folder}; a report needs a study's folder "
             "('kerasnets reproduce') or a folder of runs."
         )
     results = None

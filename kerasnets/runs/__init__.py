@@ -1,6 +1,6 @@
-"""The run folder: the only hand-over between training and everything after it.
+"""The run folder: the only interface between training and everything after it.
 
-Layout (docs/run-folder.md has every file and column with its unit):
+Layout (docs/run-folder.md describes every file and column with its unit):
 
     recipe.json  environment.json  history.csv  epoch_times.csv  model.keras
     checkpoint/  metrics.json  confusion_matrix.csv  per_class.csv  predictions.csv
@@ -68,7 +68,7 @@ class Run:
         recipe: of its training.
     """
 
-    CHECKPOINTS = "checkpoint"  # the folder's name
+    CHECKPOINTS = "checkpoint"  # name of the subfolder
 
     def __init__(self, path: Path | str, recipe: Recipe) -> None:
         self.path = Path(path)
@@ -87,7 +87,7 @@ class Run:
         """Rows of history.csv as numbers; empty before the first epoch ends.
 
         Raises:
-            RunError: it does not hold the epochs 1, 2, ... in order.
+            RunError: the file does not contain the epochs 1, 2, ... in order.
         """
         path = self.path / "history.csv"
         if not path.exists():
@@ -108,11 +108,11 @@ class Run:
 
     @property
     def kept_epoch(self) -> int | None:
-        """The epoch, from 1, that the weights of model.keras are of: the last, or the
-        first with the highest validation accuracy. None before the first has ended.
+        """The epoch, from 1, of the weights in model.keras: the last, or the first with
+        the highest validation accuracy. None before the first epoch ends.
 
         Raises:
-            RunError: as `history` does.
+            RunError: as `history`.
         """
         rows = self.history
         if not rows:
@@ -123,17 +123,17 @@ class Run:
 
     @property
     def loss_is_smoothed(self) -> bool:
-        """Whether the losses of `history` include the label smoothing of training, as
-        in runs that earlier versions began."""
+        """Whether the losses in `history` include label smoothing, as in runs of
+        earlier versions."""
         rows = self.history if self.recipe.label_smoothing else []
         return bool(rows) and "objective" not in rows[0]
 
     def results_folder(self, split: str) -> Path:
-        """Where `evaluate` writes: the run folder itself for the test split, a folder
-        named after the split otherwise, so that no split overwrites another's.
+        """The folder of a split's results: the run folder for the test split, otherwise
+        a subfolder named after the split.
 
         Raises:
-            RunError: there is no such split.
+            RunError: the split is unknown.
         """
         if split not in SPLITS:
             raise RunError(unknown("split", split, SPLITS))
@@ -141,16 +141,17 @@ class Run:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run folder while writing to it.
+        """Lock the run folder for writing.
 
         Raises:
-            RunError: another process holds it, or it cannot be written.
+            RunError: another process holds the lock, or the folder cannot be written.
         """
         with lock.hold(self.path):
             yield
 
     def clear_temporary_files(self) -> None:
-        """Remove half-written files of a killed process; needs the lock."""
+        """Remove incomplete files of a killed process; the caller must hold the
+        lock."""
         for file in self.path.rglob(f"{digests.TEMPORARY}*"):
             file.unlink(missing_ok=True)
 
@@ -163,7 +164,7 @@ def check_free(path: Path | str, *, overwrite: bool = False) -> None:
     """Check that a new run can be written to `path`, without changing anything.
 
     Raises:
-        RunError: it is occupied, not a folder, or cannot be written.
+        RunError: `path` is occupied, not a folder, or cannot be written.
     """
     path = Path(path)
     if path.exists():
@@ -187,14 +188,14 @@ def check_free(path: Path | str, *, overwrite: bool = False) -> None:
 
 
 def create(path: Path | str, recipe: Recipe, *, overwrite: bool = False) -> Run:
-    """Make a run folder with its recipe; it appears complete.
+    """Create a run folder with its recipe, atomically.
 
-    An old run is replaced only once the new folder is on disk, and never while another
-    process holds it.
+    An existing run is replaced only once the new folder is on disk, and never while
+    another process holds it.
 
     Raises:
-        RunError: as `check_free`, another process holds the old run, or the disk
-            refuses the write.
+        RunError: as `check_free`, or another process holds the old run, or the folder
+            cannot be written.
     """
     path = Path(path)
     check_free(path, overwrite=overwrite)
@@ -209,7 +210,7 @@ def create(path: Path | str, recipe: Recipe, *, overwrite: bool = False) -> Run:
             with lock.hold(path):
                 path.rename(old)
         elif path.exists():
-            path.rmdir()  # empty, or check_free would have refused it
+            path.rmdir()  # it is empty, see check_free
         new.rename(path)
         digests.sync_folder(home)
     except OSError as error:
@@ -220,7 +221,7 @@ def create(path: Path | str, recipe: Recipe, *, overwrite: bool = False) -> Run:
         ) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
-    # The old run, and leftovers of processes that were killed here.
+    # Remove the old run, and leftovers of killed processes.
     aside = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{32}}\.(new|old)")
     for entry in home.iterdir():
         if aside.fullmatch(entry.name):
@@ -229,10 +230,10 @@ def create(path: Path | str, recipe: Recipe, *, overwrite: bool = False) -> Run:
 
 
 def locate(name: Path | str) -> Path:
-    """The path itself if it exists, or that of the run of this name in artifacts/runs.
+    """The path itself if it exists, or the run of this name in artifacts/runs.
 
     Raises:
-        RunError: there is neither.
+        RunError: neither exists.
     """
     path = as_path(name, "run")
     if path.exists():
@@ -247,11 +248,11 @@ def locate(name: Path | str) -> Path:
 
 
 def load(path: Path | str) -> Run:
-    """Open an existing run: its folder, or the name of one in artifacts/runs.
+    """Open an existing run, given by its folder or its name in artifacts/runs.
 
     Raises:
         RunError: there is no run at `path`, or it contains links or devices, through
-        which files would be written elsewhere.
+            which files could be written elsewhere.
         RecipeError: its recipe.json is damaged.
     """
     path = locate(path)
@@ -271,18 +272,18 @@ def load(path: Path | str) -> Run:
 
 
 def opened(run: Run | Path | str) -> Run:
-    """The run itself, also if only its folder or name is given.
+    """The run, opened with `load` if given by its folder or name.
 
-    Raises: what `load` does.
+    Raises: as `load`.
     """
     return run if isinstance(run, Run) else load(run)
 
 
 def newest(root: Path | str = DEFAULT_ROOT) -> Run:
-    """The run under `root` whose model was written last.
+    """The run under `root` with the most recently written model.
 
     Raises:
-        RunError: none of the runs there has a trained model.
+        RunError: no run there has a trained model.
     """
     root = Path(root)
     models = [

@@ -1,4 +1,4 @@
-"""What `kerasnets explain` writes to a run folder, and its reader."""
+"""Reader of the files that `kerasnets explain` writes into a run folder."""
 
 import contextlib
 import re
@@ -30,10 +30,10 @@ COLUMNS = Explained._fields
 
 
 def read_explanations(folder: Path) -> list[Explained]:
-    """What explanations.csv in a folder lists; nothing where there is none.
+    """Rows of explanations.csv in a folder; empty if the file is missing.
 
     Raises:
-        RunError: it is damaged.
+        RunError: the file is damaged.
     """
     path = folder / FILE
     if not path.exists():
@@ -56,7 +56,7 @@ def read_explanations(folder: Path) -> list[Explained]:
 
 
 def clear(folder: Path) -> None:
-    """Remove the files that explanations.csv in a folder lists, and that file."""
+    """Remove explanations.csv in a folder and the files that it lists."""
     with contextlib.suppress(RunError):
         for row in read_explanations(folder):
             if _PICTURE.fullmatch(row.file):
@@ -65,9 +65,9 @@ def clear(folder: Path) -> None:
 
 
 def remove_explanations(run: Run) -> None:
-    """Remove those in a run folder: they are of a network that is no more."""
+    """Remove the explanations of a run, which are outdated once it trains further."""
     folder = run.path / FOLDER
     if folder.is_dir():
         clear(folder)
-        with contextlib.suppress(OSError):  # somebody else's file is in there
+        with contextlib.suppress(OSError):  # the folder contains a foreign file
             folder.rmdir()

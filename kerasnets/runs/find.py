@@ -15,12 +15,12 @@ def find_runs(names: Iterable[str]) -> list[Run]:
     """The named runs, each once, in order.
 
     Args:
-        names: a run folder, a folder with runs anywhere below it (taken in order of
-            their paths), a pattern such as "runs/mnist-*" of either, or the name of a
-            run in artifacts/runs.
+        names: each a run folder, a folder with runs at any depth (in order of their
+            paths), a pattern such as "runs/mnist-*" for either, or the name of a run in
+            artifacts/runs.
 
     Raises:
-        RunError: there is no run of such a name, or none in such a folder.
+        RunError: a name does not exist, or a folder contains no runs.
         RecipeError: the recipe of a run is damaged.
     """
     found: dict[Path, Path] = {}
@@ -46,7 +46,7 @@ def _paths(name: str) -> list[Path]:
 
 
 def _matches(pattern: str) -> list[Path]:
-    # Path.glob takes no absolute patterns.
+    # Path.glob does not support absolute patterns.
     found = glob.glob(pattern, recursive=True)  # noqa: PTH207
     return [Path(name) for name in sorted(found)]
 
@@ -79,8 +79,8 @@ _SEED = re.compile(r"[^/](-seed\d+)$")
 def labels(chosen: Sequence[Run]) -> list[str]:
     """The shortest path endings that distinguish the runs, in the same order.
 
-    A seed that all their names end with is left out, and the dataset added where a
-    name begins with another one's.
+    A common suffix "-seedN" is omitted. The dataset is added if a name begins with the
+    name of another one.
     """
     paths = [run.path.resolve() for run in chosen]
     found = []

@@ -1,4 +1,4 @@
-"""The records that training writes to a run folder, with one reader for each file.
+"""The records that training writes into a run folder, with a reader for each file.
 
 history.csv is read by `kerasnets.runs.Run.history`, and the files of `evaluate` by
 `kerasnets.runs.results`. Shares are in [0, 1].
@@ -56,7 +56,7 @@ ENVIRONMENT = {
 
 
 class Table(NamedTuple):
-    """A CSV file of the run folder: its name and its columns."""
+    """A CSV file of the run folder: name and columns."""
 
     file: str
     columns: tuple[str, ...]
@@ -81,7 +81,7 @@ VALIDATION_CONFUSION = Table(
 
 
 def environment(run: Run) -> dict[str, Any]:
-    """The training's record of its machine and data, with the fields of `ENVIRONMENT`.
+    """The recorded machine, software and data, with the fields of `ENVIRONMENT`.
 
     Raises:
         RunError: environment.json is missing or damaged.
@@ -89,13 +89,13 @@ def environment(run: Run) -> dict[str, Any]:
     found = begun_environment(run)
     if found is None:
         raise RunError(
-            f"{run.path} has no environment.json: it is not a whole run folder."
+            f"{run.path} has no environment.json: it is not a complete run folder."
         )
     return found
 
 
 def begun_environment(run: Run) -> dict[str, Any] | None:
-    """The same; None for a run whose training has not begun.
+    """As `environment`, but None for a run whose training has not begun.
 
     Raises:
         RunError: environment.json is damaged.
@@ -108,7 +108,7 @@ def class_names(run: Run) -> list[str]:
     """Names by class index, as training recorded them.
 
     Raises:
-        RunError: environment.json is missing, damaged, or has none.
+        RunError: environment.json is missing, damaged, or lacks them.
     """
     names = environment(run).get("class_names")
     if not names:
@@ -123,11 +123,11 @@ class EpochTime:
     Attributes:
         epoch: from 1.
         train_s, validation_s: seconds of wall time.
-        train_images_per_s: training images a second.
-        validation_images_per_s: monitored images a second.
-        data_wait_s: of `train_s`, seconds in which batches were made or waited for.
-        peak_memory_mb: most memory held so far (10^6 bytes): the accelerator's where
-            one is used, else the process's; None where the platform does not say.
+        train_images_per_s: training images per second.
+        validation_images_per_s: monitored images per second.
+        data_wait_s: part of `train_s` spent making or waiting for batches.
+        peak_memory_mb: peak memory so far (10^6 bytes), of the accelerator if one is
+            used, else of the process; None if the platform does not report it.
     """
 
     epoch: int
@@ -140,7 +140,7 @@ class EpochTime:
 
     @property
     def seconds(self) -> float:
-        """Of training and validation."""
+        """Seconds of training and validation."""
         return self.train_s + self.validation_s
 
 
@@ -148,7 +148,7 @@ def epoch_times(run: Run) -> list[EpochTime]:
     """Rows of epoch_times.csv; empty before the first epoch ends.
 
     Raises:
-        RunError: it is damaged.
+        RunError: the file is damaged.
     """
     path = run.path / EPOCH_TIMES.file
     if not path.exists():
@@ -169,7 +169,7 @@ def epoch_times(run: Run) -> list[EpochTime]:
 
 
 def training_s(run: Run) -> float:
-    """Seconds of training and validation, all finished epochs together.
+    """Seconds of training and validation in all finished epochs.
 
     Raises:
         RunError: epoch_times.csv is damaged.
@@ -178,7 +178,7 @@ def training_s(run: Run) -> float:
 
 
 def epoch_energies(run: Run) -> dict[int, float]:
-    """Joules by epoch, if the device counted them.
+    """Joules by epoch; empty if the device did not measure energy.
 
     Raises:
         RunError: energy.csv is damaged.
@@ -196,11 +196,11 @@ def epoch_energies(run: Run) -> dict[int, float]:
 
 
 def validation_confusion(run: Run) -> list[tuple[int, int, int, int]]:
-    """Rows of validation_confusion.csv: an epoch, from 1; a label and a predicted class
-    of monitored images, by index; and how many had both after the epoch, where any had.
+    """Rows of validation_confusion.csv: epoch (from 1), label and predicted class
+    (indices), and the number of monitored images with both; zeros are omitted.
 
     Raises:
-        RunError: it is missing or damaged.
+        RunError: the file is missing or damaged.
     """
     path = run.path / VALIDATION_CONFUSION.file
     try:
@@ -219,17 +219,16 @@ def validation_confusion(run: Run) -> list[tuple[int, int, int, int]]:
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """One run, epoch after epoch; every tuple has a value for each finished epoch.
+    """A run by epoch; every tuple has a value for each finished epoch.
 
     Attributes:
         epochs: numbers, from 1.
-        loss, accuracy: of the monitored images after the epoch: mean cross-entropy
-            (nats an image), and the share classified correctly.
-        epoch_s: seconds of wall time in the epoch, training and validation, or None
-            where epoch_times.csv does not cover every epoch.
-        images_per_s: training images a second in the epoch, or None likewise.
-        energy_j: joules of the epoch, as counted by the device, or None where
-            energy.csv does not cover every epoch.
+        loss, accuracy: on the monitored images after the epoch: mean cross-entropy
+            (nats per image), and the share classified correctly.
+        epoch_s: wall time of training and validation in seconds; None unless
+            epoch_times.csv covers every epoch.
+        images_per_s: training images per second; None likewise.
+        energy_j: measured energy in joules; None unless energy.csv covers every epoch.
     """
 
     epochs: tuple[int, ...]
@@ -241,28 +240,28 @@ class LearningCurve:
 
     @property
     def ends_s(self) -> tuple[float, ...] | None:
-        """Seconds from the start of training to the end of each epoch; pauses before
-        resumptions are not in it."""
+        """Seconds from the start of training to the end of each epoch, without pauses
+        before resumptions."""
         return tuple(accumulate(self.epoch_s)) if self.epoch_s else None
 
     @property
     def total_s(self) -> float | None:
-        """Seconds of training and validation, all epochs together."""
+        """Seconds of training and validation in all epochs."""
         return sum(self.epoch_s) if self.epoch_s else None
 
     @property
     def seconds_per_epoch(self) -> float | None:
-        """The median: the first epoch may have compiled something."""
+        """Median seconds of an epoch; the first may include compilation."""
         return median(self.epoch_s) if self.epoch_s else None
 
     @property
     def median_images_per_s(self) -> float | None:
-        """Training images a second in the median epoch."""
+        """Training images per second in the median epoch."""
         return median(self.images_per_s) if self.images_per_s else None
 
     @property
     def total_energy_j(self) -> float | None:
-        """Joules of training and validation, all epochs together."""
+        """Joules of training and validation in all epochs."""
         return sum(self.energy_j) if self.energy_j else None
 
 

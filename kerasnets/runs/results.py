@@ -1,8 +1,8 @@
-"""The files of an evaluation: one reader for each, and a check for results of a network
-that the run no longer has. Shares are in [0, 1].
+"""The files of an evaluation, with a reader for each, and a check for outdated results.
+Shares are in [0, 1].
 
-They belong together. metrics.json is removed first and written last: if it exists, the
-others are of the same evaluation.
+metrics.json is removed first and written last: if it exists, all files belong to the
+same evaluation.
 """
 
 import contextlib
@@ -76,12 +76,12 @@ FILES = (
     "first_batch_confusion_matrix.png",
 )
 
-BEST_EPOCH_FOLDER = "best_validation"  # of the best epoch's network
+BEST_EPOCH_FOLDER = "best_validation"  # results of the best epoch's network
 _FOLDERS = ("", "validation", "train", BEST_EPOCH_FOLDER)  # "": the test split's
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
-    """What `evaluate` wrote to metrics.json in a results folder.
+    """The content of metrics.json in a results folder.
 
     Raises:
         RunError: the file is missing or damaged.
@@ -91,7 +91,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The predictions; arrays [images] in the order of evaluation.
+    """Predictions as arrays [images], in the order of evaluation.
 
     Attributes:
         index: the image's row in the dataset's split (the train split for the train
@@ -107,7 +107,7 @@ class Predictions:
 
 
 def read_predictions(path: Path) -> Predictions:
-    """What `evaluate` wrote to predictions.csv.
+    """The content of predictions.csv.
 
     Raises:
         RunError: the file is missing or damaged.
@@ -127,7 +127,7 @@ def read_predictions(path: Path) -> Predictions:
 
 
 class ClassMetrics(NamedTuple):
-    """Figures of one class, a row of per_class.csv."""
+    """Metrics of one class: a row of per_class.csv."""
 
     name: str
     precision: float
@@ -137,7 +137,7 @@ class ClassMetrics(NamedTuple):
 
 
 def read_per_class(path: Path) -> list[ClassMetrics]:
-    """What `evaluate` wrote to per_class.csv.
+    """The content of per_class.csv.
 
     Raises:
         RunError: the file is missing or damaged.
@@ -158,14 +158,13 @@ def read_per_class(path: Path) -> list[ClassMetrics]:
 
 
 class Threshold(NamedTuple):
-    """Figures of two classes where an image counts as positive from a probability on,
-    a row of thresholds.csv.
+    """Metrics of a binary classifier at a threshold: a row of thresholds.csv.
 
     Attributes:
-        threshold: the probability.
-        recall: share of the positive images that count as such.
-        specificity: share of the negative images that do not.
-        predicted: how many images count as positive.
+        threshold: minimum probability of images classified as positive.
+        recall: share of the positive images classified as positive.
+        specificity: share of the negative images classified as negative.
+        predicted: number of images classified as positive.
     """
 
     threshold: float
@@ -177,7 +176,7 @@ class Threshold(NamedTuple):
 
 
 def read_thresholds(path: Path) -> list[Threshold]:
-    """What `evaluate` wrote to thresholds.csv.
+    """The content of thresholds.csv.
 
     Raises:
         RunError: the file is missing or damaged.
@@ -206,7 +205,7 @@ def read_confusion(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     class names.
 
     Raises:
-        RunError: the file is missing, or isn't a confusion matrix.
+        RunError: the file is missing, or is not a confusion matrix.
     """
     try:
         (_, *names), *rows = read_csv_rows(path)
@@ -219,7 +218,7 @@ def read_confusion(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def remove_results(run: Run) -> None:
-    """Remove every evaluation, of whichever split, and the explanations."""
+    """Remove the evaluations of all splits, and the explanations."""
     remove_explanations(run)
     folders = [run.path / name for name in _FOLDERS if (run.path / name).is_dir()]
     for folder in folders:
@@ -235,7 +234,7 @@ def clear(folder: Path, *, but: Container[str] = ()) -> None:
     """Remove the files of an evaluation from a folder, metrics.json first.
 
     Args:
-        but: names of those to leave.
+        but: names of files to keep.
     """
     for name in FILES:
         if name not in but and (folder / name).exists():
@@ -243,11 +242,11 @@ def clear(folder: Path, *, but: Container[str] = ()) -> None:
 
 
 def stale(path: Path) -> tuple[Finding, ...]:
-    """Results in a run folder that do not belong to its present network.
+    """Results in a run folder that do not belong to its current network.
 
     Results without metrics.json come from a killed evaluation or an earlier version of
-    kerasnets. A metrics.json without the number of epochs, as earlier versions wrote
-    it, cannot be judged.
+    kerasnets. A metrics.json of an earlier version, without the number of epochs,
+    cannot be checked.
     """
     try:
         trained = len(runs.load(path).history)

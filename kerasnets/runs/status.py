@@ -1,4 +1,4 @@
-"""The states of the runs in a folder, from their small files alone."""
+"""The states of the runs in a folder, from their small files."""
 
 import contextlib
 import zipfile
@@ -27,8 +27,8 @@ class Progress:
 
     Attributes:
         state: `RUNNING`, `INTERRUPTED`, `COMPLETE` or `STOPPED`.
-        epochs_done: rows of history.csv; of a run that was stopped early inside an
-            epoch, the last one is of that epoch.
+        epochs_done: rows of history.csv; if the run was stopped early inside an epoch,
+            this epoch is included.
         epochs: of the recipe.
         reason: why a callback stopped it early, else "".
     """
@@ -40,7 +40,7 @@ class Progress:
 
     @property
     def finished(self) -> bool:
-        """Whether training has ended: all epochs, or stopped early."""
+        """Whether training has ended, after all epochs or early."""
         return self.state in (COMPLETE, STOPPED)
 
     def __str__(self) -> str:
@@ -51,13 +51,13 @@ class Progress:
 
 
 def progress(run: Run) -> Progress:
-    """The one definition of a finished run.
+    """The progress of a run's training.
 
-    It is complete when every epoch is done and the model is written, or, where the
+    A run is complete when every epoch is done and the model is written or, if its
     records were published without weights, when it is evaluated.
 
     Raises:
-        RunError: its history.csv or environment.json is damaged.
+        RunError: history.csv or environment.json is damaged.
     """
     done, epochs = len(run.history), run.recipe.epochs
     if done > epochs:
@@ -85,24 +85,22 @@ def _is_written(run: Run) -> bool:
 
 @dataclass(frozen=True)
 class RunState:
-    """One run; values that a corrupt run does not provide are None.
+    """The state of a run; values that a corrupt run does not provide are None.
 
     Attributes:
         path: its folder.
-        state: "running" (a process holds it and has not finished), "interrupted",
-            "complete" (every epoch done and the model written; or evaluated, where
-            the records were published without weights), "stopped early" (by a
-            callback; else as complete) or "corrupt" (a file cannot be read; `kerasnets
-            verify` looks at every byte).
-        why: what is wrong with a corrupt one, why one was stopped early, else "".
+        state: "running" (held by a process, not finished), "interrupted", "complete"
+            (see `progress`), "stopped early" (by a callback, otherwise complete) or
+            "corrupt" (a file cannot be read; `kerasnets verify` checks every byte).
+        why: what is wrong with a corrupt run, why a run was stopped early, else "".
         network, dataset: of its recipe.
-        epochs_done, epochs: of how many.
+        epochs_done, epochs: finished and planned epochs.
         best_val_accuracy, last_val_accuracy: shares of the monitored images, 0 to 1;
             None before the first epoch ends.
         test_accuracy: share, 0 to 1; None unless evaluated.
-        seconds: wall time of its finished epochs, training and validation.
-        size: bytes that its files take, of a corrupt one too.
-        checkpoints_size: of these, bytes of the checkpoint folder.
+        seconds: wall time of training and validation in its finished epochs.
+        size: bytes of its files, for corrupt runs too.
+        checkpoints_size: bytes of the checkpoint folder, part of `size`.
     """
 
     path: Path
@@ -121,11 +119,11 @@ class RunState:
 
 
 def states(root: Path | str) -> list[RunState]:
-    """Every run in `root` and its subfolders, or `root` itself where it is one; a run
-    holds no others. By path.
+    """The states of all runs in `root` and its subfolders, or of `root` itself if it is
+    a run, sorted by path. Runs are not nested.
 
     Raises:
-        RunError: there is no such folder, or it cannot be read.
+        RunError: the folder is missing or cannot be read.
     """
     root = Path(root)
     if not root.is_dir():
@@ -144,7 +142,7 @@ def _run_folders(root: Path) -> list[Path]:
             folders += [
                 entry
                 for entry in folder.iterdir()
-                # Hidden folders are runs being made or replaced.
+                # Hidden folders are runs being created or replaced.
                 if not entry.name.startswith(".")
                 and entry.is_dir()
                 and not entry.is_symlink()
@@ -156,7 +154,7 @@ def _run_folders(root: Path) -> list[Path]:
 
 
 def state(folder: Path | str) -> RunState:
-    """The state of one run; never raises, whatever its folder holds."""
+    """The state of one run; never raises, whatever its folder contains."""
     folder = Path(folder)
     try:
         found = _state(runs.load(folder))
@@ -170,9 +168,9 @@ def state(folder: Path | str) -> RunState:
 
 
 def _size(folder: Path) -> int:
-    """Bytes of the files in a folder; 0 where there is none."""
+    """Bytes of the files in a folder; 0 if it is missing."""
     total = 0
-    # A file may disappear meanwhile, and a folder may be unreadable.
+    # A file may disappear in the meantime, and a folder may be unreadable.
     with contextlib.suppress(OSError):
         for entry in digests.contents(folder):
             with contextlib.suppress(OSError):

@@ -23,14 +23,14 @@ def check_trained(run: Run) -> None:
     """Check that training has written its model.
 
     Raises:
-        RunError: it has not, or the records were published without it.
+        RunError: it has not, or the run was published without weights.
     """
     if run.model_file.is_file():
         return
     reached = progress(run)
     if reached.finished:
         raise RunError(
-            f"{run.path} has no model.keras: its records are there without weights."
+            f"{run.path} has no model.keras: it was published without weights."
         )
     how = spelled(
         command=f"'kerasnets fit ... {command('--out', run.path, '--resume')}'",
@@ -42,8 +42,8 @@ def check_trained(run: Run) -> None:
     )
 
 
-# Every class that kerasnets' networks use. Keras's safe mode refuses lambdas; this also
-# refuses layers that read files or execute their input.
+# All classes in kerasnets's networks. Keras's safe mode refuses lambdas; this list also
+# excludes layers that read files or execute their input.
 _CLASSES = {
     *("Functional", "InputLayer", "__keras_tensor__", "DTypePolicy"),
     *("Conv2D", "Dense", "BatchNormalization", "ReLU", "Dropout", "Flatten"),
@@ -57,18 +57,18 @@ _LARGEST_CONFIG = 64_000_000  # bytes
 
 
 def load_model(run: Run) -> "keras.Model":
-    """The trained network: a functional Keras model giving logits, not compiled.
+    """Load the trained network: a functional Keras model with logits, not compiled.
 
-    The file may come from elsewhere; loading it executes no code.
+    The file may be foreign; loading it executes no code.
 
     Raises:
-        RunError: training has not finished, or model.keras is damaged or holds other
-            layers than the networks of kerasnets.
+        RunError: training has not finished, or model.keras is damaged or contains
+            layers that no network of kerasnets has.
     """
     check_trained(run)
     check_digest(run.model_file)
-    # Keras imports h5py when it reads weights; imported first, it is not mistaken for a
-    # module that the file names.
+    # Keras imports h5py when it reads weights. It is imported here first, so that it is
+    # not mistaken for a module named by the file.
     import h5py  # noqa: F401
     import keras
 
@@ -83,8 +83,7 @@ def load_model(run: Run) -> "keras.Model":
     except MemoryError:
         raise
     except Exception as error:
-        # A damaged archive fails in the zip, JSON, HDF5 or Keras reader, each with its
-        # own errors.
+        # The zip, JSON, HDF5 and Keras readers each raise their own errors.
         raise RunError(
             f"{run.model_file} cannot be read as a Keras model: it is damaged, or was "
             "not written by kerasnets."
@@ -96,7 +95,7 @@ def load_model(run: Run) -> "keras.Model":
 
 
 def check_finite(run: Run, logits: np.ndarray) -> None:
-    """Check logits [images, classes] of a run's network.
+    """Check that logits [images, classes] of a run's network are finite.
 
     Raises:
         RunError: some are NaN or infinite.
@@ -104,14 +103,15 @@ def check_finite(run: Run, logits: np.ndarray) -> None:
     bad = int((~np.isfinite(logits)).any(axis=1).sum())
     if bad:
         raise RunError(
-            f"{run.model_file} gives logits that are not finite for {bad} of "
+            f"{run.model_file} yields logits that are not finite for {bad} of "
             f"{len(logits)} images: its weights are damaged or too large."
         )
 
 
 def follow_layout(model: "keras.Model") -> None:
-    """Lay images out as a trained network takes them, until the session ends, which
-    begins with channels last: a run may have been trained with channels first."""
+    """Set Keras's image layout to that of a trained network, for the current session: a
+    run may have been trained with channels first, whereas sessions begin with channels
+    last."""
     from keras import config
 
     for layer in model.layers:
@@ -153,8 +153,8 @@ def _nothing_drawn() -> Iterator[None]:
 
 
 def _repeating_one_pixel(model: "keras.Model") -> "keras.Model":
-    """The network without adaptive pools, which earlier runs have on maps of one pixel:
-    Keras's layer fails there under TensorFlow. The outputs are the same bits."""
+    """The network with adaptive pools replaced. Earlier runs have them on maps of one
+    pixel, where Keras's layer fails under TensorFlow. The outputs are identical."""
     from keras import layers, models
 
     pool = layers.AdaptiveAveragePooling2D

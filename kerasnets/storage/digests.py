@@ -1,9 +1,9 @@
-"""digests.json: the SHA-256 digest of every file of a folder.
+"""digests.json: the SHA-256 digest of every file in a folder.
 
-A folder with a digests.json has the digest of every file that `storage.files` writes
-into it or its subfolders. The digest is noted as pending before the file takes its
-name, and as the file's own afterwards: whenever a process dies, what is on disk is one
-of the two contents that digests.json knows. run.log, which only grows, is left out.
+digests.json has the digest of every file that `storage.files` writes into the folder or
+its subfolders. A digest is recorded as pending before the file gets its name, and as
+final afterwards: whenever a process dies, the file on disk has one of the two recorded
+contents. run.log, which only grows, is excluded.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ from kerasnets.errors import RunError
 _log = logging.getLogger(__name__)
 
 NAME = "digests.json"
-TEMPORARY = ".tmp-"  # how the names of files begin that are not whole yet
+TEMPORARY = ".tmp-"  # prefix of incomplete files
 
 _LOCK = ".digests.lock"
 _UNRECORDED = {NAME, _LOCK, ".lock", ".lock.json", "run.log"}
-_LEVELS = 2  # from a file up to the folder whose manifest has it
-_WAIT_S = 60  # for another process to note a digest
-_LARGEST = 16_000_000  # bytes of a manifest; one of a long run has some kilobytes
-_READINGS = 5  # of a folder that is being written to, before what is found is told
+_LEVELS = 2  # maximum number of levels from a file up to the folder of its manifest
+_WAIT_S = 60  # maximum wait for another process to record a digest
+_LARGEST = 16_000_000  # bytes of a manifest; that of a long run has some kilobytes
+_READINGS = 5  # attempts to verify a folder that is being written to
 
 
 @dataclass
@@ -39,15 +39,16 @@ class _Manifest:
     """Digests by POSIX path, relative to the folder.
 
     Attributes:
-        files: of what is on disk, unless `pending` has the name too.
-        pending: of what was about to take the name; None where it was about to go.
+        files: digests of the files on disk, unless `pending` has the name too.
+        pending: digests of files about to be renamed to this name; None for files about
+            to be removed.
     """
 
     files: dict[str, str] = field(default_factory=dict)
     pending: dict[str, str | None] = field(default_factory=dict)
 
     def conclude(self, name: str) -> None:
-        """What was pending for a name has come about."""
+        """Record that the pending change of a file is done."""
         expected = self.pending.pop(name)
         if expected is None:
             self.files.pop(name, None)
@@ -55,7 +56,7 @@ class _Manifest:
             self.files[name] = expected
 
     def accepts(self, name: str, found: str | None) -> bool:
-        """Whether the content with this digest (None: no file) may be there."""
+        """Whether the file may have this digest (None: no file)."""
         return self.files.get(name) == found or (
             name in self.pending and self.pending[name] == found
         )
@@ -67,7 +68,7 @@ class _Manifest:
 
     @classmethod
     def from_text(cls, text: str) -> "_Manifest":
-        """Raises ValueError unless `to_text` wrote this, to the byte."""
+        """Parse the result of `to_text`; raise ValueError if it differs in any byte."""
         content = json.loads(text)
         made = cls(dict(content["files"]), dict(content["pending"]))
         if made.to_text() != text or not all(
@@ -84,7 +85,7 @@ def digest(path: Path) -> str:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable: a power cut undoes no renaming before it."""
+    """Make renamings in a folder durable against a power cut."""
     with contextlib.suppress(OSError):  # folders cannot be opened on Windows
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -94,13 +95,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def begin(folder: Path) -> None:
-    """Give a new folder a manifest: every file written from now on is recorded."""
+    """Create the manifest of a new folder, so that every file written later is
+    recorded."""
     _write(folder, _Manifest())
 
 
 def accepts(path: Path, found: str) -> bool:
-    """Whether content with the digest `found` is what was written to `path`; True too
-    where that is not recorded, or the record itself is damaged (see `verify`)."""
+    """Whether the digest `found` matches the record of `path`; True too if there is no
+    record, or the record itself is damaged (see `verify`)."""
     folder = _recorded_in(path)
     if folder is None:
         return True
@@ -115,7 +117,7 @@ def accepts(path: Path, found: str) -> bool:
 
 @contextlib.contextmanager
 def replacing(path: Path, temporary: Path) -> Iterator[None]:
-    """Around the renaming of the whole file `temporary` to `path`."""
+    """A context for renaming the complete file `temporary` to `path`."""
     with _changing(path) as change:
         if change:
             change.announce(digest(temporary))
@@ -125,7 +127,7 @@ def replacing(path: Path, temporary: Path) -> Iterator[None]:
 
 
 def remove(path: Path) -> None:
-    """Delete a file, if it is there, and its digest."""
+    """Delete a file, if it exists, and its digest."""
     with _changing(path) as change:
         if change:
             change.announce(None)
@@ -136,7 +138,7 @@ def remove(path: Path) -> None:
 
 @dataclass
 class _Change:
-    """One file about to be replaced or removed, in a folder that has a manifest."""
+    """The replacement or removal of a file, in a folder with a manifest."""
 
     folder: Path
     path: Path
@@ -148,13 +150,13 @@ class _Change:
 
     def announce(self, expected: str | None) -> None:
         if self.name in self.manifest.pending:
-            # A process died in the middle of a change: see which content it left.
+            # A process died during a change: find out which content it left.
             found = digest(self.path) if _is_file(self.path) else None
             if found == self.manifest.pending[self.name]:
                 self.manifest.conclude(self.name)
         self.manifest.pending[self.name] = expected
         _write(self.folder, self.manifest)
-        if self.path.parent != self.folder:  # which is synced after the renaming
+        if self.path.parent != self.folder:  # else it is synced after the renaming
             sync_folder(self.folder)
 
     def conclude(self) -> None:
@@ -188,7 +190,7 @@ def _read(folder: Path) -> _Manifest:
     """The manifest of a folder.
 
     Raises:
-        RunError: it is damaged.
+        RunError: the manifest is damaged.
     """
     path = folder / NAME
     try:
@@ -213,12 +215,12 @@ def _write(folder: Path, manifest: _Manifest) -> None:
 
 @dataclass(frozen=True)
 class Finding:
-    """A file that is not as it was written.
+    """A file that differs from its record.
 
     Attributes:
         name: its path inside the folder.
-        what: "damaged", "missing", "unknown" (nobody recorded it) or "not a file"
-            (a link, a pipe or a device).
+        what: "damaged", "missing", "unknown" (not recorded) or "not a file" (a link, a
+            pipe or a device).
     """
 
     name: str
@@ -227,11 +229,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found.
+    """Result of `verify`.
 
     Attributes:
-        checked: number of files that the manifest has.
-        findings: those not as they were written, by name; none where all is well.
+        checked: number of files in the manifest.
+        findings: files that differ from the manifest, by name.
     """
 
     checked: int
@@ -239,9 +241,9 @@ class Verification:
 
 
 def verify(folder: Path | str) -> Verification | None:
-    """Compare every file of a folder with its digest; None where it has no manifest.
+    """Compare every file of a folder with its digest; None if it has no manifest.
 
-    A folder may be written to meanwhile.
+    The folder may be written to at the same time.
 
     Raises:
         RunError: a file cannot be read.
@@ -261,7 +263,7 @@ def verify(folder: Path | str) -> Verification | None:
 
 
 def _version(folder: Path) -> tuple[int, int] | None:
-    """Another one whenever the manifest is; None where there is none."""
+    """A value that changes whenever the manifest does; None if there is none."""
     try:
         state = (folder / NAME).lstat()
     except FileNotFoundError:
@@ -303,7 +305,7 @@ def _finding(manifest: _Manifest, name: str, path: Path | None) -> str:
 
 
 def contents(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Everything in a folder and its subfolders that is no folder; links are not
+    """All entries in a folder and its subfolders except folders; links are not
     followed."""
     folders = [folder]
     while folders:
@@ -320,7 +322,7 @@ def _is_unrecorded(path: Path) -> bool:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether it is an ordinary file, and not a link to one."""
+    """Whether `path` is a regular file, not a link to one."""
     try:
         return stat.S_ISREG(path.lstat().st_mode)
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""Files that are written whole or not at all, and read with care.
+"""Atomic writing and strict reading of files.
 
-Every file is written under a temporary name, fsynced and renamed, so a reader never
-meets half a file; where the folder has a digests.json, its digest is recorded there,
-and what is read must have it.
+Every file is written under a temporary name, fsynced and renamed, so that a reader
+never sees an incomplete file. If the folder has a digests.json, the digest is recorded
+there, and checked when the file is read.
 """
 
 import contextlib
@@ -20,17 +20,17 @@ from typing import IO, Any
 from kerasnets.errors import RunError
 from kerasnets.storage import digests, schema
 
-# Larger ones are not what kerasnets writes: the predictions of ImageNet's 1.3 million
-# training images are 30 MB.
+# kerasnets writes no larger files: the predictions for ImageNet's 1.3 million training
+# images take 30 MB.
 _LARGEST_TEXT = 256_000_000  # bytes
-_READINGS = 5  # of a file that is being replaced, before it is called damaged
+_READINGS = 5  # attempts to read a file that may be being replaced
 
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path to write to, which takes the name `path` once it is whole and
-    on disk; it is removed instead when the block raises. The folder must exist."""
-    # The suffix stays last: some writers choose their format by it.
+    """Yield a temporary path to write to, which is renamed to `path` once it is on
+    disk, or removed if the block raises. The folder must exist."""
+    # Keeps the suffix, by which some writers choose their format.
     temporary = path.with_name(f"{digests.TEMPORARY}{uuid.uuid4().hex}-{path.name}")
     try:
         yield temporary
@@ -40,7 +40,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.replace(path)
         digests.sync_folder(path.parent)
     except OSError as error:
-        # A disk that is full does not say for which file.
+        # For a full disk, the error does not name the file.
         error.filename = error.filename or str(path)
         raise
     finally:
@@ -49,13 +49,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a file that takes the name `path` only once it is whole and on disk.
+    """Open a file that is renamed to `path` once it is complete and on disk.
 
     Args:
         path: the final name; its folder must exist.
-        mode: "w" for UTF-8 text without newline translation, "wb" for bytes. A letter
-            that UTF-8 lacks, such as a byte of a file name that is none, is written as
-            its number.
+        mode: "w" for UTF-8 text without newline translation, "wb" for bytes. Characters
+            that UTF-8 cannot encode, such as invalid bytes of a file name, are written
+            as backslash escapes.
     """
     text: dict[str, Any] = {}
     if "b" not in mode:
@@ -79,8 +79,8 @@ def write_csv(
     """Write a header and rows (RFC 4180, "\\n" line ends)."""
     with atomic_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
-        # Python's csv module writes a lone carriage return unquoted, which it then
-        # refuses to read.
+        # Python's csv module writes a lone carriage return unquoted, but then cannot
+        # read it.
         quoting = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         for row in (columns, *rows):
             returns = any(isinstance(cell, str) and "\r" in cell for cell in row)
@@ -88,14 +88,14 @@ def write_csv(
 
 
 def read_text(path: Path) -> str:
-    """A UTF-8 text file, its line ends as they are.
+    """Read a UTF-8 text file without newline translation.
 
     Raises:
-        RunError: it is missing, not an ordinary file, not text, too large, or not what
-            was written.
+        RunError: the file is missing, not a regular file, not text, too large, or does
+            not match its digest.
     """
     try:
-        # Before it is opened: opening a pipe waits for a writer.
+        # Check before opening: opening a pipe waits for a writer.
         state = path.stat()
         if not stat.S_ISREG(state.st_mode):
             raise RunError(f"{path} is not a file.")
@@ -118,10 +118,10 @@ def read_text(path: Path) -> str:
 
 
 def check_digest(path: Path) -> None:
-    """Check that a file is what was written, where its digest is recorded.
+    """Check that a file matches its digest, if that is recorded.
 
     Raises:
-        RunError: it is not, or cannot be read.
+        RunError: it does not match, or cannot be read.
     """
     try:
         for _ in range(_READINGS):
@@ -139,10 +139,10 @@ def _not_as_written(path: Path) -> str:
 def read_json(
     path: Path, fields: Mapping[str, schema.Field] | None = None
 ) -> dict[str, Any]:
-    """A JSON object from a file, with the fields of `fields` where they are given.
+    """Read a JSON object from a file, and check its fields if `fields` is given.
 
     Raises:
-        RunError: the file is missing or damaged, or a field is not as it should be.
+        RunError: the file is missing or damaged, or a field is invalid.
     """
     try:
         value = schema.parse(read_text(path))
@@ -154,10 +154,10 @@ def read_json(
 
 
 def read_csv_rows(path: Path) -> Iterator[list[str]]:
-    """The header and rows of a CSV file, all of the same length.
+    """Yield the header and rows of a CSV file, all of the same length.
 
     Raises:
-        RunError: the file is missing, not text, or not such a table.
+        RunError: the file is missing, not text, or not a table.
     """
     text = io.StringIO(read_text(path), newline="")
     width = None
@@ -175,10 +175,10 @@ def read_csv(path: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
     """Rows of a CSV file by column name.
 
     Args:
-        columns: those that must be there; others may be.
+        columns: required columns; others are allowed.
 
     Raises:
-        RunError: the file is missing, not text, or not such a table.
+        RunError: the file is missing, not text, or not a table.
     """
     header, *rows = list(read_csv_rows(path)) or [[]]
     if len(set(header)) < len(header):
@@ -190,5 +190,5 @@ def read_csv(path: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
 
 
 def remove(path: Path) -> None:
-    """Delete a file, if it is there, and its digest."""
+    """Delete a file, if it exists, and its digest."""
     digests.remove(path)

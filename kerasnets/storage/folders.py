@@ -1,4 +1,4 @@
-"""The user's own folders, where there are any."""
+"""The user's cache and home folders, and checks of output folders."""
 
 import os
 from collections.abc import Iterable
@@ -9,15 +9,15 @@ from kerasnets.errors import KerasnetsError, RunError, option, shown
 
 
 def user_cache() -> Path | None:
-    """The user's cache folder, for what can be made again: KERASNETS_CACHE, else
-    XDG_CACHE_HOME/kerasnets, else the system's own place for such folders, which is
-    ~/.cache/kerasnets on Linux. It need not exist.
+    """The user's cache folder for files that can be regenerated: KERASNETS_CACHE, else
+    XDG_CACHE_HOME/kerasnets, else the system's default, ~/.cache/kerasnets on Linux. It
+    need not exist.
 
-    None where none is named and the user has no home folder, as in a container that
-    runs under a number alone.
+    None if no variable is set and the user has no home folder, as in a container with
+    an unknown user id.
 
     Raises:
-        KerasnetsError: the variable names the home folder of an unknown user.
+        KerasnetsError: the variable refers to the home folder of an unknown user.
     """
     named = os.environ.get("KERASNETS_CACHE")
     if named:
@@ -35,7 +35,7 @@ def user_cache() -> Path | None:
 
 
 def in_home(name: str) -> Path | None:
-    """A folder of the user's home folder; None where there is no home folder."""
+    """A folder inside the user's home folder; None if there is no home folder."""
     try:
         home = Path.home()
     except RuntimeError:
@@ -44,13 +44,14 @@ def in_home(name: str) -> Path | None:
 
 
 def as_path(value: str | PathLike[str], name: str) -> Path:
-    """A path that a caller has given.
+    """Convert an argument to a path.
 
     Args:
-        name: of the parameter that it was given as.
+        value: the argument.
+        name: the parameter's name, for the message.
 
     Raises:
-        KerasnetsError: it is neither text nor a path.
+        KerasnetsError: the argument is neither text nor a path.
     """
     if not isinstance(value, str | PathLike):
         raise KerasnetsError(
@@ -60,22 +61,22 @@ def as_path(value: str | PathLike[str], name: str) -> Path:
 
 
 def expanded(path: str | PathLike[str], name: str = "path") -> Path:
-    """A path with "~" and "~name" replaced by the home folders.
+    """A path with "~" and "~user" expanded to home folders.
 
     Raises:
-        KerasnetsError: there is no such home folder, or it is no path (`as_path`).
+        KerasnetsError: there is no such home folder, or as `as_path`.
     """
     try:
         return as_path(path, name).expanduser()
     except RuntimeError as error:
         raise KerasnetsError(
-            f"{str(path)!r} names the home folder of a user who has none here; write "
-            "the path without '~'."
+            f"{str(path)!r} refers to a home folder that does not exist; write the "
+            "path without '~'."
         ) from error
 
 
 def why_not_writable(path: Path) -> str | None:
-    """What keeps the folder `path` from being made or written, or None."""
+    """Why the folder `path` cannot be created or written, or None."""
     import tempfile  # 15 ms, which `kerasnets --help` need not wait for
 
     nearest = path
@@ -87,7 +88,7 @@ def why_not_writable(path: Path) -> str | None:
             return f"{nearest} is a file, not a folder"
         if not os.access(nearest, os.W_OK | os.X_OK):
             return f"{nearest} is not writable"
-        # /proc and the like refuse an administrator too, without saying so before.
+        # Permissions do not tell for /proc and the like, which refuse root too.
         handle, name = tempfile.mkstemp(dir=nearest, prefix=".tmp-")
         os.close(handle)
         os.unlink(name)  # noqa: PTH108
@@ -96,11 +97,12 @@ def why_not_writable(path: Path) -> str | None:
         return f"{nearest} is not writable: {error.strerror}"
 
 
-_LONGEST = 80  # letters of a name made up from labels
+_LONGEST = 80  # maximum length of a name composed of labels
 
 
 def folder_name(labels: Iterable[str], joint: str) -> str:
-    """Labels as one name for a folder: "resnet34-vs-vgg19", never too long."""
+    """A folder name composed of labels, such as "resnet34-vs-vgg19", of limited
+    length."""
     words = [label.replace("/", "-") for label in labels]
     name = joint.join(words)
     if len(name) <= _LONGEST:
@@ -109,26 +111,26 @@ def folder_name(labels: Iterable[str], joint: str) -> str:
 
 
 def check_folder(folder: Path, files: Iterable[str], marker: str) -> None:
-    """Check that the folder can be made, or that what is in it may be replaced.
+    """Check that a folder can be created, or that its content may be replaced.
 
     Args:
-        files: names that will be written there.
-        marker: the one of them that shows that the folder is one of this kind.
+        files: names of the files to be written.
+        marker: the file whose presence identifies a folder of this kind.
 
     Raises:
-        RunError: it holds other things, or cannot be written.
+        RunError: the folder contains other files, or cannot be written.
     """
     obstacle = why_not_writable(folder)
     if not obstacle and folder.is_dir() and not (folder / marker).exists():
         present = {path.name for path in folder.iterdir()}
         others = {name for name in present if not name.startswith(".")} - set(files)
         if others:
-            obstacle = f"{folder} holds other files ({min(others)}, for one)"
+            obstacle = f"{folder} contains other files (for example {min(others)})"
     if obstacle:
         raise RunError(f"{obstacle}; choose another {option('folder')}.")
 
 
 def prepare_folder(folder: Path, files: Iterable[str], marker: str) -> None:
-    """Make the folder after the checks of `check_folder`."""
+    """Create the folder after the checks of `check_folder`."""
     check_folder(folder, files, marker)
     folder.mkdir(parents=True, exist_ok=True)

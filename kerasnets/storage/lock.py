@@ -1,8 +1,8 @@
-"""One process at a time in a run folder, and who it is.
+"""A lock that admits one process at a time to a run folder.
 
-The lock is the kernel's, so it ends with the process that holds it, however that ends.
-The note beside it (process, machine, since when) is for the message alone: one that a
-killed process left behind keeps nobody out.
+The kernel releases the lock when its holder ends, in whatever way. The note next to it
+(process, machine, time) is only for the message: if a killed process leaves one behind,
+it does not block others.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from kerasnets.errors import RunError, shown
 from kerasnets.storage import files, schema
 
 _LOCK, _NOTE = ".lock", ".lock.json"
-_PATIENCE_S = 0.5  # longer than `is_held` takes the lock to see whether it is free
+_PATIENCE_S = 0.5  # longer than `is_held` holds the lock for its check
 
 
 _NOTED = {
@@ -33,7 +33,7 @@ def hold(folder: Path) -> Iterator[None]:
     """Keep other processes from writing to a run folder.
 
     Raises:
-        RunError: another process holds it, or the folder cannot be written.
+        RunError: another process holds the lock, or the folder cannot be written.
     """
     lock = filelock.FileLock(folder / _LOCK)
     try:
@@ -46,7 +46,7 @@ def hold(folder: Path) -> Iterator[None]:
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         note = {"pid": os.getpid(), "host": shown(platform.node()), "since": now}
-        with contextlib.suppress(OSError):  # a full disk is for the caller to meet
+        with contextlib.suppress(OSError):  # on a full disk, the caller's writes fail
             files.write_json(folder / _NOTE, note)
         yield
     finally:
@@ -58,8 +58,7 @@ def hold(folder: Path) -> Iterator[None]:
 def is_held(folder: Path) -> bool:
     """Whether a process holds a run folder.
 
-    Where the lock cannot be tried, as in a folder that is not writable, the note beside
-    it is believed.
+    If the lock cannot be tried, as in a folder that is not writable, the note decides.
     """
     if not (folder / _LOCK).exists():
         return False
@@ -73,9 +72,9 @@ def is_held(folder: Path) -> bool:
 
 
 def _note(folder: Path) -> str | None:
-    """Who holds the lock, as far as that is noted."""
+    """The holder of the lock according to the note, or None."""
     try:
         note = files.read_json(folder / _NOTE, _NOTED)
-    except RunError:  # not there, or being removed
+    except RunError:  # missing, or being removed
         return None
     return f"process {note['pid']} on {note['host']} since {note['since']}"

@@ -1,7 +1,7 @@
-"""What a JSON file of a run folder may hold: strict parsing, and typed fields.
+"""Strict parsing and typed fields of the JSON files in a run folder.
 
-A run folder may come from elsewhere, so nothing that is read from it is believed before
-it has been looked at. Fields that a file's list lacks are refused.
+A run folder may be foreign, so everything read from it is validated. Unknown fields are
+refused.
 """
 
 # Not msgspec: it accepts a field that occurs twice and control characters in text, and
@@ -20,9 +20,9 @@ class Field:
     """One field of a JSON object.
 
     Attributes:
-        wanted: what it holds, for the message "field must be ...".
-        check: whether a value is that.
-        required: whether it must be there.
+        wanted: description of the values, for the message "field must be ...".
+        check: whether a value is valid.
+        required: whether the field is required.
     """
 
     wanted: str
@@ -31,10 +31,10 @@ class Field:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """A JSON object as the standard has it: no NaN, no infinity, no field twice.
+    """Parse a JSON object strictly: no NaN, no infinity, no duplicate fields.
 
     Raises:
-        ValueError: it is something else; the message says what.
+        ValueError: the text is invalid; the message says why.
     """
     try:
         value = json.loads(
@@ -48,11 +48,10 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def check(value: Mapping[str, Any], fields: Mapping[str, Field]) -> None:
-    """Check that an object has these fields and no others.
+    """Check an object's fields.
 
     Raises:
-        ValueError: a required field is missing, one is unknown, or one holds something
-            else than it should; the message names the first.
+        ValueError: a field is missing, unknown or invalid; the message names the first.
     """
     unknown = [name for name in value if name not in fields]
     if unknown:
@@ -93,7 +92,7 @@ def _is_line(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    # JSON can spell half a character (a lone surrogate), which cannot be written.
+    # JSON can contain lone surrogates, which cannot be encoded.
     return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
 
 
@@ -110,7 +109,7 @@ def _is_lines(value: Any) -> bool:
 
 
 def _is_versions(value: Any) -> bool:
-    # None: of a package that is not installed, but imported from a folder.
+    # None for a package that is imported from a folder without being installed.
     return isinstance(value, dict) and all(
         version is None or _is_line(version) for version in value.values()
     )
@@ -127,7 +126,7 @@ def _is_object(value: Any, fields: Mapping[str, Field]) -> bool:
 
 
 LINE = Field("a line of text", _is_line)
-TEXT = Field("text", _is_text)  # a class may have any name: to be printed with care
+TEXT = Field("text", _is_text)  # any text, such as class names: escape when printing
 COUNT = Field("a whole number, 0 or more", _is_count)
 SHARE = Field("a number from 0 to 1", _is_share)
 NUMBER = Field("a number", _is_number)
@@ -148,7 +147,7 @@ def required(field: Field) -> Field:
 
 
 def record(**fields: Field) -> Field:
-    """An object that has each of these fields."""
+    """An object in which all of these fields are required."""
     needed = {name: required(field) for name, field in fields.items()}
     return Field(
         f"an object with {' and '.join(fields)}",
@@ -157,7 +156,7 @@ def record(**fields: Field) -> Field:
 
 
 def list_of(what: str, **fields: Field) -> Field:
-    """A list of objects that may have each of these fields."""
+    """A list of objects in which each of these fields is optional."""
     return Field(
         f"a list of {what}",
         lambda value: (

@@ -1,10 +1,10 @@
-"""Checkpoints: everything a run needs to go on, in one file that is whole or absent.
+"""Checkpoints: all the state a run needs to resume, in one file written atomically.
 
 A checkpoint is an uncompressed .npz archive, readable under every backend, with
 every variable of the model (weights, moving statistics, dropout's random state) and
-of the optimizer, what callbacks know, and a JSON entry with the epoch and batch, the
-tables so far and a SHA-256 digest over all of it. Inside an epoch it also has what the
-epoch has so far: the state of the metrics, and each record's part.
+of the optimizer, the callbacks' states, and a JSON entry with the epoch and batch, the
+tables so far and a SHA-256 digest over all of it. A checkpoint inside an epoch also
+holds the state of the metrics and each table's partial record of that epoch.
 """
 
 import contextlib
@@ -34,12 +34,12 @@ from kerasnets.training.callbacks.early_stop import Stopped
 from kerasnets.training.callbacks.epoch_table import EpochTable
 from kerasnets.training.callbacks.watchers import advice
 
-# While a run trains: the newest, and the one before it in case the newest is damaged.
+# During training: the newest, and the one before it in case the newest is damaged.
 KEPT = 2
 
-_INSIDE = "-batch-"  # in the name of one that was made inside an epoch
+_INSIDE = "-batch-"  # marks the names of checkpoints written inside an epoch
 _MODEL, _METRIC, _CALLBACK = "model_", "metric_", "callback_"
-# Where callbacks may set it. Runs begun before they could do without.
+# Present where callbacks may set the rate; the oldest checkpoints lack it.
 _RATE = "optimizer_learning_rate"
 
 _log = logging.getLogger(__name__)
@@ -47,18 +47,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint read from disk and checked against its digest.
+    """A checkpoint read from disk and verified against its digest.
 
     Attributes:
-        epoch: epochs completed.
-        batch: batches of the epoch after them that are done too.
+        epoch: completed epochs.
+        batch: completed batches of the following epoch.
         tables: rows of each `EpochTable`, by file name.
-        parts: what each record has of the epoch under way, by file name.
+        parts: each table's partial record of the current epoch, by file name.
         arrays: values of the variables of model and optimizer, by position.
         metrics: values of the metrics' variables, by position; empty at batch 0.
-        callbacks: what the callbacks knew.
-        stopped: that one of them ended training here, if so. The tables have a row of
-            the epoch that it ended, even where `batch` is not 0.
+        callbacks: the callbacks' states.
+        stopped: set if a callback ended training here. The tables then include a row
+            for the epoch that it ended, even if `batch` is not 0.
     """
 
     epoch: int
@@ -72,16 +72,16 @@ class Checkpoint:
 
     @property
     def position(self) -> str:
-        """Where in the training it was made, for a person."""
+        """Position in the training, as readable text."""
         return position(self.epoch, self.batch)
 
     @property
     def variables_digest(self) -> str:
-        """SHA-256 of every variable of model and optimizer, to the bit."""
+        """SHA-256 over the exact bits of every variable of model and optimizer."""
         return _digest({}, self.arrays)
 
     def restore(self, model: keras.Model, tables: Mapping[str, EpochTable]) -> None:
-        """Put model, optimizer and tables back to where they were.
+        """Restore model, optimizer and tables.
 
         Raises:
             RunError: the checkpoint is of another network or optimizer.
@@ -91,7 +91,7 @@ class Checkpoint:
             table.restore(self.tables.get(name, []))
 
     def restore_variables(self, model: keras.Model) -> None:
-        """Put model and optimizer back to where they were.
+        """Restore model and optimizer.
 
         Raises:
             RunError: the checkpoint is of another network or optimizer.
@@ -102,7 +102,7 @@ class Checkpoint:
         _assign(variables, self.arrays)
 
     def whole_epochs(self) -> "Checkpoint":
-        """Itself, without what the tables have of an epoch that was ended early."""
+        """A copy without the table rows of an epoch that was ended early."""
         tables = {
             name: [row for row in rows if row and row[0] in range(self.epoch + 1)]
             for name, rows in self.tables.items()
@@ -110,8 +110,8 @@ class Checkpoint:
         return dataclasses.replace(self, tables=tables, stopped=None)
 
     def restore_metrics(self, model: keras.Model) -> None:
-        """Put the metrics back to where they were inside the epoch. To be called once
-        Keras has built and reset them, as it does at the beginning of an epoch.
+        """Restore the metrics' state inside the epoch. Call it after Keras has built
+        and reset them, which it does at the beginning of an epoch.
 
         Raises:
             RunError: the checkpoint is of other metrics.
@@ -136,12 +136,13 @@ def save(
     after them, then drop the oldest checkpoints.
 
     Args:
-        parts: what each record has of the epoch under way, by file name.
-        metrics: as `metrics_of` gave them inside the epoch; as they are unless given.
-        callbacks: what the callbacks know.
-        stopped: that one of them has ended training, if so.
-        keep: of `kerasnets.catalog.kept_checkpoints.KEEP`; with `ALL`, those of whole
-            epochs are not dropped.
+        parts: each table's partial record of the current epoch, by file name.
+        metrics: state returned by `metrics_of` inside the epoch; by default the
+            current state.
+        callbacks: the callbacks' states.
+        stopped: set if a callback has ended training.
+        keep: one of `kerasnets.catalog.kept_checkpoints.KEEP`; `ALL` keeps every
+            checkpoint written at the end of an epoch.
 
     Raises:
         TrainingDiverged: a weight is NaN or infinite; nothing is written.
@@ -151,7 +152,7 @@ def save(
     if batch:
         arrays |= metrics_of(model) if metrics is None else metrics
     for key, array in arrays.items():
-        # The last step may have spoiled them when its loss, taken before, was a number.
+        # The last step's loss was finite, but its update may have broken the weights.
         if key.startswith(_MODEL) and not np.isfinite(array).all():
             raise TrainingDiverged(
                 f"{variables[key].path} is no longer finite by "
@@ -185,11 +186,11 @@ def save(
         folder.mkdir()
         digests.sync_folder(folder.parent)
     with runs.atomic_file(path, "wb") as file:
-        # As bytes: text takes four a character, and the tables grow with every epoch.
+        # As bytes: NumPy text takes four bytes a character, and the tables grow.
         np.savez(file, state=np.array(json.dumps(state).encode()), **arrays)
     files = _files(folder)
     place = files.index(path)
-    # Those that seem newer are damaged ones that the run has gone back from.
+    # Seemingly newer files are damaged: the run was resumed from an older checkpoint.
     older = files[place + KEPT :]
     if keep == ALL:
         older = [other for other in older if _INSIDE in other.name]
@@ -199,8 +200,8 @@ def save(
 
 
 def finish(folder: Path, keep: str) -> None:
-    """Leave of a finished run's checkpoints those that `keep` says, one of
-    `kerasnets.catalog.kept_checkpoints.KEEP`."""
+    """Remove the checkpoints of a finished run that `keep`, one of
+    `kerasnets.catalog.kept_checkpoints.KEEP`, does not retain."""
     files = _files(folder)
     last = next(filter(_is_as_written, files), None) if keep != NONE else None
     if keep == NONE or last:
@@ -208,7 +209,7 @@ def finish(folder: Path, keep: str) -> None:
             if file != last and (keep != ALL or _INSIDE in file.name):
                 runs.remove(file)
     if keep == NONE:
-        with contextlib.suppress(OSError):  # other files are in there, or it has gone
+        with contextlib.suppress(OSError):  # not empty, or already gone
             folder.rmdir()
 
 
@@ -221,25 +222,24 @@ def _is_as_written(path: Path) -> bool:
 
 
 def position(epoch: int, batch: int) -> str:
-    """`epoch` epochs and `batch` steps of the next, for a person."""
+    """`epoch` completed epochs and `batch` steps of the next, as readable text."""
     return f"step {batch} of epoch {epoch + 1}" if batch else f"epoch {epoch}"
 
 
 def newest(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint that is intact, or None where there is none at all.
+    """The newest intact checkpoint, or None if there is no checkpoint at all.
 
-    A damaged one is passed over with a warning.
+    A damaged checkpoint is skipped with a warning.
 
     Raises:
-        RunError: there are checkpoints, but every one is damaged, or the system does
-            not let one be read.
+        RunError: every checkpoint is damaged, or the system refuses to read one.
     """
     files = _files(folder)
     for path in files:
         checkpoint = _read(path)
         if checkpoint:
             return checkpoint
-        _log.warning("%s is damaged; going back to the checkpoint before it", path)
+        _log.warning("%s is damaged; using the checkpoint before it", path)
     if files:
         raise RunError(
             f"every checkpoint in {folder} is damaged; {option('overwrite', True)} "
@@ -249,14 +249,14 @@ def newest(folder: Path) -> Checkpoint | None:
 
 
 def has_weights(run: Run) -> bool:
-    """Whether a run has trained weights, whole or not."""
+    """Whether a run has trained weights, intact or not."""
     return run.model_file.exists() or bool(_files(run.checkpoint_folder))
 
 
 def _read(path: Path) -> Checkpoint | None:
     try:
         with zipfile.ZipFile(path) as file:
-            # Compressed or overlapping entries, which could fill the memory.
+            # Refuse compressed or overlapping entries, which could exhaust the memory.
             if sum(entry.file_size for entry in file.infolist()) > path.stat().st_size:
                 return None
         with np.load(path, allow_pickle=False) as archive:
@@ -270,7 +270,7 @@ def _read(path: Path) -> Checkpoint | None:
         known = {key: arrays.pop(key) for key in list(arrays) if _is_callback(key)}
         return Checkpoint(
             epoch=state["epoch"],
-            # Checkpoints used to be made at the end of an epoch only.
+            # The oldest checkpoints were only written at the end of an epoch.
             batch=state.get("batch", 0),
             tables=state["tables"],
             parts=state.get("parts", {}),
@@ -289,8 +289,8 @@ def _read(path: Path) -> Checkpoint | None:
         return None
 
 
-# Of the system, which say nothing about what the file holds: the run would go on from
-# an older checkpoint, and this one would be dropped.
+# Errors of the system, not of the file's content: treating the file as damaged would
+# resume from an older checkpoint and delete this one.
 _REFUSALS = (
     *(errno.EACCES, errno.EPERM, errno.EIO),
     *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
@@ -331,14 +331,14 @@ _STATE = {
     "batch": schema.COUNT,
     "tables": schema.required(schema.Field("rows by file name", _is_tables)),
     "parts": schema.Field("seconds by file name", _is_parts),
-    "callbacks": schema.Field("what callbacks know", _are_callbacks),
+    "callbacks": schema.Field("states of callbacks", _are_callbacks),
     "stopped": schema.record(reason=schema.LINE, epochs=schema.COUNT),
     "digest": schema.required(schema.LINE),
 }
 
 
 def _files(folder: Path) -> list[Path]:
-    # By stem: "epoch-00003" comes before "epoch-00003-batch-0000120".
+    # By stem: "epoch-00003" sorts before "epoch-00003-batch-0000120".
     return sorted(folder.glob("epoch-*.npz"), key=lambda file: file.stem, reverse=True)
 
 
@@ -360,7 +360,7 @@ def _arrays(variables: Mapping[str, keras.Variable]) -> dict[str, Any]:
 
 
 def metrics_of(model: keras.Model) -> dict[str, np.ndarray]:
-    """The state of the metrics inside an epoch, which validation clears."""
+    """The metrics' state inside an epoch; validation resets it."""
     found = _arrays(_metric_variables(model))
     return {key: np.array(array) for key, array in found.items()}
 

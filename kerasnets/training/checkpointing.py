@@ -1,4 +1,4 @@
-"""When checkpoints are made."""
+"""When checkpoints are written."""
 
 import time
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ from kerasnets.training.checkpoint import Checkpoint
 
 @dataclass(frozen=True)
 class Interval:
-    """Every so many optimizer steps, or every so many seconds of wall time.
+    """A checkpoint interval in optimizer steps or in seconds of wall time.
 
     Attributes:
-        steps: steps between two checkpoints, >= 1; None where seconds decide.
-        seconds: seconds between two checkpoints, > 0; None where steps decide.
+        steps: steps between two checkpoints, >= 1; None if `seconds` is set.
+        seconds: seconds between two checkpoints, > 0; None if `steps` is set.
     """
 
     steps: int | None = None
@@ -33,7 +33,7 @@ class Interval:
 
     @classmethod
     def parse(cls, text: str) -> "Interval":
-        """Read "200" (steps) or "90s" (seconds).
+        """Parse "200" (steps) or "90s" (seconds).
 
         Raises:
             RecipeError: it is neither, or not positive.
@@ -54,7 +54,7 @@ class Interval:
 
     @classmethod
     def of(cls, value: "Interval | int | str") -> "Interval":
-        """An interval as it may be given: itself, 200 (steps), "200" or "90s".
+        """Convert an `Interval`, 200 (steps), "200" or "90s".
 
         Raises:
             RecipeError: it is none of these, or not positive.
@@ -62,38 +62,40 @@ class Interval:
         return value if isinstance(value, cls) else cls.parse(str(value))
 
     def is_over(self, *, steps: int, seconds: float) -> bool:
-        """Whether so many steps and seconds after a checkpoint the next is due."""
+        """Whether a checkpoint is due, given the steps and seconds since the last."""
         if self.steps is not None:
             return steps >= self.steps
         return self.seconds is not None and seconds >= self.seconds
 
 
-# What a killed process loses at most, beside the step it was in.
+# The most work that a killed process loses, apart from its current step.
 DEFAULT = Interval(seconds=300)
 
 
 class Checkpointer(keras.callbacks.Callback):
-    """A checkpoint after every epoch, inside one at every `interval`, and at the next
-    step or end of an epoch when somebody asks the run to stop.
+    """Writes a checkpoint after every epoch, inside an epoch at every `interval`, and
+    at the next step or end of epoch when the run is asked to stop.
 
-    It comes after the `keepers`, whose tables a checkpoint keeps, and after the user's
-    callbacks, whose states it keeps and puts back: what they do at the end of an epoch
-    is in the epoch's checkpoint. Only at the beginning of a step comes it before them,
-    by `before_steps`. The files of the tables are written after it.
+    It runs after the `keepers`, whose tables a checkpoint stores, and after the user's
+    callbacks, whose states it stores and restores, so that an epoch's checkpoint
+    includes what they did at its end. Only at the beginning of a step does it run
+    before them, through `before_steps`. It writes the tables' files after the
+    checkpoint.
 
     Args:
         users: the user's callbacks.
-        early: whether one of them has ended training.
-        resumed: the checkpoint that the run goes on from, if any.
-        keep: which checkpoints stay, of `kerasnets.catalog.kept_checkpoints.KEEP`.
-        soon: whether the first step is followed by one, after which the run does not
-            need what its weights came from.
+        early: records which of them has ended training.
+        resumed: the checkpoint that the run resumes from, if any.
+        keep: which checkpoints to retain, one of
+            `kerasnets.catalog.kept_checkpoints.KEEP`.
+        soon: whether to write one after the first step, so that the run no longer
+            depends on the source of its initial weights.
 
     Attributes:
-        stopped: that training ended early, if so.
+        stopped: set if training ended early.
 
     Raises:
-        Interrupted: the run was asked to stop, and the checkpoint is written.
+        Interrupted: the run was asked to stop, and its checkpoint is written.
         TrainingDiverged: the loss or a weight is no longer a number; nothing is
             written.
     """
@@ -128,7 +130,7 @@ class Checkpointer(keras.callbacks.Callback):
                 keeper.go_on_from(resumed.parts.get(keeper.table.path.name, {}))
 
     def before_steps(self) -> keras.callbacks.Callback:
-        """What calls it at the beginning of each step."""
+        """A callback that calls this one at the beginning of each step."""
         return keras.callbacks.LambdaCallback(
             on_train_batch_begin=lambda batch, logs: self._before_step(batch)
         )
@@ -140,8 +142,8 @@ class Checkpointer(keras.callbacks.Callback):
         self._epoch, self._batch = epoch, 0
         self._cut: dict[str, Any] | None = None
         if self._resumed and self._resumed.batch:
-            # Only now: Keras has just reset the metrics for a new epoch, and callbacks
-            # have begun one.
+            # Not earlier: Keras has just reset the metrics for a new epoch, and the
+            # callbacks have begun it.
             self._resumed.restore_metrics(self.model)
             self._put_back()
             self._batch = self._resumed.batch
@@ -152,7 +154,7 @@ class Checkpointer(keras.callbacks.Callback):
         self._done = batch + 1
 
     def on_test_begin(self, logs: dict | None = None) -> None:
-        # Keras clears the metrics after this.
+        # Validation resets the metrics.
         if self.early and self._done < self.params["steps"]:
             self._cut = {
                 "batch": self._done,
@@ -177,12 +179,13 @@ class Checkpointer(keras.callbacks.Callback):
 
     def _put_back(self) -> None:
         if self._resumed and self.users:
-            # Callbacks may change either when training or an epoch begins.
+            # Callbacks may have changed the model or the optimizer in on_train_begin
+            # or on_epoch_begin.
             self._resumed.restore_variables(self.model)
             callback_state.put_back(self.users, self._resumed.callbacks)
 
     def _before_step(self, batch: int) -> None:
-        # Not at the end of a batch, where its time would count as waiting for data.
+        # At the end of a batch, the time would count as waiting for data.
         seconds = time.monotonic() - self._saved_s
         steps = batch - self._batch
         due = self.stop or self._soon
@@ -192,7 +195,7 @@ class Checkpointer(keras.callbacks.Callback):
             self._end(self._epoch, batch)
 
     def _save_inside(self, batch: int) -> None:
-        # A run that has diverged must not go on from there.
+        # A diverged run must not leave a checkpoint to resume from.
         loss = float(self.model.get_metrics_result()["loss"])
         check_finite(loss, checkpoint.position(self._epoch, batch))
         self._save(self._epoch, batch=batch, parts=self._parts())

@@ -33,11 +33,11 @@ from kerasnets.training.transfer.source import Source
 
 
 class Opened(NamedTuple):
-    """Batches, and the network that is ready for the first of them.
+    """Batches, and the network compiled to train on them.
 
     Attributes:
-        train: of the training images, shuffled and augmented.
-        monitored: of the validation images, as they are.
+        train: batches of the training images, shuffled and augmented.
+        monitored: batches of the validation images, neither shuffled nor augmented.
     """
 
     train: Batches
@@ -57,14 +57,14 @@ def open_training(
     source: Source | None = None,
     **batches: Any,
 ) -> Opened:
-    """What a training of `recipe` begins with.
+    """Prepare batches and network for the first step of `recipe`.
 
     Args:
-        dataset: as `source` normalizes it, where that is given.
-        source: of the recipe's weights; opened here unless given.
-        session, engine, cross_entropy: as `ready_to_train` takes them.
-        workers: as `training_batches` takes them.
-        batches: `place` and `fill`, as `Batches` takes them.
+        dataset: already normalized by `source` if that is given.
+        source: the recipe's initial weights; opened here unless given.
+        session, engine, cross_entropy: see `ready_to_train`.
+        workers: see `training_batches`.
+        batches: `place` and `fill`, see `Batches`.
 
     Raises:
         RecipeError: a batch is larger than the training split.
@@ -102,17 +102,17 @@ def ready_to_train(
     labels: np.ndarray | None = None,
     fill: Callable[[keras.Model], None] | None = None,
 ) -> keras.Model:
-    """A recipe's network, ready for its first step on an engine.
+    """Build and compile a recipe's network for its first step on an engine.
 
     Random numbers start from the recipe's seed.
 
     Args:
-        fill: gives the new network weights.
         image_shape: (height, width, channels) of the dataset's images.
-        num_classes: of the dataset.
-        steps_per_epoch, cross_entropy, labels: as `compile_model` takes them.
-        session: where it trains.
-        engine: as `kerasnets.engines.choice.check` gives it.
+        num_classes: classes of the dataset.
+        steps_per_epoch, cross_entropy, labels: see `compile_model`.
+        session: the backend and device to train on.
+        engine: a result of `kerasnets.engines.choice.check`.
+        fill: assigns initial weights to the new network.
     """
     keras.utils.set_random_seed(recipe.seed)
     model = from_recipe(recipe, image_shape, num_classes)
@@ -133,7 +133,7 @@ def ready_to_train(
     if fixed_batch_size.are_needed(session):
         fixed_batch_size.install(model)
     if recipe.unfreeze_after:
-        # Only now: optimizer and engine are for all layers.
+        # Not earlier: optimizer and engine are built for all layers.
         freeze(model, recipe.freeze)
         if session.backend == "jax":
             unfreezing.allow(model)
@@ -153,12 +153,12 @@ def compile_model(
 
     Args:
         steps_per_epoch: optimizer steps in an epoch; the schedule counts in steps.
-        cross_entropy: whether to measure it beside a loss that has label smoothing or
-            class weights.
-        labels: of the training images, which class weights are drawn from.
+        cross_entropy: whether to measure plain cross-entropy too if the loss has label
+            smoothing or class weights.
+        labels: of the training images, int64 [N]; class weights derive from them.
 
     Raises:
-        RecipeError: there are class weights, but no labels.
+        RecipeError: the recipe has class weights, but `labels` is None.
     """
     metrics: list[keras.metrics.Metric] = [
         ConfusionAccuracy(num_classes, name="accuracy")

@@ -1,8 +1,8 @@
-"""Kill training at random instants, and see that nothing is lost by it.
+"""Kill training at random instants and verify that the result is unchanged.
 
-A run is trained whole twice, then again in processes of which most are killed (SIGKILL,
-which no process can catch) at random instants and resumed. All must end the same, to
-the bit.
+A run is trained twice without interruption, then again in processes that are killed
+(SIGKILL, which no process can catch) at random instants and resumed. All runs must end
+with identical bits.
 """
 
 import hashlib
@@ -32,19 +32,19 @@ from kerasnets.runs.trained import load_model
 from kerasnets.training import checkpoint
 from kerasnets.training.checkpointing import Interval
 
-# Often, so that a kill meets a checkpoint half-written rather than none at all.
+# Often, so that kills hit checkpoints while they are written.
 _EVERY = Interval(steps=1)
 
 
 @dataclass(frozen=True)
 class Killed:
-    """A run that was killed and resumed until it ended.
+    """A run that was killed and resumed until it finished.
 
     Attributes:
-        path: its folder.
-        kills: how often it was killed.
-        same: what was compared with the run that was never killed, and whether it is
-            the same to the bit.
+        path: the run folder.
+        kills: number of kills.
+        same: for each compared item, whether it equals that of the uninterrupted run
+            to the bit.
     """
 
     path: Path
@@ -54,15 +54,14 @@ class Killed:
 
 @dataclass(frozen=True)
 class Drill:
-    """What came out.
+    """Result of a drill.
 
     Attributes:
-        recipe: what was trained.
-        whole_s: seconds that the faster of two runs took that were never killed, with
-            its start.
-        again: a second run that was never killed; where it is not the same, the device
-            does not give the same bits twice.
-        killed: the runs that were.
+        recipe: the recipe trained.
+        whole_s: seconds of the faster of the two uninterrupted runs, startup included.
+        again: the second uninterrupted run; if it differs from the first, the device
+            is not deterministic.
+        killed: the killed runs.
     """
 
     recipe: Recipe
@@ -80,7 +79,7 @@ class Drill:
 
 
 def default_recipe(network: str) -> Recipe:
-    """A few steps on the digits, with everything that has a state."""
+    """A few steps on the digits, with every stateful part of training."""
     return Recipe.for_paper(
         network,
         "digits",
@@ -102,25 +101,25 @@ def drill(
     execution: Execution = DEFAULT,
     say: Callable[[str], None] = lambda line: None,
 ) -> Drill:
-    """Train `recipe` whole and killed, in `folder`/whole, again, killed-1, ...
+    """Train `recipe` with and without kills, in `folder`/whole, again, killed-1, ...
 
-    A killed run that ends before all kills are spent is followed by another.
+    If a killed run finishes before all kills are used, another one begins.
 
     Args:
-        folder: must be free of runs of these names.
+        folder: must not contain runs of these names.
         kills: processes to kill, >= 1.
-        seed: decides the instants.
-        execution: as `kerasnets.training.fit.fit` takes it; what PyTorch trains is
-            deterministic in any case.
-        say: takes a line about each kill.
+        seed: determines the instants.
+        execution: see `kerasnets.training.fit.fit`; under PyTorch, deterministic
+            algorithms are always used.
+        say: receives a line about each kill.
 
     Raises:
-        RunError: the folder is occupied, or training fails without being killed.
+        RunError: the folder is occupied, or a process fails without being killed.
     """
     folder = Path(folder)
     if runtime.backend() == "torch":
-        # By its full name: a process that does not get it must not take another. And
-        # deterministic, or an accelerator gives other bits at every training.
+        # The device's full name: a process that cannot have it must fail, not choose
+        # another. Deterministic: an accelerator gives other bits at each run otherwise.
         threads = execution.threads
         with runtime.session(execution.device, threads=threads) as session:
             execution = replace(
@@ -139,7 +138,7 @@ def drill(
         run_child(context, _train, (recipe, path, execution))
         seconds = time.monotonic() - began
         say(f"{path.name}: not killed, took {seconds:.1f} s")
-        # The first may have waited for imports and compilations.
+        # The first run's time may include imports and compilation.
         whole_s = min(whole_s, seconds)
     expected = fingerprint(runs.load(whole))
 
@@ -166,7 +165,7 @@ def drill(
 
 @frees_models
 def fingerprint(run: Run) -> dict[str, str]:
-    """Digests of all that must be the same of two runs of one recipe."""
+    """Digests of everything in which two runs of one recipe must agree."""
     last = checkpoint.newest(run.checkpoint_folder)
     if last is None:
         raise RunError(f"{run.path} has no checkpoint.")
@@ -187,12 +186,12 @@ def fingerprint(run: Run) -> dict[str, str]:
 
 
 def warm_context(*modules: str) -> BaseContext:
-    """Processes that start with training and `modules` imported already, where the
-    platform can fork; the imports would take longer than the training."""
+    """A context whose processes start with training and `modules` already imported, if
+    the platform can fork; the imports would take longer than the training."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
-    # Importing Keras asks PyTorch for CUDA devices. Asked through the driver, processes
-    # forked from there could not use any.
+    # Importing Keras queries PyTorch for CUDA devices. A query through the driver would
+    # leave CUDA unusable in forked processes; NVML does not.
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
@@ -208,11 +207,11 @@ def kill_until_done(
     kills: int,
     kill_after: Callable[[], float],
 ) -> int:
-    """Run `target` in one process after the other until one of them ends by itself, of
-    which up to `kills` are killed, each `kill_after()` seconds after its start.
+    """Run `target` in one process after another until one ends by itself; up to `kills`
+    of them are killed, each `kill_after()` seconds after its start.
 
     Returns:
-        How many were killed.
+        The number of processes killed.
 
     Raises:
         RunError: one of them failed.
@@ -231,7 +230,7 @@ def run_child(
     *,
     kill_after: float | None = None,
 ) -> bool:
-    """Run `target` in a process of its own; whether it ended by itself.
+    """Run `target` in its own process; return whether it ended by itself.
 
     Raises:
         RunError: it failed.
@@ -256,7 +255,7 @@ def _train(recipe: Recipe, path: Path, execution: Execution) -> None:
     from kerasnets.training.fit import fit
 
     try:
-        # What is said of the run is beside the point here.
+        # The drill prints its own lines; those of the run would only add noise.
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
             fit(
                 recipe,

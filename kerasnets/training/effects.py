@@ -1,4 +1,4 @@
-"""Settings that would change nothing, once the steps of an epoch are known."""
+"""Settings without effect, detectable once the steps of an epoch are known."""
 
 from collections.abc import Iterator
 
@@ -9,17 +9,16 @@ from kerasnets.training.optimization.schedule import ONE_CYCLE_RISE
 
 
 def check_schedule(recipe: Recipe, steps: int, trained: int | None = None) -> None:
-    """Check that warm-up and schedule change the learning rate of a step, and that
-    there is an update.
+    """Check that warm-up and schedule affect the learning rate of at least one step,
+    and that at least one update is made.
 
     Args:
         steps: optimizer steps in an epoch.
-        trained: steps that are trained, from the first; those of all epochs unless
-            given.
+        trained: number of steps that are trained; by default those of all epochs.
 
     Raises:
-        RecipeError: warm-up has less than two steps, or leaves none after it, the
-            schedule has none to change, or too few steps are trained for an update.
+        RecipeError: warm-up takes less than two steps or all of them, the schedule
+            changes no step, or too few steps are trained for an update.
     """
     total = recipe.epochs * steps
     trained = total if trained is None else trained
@@ -44,7 +43,7 @@ def check_schedule(recipe: Recipe, steps: int, trained: int | None = None) -> No
             f"accumulate {recipe.accumulate:,} leaves no update: {_steps(trained)} are "
             "trained."
         )
-    # The first step with another rate than a constant schedule's: `LearningRate`.
+    # The first step whose rate differs from a constant schedule's; see `LearningRate`.
     first = {
         "constant": 0,
         "cosine": warmup + 1,
@@ -61,8 +60,7 @@ def check_schedule(recipe: Recipe, steps: int, trained: int | None = None) -> No
 def remarks(
     recipe: Recipe, steps: int, confusion_every: int, checkpoint_every: Interval
 ) -> Iterator[str]:
-    """What a person may not expect: one line for each interval that training is over
-    before.
+    """One line for each interval that is longer than the training.
 
     Args:
         steps: optimizer steps in an epoch.

@@ -1,5 +1,5 @@
-"""What a run is, said twice: to the person before the first step, and to
-environment.json for whoever reads the run later."""
+"""The facts of a run: shown on screen before the first step, and recorded in
+environment.json."""
 
 import math
 import time
@@ -24,15 +24,15 @@ from kerasnets.training.transfer.source import Source
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that is known of a run before it trains.
+    """Everything known about a run before it trains.
 
     Attributes:
-        engine: what runs the network, as `kerasnets.engines.choice.check` gives it.
-        deterministic: whether only deterministic algorithms run it.
-        steps: optimizer steps an epoch.
-        began: `time.perf_counter()` when the start of the run began.
+        engine: runs the network; a result of `kerasnets.engines.choice.check`.
+        deterministic: whether only deterministic algorithms are used.
+        steps: optimizer steps per epoch.
+        began: `time.perf_counter()` at the beginning of the startup.
         dataset_load_s: seconds that loading the dataset took.
-        source: of the weights, where they come from elsewhere.
+        source: the pretrained weights, if any.
     """
 
     recipe: Recipe
@@ -49,7 +49,7 @@ class Facts:
 
     @property
     def trainable_parameters(self) -> int:
-        """Those of the network, frozen or not."""
+        """All parameters of the network, frozen or not, without norm statistics."""
         return _count(
             weight
             for weight in self.model.weights
@@ -65,7 +65,7 @@ class Facts:
         )
 
     def screen(self) -> dict[str, str]:
-        """Names and values of the screen that precedes training."""
+        """Names and values shown before training."""
         recipe, session, packages = (
             self.recipe,
             self.session,
@@ -96,13 +96,13 @@ class Facts:
         }
 
     def _weights(self) -> dict[str, str]:
-        """What has become of weights from elsewhere."""
+        """How pretrained weights were transferred."""
         if self.source is None or self.source.became is None:
             return {}
         return {"weights": "; ".join(self.source.lines())}
 
     def _departures(self) -> dict[str, str]:
-        """Which defaults the recipe has, and what differs from them."""
+        """The recipe's defaults, and its departures from them."""
         recipe = self.recipe
         named = ", ".join(f"{k} {v}" for k, v in recipe.departures().items())
         if self.dataset.files is None:
@@ -114,12 +114,12 @@ class Facts:
         return {"from": str(self.dataset.files["place"]), "defaults": defaults}
 
     def changed(self, run: Run) -> str | None:
-        """What is no longer as it was when `run` was begun and decides the last bits
-        of its result, for a person; None where nothing is."""
+        """A line that names what has changed since `run` began and may alter the last
+        bits of its result; None if nothing has."""
         before, now = records.begun_environment(run), self._environment()
         if before is None:
             return None
-        # Of runs that were begun before settings were recorded, none is known.
+        # Older runs did not record settings.
         before.setdefault("settings", now["settings"])
         changes = [
             f"{name} {now[name]} (begun with {before.get(name)})"
@@ -129,7 +129,7 @@ class Facts:
         if not changes:
             return None
         return (
-            f"going on with {', '.join(changes)}: the result may differ in its last "
+            f"resuming with {', '.join(changes)}: the result may differ in its last "
             "bits from that of an uninterrupted run."
         )
 
@@ -137,10 +137,10 @@ class Facts:
         """Write environment.json, or add this resumption to it.
 
         Args:
-            history_columns: what a run that begins writes to history.csv.
+            history_columns: columns of history.csv in a new run.
 
         Raises:
-            RunError: the run was begun on other data.
+            RunError: the run began on other data.
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
         environment = records.begun_environment(run)
@@ -158,7 +158,7 @@ class Facts:
                 "dataset_load_s": round(self.dataset_load_s, 3),
             }
             environment.setdefault("resumed", []).append(resumption)
-            environment.pop("stopped_early", None)  # it goes on
+            environment.pop("stopped_early", None)  # training continues
         else:
             environment = {
                 "started": now,
@@ -168,14 +168,14 @@ class Facts:
         _write(run, environment)
 
     def record_stop(self, run: Run, reason: str) -> None:
-        """Add to environment.json that a callback has ended training, and why."""
+        """Record in environment.json that a callback has ended training, and why."""
         environment = records.environment(run)
         stopped = {"epochs": len(run.history), "reason": shown(reason)}
         _write(run, {**environment, "stopped_early": stopped})
 
     def record_start(self, run: Run) -> float:
-        """Add to environment.json the seconds that the start took, which ends now with
-        the first training step, and return them."""
+        """Record the startup's seconds, up to the end of the first training step, in
+        environment.json, and return them."""
         environment = records.environment(run)
         start = environment.get("resumed", [environment])[-1]
         start["start_s"] = round(time.perf_counter() - self.began, 3)

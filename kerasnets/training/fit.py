@@ -1,4 +1,4 @@
-"""Train a recipe into a run folder: the composition of every other part."""
+"""Train a recipe into a run folder: `fit` composes every other part."""
 
 import contextlib
 import time
@@ -59,40 +59,40 @@ def fit(
 ) -> Run:
     """Train, recording everything in a run folder.
 
-    Nothing in the folder changes before the recipe, the device, the folder, the data
-    and the network are known to be good.
+    Nothing in the folder changes until the recipe, the device, the folder, the data and
+    the network have been checked.
 
     Args:
         recipe: what to train and how.
-        path: the run folder; artifacts/runs/<recipe.name> unless given. That it is
-            there already is an error unless `resume` or `overwrite` is set.
+        path: the run folder; artifacts/runs/<recipe.name> unless given. An existing
+            run is an error unless `resume` or `overwrite` is set.
         resume: continue the run at `path` from its last checkpoint, if there is one.
-            Only `epochs` may differ from its recipe, and only be raised; how its
-            weights were drawn and decay is taken from the run.
+            Only `epochs` may differ from the run's recipe, and only be raised; the
+            initial weights and the rule of weight decay are taken from the run.
         overwrite: replace the run at `path`.
-        execution: how to compute, and where the data is.
-        confusion_every: epochs between two records of the validation confusion.
-        checkpoint_every: how often a checkpoint is made inside an epoch, such as 200
-            (steps) or "90s"; each epoch ends with one in any case.
-        keep_checkpoints: which of them stay once training has finished: "all", one for
-            each epoch; "last", which training goes on from where epochs are raised; or
-            "none". "last" unless given; what a run that had finished before has kept is
-            changed only if it is given.
-        workers: processes that decode and augment batches ahead of the network. The
-            batches are the same with any number of them. Unless given, none or, of
-            streamed images, as many as there are cores, 8 at most.
-        stream: whether your own images are decoded whenever they are needed, as
-            `kerasnets.datasets.load` takes it. The batches are the same.
-        callbacks: more Keras callbacks, or one, called after those that keep the
-            records and before each checkpoint, which keeps what they know; see
-            docs/callbacks.md.
+        execution: device, engine, threads, determinism and data folder.
+        confusion_every: epochs between two records of the validation confusion matrix.
+        checkpoint_every: interval between checkpoints inside an epoch, such as 200
+            (steps) or "90s"; every epoch also ends with one.
+        keep_checkpoints: which checkpoints to keep once training has finished: "all",
+            one per epoch; "last" (the default), from which training can resume with
+            more epochs; or "none". In a run that had already finished, checkpoints are
+            removed only if this is given.
+        workers: processes that decode and augment batches ahead of the network; their
+            number does not change the batches. Default: 0, or for streamed images the
+            number of cores, at most 8.
+        stream: whether to decode your own images on demand, see
+            `kerasnets.datasets.load`. The batches are the same.
+        callbacks: additional Keras callbacks, or one. They are called after those that
+            write the records and before each checkpoint, which stores their states;
+            see docs/callbacks.md.
         verbosity: 0 quiet, 1 normal, 2 verbose.
-        began: `time.perf_counter()` when the command began that trains; the time of
-            this call unless given. The record of the start counts from it.
-        options: fields of `execution`, such as `device`, in their place.
+        began: `time.perf_counter()` from which the recorded startup time counts;
+            the time of this call unless given.
+        options: fields of `execution` to replace, such as `device`.
 
     Raises:
-        KerasnetsError: see its kinds in kerasnets.errors.
+        KerasnetsError: see the subclasses in kerasnets.errors.
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint at the next step.
     """
     began = time.perf_counter() if began is None else began
@@ -187,7 +187,7 @@ def fit(
         if resuming:
             run = Run(path, recipe)
         else:
-            # First, as nothing is to be left where it cannot be printed.
+            # Before the folder is created: if printing fails, no folder is left.
             reporter.screen(facts.title, {**facts.screen(), "run folder": str(path)})
             run = runs.create(path, recipe, overwrite=overwrite)
         with recording(run, reporter, created=not resuming) as stop:

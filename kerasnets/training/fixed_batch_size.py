@@ -1,8 +1,8 @@
-"""Batches of one size, for the backends that compile a step for the size of a batch.
+"""Batches of constant size, for backends that compile a step for each batch size.
 
-The last batch of an epoch is filled up with blank images of weight 0. The loss, its
-mean over the epoch, the accuracy and batch norm's statistics count the others alone:
-the numbers are those of the short batch, to round-off.
+The last batch of an epoch is padded with blank images of weight 0. The loss, its mean
+over the epoch, the accuracy and batch norm's statistics ignore them: the numbers equal
+those of the short batch up to rounding.
 """
 
 from collections.abc import Callable
@@ -15,16 +15,15 @@ from kerasnets.compute.runtime import Session
 
 
 def are_needed(session: Session) -> bool:
-    """Whether a batch of another size costs a compilation."""
+    """Whether a batch of another size requires another compilation."""
     return session.backend != "torch"
 
 
 def install(model: keras.Model) -> None:
-    """Let the steps of a compiled model take (images, labels, weights).
+    """Make the steps of a compiled model accept (images, labels, weights).
 
-    Weights, float32 [B], are 0 for an image that fills the batch up, and B divided by
-    the number of the others for each of them, as Keras divides a loss by B. Steps
-    without weights stay as they are.
+    Weights, float32 [B], are 0 for padding and B / (number of real images) for the
+    others, because Keras divides a loss by B. Steps without weights are unchanged.
     """
     weighing = _Weighing()
     for layer in model._flatten_layers(include_self=False):
@@ -53,7 +52,7 @@ class _Weighing:
         return step
 
     def moments(self, layer: keras.layers.BatchNormalization) -> Callable[..., Any]:
-        """Mean and variance over the images that count, in place of the layer's own."""
+        """Mean and variance over the real images, replacing the layer's own."""
         original = layer._moments
 
         def moments(inputs: Any, mask: Any) -> tuple[Any, Any]:
@@ -72,7 +71,7 @@ class _Weighing:
         return moments
 
     def mean(self, update_state: Callable[..., None]) -> Callable[..., None]:
-        """The loss tracker's update, with the number of images that count."""
+        """The loss tracker's update, weighted by the number of real images."""
 
         def update(values: Any, sample_weight: Any = None) -> None:
             if self.weights is not None:

@@ -1,9 +1,9 @@
-"""Keras's training loop, from any batch of any epoch on.
+"""Keras's training loop, starting at any batch of any epoch.
 
-`keras.Model.fit` can begin at a later epoch but not inside one. Here the rest of an
-interrupted epoch is a `fit` of its own, followed by one for the epochs after it, as are
-the epochs after frozen layers begin to learn; the callbacks see one training, with the
-numbers of an uninterrupted one.
+`keras.Model.fit` can begin at a later epoch but not inside one. Here, the rest of an
+interrupted epoch is one call of `fit`, the remaining epochs another, and the epochs
+after unfreezing a third. Callbacks see a single training, numbered as if it had never
+been interrupted.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
@@ -29,12 +29,12 @@ def run_epochs(
     unfreeze_after: int = 0,
     verbose: int = 0,
 ) -> None:
-    """Train from `train.epoch` and its batch `train.first` to the end of epoch `epochs`
-    (counted from 1), or until a callback ends it, which `early` is told.
+    """Train from batch `train.first` of epoch `train.epoch` to the end of epoch
+    `epochs` (counted from 1), or until a callback ends it, which `early` records.
 
     Args:
-        unfreeze_after: epochs after which frozen layers learn; 0 for never.
-        verbose: as Keras tells its callbacks, 0 or 1.
+        unfreeze_after: epochs after which frozen layers begin to learn; 0 for never.
+        verbose: 0 or 1, the value in the callbacks' `params`.
     """
     early = EarlyStop() if early is None else early
     begin, steps = train.epoch, train.first + len(train)
@@ -42,7 +42,7 @@ def run_epochs(
         train,
         early,
         list(callbacks),
-        add_history=True,  # Keras returns it, and so needs it
+        add_history=True,  # `fit` returns it
         model=model,
         verbose=verbose,
         epochs=epochs,
@@ -60,7 +60,7 @@ def run_epochs(
                 validation_data=validation,
                 initial_epoch=initial,
                 epochs=end,
-                shuffle=False,  # the batches are shuffled already, by seed and epoch
+                shuffle=False,  # the batches are already shuffled, by seed and epoch
                 verbose=0,
                 callbacks=numbered,
             )
@@ -68,8 +68,9 @@ def run_epochs(
 
 
 class _Numbered(keras.callbacks.CallbackList):
-    """Callbacks that are told of one training: its beginning and end once, the number
-    of a batch in its whole epoch, and a step's metrics as `StepLogs`."""
+    """A callback list that presents several calls of `fit` as one training: one begin
+    and one end, batches numbered within the whole epoch, and step metrics as
+    `StepLogs`."""
 
     def __init__(self, train: Batches, early: EarlyStop, *args, **params) -> None:
         super().__init__(*args, **params)
@@ -90,15 +91,15 @@ class _Numbered(keras.callbacks.CallbackList):
             self._tell("on_train_begin", {})
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Another span may follow: see `end`."""
+        """Does nothing: another call of `fit` may follow; see `end`."""
 
     def end(self) -> None:
         self.on_train_begin()  # there may have been nothing left to train
         self._tell("on_train_end", self._logs)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        # Where it is known: looking at one batch beforehand, as Keras does, ends an
-        # epoch of which one batch is left.
+        # Set explicitly: Keras draws one batch beforehand, which would end an epoch
+        # that has a single batch left.
         self._train.begin(epoch, self._first)
         self._tell("on_epoch_begin", epoch, {})
 
@@ -128,8 +129,8 @@ class _Numbered(keras.callbacks.CallbackList):
 
 
 def _named(logs: Mapping[str, Any]) -> dict[str, Any]:
-    """The loss is cross-entropy, whatever training minimizes; where that is something
-    else, it is the objective."""
+    """Logs in which "loss" is always the cross-entropy; if training minimizes something
+    else, that is "objective"."""
     names = {"loss": "objective", "cross_entropy": "loss"}
     names |= {f"val_{name}": f"val_{other}" for name, other in names.items()}
     if not any(name.endswith("cross_entropy") for name in logs):
@@ -142,14 +143,14 @@ def _read(logs: Mapping[str, Any]) -> dict[str, float]:
 
 
 class StepLogs(dict[str, float]):
-    """A step's metrics by name; each is read from the device when it is looked at.
+    """A step's metrics by name; each is read from the device when it is accessed.
 
-    Keras reads all of them after every step, and so waits for the step to end before it
-    prepares the next one. What callbacks do with a dictionary, json.dumps included,
-    they can do with this.
+    Keras reads all of them after every step, and so waits for the step to end before
+    preparing the next one. Callbacks can use this like any dictionary, with json.dumps
+    too.
 
     Args:
-        values: scalars of the backend.
+        values: scalar tensors of the backend.
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
@@ -171,15 +172,14 @@ class StepLogs(dict[str, float]):
         self._unread.discard(name)
         super().__delitem__(name)
 
-    # A dictionary copies its values without asking for them one by one, unless it has
-    # an iteration of its own.
+    # dict(logs) bypasses __getitem__ unless the class defines its own __iter__.
     def __iter__(self) -> Iterator[str]:
         return super().__iter__()
 
     def __repr__(self) -> str:
         return repr(dict(self))
 
-    # These would not ask for them either; a mapping's do.
+    # The dictionary's methods bypass __getitem__; those of Mapping use it.
     get = Mapping.get  # type: ignore[assignment]
     items = Mapping.items  # type: ignore[assignment]
     values = Mapping.values  # type: ignore[assignment]

@@ -1,8 +1,8 @@
-"""Cross-entropy of logits and labels: what is reported, and what label smoothing and
-weights of classes make of it for training.
+"""Cross-entropy from logits and labels: as reported, and with label smoothing and
+class weights as training minimizes it.
 
-Labels are classes, whole numbers [B] or [B, 1], or the shares of the classes [B,
-classes] where MixUp or CutMix has mixed images.
+Labels are class indices, integers [B] or [B, 1], or class shares [B, classes] if MixUp
+or CutMix has mixed the images.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("kerasnets")
 class CrossEntropy(keras.metrics.Mean):
-    """Mean cross-entropy in nats an image, as `evaluate` reports it.
+    """Mean cross-entropy in nats per image, as `evaluate` reports it.
 
     Images of weight 0 are not counted; other weights make no difference.
     """
@@ -40,8 +40,8 @@ class CrossEntropy(keras.metrics.Mean):
 
 
 def balanced_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """What an image of each class counts for so that all classes that there are count
-    alike and the mean over the images is 1; 0 for a class without images.
+    """Weight of an image of each class, such that all classes present have the same
+    total weight and the mean over the images is 1; 0 for a class without images.
 
     Args:
         labels: of the training images, int64 [N].
@@ -56,12 +56,12 @@ def balanced_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
 
 @keras.saving.register_keras_serializable("kerasnets")
 class SmoothedCrossEntropy(keras.losses.Loss):
-    """Cross-entropy against labels of which a share is spread over all classes.
+    """Cross-entropy with label smoothing and class weights.
 
     Args:
-        num_classes: how many logits there are.
-        label_smoothing: the share, in [0, 1).
-        class_weights: what an image of each class counts for, if not 1.
+        num_classes: number of logits.
+        label_smoothing: share of the label spread evenly over all classes, in [0, 1).
+        class_weights: weight of an image of each class; empty for 1.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         self.num_classes = num_classes
         self.label_smoothing = label_smoothing
         self.class_weights = [float(weight) for weight in class_weights]
-        # On the device: a step that is recorded there cannot copy from the host.
+        # On the device: a step captured as a CUDA graph cannot copy from the host.
         self._weights = self.class_weights and keras.Variable(
             np.array(self.class_weights, "float32"), trainable=False
         )
@@ -107,8 +107,8 @@ class SmoothedCrossEntropy(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable("kerasnets")
 class ConfusionAccuracy(keras.metrics.Metric):
-    """Share of images whose highest logit is their label, in [0, 1]; of mixed images,
-    the label with the largest share counts.
+    """Share of images whose highest logit is their label, in [0, 1]; the label of a
+    mixed image is the class with the largest share.
 
     The state is the matrix of counts [classes, classes] (row: label, column:
     prediction) since the last reset, so that callbacks read confusion and collapse

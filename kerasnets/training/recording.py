@@ -1,4 +1,4 @@
-"""A run folder while training writes to it."""
+"""The run folder during training: lock, log, requests to stop."""
 
 import contextlib
 import shutil
@@ -15,10 +15,10 @@ from kerasnets.training.callbacks.stop_requests import StopRequest, stop_request
 def recording(
     run: Run, reporter: ProgressReporter, *, created: bool
 ) -> Iterator[StopRequest]:
-    """Hold a run's lock, log to it, and answer with the requests to stop.
+    """Hold a run's lock, log to its folder, and yield the requests to stop.
 
     Args:
-        created: whether the folder is new: one without a first step is removed again.
+        created: whether the folder is new; it is removed again if no step is done.
 
     Raises:
         RunError: another process holds the lock, or the folder has gone.
@@ -38,9 +38,9 @@ def recording(
 def _taken_back(
     run: Run, reporter: ProgressReporter, *, created: bool
 ) -> Iterator[None]:
-    """Remove a run that ends before its first checkpoint because of an error before its
-    first step, of a user's callback for example, or because nobody can be told of it:
-    the disk or pipe that standard output goes to takes no more."""
+    """Remove a new run that fails before its first checkpoint, if the error came before
+    its first step (from a user's callback, for example) or because standard output
+    cannot be written: its disk is full or its pipe closed."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What a run that is resumed takes from its folder, and what may differ."""
+"""What a resumed run takes from its folder, and what may differ."""
 
 import dataclasses
 import os
@@ -23,10 +23,10 @@ from kerasnets.training.checkpoint import Checkpoint
 def continued(
     begun: Run, recipe: Recipe, execution: Execution
 ) -> tuple[Recipe, Execution]:
-    """`recipe` and `execution` as `begun` goes on with them.
+    """`recipe` and `execution`, adapted to resume the run `begun`.
 
     Raises:
-        RunError: `recipe` is another one than the run's.
+        RunError: `recipe` is not the run's.
     """
     recipe = _begun_as(begun.recipe, recipe)
     moved = _moved_images(begun.recipe, recipe, execution.data_dir)
@@ -40,8 +40,8 @@ def continued(
 def with_precision(
     recipe: Recipe, path: Path | str | None, execution: Execution, *, resume: bool
 ) -> tuple[Recipe, str | None]:
-    """`recipe` with the precision that "auto" means on the device, and why; a run that
-    is resumed keeps its own."""
+    """`recipe` with precision "auto" resolved for the device, and a line that says why;
+    a resumed run keeps its own precision."""
     if resume and path is not None and runs.is_run(path):
         begun = runs.load(path).recipe.precision
         return recipe.replace(precision=begun), None
@@ -50,8 +50,8 @@ def with_precision(
 
 
 def with_threads_of(begun: Run, execution: Execution) -> Execution:
-    """`execution` with the run's number of threads, which decides the last bits, unless
-    another is named or this process may not use as many cores."""
+    """`execution` with the run's number of threads, which affects the last bits, unless
+    another number is given or this process may not use as many cores."""
     named = execution.threads or os.environ.get("OMP_NUM_THREADS")
     environment = begun_environment(begun) or {}
     number = environment.get("threads")
@@ -66,18 +66,18 @@ def with_threads_of(begun: Run, execution: Execution) -> Execution:
 
 
 def has_objective(run: Run) -> bool:
-    """False for runs begun before history.csv had the objective beside the loss: with
-    label smoothing, that is what their losses are to the end."""
+    """Whether history.csv has the column "objective". Runs with label smoothing that
+    began before this column existed record the objective as "loss" to the end."""
     begun = begun_environment(run) if run.recipe.label_smoothing else None
     return begun is None or "objective" in begun.get("history_columns", ())
 
 
 def check_possible(run: Run, found: Checkpoint | None, *, steps: int) -> None:
-    """Check that a run can go on without losing its model.
+    """Check that a run can be resumed without losing its model.
 
     Args:
         found: its newest checkpoint.
-        steps: optimizer steps an epoch.
+        steps: optimizer steps per epoch.
 
     Raises:
         RunError: it cannot.
@@ -96,7 +96,7 @@ def check_possible(run: Run, found: Checkpoint | None, *, steps: int) -> None:
 
 
 def raised_epochs(before: Recipe, now: Recipe) -> str | None:
-    """What more epochs than a run was begun with mean for its learning rate."""
+    """A line on how additional epochs change the learning rate; None if they do not."""
     if now.epochs == before.epochs or now.schedule == "constant":
         return None
     return (
@@ -108,9 +108,8 @@ def raised_epochs(before: Recipe, now: Recipe) -> str | None:
 
 
 def _begun_as(begun: Recipe, recipe: Recipe) -> Recipe:
-    """`recipe` with the run's own way of drawing weights, rule of weight decay and
-    record of where its weights came from, unless it names others than the usual
-    ones."""
+    """`recipe` with the run's initialization, rule of weight decay, decoding and weight
+    source, unless it sets them to something other than the default."""
     own: dict[str, Any] = _weights_as_begun(begun, recipe)
     if recipe.initial_weights == "numpy":
         own["initial_weights"] = begun.initial_weights
@@ -122,8 +121,8 @@ def _begun_as(begun: Recipe, recipe: Recipe) -> Recipe:
 
 
 def _weights_as_begun(begun: Recipe, recipe: Recipe) -> dict[str, Any]:
-    """What a recipe says of its weights that are not asked for again, nor need be there
-    any more."""
+    """The run's fields about pretrained weights: the digest need not be given again,
+    and the file need not exist any more."""
     if begun.weights is None or recipe.weights is None:
         return {}
     asked, source = recipe.weights_sha256, begun.weights_sha256 or ""
@@ -133,7 +132,7 @@ def _weights_as_begun(begun: Recipe, recipe: Recipe) -> dict[str, Any]:
     if recipe.weights != IMAGENET and not Path(recipe.weights).exists():
         if Path(recipe.weights).name == Path(begun.weights).name:
             own["weights"] = begun.weights
-        # They could not be looked up there.
+        # Their defaults could not be read from the missing file.
         usual = recipe.departures()
         own |= {name: getattr(begun, name) for name in FOLLOWING if name not in usual}
     return own
@@ -142,7 +141,7 @@ def _weights_as_begun(begun: Recipe, recipe: Recipe) -> dict[str, Any]:
 def _moved_images(
     begun: Recipe, recipe: Recipe, data_dir: Path | str | None
 ) -> Path | None:
-    """Where the images of a run are now that `recipe` names by another path."""
+    """The new location of a run's images if `recipe` names them by another path."""
     if begun.dataset == recipe.dataset:
         return None
     if not (is_place(begun.dataset) and is_place(recipe.dataset)):

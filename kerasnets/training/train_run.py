@@ -1,4 +1,4 @@
-"""Training of a run folder: from its last checkpoint, if any, to model.keras."""
+"""Train a run folder, from its last checkpoint, if any, to model.keras."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,13 +33,13 @@ from kerasnets.training.resuming import check_possible, raised_epochs
 
 @dataclass(frozen=True, kw_only=True)
 class Ways:
-    """How a run is recorded, which decides nothing that it computes.
+    """How a run is recorded; none of this affects what it computes.
 
     Attributes:
-        confusion_every, checkpoint_every, keep_checkpoints: as `fit` takes them.
+        confusion_every, checkpoint_every, keep_checkpoints: see `fit`.
         callbacks: the user's.
-        objective: whether history.csv has the objective beside the loss.
-        resuming: whether the run was there before.
+        objective: whether history.csv has the column "objective".
+        resuming: whether the run existed before.
     """
 
     confusion_every: int
@@ -60,14 +60,14 @@ def train_run(
     reporter: ProgressReporter,
     stop: StopRequest,
 ) -> None:
-    """Train `run.recipe` to its last epoch; a finished run stays as it is.
+    """Train `run.recipe` to its last epoch; a finished run is left unchanged.
 
     Args:
-        averages: of the weights of `facts.model`, where the recipe has them.
+        averages: of the weights of `facts.model`, if the recipe has `ema`.
     """
     model, epochs = facts.model, run.recipe.epochs
     records = _records(run, facts, train, ways)
-    # Not of every machine: a finished run need not have what this one would record.
+    # Only some machines measure energy: a finished run need not have that table.
     keepers = [*records, *energy_loggers(run.path, facts.session.device)]
     before = runs.load(run.path).recipe
     whole = _are_whole(run.model_file, *(keeper.table.path for keeper in records))
@@ -110,12 +110,12 @@ def train_run(
         soon=run.recipe.weights is not None,
     )
     if found:
-        _go_on(found, model, train, checkpointer, epochs)
+        _restore(found, model, train, checkpointer, epochs)
         reporter.say(f"resuming after {found.position}", quiet=True)
         others = callback_state.differences(users, found.callbacks, found.position)
         for difference in filter(None, (*changes, *others)):
             reporter.say(difference)
-    del found  # its arrays: the checkpointer has them as long as they are needed
+    del found  # frees its arrays; the checkpointer holds them as long as needed
 
     def started() -> None:
         seconds = facts.record_start(run)
@@ -155,12 +155,11 @@ def train_run(
         best.put_into_model()
     elif averages:
         averages.put_into_model()
-    # The network alone: it loads without kerasnets, and the optimizer's state is in the
-    # checkpoint.
+    # Without the optimizer, whose state is in the checkpoint; loads without kerasnets.
     bare = keras.Model(model.inputs, model.outputs, name=model.name)
     with runs.atomic_path(run.model_file) as temporary:
         bare.save(temporary)
-    # Last: the checkpoints restore a damaged model.
+    # Last: a damaged model is restored from the checkpoints.
     checkpoint.finish(run.checkpoint_folder, keep)
     reporter.say(f"model and records are in {run.path}", quiet=True)
 
@@ -168,7 +167,7 @@ def train_run(
 def _records(
     run: Run, facts: Facts, train: Batches, ways: Ways
 ) -> list[recorders.TableKeeper]:
-    """Keepers of the tables that every run has, history.csv first."""
+    """Callbacks for the tables that every run has, history.csv first."""
     rate = learning_rate(run.recipe, facts.steps)
     return [
         recorders.HistoryLogger(
@@ -190,7 +189,7 @@ def _records(
 
 
 def _are_whole(*files: Path) -> bool:
-    """Whether the files are there as they were written."""
+    """Whether the files exist and match their digests."""
     try:
         for file in files:
             check_digest(file)
@@ -200,8 +199,8 @@ def _are_whole(*files: Path) -> bool:
 
 
 def _prepare_folder(run: Run, facts: Facts, history_columns: Sequence[str]) -> None:
-    """Write what is known before the first step, and remove what was made of fewer
-    epochs: it must not pass for this run's once it has trained further."""
+    """Write what is known before the first step, and remove results of fewer epochs,
+    which would no longer belong to the run."""
     facts.record(run, history_columns)
     Preprocessing.of(run.recipe, facts.dataset, facts.model).write(run)
     if facts.source is not None:
@@ -213,14 +212,14 @@ def _prepare_folder(run: Run, facts: Facts, history_columns: Sequence[str]) -> N
     runs.write_text(run.path / "recipe.json", run.recipe.to_json())
 
 
-def _go_on(
+def _restore(
     found: Checkpoint,
     model: keras.Model,
     train: Batches,
     checkpointer: Checkpointer,
     epochs: int,
 ) -> None:
-    """Put model, tables and batches where a checkpoint left them."""
+    """Restore model, tables and batches from a checkpoint."""
     found.restore(model, checkpointer.tables)
     if found.stopped:
         train.begin(epochs)  # nothing is left to train

@@ -95,7 +95,7 @@ def test_numbers_are_shares_of_their_range():
 
 def test_pixels_that_are_no_numbers_are_refused():
     data = saved(Image.fromarray(np.array([[0, np.nan]], np.float32)), "TIFF")
-    with pytest.raises(ValueError, match="no numbers"):
+    with pytest.raises(ValueError, match="not finite numbers"):
         read_file(data)
 
 

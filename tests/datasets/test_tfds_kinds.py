@@ -125,7 +125,7 @@ def test_some_images_without_a_label_are_refused(tmp_path, split):
     splits = {"train": rows(12), "test": rows(6)}
     splits[split][3]["label"] = -1
     made.write(tmp_path, splits)
-    with pytest.raises(DatasetError, match="images of none of its 2 classes"):
+    with pytest.raises(DatasetError, match="labels outside its 2 classes"):
         datasets.load("made", data_dir=tmp_path)
 
 

@@ -344,7 +344,7 @@ def test_the_commands_methods_are_those_that_there_are():
         ("nowhere.png", "there is no file nowhere.png"),
         ("IMAGE", "no feature maps of more than one pixel"),
         ("", "is not evaluated"),
-        ("IMAGE --method occlusion --out full", "holds other files"),
+        ("IMAGE --method occlusion --out full", "contains other files"),
     ],
 )
 def test_what_cannot_be_explained_is_one_line(

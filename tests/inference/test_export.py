@@ -85,7 +85,7 @@ def test_onnx_runs_without_kerasnets_and_keras(trained, onnx_file, tmp_path):
 
 def test_a_card_stands_beside_the_file(onnx_file):
     card = onnx_file.card.read_text(encoding="utf-8")
-    assert onnx_file.card == onnx_file.path.with_name("net.md")
+    assert onnx_file.card == onnx_file.path.with_name("net.onnx.md")
     assert card.startswith("---\nlibrary_name:")
     assert 'onnxruntime.InferenceSession("net.onnx")' in card
 
@@ -102,15 +102,16 @@ def test_int8_is_measured_against_float32(trained, tmp_path):
     assert 0 <= one.accuracy <= 1 and one.images_per_s > 0
     assert abs(one.accuracy - one.float_accuracy) < 0.2
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "small.md",
         "small.onnx",
+        "small.onnx.md",
     ]
 
 
-def test_torch_export_takes_any_number_of_images(trained, tmp_path):
+def test_torch_export_takes_any_number_of_images(trained, tmp_path, recwarn):
     import torch
 
     made = export(trained, "torch-export", tmp_path / "net.pt2")
+    assert not [one for one in recwarn if one.category is UserWarning]
     assert (made.changed, made.images) == (0, 256)
     extra = {"kerasnets.json": ""}
     program = torch.export.load(made.path, extra_files=extra)

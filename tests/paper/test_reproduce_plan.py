@@ -132,7 +132,7 @@ def test_a_damaged_study_is_one_line(tmp_path, text):
 
 def test_a_folder_of_other_files_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(RunError, match="holds no study"):
+    with pytest.raises(RunError, match="is not a study"):
         plan(tmp_path)
 
 

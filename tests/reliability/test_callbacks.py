@@ -491,8 +491,8 @@ def test_going_on_with_other_callbacks_is_said(tmp_path, capsys):
         tmp_path / "run", on=RECIPE, callbacks=C.CSVLogger(tmp_path / "l"), resume=True
     )
     out = capsys.readouterr().out
-    assert "going on without EarlyStopping(val_loss), with which it was" in out
-    assert "CSVLogger came after epoch 1, and knows nothing of what was" in out
+    assert "resuming without EarlyStopping(val_loss), with which it was" in out
+    assert "CSVLogger was added after epoch 1 and starts without a state" in out
 
 
 class Keeps(Count):

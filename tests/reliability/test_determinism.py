@@ -31,7 +31,7 @@ def test_what_decides_the_bits_is_recorded_and_a_change_is_said(tmp_path, capsys
     run = small_run.fit(tmp_path / "run", engine="keras", deterministic=True)
     small_run.fit(run.path, on=small_run.recipe(epochs=4), resume=True)
     said = capsys.readouterr().out
-    assert "going on with engine torch_graph (begun with keras): the result may" in said
+    assert "resuming with engine torch_graph (begun with keras): the result may" in said
     environment = runs.read_json(run.path / "environment.json")
     assert environment["engine"] == "keras"
     assert environment["deterministic"] is True

@@ -147,7 +147,7 @@ def test_a_damaged_newest_checkpoint_falls_back_with_a_warning(tmp_path, caplog,
     newest = path / "checkpoint" / "epoch-00001-batch-0000002.npz"
     newest.write_bytes(newest.read_bytes()[:-100])
     run = small_run.fit(path, resume=True, engine=engine)
-    assert f"{newest} is damaged; going back" in caplog.text
+    assert f"{newest} is damaged; using the checkpoint" in caplog.text
     assert fingerprint(run) == expected
 
 
@@ -391,4 +391,4 @@ def test_jax_goes_on_from_a_checkpoint_of_pytorch(tmp_path):
     interrupted_fit(tmp_path / "run", 9, checkpoint_every=EVERY_STEP)
     with_jax(FROM_PYTORCH, tmp_path / "run")
     log = (tmp_path / "run" / "run.log").read_text()
-    assert "going on with backend jax (begun with torch)" in log
+    assert "resuming with backend jax (begun with torch)" in log

@@ -132,7 +132,7 @@ def test_what_is_left_of_the_settings_is_recorded(tmp_path, monkeypatch, capsys)
     assert json.loads(path.read_text())["settings"] == recorded
     monkeypatch.delenv("ONEDNN_DEFAULT_FPMATH_MODE")
     small_run.fit(run.path, on=small_run.recipe(epochs=2), resume=True)
-    assert f"going on with settings {{}} (begun with {recorded})" in " ".join(
+    assert f"resuming with settings {{}} (begun with {recorded})" in " ".join(
         capsys.readouterr().out.split()
     )
     # A run of a version that recorded no settings is gone on with as it was.
@@ -140,7 +140,7 @@ def test_what_is_left_of_the_settings_is_recorded(tmp_path, monkeypatch, capsys)
     del environment["settings"], environment["resumed"]
     runs.write_json(path, environment)
     small_run.fit(run.path, on=small_run.recipe(epochs=3), resume=True)
-    assert "going on with" not in capsys.readouterr().out
+    assert "resuming with" not in capsys.readouterr().out
 
 
 def test_one_thread_at_a_time_has_a_session(tmp_path):

@@ -130,7 +130,8 @@ def test_twenty_steps_are_those_of_torch(case, engine):
         ({"decay_norms": False}, "no decay_norms needs a weight_decay > 0."),
         (
             {"optimizer": "adamw", "decay": "l2", "weight_decay": 0.1},
-            "decay 'l2' is not adamw's, which is 'decoupled'; adam has both.",
+            "decay 'l2' is not possible with adamw, whose decay is 'decoupled'; adam "
+            "supports both.",
         ),
         (
             {"schedule": "one-cycle", "warmup": 1.0},

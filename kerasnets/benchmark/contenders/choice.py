@@ -1,4 +1,4 @@
-"""The ways to run a network that a benchmark compares."""
+"""The contenders of a benchmark: ways to run a network."""
 
 import contextlib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from kerasnets.compute.threads import limited_to
 from kerasnets.errors import BackendError, InstallationError, option, unknown
 
 OURS = "kerasnets"
-# What kerasnets can be compared with.
+# Contenders that kerasnets can be compared with.
 OTHERS = (
     *("torchvision", "torchvision-compiled", "keras", "kerasnets-eager"),
     "onnxruntime",
@@ -31,11 +31,11 @@ _TWIN = "plain PyTorch twin"
 
 
 def check(names: tuple[str, ...]) -> None:
-    """Check that the backend has every one of `names`, of `OTHERS`.
+    """Check that all `names` are in `OTHERS` and run on the backend.
 
     Raises:
-        BackendError: one is unknown, or another backend's.
-        InstallationError: a package that one needs is missing.
+        BackendError: a name is unknown, or belongs to another backend.
+        InstallationError: a package is missing.
     """
     for name in names:
         if name not in OTHERS:
@@ -68,12 +68,13 @@ def check_takes_part(contenders: list[Contender], works: list[Work]) -> None:
 def expand(
     names: tuple[str, ...], *, engine: str = "auto", channels: int = 3
 ) -> list[Contender]:
-    """The contenders of names of `OTHERS`, after kerasnets itself. "torchvision" stands
-    for both memory formats. If torchvision cannot be used, its twin replaces it under
-    its own name.
+    """The contenders for names from `OTHERS`, after kerasnets itself. "torchvision"
+    stands for both memory formats. If torchvision cannot be used, its hand-written twin
+    replaces it under its own name.
 
     Args:
-        engine: kerasnets' own, one of `kerasnets.engines.choice.ENGINES`.
+        engine: for kerasnets, one of `kerasnets.engines.choice.ENGINES`.
+        channels: of the images, 1 or 3.
     """
     plain = {"torchvision", "torchvision-compiled"} & set(names)
     twin = bool(plain) and not (channels == 3 and torchvision_works())
@@ -96,7 +97,8 @@ def expand(
 
 
 def plain_source(contenders: list[Contender]) -> str | None:
-    """Whose networks the plain PyTorch contenders run; None where there are none."""
+    """The source of the plain PyTorch contenders' networks; None without such
+    contenders."""
     plain = [one for one in contenders if one.is_plain]
     if not plain:
         return None
@@ -104,13 +106,13 @@ def plain_source(contenders: list[Contender]) -> str | None:
 
 
 def make(contender: Contender, work: Work) -> Runner:
-    """A runner of the contender, with its own copy of the network."""
+    """Create a runner of the contender, with its own copy of the network."""
     return imports(contender).make(contender, work)
 
 
 def imports(contender: Contender) -> Any:
-    """The module that makes a contender, with only the imports that it needs: a plain
-    PyTorch process has no Keras."""
+    """The module that creates a contender, imported on demand: a plain PyTorch process
+    must not import Keras."""
     if contender.is_plain:
         if not contender.twin:
             import torchvision  # noqa: F401
@@ -127,9 +129,8 @@ def imports(contender: Contender) -> Any:
 
 
 def surroundings(contender: Contender, work: Work) -> AbstractContextManager:
-    """The context in which a contender is made and runs: a session; for plain PyTorch,
-    as a session imports Keras, only the settings of `work` and those of any tuned
-    script on CUDA."""
+    """The context of a contender: a session or, for plain PyTorch, as a session imports
+    Keras, only the settings of `work` and those of a tuned script on CUDA."""
     if not contender.is_plain:
         return Execution(
             work.device,

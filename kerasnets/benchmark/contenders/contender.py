@@ -1,4 +1,4 @@
-"""One way to run a network, and what runs it."""
+"""Contenders and their runners."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,13 +13,13 @@ class Contender:
     """One way to run a network.
 
     Attributes:
-        name: in every table, figure and file.
-        engine: what runs a Keras model, one of `kerasnets.engines.choice.ENGINES`;
-            None for plain PyTorch, whose process has no Keras, and onnxruntime.
+        name: in tables, figures and files.
+        engine: runs a Keras model, one of `kerasnets.engines.choice.ENGINES`; None for
+            onnxruntime and for plain PyTorch, whose process has no Keras.
         channels_last: the memory format of plain PyTorch.
-        compiled: whether torch.compile compiles plain PyTorch's network.
-        twin: whether that network is hand-written instead of torchvision's.
-        exported: whether onnxruntime runs it.
+        compiled: whether plain PyTorch's network is compiled by torch.compile.
+        twin: whether plain PyTorch's network is hand-written instead of torchvision's.
+        exported: whether onnxruntime runs the network.
     """
 
     name: str
@@ -49,8 +49,7 @@ class Runner(Protocol):
     """A contender with its own copy of the network."""
 
     def run(self, steps: int, clock: Clock, *, warm_up: int = 0) -> None:
-        """Work through `warm_up + steps` batches, of which the clock times the last
-        `steps`."""
+        """Process `warm_up + steps` batches, and time the last `steps`."""
 
     def counts(self) -> dict[str, int]:
         """The result of `kerasnets.benchmark.roofline.counts`; empty for plain
@@ -62,6 +61,6 @@ def torchvision_works() -> bool:
         return False
     try:
         import torchvision  # noqa: F401
-    except Exception:  # a build that does not fit torch's fails in many ways
+    except Exception:  # an incompatible build fails in many ways
         return False
     return True

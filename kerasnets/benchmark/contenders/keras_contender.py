@@ -1,4 +1,4 @@
-"""Keras's networks in a benchmark, through the loops of `fit` and `evaluate`."""
+"""Keras contenders, which run through the loops of `fit` and `evaluate`."""
 
 import io
 
@@ -34,19 +34,20 @@ from kerasnets.training.compile import ready_to_train
 from kerasnets.training.loop import run_epochs
 
 _STEPS_PER_EPOCH = 1000  # of the schedule, which is constant
-_VALIDATION_IMAGES = 2  # an epoch ends with a validation, which is not timed
+_VALIDATION_IMAGES = 2  # minimal, as the validation at an epoch's end is not timed
 
 
 def make(contender: Contender, work: Work) -> "FitRunner":
-    """Inside the session of `kerasnets.benchmark.contenders.choice.surroundings`."""
+    """Create a runner inside the context of
+    `kerasnets.benchmark.contenders.choice.surroundings`."""
     with runtime.session(work.device, work.precision) as session:
         return FitRunner(contender, work, session)
 
 
 class FitRunner:
-    """Training as `fit` does it: its epochs over its batches of uint8 images, with the
-    recipe's augmentation, metrics, and the callbacks that look at every step. Inference
-    as `evaluate` does it.
+    """Training as in `fit`: its epochs over batches from uint8 images, with the
+    recipe's augmentation, metrics, and the callbacks that are called at every step.
+    Inference as in `evaluate`.
 
     Args:
         contender: one with an engine.
@@ -90,9 +91,9 @@ class FitRunner:
             kind(self._model, self._made(warm_up + steps), timing)
 
     def _made(self, steps: int) -> tuple[Batches, ...]:
-        """Batches for so many steps, kept for the next turn of as many."""
+        """Batches for this number of steps, cached for the next turn."""
         if self._batches is None or self._batches[0] != steps:
-            self._batches = None  # not both at once in the device's memory
+            self._batches = None  # frees the old ones first
             self._batches = (steps, self._make_batches(steps))
         return self._batches[1]
 
@@ -163,7 +164,7 @@ class _Timing(keras.callbacks.Callback):
         if ended not in (self._first, self._last):
             return
         for value in (logs or {}).values():
-            # Backends other than PyTorch have no other way to wait for the device.
+            # Waits for the device; backends other than PyTorch have no other way.
             keras.ops.convert_to_numpy(value)
             break
         if ended == self._first:

@@ -1,7 +1,7 @@
 """The networks in plain PyTorch, with torchvision's structure and parameter names.
 
-They stand in for torchvision where it cannot be imported, and the tests check our
-networks' logits against them. Nothing else uses them.
+They replace torchvision if it cannot be imported, and tests compare our networks'
+logits with theirs.
 """
 
 from collections import OrderedDict
@@ -18,7 +18,7 @@ from kerasnets.networks.vgg import CONVOLUTIONS, FILTERS, UNITS
 def plain_network(
     name: str, *, batch_norm: bool, channels: int = 3, num_classes: int = 10
 ) -> nn.Module:
-    """The network as torchvision has it: images [N, C, H, W] to logits.
+    """Build torchvision's network, from images [N, C, H, W] to logits.
 
     Raises:
         ValueError: torchvision has no such variant (ResNet and DenseNet always have
@@ -65,7 +65,8 @@ def _vgg(depth: int, batch_norm: bool, channels: int, classes: int) -> nn.Module
 
 
 class _Block(nn.Module):
-    """ResNet's basic block, or the bottleneck with its stride on the 3x3."""
+    """ResNet's basic block, or its bottleneck with the stride on the 3x3
+    convolution."""
 
     def __init__(self, channels: int, width: int, stride: int, bottleneck: bool):
         super().__init__()

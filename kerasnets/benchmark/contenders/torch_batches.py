@@ -1,4 +1,4 @@
-"""Batches for a plain PyTorch training loop, as a careful user would write them."""
+"""Batches for a plain PyTorch loop, as an experienced user would write them."""
 
 from collections.abc import Iterator
 
@@ -11,11 +11,12 @@ from kerasnets.datasets.pipeline.augment import PADDING, change, draw
 
 
 class TorchBatches:
-    """Float32 images [B, C, H, W] in the memory format asked for, normalized, and int64
+    """Normalized float32 images [B, C, H, W] in the given memory format, and int64
     labels [B].
 
-    On CUDA the uint8 images stay on the device, which also draws order, crops and
-    flips: an epoch copies nothing. On a CPU, NumPy crops and flips whole batches.
+    On CUDA, the uint8 images stay on the device, which also draws order, crops and
+    flips, so that an epoch copies nothing. On a CPU, NumPy crops and flips whole
+    batches.
 
     Args:
         steps: batches in an epoch.
@@ -38,13 +39,13 @@ class TorchBatches:
         self._rng = np.random.default_rng(0)
 
     def training(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """An epoch in a new order, each image padded, cropped and perhaps flipped."""
+        """An epoch in random order, with random crops and flips."""
         order = torch.randperm(len(self._rows), device=self._device)
         for chosen in self._rows[order].split(self._work.batch_size):
             yield self._normalized(self._changed(chosen)), self._labels[chosen]
 
     def evaluation(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """An epoch in order, the images as they are."""
+        """An epoch in order, without augmentation."""
         for chosen in self._rows.split(self._work.batch_size):
             yield self._normalized(self._images[chosen]), self._labels[chosen]
 
@@ -61,8 +62,8 @@ class TorchBatches:
 
 
 def crop_and_flip(images: torch.Tensor) -> torch.Tensor:
-    """Each image [N, S, S, C] padded with zeros, cut out at a random place and mirrored
-    with probability 1/2, by one gather where the images are."""
+    """Pad each image [N, S, S, C] with zeros, crop it at a random position and mirror
+    it with probability 1/2, in one gather on the images' device."""
     count, size = images.shape[:2]
     device = images.device
     padded = F.pad(images, (0, 0, *(PADDING,) * 4))

@@ -21,7 +21,7 @@ def make(contender: Contender, work: Work) -> "PlainRunner":
 
 
 class PlainRunner:
-    """A training loop as a careful PyTorch user writes it: the uint8 images of
+    """A training loop as an experienced PyTorch user writes it: the uint8 images of
     `TorchBatches`, autocast, cross-entropy, default torch.optim.SGD, and loss and
     accuracy accumulated on the device without synchronization.
 
@@ -117,9 +117,9 @@ class PlainRunner:
         return torch.autocast(self._kind, half)
 
     def _made(self, steps: int) -> TorchBatches:
-        """Batches for so many steps, kept for the next turn of as many."""
+        """Batches for this number of steps, cached for the next turn."""
         if self._batches is None or self._batches[0] != steps:
-            self._batches = None  # not both at once in the device's memory
+            self._batches = None  # frees the old ones first
             last = self._contender.channels_last
             made = TorchBatches(self._work, steps, channels_last=last)
             self._batches = (steps, made)

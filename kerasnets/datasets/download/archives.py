@@ -1,4 +1,4 @@
-"""The published archives of MNIST and CIFAR, read with Python alone.
+"""Readers of the published archives of MNIST and CIFAR, without TensorFlow.
 
 Each function yields images as uint8 [H, W, C] with their labels, in published order.
 """
@@ -18,10 +18,10 @@ _CIFAR_PIXELS = 3 * 32 * 32
 
 
 def read_idx(images: Path, labels: Path) -> Iterator[tuple[np.ndarray, int]]:
-    """MNIST's format: gzip of a big-endian header and the bytes.
+    """Read MNIST's format: a gzipped big-endian header and the bytes.
 
     Raises:
-        ValueError: the files are not of that format, or do not fit each other.
+        ValueError: the files have another format, or do not match each other.
     """
     pixels, names = _idx_array(images, 3), _idx_array(labels, 1)
     if len(pixels) != len(names):
@@ -40,24 +40,24 @@ def _idx_array(path: Path, dimensions: int) -> np.ndarray:
         shape = struct.unpack(f">{dimensions}I", start[4:])
         size = math.prod(shape)
         if size > LARGEST:
-            raise ValueError(f"an idx file says it has {size:,} bytes")
+            raise ValueError(f"an idx file declares {size:,} bytes")
         data = file.read(size + 1)
     if len(data) != size:
-        raise ValueError(f"an idx file of other than the {size:,} bytes that it says")
+        raise ValueError(f"an idx file does not have the {size:,} bytes it declares")
     return np.frombuffer(data, np.uint8).reshape(shape)
 
 
 def read_cifar(
     archive: Path, members: list[str], label_bytes: int
 ) -> Iterator[tuple[np.ndarray, tuple[int, ...]]]:
-    """CIFAR's binary format: labels, then 3072 bytes of red, green and blue planes.
+    """Read CIFAR's binary format: labels, then 3072 bytes of R, G and B planes.
 
     Args:
         members: files inside the archive, in order.
         label_bytes: 1 in CIFAR-10; 2 (coarse, fine) in CIFAR-100.
 
     Raises:
-        ValueError: a member is not whole records.
+        ValueError: a member's size is not a multiple of a record's.
         KeyError: a member is missing.
     """
     for data in (_member(archive, member) for member in members):
@@ -70,21 +70,21 @@ def read_cifar(
 
 
 def read_names(archive: Path, member: str) -> list[str]:
-    """Class names of a CIFAR archive, one a line."""
+    """Class names of a CIFAR archive, which has one per line."""
     text = _member(archive, member).decode("utf-8")
     return [name for name in text.splitlines() if name]
 
 
 def _member(archive: Path, member: str) -> bytes:
-    """A member's content. It is read into memory: nothing is written, under its name
-    or any other, and a link leads nowhere."""
+    """A member's content, read into memory. Nothing is extracted to disk, and links are
+    refused."""
     seen = 0
     with tarfile.open(archive) as tar:
         for info in tar:
-            # Before it is unpacked: a small archive can declare any size.
+            # Check before unpacking: a small archive can declare any size.
             seen += info.size
             if seen > LARGEST:
-                raise ValueError(f"the archive says it has {seen:,} bytes or more")
+                raise ValueError(f"the archive declares {seen:,} bytes or more")
             if info.name == member:
                 file = tar.extractfile(info) if info.isfile() else None
                 if file is None:

@@ -1,8 +1,8 @@
-"""TFDS's MNIST and CIFAR builders, able to prepare without TensorFlow.
+"""TFDS builders for MNIST and CIFAR that work without TensorFlow.
 
-TFDS's own read archives and encode images through TensorFlow. These keep its names,
-versions, features, URLs and checksums, read the archives with Python, and hand over
-images encoded as PNG.
+TFDS's own builders read archives and encode images through TensorFlow. These keep the
+names, versions, features, URLs and checksums, but read the archives with Python and
+pass on images encoded as PNG.
 """
 
 import io
@@ -22,10 +22,10 @@ from kerasnets.datasets.download import archives
 
 @dataclass(frozen=True)
 class Mirror:
-    """Where archives come from, instead of where TFDS says.
+    """An alternative location of the archives.
 
     Attributes:
-        url: folder that has the archives under their published names.
+        url: folder with the archives under their published names.
         checksums: archive name -> (bytes, SHA-256).
     """
 
@@ -64,7 +64,7 @@ def builder(name: str, data_dir: Path, mirror: Mirror | None = None) -> Any:
 
 
 def urls(prepared_by: Any) -> list[str]:
-    """What a builder of this file downloads."""
+    """The URLs that a builder of this module downloads."""
     return list(prepared_by.archive_urls())
 
 
@@ -77,8 +77,8 @@ def _mnist_class(base: Any, mirror: Mirror | None) -> Any:
                 yield from (urljoin(folder, file) for file in files)
 
         def _split_generators(self, dl_manager):
-            # One by one: of several at once, the others would go on, and leave files,
-            # after one has failed.
+            # One at a time: if one of several parallel downloads failed, the others
+            # would continue and leave files behind.
             paths = {url: dl_manager.download(url) for url in self.archive_urls()}
             return {
                 split: self._generate_examples(

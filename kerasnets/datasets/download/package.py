@@ -1,4 +1,4 @@
-"""TensorFlow Datasets, imported as a whole or not at all."""
+"""Import of TensorFlow Datasets, complete or not at all."""
 
 from importlib import import_module
 from typing import Any
@@ -9,18 +9,17 @@ from kerasnets.errors import raise_unless_data
 def tfds() -> Any:
     """The package `tensorflow_datasets`.
 
-    Where an import inside it fails, it only logs that, and leaves a module without
-    contents.
+    If an import inside it fails, the package only logs this and remains empty.
 
     Raises:
-        InstallationError: a package that it needs cannot be imported.
+        InstallationError: one of its dependencies cannot be imported.
     """
     try:
         log = import_module("absl.logging").get_absl_logger()
         before, log.disabled = log.disabled, True
         try:
             package = import_module("tensorflow_datasets")
-            # Raises what that one has swallowed.
+            # Raises the error that the import above has swallowed.
             import_module("tensorflow_datasets.public_api")
         finally:
             log.disabled = before

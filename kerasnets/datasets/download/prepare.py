@@ -1,4 +1,4 @@
-"""First-time preparation: download, check, and write as a TFDS folder."""
+"""First-time preparation: download, verify, and write a TFDS folder."""
 
 import contextlib
 import io
@@ -26,20 +26,19 @@ _TIMEOUT_S = (4, 10)  # to connect to one address, and between two packets
 def prepare(
     name: str, *, data_dir: Path | str | None = None, mirror: "Mirror | None" = None
 ) -> Path:
-    """Prepare a dataset unless it is, and return its version folder.
+    """Prepare a dataset if necessary, and return its version folder.
 
-    Archives that an earlier attempt finished are not downloaded again; what it left
-    unfinished is removed. Two processes preparing one dataset take turns.
+    Archives that an earlier attempt completed are not downloaded again; its unfinished
+    files are removed. Two processes that prepare the same dataset take turns.
 
     Args:
-        name: one of those listed by `kerasnets datasets`; any other TFDS dataset
-            where TensorFlow is installed.
-        data_dir: TFDS_DATA_DIR unless given.
-        mirror: where the archives are, instead of their publisher.
+        name: one of those listed by `kerasnets datasets`, or any TFDS dataset if
+            TensorFlow is installed.
+        data_dir: folder of prepared datasets; TFDS_DATA_DIR unless given.
+        mirror: location of the archives; the publisher's unless given.
 
     Raises:
-        DatasetError: the name is unknown, or the download, the check or the writing
-            failed.
+        DatasetError: the name is unknown, or downloading, verifying or writing failed.
     """
     data = data_folder(data_dir)
     if name == "digits":
@@ -97,7 +96,7 @@ def _remove_unfinished(name: str, data: Path) -> None:
 
 
 def _builder(name: str, data: Path, mirror: "Mirror | None") -> tuple[Any, str]:
-    """The TFDS builder, and where it downloads from. Nothing is written yet."""
+    """The TFDS builder, and the source of its download. Writes nothing."""
     package = tfds()
     from kerasnets.datasets.download import builders
 
@@ -124,7 +123,7 @@ def _download_and_prepare(name: str, data: Path, builder: Any, source: str) -> N
         with _quiet(text), _time_limits():
             builder.download_and_prepare(
                 download_config=tfds().download.DownloadConfig(
-                    # Ready-made copies are not what the checksums are of.
+                    # The checksums are not those of prepared copies on GCS.
                     try_download_gcs=not ours,
                     force_checksums_validation=ours,
                 )
@@ -141,8 +140,8 @@ def _download_and_prepare(name: str, data: Path, builder: Any, source: str) -> N
 
 @contextlib.contextmanager
 def _quiet(text: str) -> Iterator[None]:
-    """Say one line on standard error. TFDS's progress bars follow it on a terminal;
-    what it prints on standard output does not."""
+    """Print one line on standard error, followed by TFDS's progress bars on a terminal;
+    suppress TFDS's standard output."""
     print(text, file=sys.stderr, flush=True)
     tfds().display_progress_bar(sys.stderr.isatty())
     try:
@@ -154,8 +153,8 @@ def _quiet(text: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _time_limits() -> Iterator[None]:
-    """Give up on a server that has stopped sending; TFDS would wait for ever, and has
-    no setting for it."""
+    """Time out on a server that has stopped sending; TFDS would wait forever, and has
+    no setting for this."""
     from requests.adapters import HTTPAdapter
 
     send = HTTPAdapter.send
@@ -172,8 +171,7 @@ def _time_limits() -> Iterator[None]:
 
 
 def _check_reachable(url: str, name: str) -> None:
-    """One quick try, as TFDS itself would retry for minutes where there is no
-    network."""
+    """Try the URL once; without a network, TFDS itself would retry for minutes."""
     import requests
 
     advice = (

@@ -1,8 +1,8 @@
-"""Single images into arrays of one size and number of channels.
+"""Conversion of single images to arrays of a given size and number of channels.
 
-`decode` takes the pixels of a prepared dataset as they are stored. `decode_file` takes
-anybody's image file as a person sees it: upright, in sRGB, the first frame, on a
-background. Both end in `as_array`.
+`decode` uses the stored pixels of a prepared dataset. `decode_file` reads any image
+file as a viewer displays it: upright, in sRGB, the first frame, on a background. Both
+end in `as_array`.
 """
 
 from dataclasses import dataclass
@@ -44,14 +44,14 @@ def decode(
     resize: str = "squash",
     background: str | None = None,
 ) -> tuple[np.ndarray, str]:
-    """A stored image as uint8 [size, size, channels], and its format.
+    """Decode a stored image to uint8 [size, size, channels], and its format.
 
     Args:
-        resize, background: as `as_array` takes them.
+        resize, background: see `as_array`.
 
     Raises:
-        ValueError: it is damaged, cut short, animated, larger than `LARGEST`, or not of
-            `FORMATS`. The message is one line.
+        ValueError: the image is damaged, truncated, animated, larger than `LARGEST`, or
+            not in `FORMATS`. The message is one line.
     """
     try:
         with opened(data) as image:
@@ -70,15 +70,15 @@ def decode(
 
 @dataclass(frozen=True)
 class ImageFile:
-    """An image file as a person sees it.
+    """An image file as a viewer displays it.
 
     Attributes:
-        image: Pillow's, of mode "L" or "RGB", in 8 bits: upright, in sRGB, the first
+        image: Pillow image in mode "L" or "RGB", 8 bits: upright, in sRGB, the first
             frame, on the background.
-        form: the file's format, as Pillow calls it.
-        mode: its stored pixels' mode, as Pillow calls it.
-        frames: whether it has more than one image.
-        size: its width and height, upright; `image` is smaller where it was reduced.
+        form: Pillow's name of the file's format.
+        mode: Pillow's mode of the stored pixels.
+        frames: whether the file has more than one image.
+        size: width and height, upright; `image` is smaller if its decoding was reduced.
     """
 
     image: Image.Image
@@ -97,10 +97,10 @@ def decode_file(
     background: str | None = "white",
     decode: str = "full",
 ) -> np.ndarray:
-    """An image file as uint8 [size, size, channels].
+    """Decode an image file to uint8 [size, size, channels].
 
     Args:
-        resize, background: as `as_array` takes them.
+        resize, background: see `as_array`.
         decode: one of `kerasnets.recipe.fields.DECODES`.
 
     Raises:
@@ -117,20 +117,21 @@ def read_file(
     background: str | None = "white",
     reduction: Reduction | None = None,
 ) -> ImageFile:
-    """An image file at its own size.
+    """Read an image file at its own size.
 
-    Whole numbers of more than 8 bits are shares of their type's largest. Fractions from
-    0 to 1 are shares of white; other numbers are spread over their own range.
+    Integers of more than 8 bits are scaled by their type's maximum. Floats from 0 to 1
+    are scaled by white; other values are scaled by their own range.
 
     Args:
-        background: one of `BACKGROUNDS`, which shows through transparency; None leaves
-            transparency out.
-        reduction: of a JPEG, given its upright width and height; none unless given.
+        background: one of `BACKGROUNDS`, shown through transparency; None ignores
+            transparency.
+        reduction: maximum factor by which a JPEG may be decoded smaller, given its
+            upright width and height.
 
     Raises:
-        ValueError: it is damaged, cut short, larger than `LARGEST`, or not of
+        ValueError: the image is damaged, truncated, larger than `LARGEST`, or not in
             `FORMATS`. The message is one line.
-        InstallationError: Pillow is installed without its format.
+        InstallationError: Pillow was built without support for its format.
     """
     try:
         with opened(data) as image:
@@ -153,6 +154,6 @@ def read_file(
 def _has_frames(image: Image.Image) -> bool:
     try:
         return bool(getattr(image, "is_animated", False))
-    except Exception as error:  # what follows the first frame is damaged
+    except Exception as error:  # the file is damaged after its first frame
         raise_unless_data(error)
         return True

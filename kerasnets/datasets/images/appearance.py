@@ -1,4 +1,4 @@
-"""An opened image as a person sees it: upright, in sRGB, on a background."""
+"""The appearance of an opened image: upright, in sRGB, on a background."""
 
 import io
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ from kerasnets.catalog.image_headers import is_grey
 from kerasnets.errors import raise_unless_data
 from kerasnets.recipe.fields import BACKGROUNDS
 
-# Premultiplied by their transparency, and a mode without another way to grey.
+# Modes that need an intermediate one: premultiplied alpha, and LAB.
 FIRST_MODES = {"La": "LA", "RGBa": "RGBA", "LAB": "RGB"}
 
 
 def as_seen(
     image: Image.Image, background: str | None, pixels: Image.Image | None = None
 ) -> Image.Image:
-    """An opened image in mode "L" or "RGB", in 8 bits, as a person sees it.
+    """An opened image in mode "L" or "RGB", 8 bits, as a viewer displays it.
 
     Args:
-        background: as `read_file` takes it.
-        pixels: its pixels where they are decoded already.
+        background: see `read_file`.
+        pixels: the decoded pixels, if available.
 
     Raises:
-        ValueError: it has pixels that are no numbers.
-        Exception: as Pillow's readers do.
+        ValueError: it has NaN or infinite pixels.
+        Exception: any error of Pillow's readers.
     """
     profile = image.info.get("icc_profile")
     numbers = _Numbers.of(image)
@@ -66,26 +66,26 @@ _SIDEWAYS = tuple(turn for orientation, turn in _TURNS.items() if orientation >=
 
 
 def lies_on_its_side(image: Image.Image) -> bool:
-    """Whether an upright image has the height of an opened one as its width."""
+    """Whether EXIF orientation swaps the image's width and height."""
     return _turn(image) in _SIDEWAYS
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """How an image must be turned, by its EXIF orientation. TIFF's is turned by its
-    reader."""
+    """The rotation that EXIF orientation calls for. Pillow's reader rotates TIFFs
+    itself."""
     try:
         return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    except Exception as error:  # damaged EXIF says nothing
+    except Exception as error:  # damaged EXIF is ignored
         raise_unless_data(error)
         return None
 
 
 @dataclass(frozen=True)
 class _Numbers:
-    """What a TIFF says of its pixels' numbers; 0 is "it does not".
+    """A TIFF's pixel format.
 
     Attributes:
-        bits: of each.
+        bits: bits per sample; 0 if unknown.
         inverted: whether 0 is white.
     """
 
@@ -123,7 +123,7 @@ def _flat(
         image = _in_srgb(image, profile)
     image = on_background(image, background)
     mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
-    # A file's own image is copied: it ends with the file.
+    # An image still attached to its file is copied, as it is closed with the file.
     own = type(image) is Image.Image and image.mode == mode
     return image if own else image.convert(mode)
 
@@ -131,7 +131,7 @@ def _flat(
 def _spread(image: Image.Image, numbers: _Numbers) -> Image.Image:
     values = np.asarray(image).astype(np.float64)
     if not np.all(np.isfinite(values)):
-        raise ValueError("it has pixels that are no numbers")
+        raise ValueError("it has pixels that are not finite numbers")
     low, high = float(values.min(initial=0)), float(values.max(initial=0))
     white = 1 if image.mode == "F" else 2 ** (numbers.bits or 16) - 1
     if low >= 0 and high <= white < 2**31:
@@ -156,13 +156,13 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         transform = _transform(profile, image.mode)
         changed = transform and ImageCms.applyTransform(image, transform)
     except (ImageCms.PyCMSError, OSError, ValueError):
-        return image  # the profile is damaged, or is of other colors
+        return image  # the profile is damaged, or for another color space
     return changed or image
 
 
 @lru_cache(maxsize=32)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """From a profile to sRGB; None where it is sRGB's."""
+    """The transform from a profile to sRGB; None if the profile is sRGB."""
     given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     if "srgb" in ImageCms.getProfileDescription(given).lower():
         return None

@@ -1,4 +1,4 @@
-"""JPEG files decoded smaller, where less is needed, and faster."""
+"""Faster decoding of JPEG files, at reduced size where that suffices."""
 
 from collections.abc import Callable
 
@@ -11,32 +11,32 @@ try:
 except ImportError:
     simplejpeg = None
 
-# How many times smaller an image of a width and height may be decoded.
+# (width, height) -> the factor by which an image may be decoded smaller.
 Reduction = Callable[[int, int], float]
 Box = tuple[int, int, int, int]  # a part of an image: top, left, bottom, right
-_SPARE = 2  # times as large as needed a reduced image is at least: bilinear is exact so
-_FACTORS = (8, 4, 2)  # by which decoders reduce at no cost
+_SPARE = 2  # a reduced image is at least this many times as large as needed
+_FACTORS = (8, 4, 2)  # reductions that JPEG decoders do at no cost
 
 
 def reduction_to(size: int, resize: str) -> Reduction:
-    """What leaves an image twice as large as `as_array` needs it, in both directions
-    but for "pad", which needs the longer one."""
+    """The reduction to twice the size that `as_array` needs, in both directions, or for
+    "pad" in the longer one."""
     needed = _SPARE * (round(size / CROPPED) if resize == "crop" else size)
     side = max if resize == "pad" else min
     return lambda width, height: side(width, height) / needed
 
 
 def reduction_of(box: Box, size: int) -> float:
-    """What leaves a part of an image twice as large as `size`."""
+    """The reduction of an image to which a part of it is twice as large as `size`."""
     top, left, bottom, right = box
     return min(bottom - top, right - left) / (_SPARE * size)
 
 
 def reduce(image: Image.Image, most: float) -> bool:
-    """Have an opened JPEG decoded smaller by a factor of at most `most`, if possible.
+    """Make an opened JPEG decode smaller by a factor of at most `most`, if possible.
 
-    Only by one that divides both sides, as it does photographs': else the last pixels
-    stand for less than the others, and the image is distorted.
+    The factor must divide both sides, as is usual for photographs. Otherwise the last
+    pixels would cover a smaller area than the others, and the image be distorted.
     """
     for factor in _FACTORS:
         if factor <= most and not any(side % factor for side in image.size):
@@ -46,9 +46,8 @@ def reduce(image: Image.Image, most: float) -> bool:
 
 
 def fast_pixels(data: bytes, mode: str) -> Image.Image | None:
-    """The pixels that Pillow decodes a JPEG of mode "RGB" or "L" to, in two thirds of
-    its time; None where Pillow should see to it: simplejpeg is not installed, or does
-    not tolerate some damage."""
+    """Pillow's pixels of a JPEG in mode "RGB" or "L", in two thirds of its time; None
+    if Pillow must decode it, as simplejpeg is not installed or rejects the file."""
     if simplejpeg is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Room for decoded images."""
+"""Memory and disk space for decoded images."""
 
 import math
 import os
@@ -14,12 +14,12 @@ from kerasnets.storage.folders import user_cache
 
 
 def empty_images(count: int, size: int, channels: int) -> np.ndarray:
-    """uint8 [count, size, size, channels] to be filled: in memory or, where that is
-    more than a quarter of what is free, in a file without a name in the user's cache
-    folder.
+    """An uninitialized array uint8 [count, size, size, channels], in memory or, if it
+    would take more than a quarter of the free memory, in an unnamed file in the user's
+    cache folder.
 
     Raises:
-        DatasetError: there is no room for that either.
+        DatasetError: there is no room on disk either.
     """
     shape = (count, size, size, channels)
     if math.prod(shape) <= free_memory() / 4:
@@ -36,11 +36,11 @@ def empty_images(count: int, size: int, channels: int) -> np.ndarray:
 
 
 def empty_on_disk(shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
-    """An array to be filled, in a file without a name in the user's cache folder, with
-    room for a copy beside it.
+    """An uninitialized array in an unnamed file in the user's cache folder, with room
+    for a copy next to it.
 
     Raises:
-        OSError: there is no room for that.
+        OSError: there is no room.
     """
     folder = user_cache()
     if folder is None:
@@ -56,11 +56,11 @@ def empty_on_disk(shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
 
 
 def decoded_fit(count: int, size: int, channels: int) -> bool:
-    """Whether there is room for so many decoded images: in memory or on disk while they
-    are decoded, and on disk afterwards."""
+    """Whether there is room for decoded images: in memory or on disk while decoding,
+    and on disk for the cache."""
     folder = user_cache()
     if folder is None:
-        return True  # where none can be kept, that is told
+        return True  # without a cache folder, caching raises the error
     needed = count * size * size * channels
     nearest = next(one for one in (folder, *folder.absolute().parents) if one.exists())
     free = shutil.disk_usage(nearest).free
@@ -68,7 +68,7 @@ def decoded_fit(count: int, size: int, channels: int) -> bool:
 
 
 def free_memory() -> float:
-    """Bytes that can be taken without swapping; infinite where nothing tells."""
+    """Bytes that can be allocated without swapping; infinite if unknown."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         free = next(line for line in lines if line.startswith("MemAvailable:"))

@@ -1,4 +1,4 @@
-"""Images into arrays of one size and number of channels."""
+"""Conversion of images to square arrays."""
 
 import numpy as np
 from PIL import Image
@@ -6,9 +6,9 @@ from PIL import Image
 from kerasnets.datasets.images.appearance import FIRST_MODES, on_background
 from kerasnets.recipe.fields import BACKGROUNDS
 
-CROPPED = 0.875  # of the shorter side: torchvision's 224 of 256
-_LONGEST = 16  # sides in the ratio of; of longer images the ends are cut off first
-_WHITE = 2**16 - 1  # in 16 bits, which Pillow's modes "I;16", "I;16B" and "I" hold
+CROPPED = 0.875  # share of the shorter side: torchvision's 224 / 256
+_LONGEST = 16  # maximum ratio of the sides; the ends of longer images are cut off
+_WHITE = 2**16 - 1  # for Pillow's modes "I;16", "I;16B" and "I"
 
 
 def as_array(
@@ -19,18 +19,19 @@ def as_array(
     resize: str = "squash",
     background: str | None = None,
 ) -> np.ndarray:
-    """uint8 [size, size, channels], resized bilinearly as torchvision's Resize does
-    with Pillow images; color becomes grey by its luminance, grey is repeated.
+    """Convert an image to uint8 [size, size, channels], resized bilinearly as by
+    torchvision's Resize for Pillow images. Color is converted to grey by luminance,
+    grey to color by repetition.
 
     Args:
-        resize: "squash" to a square; "crop" scales the shorter side to size / 0.875 and
-            takes the centre, as torchvision evaluates; "pad" scales the longer side to
-            size.
-        background: one of `BACKGROUNDS`: shows through transparency and around a padded
-            image. None leaves transparency out, and pads with black.
+        resize: "squash" distorts to a square; "crop" scales the shorter side to
+            size / 0.875 and takes the centre, as in torchvision's evaluation; "pad"
+            scales the longer side to size.
+        background: one of `BACKGROUNDS`, shown through transparency and around a padded
+            image. None ignores transparency and pads with black.
 
     Raises:
-        ValueError: the image does not say which of its values is white.
+        ValueError: it is unknown which of the image's values is white.
     """
     mode = "L" if channels == 1 else "RGB"
     image = on_background(_eight_bits(image), background)
@@ -55,7 +56,7 @@ def _cropped(image: Image.Image, size: int) -> Image.Image:
     longest = _LONGEST * min(image.size)
     if max(image.size) > longest:
         image = _centre(image, min(image.width, longest), min(image.height, longest))
-    # The longer side is cut off to whole pixels, as torchvision's Resize does.
+    # Truncate the longer side to whole pixels, as torchvision's Resize does.
     shorter = round(size / CROPPED)
     width, height = (shorter * side // min(image.size) for side in image.size)
     return _centre(_resized(image, width, height), size, size)
@@ -76,8 +77,8 @@ def _padded(image: Image.Image, size: int, value: int) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """The image in a mode that Pillow converts to grey and to RGB by its scale: it
-    would clip values above 255 instead."""
+    """The image in 8 bits: from modes with larger values, Pillow's conversions to grey
+    and RGB would clip at 255 instead of scaling."""
     if image.mode == "F":
         raise ValueError("its pixels are fractions, and nothing says which is white")
     if image.mode.startswith("I"):

@@ -1,7 +1,8 @@
-"""Random changes to training images, a whole batch at a time.
+"""Random augmentation of a whole batch of training images.
 
-Pure functions: the generator is passed in, the input is left as it is. What is drawn
-and what is done with it are apart, so that an accelerator may do the same changes.
+Pure functions: the generator is an argument, the input is not modified. Drawing random
+parameters and applying them are separate, so that an accelerator can apply the same
+changes.
 """
 
 from collections.abc import Sequence
@@ -25,20 +26,21 @@ PADDING = 4  # pixels on each side, section IV.A of the paper
 
 @dataclass(frozen=True)
 class Changes:
-    """What happens to each image of a batch of N, in this order.
+    """Changes to each image of a batch of N.
 
     Attributes:
-        offsets: int64 [N, 2], row and column in 0 ... 2 * padding at which the padded
-            image is cut; None where no image is padded.
-        flipped: bool [N], which images are then mirrored left to right; None for none.
+        offsets: int64 [N, 2], row and column in 0 ... 2 * padding of the crop from the
+            padded image; None for no padding.
+        flipped: bool [N], images to mirror left to right, after cropping; None for
+            none.
         padding: zeros on each side, in pixels.
-        crops: the part of each image's file that is resized to the whole image, before
-            anything else; None where the image is resized as it is.
-        boxes: int64 [N, 4], the part (top, left, bottom, right) that is resized to the
-            whole image before it is mirrored; None where no image is.
-        operations: of each image, on its bytes; empty for none.
-        erased: boxes int64 [N, 4] of normalized images that become zero.
-        mix: of normalized images; None for none.
+        crops: parts of the image files to resize to whole images, before anything else;
+            None to use the resized images.
+        boxes: int64 [N, 4], parts (top, left, bottom, right) to resize to whole images,
+            before mirroring; None for none.
+        operations: of each image, on its bytes, after mirroring; empty for none.
+        erased: boxes int64 [N, 4] to set to zero after normalization.
+        mix: mixing of images after normalization; None for none.
     """
 
     offsets: np.ndarray | None = None
@@ -52,7 +54,7 @@ class Changes:
 
     @property
     def needs_host(self) -> bool:
-        """Whether Pillow makes some of them."""
+        """Whether some of the changes need Pillow."""
         of_pillow = (self.crops, self.boxes)
         return any(one is not None for one in of_pillow) or bool(self.operations)
 
@@ -65,13 +67,13 @@ def draw(
     *,
     from_files: bool = False,
 ) -> Changes:
-    """The changes that one of `kerasnets.recipe.fields.AUGMENTATIONS` makes to `count`
-    images: offsets uniform, boxes as torchvision's RandomResizedCrop draws them, each
-    image mirrored with probability 1/2.
+    """Draw the changes of one of `kerasnets.recipe.fields.AUGMENTATIONS` for `count`
+    images: uniform offsets, boxes as in torchvision's RandomResizedCrop, mirroring with
+    probability 1/2.
 
     Args:
-        size: height and width of the images, which boxes depend on.
-        from_files: whether resized crops are taken from the files.
+        size: height and width of the images, for boxes.
+        from_files: whether resized crops are cut from the files.
     """
     if kind == "none":
         return Changes()
@@ -86,7 +88,8 @@ def draw(
 
 
 def taken(images: Images, rows: np.ndarray, changes: Changes) -> np.ndarray:
-    """The images of rows int64 [B], uint8 [B, H, W, C], after what happens to files."""
+    """The images of rows int64 [B], uint8 [B, H, W, C], cropped from their files if
+    `changes` says so."""
     if changes.crops is None:
         return images[rows]
     assert isinstance(images, StreamedImages)
@@ -94,7 +97,7 @@ def taken(images: Images, rows: np.ndarray, changes: Changes) -> np.ndarray:
 
 
 def change(images: np.ndarray, changes: Changes) -> np.ndarray:
-    """The images, uint8 [N, H, W, C], after all that happens to bytes."""
+    """Apply all changes that act on bytes to uint8 [N, H, W, C]."""
     if changes.boxes is not None:
         images = crop_and_resize(images, changes.boxes)
     if changes.offsets is not None:
@@ -105,9 +108,9 @@ def change(images: np.ndarray, changes: Changes) -> np.ndarray:
 
 
 def flip_at(images: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """The images, those where `chosen` (bool [N]) is true mirrored left to right."""
+    """Mirror the images selected by `chosen` (bool [N]) left to right."""
     flipped = images.copy()
-    # Pixels, not bytes, one image at a time: twice as fast.
+    # Whole pixels instead of bytes, one image at a time: twice as fast.
     pixel = f"V{images.shape[-1]}"
     whole = np.ascontiguousarray(images).view(pixel)
     mirrored = flipped.view(pixel)
@@ -117,12 +120,12 @@ def flip_at(images: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 
 def crop_at(images: np.ndarray, offsets: np.ndarray, padding: int) -> np.ndarray:
-    """Each image padded with zeros on all sides, and its size cut out of that at
+    """Pad each image with zeros on all sides, and cut its original size out at
     `offsets` [N, 2] (row, column), each in 0 ... 2 * padding."""
     count, height, width, channels = images.shape
     border = (padding, padding)
     padded = np.pad(images, ((0, 0), border, border, (0, 0)))
-    # Rows of pixels as rows of bytes: whole rows are copied at once.
+    # Rows of pixels viewed as rows of bytes, so that whole rows are copied at once.
     windows = np.lib.stride_tricks.sliding_window_view(
         padded.reshape(count, height + 2 * padding, -1),
         (height, width * channels),

@@ -1,4 +1,4 @@
-"""All random changes that a recipe asks for, drawn for one batch."""
+"""All random changes of a recipe, drawn for one batch."""
 
 from dataclasses import dataclass, fields
 from itertools import chain
@@ -16,17 +16,17 @@ from kerasnets.datasets.pipeline.policies import (
 )
 from kerasnets.recipe import Recipe
 
-# First numbers after the seed, one a kind of change: that an option is added leaves the
-# draws of the others as they are. See `kerasnets.networks.initial_weights` too.
+# Second entry of the seed sequence, one per kind of change: a new option does not alter
+# the draws of the others. `kerasnets.networks.initial_weights` uses another one.
 _PLACES, _POLICIES, _JITTER, _ERASING, _CUTOUT, _MIXING = 2, 4, 5, 6, 7, 8
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """The recipe's fields of the same names; nothing happens unless given.
+    """The recipe's fields of the same names; by default, nothing is changed.
 
     Attributes:
-        classes: of the labels, which mixing needs.
+        classes: number of classes, needed for mixing.
     """
 
     augment: str = "none"
@@ -47,15 +47,15 @@ class Augmentation:
 
     @property
     def needs_host(self) -> bool:
-        """Whether Pillow makes some of the changes."""
+        """Whether some of the changes need Pillow."""
         policies = self.randaugment or self.trivialaugment or self.color_jitter
         return self.augment == "resized-crop" or bool(policies)
 
     def draw(
         self, count: int, height: int, width: int, seed: int, epoch: int, index: int
     ) -> Changes:
-        """The changes to the `count` images of batch `index` of an epoch, which depend
-        on nothing but the arguments."""
+        """Draw the changes to the `count` images of batch `index` of an epoch; they
+        depend on nothing but the arguments."""
 
         def rng(kind: int) -> np.random.Generator:
             return np.random.default_rng([seed, kind, epoch, index])

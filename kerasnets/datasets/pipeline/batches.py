@@ -1,7 +1,7 @@
-"""Batches for Keras: shuffled, augmented and normalized by seed, epoch and number.
+"""Batches for Keras: shuffled, augmented and normalized.
 
-What is random in batch k of epoch e depends on (seed, e, k) alone, so that a run can
-go on from anywhere and any worker can make any batch.
+Randomness in batch k of epoch e depends on (seed, e, k) only, so that a run can resume
+anywhere and any worker can make any batch.
 """
 
 import time
@@ -22,7 +22,7 @@ from kerasnets.datasets.streamed_images import StreamedImages
 from kerasnets.errors import RecipeError
 from kerasnets.recipe import Recipe
 
-MOST_STREAMING = 8  # processes that decode files, unless another number is named
+MOST_STREAMING = 8  # default maximum of processes that decode files
 _EVALUATION_BATCH = 256
 _AS_THEY_ARE = Augmentation()
 
@@ -30,32 +30,30 @@ _AS_THEY_ARE = Augmentation()
 class Batches(keras.utils.PyDataset):
     """Batches of (float32 images, int64 labels).
 
-    Images are [B, H, W, C], or [B, C, H, W] where Keras is set to channels first. Where
-    they are mixed, labels are shares of the classes, float32 [B, classes]. The
-    last batch may be smaller; with `drop_single`, it is left out when it would hold one
-    image alone, whose variance batch normalization cannot take. Shuffled, that is
-    another image every epoch.
+    Images are [B, H, W, C], or [B, C, H, W] if Keras is set to channels first. If they
+    are mixed, labels are class shares, float32 [B, classes]. The last batch may be
+    smaller.
 
     Args:
         subset: the images.
         batch_size: images in a batch.
         scale, offset: float32 [C]; pixels become value * scale + offset.
-        augmentation: how the images are changed.
-        shuffle: whether each epoch has its own order.
-        seed: with `epoch` and the batch's number, decides order and augmentation.
-        epoch: the epoch that comes next, from 0; counted on when one ends of which
-            every batch was asked for.
-        drop_single: see above.
-        place: makes the pixels where the network computes.
-        workers: processes that make the bytes of batches ahead; 0 for none. None for
-            none, or of streamed images as many as there are cores, `MOST_STREAMING` at
-            most.
-        fill: fill the last batch up with blank images, and give each batch weights as a
-            third array, float32 [B]: 0 for those, and B divided by the number of the
-            others for each of them. For pixels that are NumPy arrays.
+        augmentation: random changes of the images.
+        shuffle: whether to shuffle anew in each epoch.
+        seed: determines order and augmentation, with `epoch` and the batch's index.
+        epoch: the next epoch, from 0; incremented at the end of an epoch of which every
+            batch was requested.
+        drop_single: omit a last batch of a single image, for which batch normalization
+            has no variance. With shuffling, the omitted image differs every epoch.
+        place: makes batches on the network's device.
+        workers: processes that prepare the bytes of batches in advance. None means 0,
+            or for streamed images the number of cores, at most `MOST_STREAMING`.
+        fill: pad the last batch with blank images, and return weights as a third array,
+            float32 [B]: 0 for blank images, B / (number of real images) for the others.
+            Requires pixels as NumPy arrays.
 
     Attributes:
-        waited_s: seconds that have passed while a batch was asked for.
+        waited_s: total seconds spent in requests for batches.
     """
 
     def __init__(
@@ -89,7 +87,7 @@ class Batches(keras.utils.PyDataset):
             offset,
             bool(workers) or streamed or augmentation.needs_host,
         )
-        # Worker processes are ahead already, and serve one thread.
+        # Worker processes already work ahead, and serve a single thread.
         ahead = self._pixels.ahead and not workers
         self._ahead = Ahead(self._make) if ahead else None
         self.fill = fill
@@ -128,19 +126,19 @@ class Batches(keras.utils.PyDataset):
         return batch
 
     def begin(self, epoch: int, first: int = 0) -> None:
-        """Stand at batch `first` of epoch `epoch` (both from 0): this epoch has the
-        batches from there on, the epochs after it have all of theirs."""
+        """Continue at batch `first` of epoch `epoch` (both from 0). This epoch then
+        consists of the remaining batches; later epochs are complete."""
         self.epoch = epoch
         self.first = first
         self._served.clear()
 
     def rest(self) -> None:
-        """Drop what worker processes have made ahead, and let them rest."""
+        """Discard batches made in advance, and let worker processes idle."""
         if self._making:
             self._making.drop()
 
     def on_epoch_end(self) -> None:
-        # Before the first epoch of a fit, Keras looks at one batch and ends an epoch.
+        # Before the first epoch of `fit`, Keras requests one batch and ends an epoch.
         if len(self._served) == len(self):
             self.begin(self.epoch + 1)
 
@@ -174,11 +172,11 @@ def training_batches(
     fill: bool = False,
     workers: int | None = None,
 ) -> Batches:
-    """Shuffled and augmented as the recipe says.
+    """Training batches, shuffled and augmented according to the recipe.
 
     Args:
-        epoch: the one that comes next, from 0.
-        place, fill, workers: as `Batches` takes them.
+        epoch: the next epoch, from 0.
+        place, fill, workers: see `Batches`.
 
     Raises:
         RecipeError: a batch is larger than the subset.
@@ -215,13 +213,13 @@ def evaluation_batches(
     fill: bool = False,
     workers: int | None = None,
 ) -> Batches:
-    """In order and as they are, but for the recipe's normalization.
+    """Evaluation batches, in order and without augmentation.
 
     Args:
-        batch_size: most images in a batch. Somewhat fewer where all batches are then of
-            one size, which backends that compile for a size compile but once.
-        place, fill: as `Batches` takes them.
-        workers: processes that decode streamed images; as `Batches` takes it.
+        batch_size: maximum number of images in a batch; a smaller size that makes all
+            batches equal is preferred, as some backends compile for each size.
+        place, fill: see `Batches`.
+        workers: processes that decode streamed images, see `Batches`.
     """
     scale, offset = _normalization(recipe, dataset)
     size = even_size(len(subset), batch_size or _EVALUATION_BATCH)
@@ -237,14 +235,14 @@ def evaluation_batches(
 
 
 def even_size(count: int, most: int) -> int:
-    """The largest size from half of `most` to `most` that divides `count`, or `most`
-    where none does; `count` where that is less."""
+    """The largest size from half of `most` to `most` that divides `count`, or else
+    `most`; `count` if that is smaller."""
     most = min(most, count)
     sizes = range(most, most // 2, -1)
     return next((size for size in sizes if count % size == 0), most)
 
 
 def _normalization(recipe: Recipe, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """The factor and summand of a pixel's value, float64 [C]."""
+    """Scale and offset of a pixel's value, float64 [C]."""
     mean, std = normalization(recipe, dataset)
     return 1 / (255 * std), -mean / std

@@ -1,6 +1,6 @@
-"""Random erasing and cutout: boxes of normalized images that become zero.
+"""Random erasing and cutout: boxes of normalized images are set to zero.
 
-Zero is the mean of standardized images, and black of others.
+Zero is the mean of standardized images, and black in others.
 """
 
 import math
@@ -10,7 +10,7 @@ import numpy as np
 
 _SCALE = (0.02, 0.33)  # of the image's area
 _RATIO = (0.3, 3.3)  # height to width
-_TRIES = 10  # then the image stays whole
+_TRIES = 10  # afterwards nothing is erased
 
 
 def draw_erasing(
@@ -20,8 +20,8 @@ def draw_erasing(
     probability: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """torchvision's RandomErasing for `count` images: boxes as int64 [count, 4] (top,
-    left, bottom, right), empty where nothing is erased."""
+    """Draw boxes as torchvision's RandomErasing does, int64 [count, 4] (top, left,
+    bottom, right); they are empty for images that are not erased."""
     erased = rng.random(count) < probability
     tries = count, _TRIES
     areas = height * width * rng.uniform(*_SCALE, tries)
@@ -41,20 +41,20 @@ def draw_erasing(
 def draw_cutout(
     count: int, height: int, width: int, side: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """A square of `side` pixels in each of `count` images, its centre anywhere
-    (DeVries and Taylor 2017): boxes as `draw_erasing` gives them, which may reach
-    beyond the image."""
+    """Draw a square of `side` pixels for each of `count` images, centred anywhere
+    (DeVries and Taylor 2017): boxes as from `draw_erasing`, which may extend beyond the
+    image."""
     top = rng.integers(height, size=count) - side // 2
     left = rng.integers(width, size=count) - side // 2
     return np.stack([top, left, top + side, left + side], axis=1)
 
 
 def inside(boxes: Any, rows: Any, columns: Any) -> Any:
-    """Which pixels [N, H, W] lie in the boxes [N, 4] of their images.
+    """A mask [N, H, W] of the pixels inside the boxes [N, 4].
 
     Args:
-        boxes, rows, columns: arrays of NumPy or tensors of PyTorch; rows 0 ... H - 1
-            and columns 0 ... W - 1.
+        boxes: NumPy array or PyTorch tensor.
+        rows, columns: 0 ... H - 1 and 0 ... W - 1, of the same type.
     """
     tall = (boxes[:, :1] <= rows) & (rows < boxes[:, 2:3])
     wide = (boxes[:, 1:2] <= columns) & (columns < boxes[:, 3:])

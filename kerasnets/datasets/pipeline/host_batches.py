@@ -1,5 +1,7 @@
-"""The bytes of batches: which images, and what happens to them, by seed, epoch and
-number. Nothing heavy is imported here, as worker processes do this work too."""
+"""The bytes of batches, determined by seed, epoch and index.
+
+Worker processes import this module, so it has no heavy imports.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,14 @@ from kerasnets.datasets.pipeline.augmentation import Augmentation
 
 
 class HostBatches:
-    """Makes the bytes of any batch; the same ones wherever it is asked.
+    """Makes the bytes of any batch, identical in every process.
 
     Args:
-        images: uint8 [N, H, W, C], perhaps memory-mapped, and then opened anew in
-            another process; or streamed.
-        indices: int64 [n], the rows that take part.
+        images: uint8 [N, H, W, C], possibly memory-mapped (other processes map the file
+            themselves); or streamed.
+        indices: int64 [n], the rows of the subset.
         batch_size: images in a batch; the last may have fewer.
-        shuffle: whether each epoch has its own order.
+        shuffle: whether to shuffle anew in each epoch.
     """
 
     def __init__(
@@ -39,13 +41,13 @@ class HostBatches:
         self._order: tuple[int, np.ndarray] | None = None
 
     def __call__(self, epoch: int, index: int) -> np.ndarray:
-        """uint8 [B, H, W, C], after all changes of bytes."""
+        """The batch as uint8 [B, H, W, C], after all changes that act on bytes."""
         rows = self._indices[self.positions(epoch, index)]
         changes = self.changes(epoch, index)
         return change(taken(self._images, rows, changes), changes)
 
     def positions(self, epoch: int, index: int) -> np.ndarray:
-        """Which images batch `index` holds, int64 [B]: places in `indices`."""
+        """The images of batch `index`, int64 [B]: positions in `indices`."""
         order = self._order
         if order is None or (self._shuffle and order[0] != epoch):
             places = np.arange(len(self._indices))
@@ -77,7 +79,7 @@ class HostBatches:
 
 
 class _Mapped:
-    """A file of images, instead of its content."""
+    """Reference to a memory-mapped file, pickled instead of its content."""
 
     def __init__(self, path: Path, offset: int, shape: tuple[int, ...]) -> None:
         self._path, self._offset, self._shape = path, offset, shape

@@ -1,5 +1,4 @@
-"""Images and labels of a batch as a network takes them: picked out, changed and
-normalized."""
+"""Batches as network inputs: selected, augmented and normalized."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,8 +18,8 @@ class Pixels(Protocol):
     """Makes batches of a subset.
 
     Attributes:
-        ahead: whether the next batch should be made while the network works on the
-            present one.
+        ahead: whether to make the next batch while the network processes the current
+            one.
     """
 
     ahead: bool
@@ -31,34 +30,33 @@ class Pixels(Protocol):
         changes: Changes,
         changed: np.ndarray | None = None,
     ) -> tuple[Any, Any]:
-        """Images and labels at int64 [B] positions of the subset, changed. Where they
-        are mixed, labels are shares of the classes, float32 [B, classes].
+        """Images and labels at int64 [B] positions of the subset, with changes applied.
+        If images are mixed, labels are class shares, float32 [B, classes].
 
         Args:
-            changed: uint8 [B, H, W, C], where changes of bytes are made already.
+            changed: uint8 [B, H, W, C], if the changes of bytes have been applied.
         """
 
 
-# Makes `Pixels` of: the images and labels of a split, the subset's rows in it, the
-# factors and summands [C] that normalize a pixel, and whether changes need the host.
-# The engines have others than `HostPixels`, which give the same values on an
-# accelerator.
+# Constructs `Pixels` from a split's images and labels, the subset's rows, scale and
+# offset [C] of the normalization, and whether changes need the host. Besides
+# `HostPixels`, `TorchPixels` yields the same values on an accelerator.
 Place = Callable[[Images, np.ndarray, np.ndarray, np.ndarray, np.ndarray, bool], Pixels]
 
 
 class HostPixels:
-    """`Pixels` as NumPy arrays: float32 [B, H, W, C], or [B, C, H, W] where Keras is
+    """`Pixels` as NumPy arrays: float32 [B, H, W, C], or [B, C, H, W] if Keras is
     set to channels first, and int64 [B].
 
     Args:
-        images: uint8 [N, H, W, C], perhaps memory-mapped or streamed.
+        images: uint8 [N, H, W, C], possibly memory-mapped or streamed.
         labels: int64 [N].
-        indices: int64 [n], the rows that positions 0 ... n - 1 mean.
+        indices: int64 [n], the rows for positions 0 ... n - 1.
         scale, offset: float32 [C]; pixels become value * scale + offset.
-        needs_host: makes no difference here.
+        needs_host: ignored.
     """
 
-    # The network takes every core: a thread beside it only takes one away.
+    # The network uses every core, so a thread working ahead would not gain anything.
     ahead = False
 
     def __init__(
@@ -71,7 +69,7 @@ class HostPixels:
         needs_host: bool = False,
     ) -> None:
         self._images, self._labels, self._indices = images, labels, indices
-        # One factor for each value of an image: numpy is slow over a last axis of 3.
+        # One factor per value of an image: NumPy is slow over a last axis of length 3.
         pixels = int(np.prod(images.shape[1:3]))
         self._scale = np.tile(np.asarray(scale, "float32"), pixels)
         self._offset = np.tile(np.asarray(offset, "float32"), pixels)
@@ -102,10 +100,10 @@ class HostPixels:
 
 
 def place(session: Session, otherwise: Callable[..., Any]) -> Callable[..., Any]:
-    """What makes a session's batches, as `Place` says.
+    """The constructor of a session's batches, a `Place`.
 
     Args:
-        otherwise: for a CPU, and for the backends that copy a batch ahead themselves.
+        otherwise: used for a CPU, and for backends that copy batches ahead themselves.
     """
     if session.backend == "torch" and session.device.startswith("cuda"):
         from kerasnets.datasets.pipeline.torch_pixels import TorchPixels

@@ -1,5 +1,4 @@
-"""MixUp and CutMix: each image of a batch is mixed with the one before it, and so is
-its label."""
+"""MixUp and CutMix: each image and label of a batch is mixed with the previous one."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +11,10 @@ class Mix:
     """How the images of one batch are mixed.
 
     Attributes:
-        share: of an image's own label, in [0, 1]; the rest is its partner's.
-        classes: of the labels.
-        box: top, left, bottom, right of what comes from the partner (CutMix); None
-            where every pixel is a weighted mean (MixUp).
+        share: share of an image's own label, in [0, 1]; the rest is its partner's.
+        classes: number of classes.
+        box: top, left, bottom, right of the part taken from the partner (CutMix); None
+            if every pixel is a weighted mean (MixUp).
     """
 
     share: float
@@ -31,11 +30,11 @@ def draw_mix(
     classes: int,
     rng: np.random.Generator,
 ) -> Mix:
-    """What torchvision's MixUp or CutMix draws for a batch; where both have an alpha
-    above zero, a batch undergoes either with probability 1/2.
+    """Draw the parameters of torchvision's MixUp or CutMix for a batch. If both alphas
+    are positive, each is chosen with probability 1/2.
 
     Args:
-        mixup, cutmix: alpha of Beta(alpha, alpha), of which the share is drawn.
+        mixup, cutmix: alpha of Beta(alpha, alpha), the distribution of the share.
     """
     cut = rng.random() < 0.5 if mixup and cutmix else bool(cutmix)
     alpha = cutmix if cut else mixup
@@ -57,7 +56,8 @@ def draw_mix(
 
 
 def mixed_images(images: Any, mix: Mix) -> Any:
-    """The images float32 [N, H, W, C], an array of NumPy or a tensor of PyTorch."""
+    """The mixed images, float32 [N, H, W, C], a NumPy array or PyTorch tensor. The
+    input is modified."""
     partners = images[_partners(len(images))]
     if mix.box is None:
         images *= mix.share
@@ -70,12 +70,12 @@ def mixed_images(images: Any, mix: Mix) -> Any:
 
 
 def mixed_labels(labels: np.ndarray, mix: Mix) -> np.ndarray:
-    """Shares of the classes, float32 [N, classes], of int64 [N] labels."""
+    """Class shares, float32 [N, classes], from int64 [N] labels."""
     count = len(labels)
     shares = np.zeros((count, mix.classes), np.float32)
     each = np.arange(count)
     shares[each, labels] = mix.share
-    # Added: the partner may be of the same class.
+    # Added, as the partner may have the same class.
     shares[each, labels[_partners(count)]] += np.float32(1 - mix.share)
     return shares
 

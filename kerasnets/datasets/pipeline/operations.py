@@ -1,6 +1,6 @@
-"""Operations on single images, by Pillow, as torchvision's policies call them.
+"""Pillow operations on single images, under the names of torchvision's policies.
 
-An operation is its name and its strength, such as ("Rotate", -30.0).
+An operation is a name and a strength, such as ("Rotate", -30.0).
 """
 
 import math
@@ -22,7 +22,7 @@ _ENHANCERS = {
 def operate(
     images: np.ndarray, operations: Sequence[Sequence[Operation]]
 ) -> np.ndarray:
-    """The images, uint8 [N, H, W, C], each after its operations in order."""
+    """Apply to each of the images, uint8 [N, H, W, C], its operations in order."""
     changed = np.empty_like(images)
     for index, (pixels, chosen) in enumerate(zip(images, operations, strict=True)):
         image = Image.fromarray(pixels if pixels.shape[-1] > 1 else pixels[..., 0])
@@ -33,13 +33,13 @@ def operate(
 
 
 def apply(image: Image.Image, name: str, strength: float) -> Image.Image:
-    """The image after one operation. What comes from outside is black.
+    """Apply one operation. Pixels from outside the image are black.
 
     Args:
         name: "Identity"; "ShearX", "ShearY" (tangent of the angle); "TranslateX",
             "TranslateY" (pixels); "Rotate" (degrees, counterclockwise); "Brightness",
-            "Color", "Contrast", "Sharpness" (the factor minus 1); "Posterize" (bits
-            that stay); "Solarize" (from which value on pixels are inverted);
+            "Color", "Contrast", "Sharpness" (factor minus 1); "Posterize" (bits to
+            keep); "Solarize" (threshold above which pixels are inverted);
             "AutoContrast"; "Equalize".
     """
     if name in _ENHANCERS:
@@ -66,7 +66,7 @@ def apply(image: Image.Image, name: str, strength: float) -> Image.Image:
 
 
 def _affine(image: Image.Image, matrix: tuple[float, ...]) -> Image.Image:
-    """Where each pixel of the result comes from, by the upper rows of a matrix."""
+    """An affine transform; `matrix` maps pixels of the result to those of the image."""
     return image.transform(
         image.size, Image.Transform.AFFINE, matrix, Image.Resampling.NEAREST
     )

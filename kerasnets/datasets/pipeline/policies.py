@@ -1,15 +1,15 @@
-"""RandAugment, TrivialAugment and color jitter: which operations an image undergoes.
+"""RandAugment, TrivialAugment and color jitter: random choice of operations.
 
-Spaces and laws are torchvision's. keras.layers draws with its backend's generator, so
-that another backend would train on other images.
+Search spaces and distributions are torchvision's. keras.layers would draw with the
+backend's generator, so that each backend would train on different images.
 """
 
 import numpy as np
 
 from kerasnets.datasets.pipeline.operations import Operation
 
-BINS = 31  # strengths of an operation, from none to the strongest
-_RANDAUGMENT_OPERATIONS = 2  # an image
+BINS = 31  # strengths of an operation, from zero to the maximum
+_RANDAUGMENT_OPERATIONS = 2  # per image
 _SIGNED = (
     *("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate"),
     *("Brightness", "Color", "Contrast", "Sharpness"),
@@ -70,10 +70,10 @@ def _space(
 def draw_randaugment(
     count: int, height: int, width: int, magnitude: int, rng: np.random.Generator
 ) -> list[list[Operation]]:
-    """Two operations for each of `count` images, of one strength.
+    """Draw two operations of the same strength for each of `count` images.
 
     Args:
-        magnitude: of the `BINS` strengths, from 0.
+        magnitude: index of the strength, in 0 ... `BINS` - 1.
     """
     space = randaugment_space(height, width)
     chosen = rng.integers(len(space), size=(count, _RANDAUGMENT_OPERATIONS))
@@ -82,7 +82,7 @@ def draw_randaugment(
 
 
 def draw_trivialaugment(count: int, rng: np.random.Generator) -> list[list[Operation]]:
-    """One operation for each of `count` images, of any strength."""
+    """Draw one operation of random strength for each of `count` images."""
     space = trivialaugment_space()
     chosen = rng.integers(len(space), size=(count, 1))
     return _operations(space, chosen, rng.integers(BINS, size=(count, 1)), rng)
@@ -107,10 +107,11 @@ def _operations(
 def draw_color_jitter(
     count: int, strength: float, rng: np.random.Generator
 ) -> list[list[Operation]]:
-    """Brightness, contrast and saturation for each of `count` images, in random order.
+    """Draw brightness, contrast and saturation for each of `count` images, in random
+    order.
 
     Args:
-        strength: factors are uniform from 1 - strength, at least 0, to 1 + strength.
+        strength: factors are uniform in [max(0, 1 - strength), 1 + strength].
     """
     names = ("Brightness", "Contrast", "Color")
     factors = rng.uniform(max(0, 1 - strength), 1 + strength, (count, len(names)))

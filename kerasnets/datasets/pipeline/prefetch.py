@@ -1,4 +1,4 @@
-"""The next batch is made while the network works on the present one."""
+"""Prefetching: the next batch is made while the network processes the current one."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -6,13 +6,13 @@ from typing import Any
 
 
 class Ahead:
-    """What `make` gives, of which the next is made in a thread of its own.
+    """Calls `make`, and makes the next batch in a thread.
 
-    Keras's own workers are no help: what they have begun before an interruption they
-    serve in the next epoch.
+    Keras's own workers are unsuitable: batches that they began before an interruption
+    are served in the next epoch.
 
     Args:
-        make: makes batch `index` of `epoch`; the same at every call.
+        make: makes batch `index` of `epoch`, deterministically.
     """
 
     def __init__(self, make: Callable[[int, int], Any]) -> None:
@@ -22,10 +22,10 @@ class Ahead:
         self._coming: Future[Any] | None = None
 
     def __call__(self, epoch: int, index: int, *, last: bool) -> Any:
-        """Batch `index` of `epoch`; unless it is the `last`, the one after it is begun.
+        """Batch `index` of `epoch`; starts the one after it unless this is the `last`.
 
         Raises:
-            Whatever `make` does.
+            Exception: whatever `make` raises.
         """
         if self._coming is not None and self._next == (epoch, index):
             batch = self._coming.result()

@@ -1,4 +1,4 @@
-"""torchvision's RandomResizedCrop: a part of the image, resized to the whole."""
+"""torchvision's RandomResizedCrop: a part of the image, resized to the full size."""
 
 import math
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from PIL import Image
 
 SCALE = (0.08, 1.0)  # of the image's area
 RATIO = (3 / 4, 4 / 3)  # width to height
-_TRIES = 10  # then the largest part in the middle that has an allowed ratio
+_TRIES = 10  # afterwards the largest central part with an allowed ratio
 
 
 def draw_boxes(
     count: int, height: int, width: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Parts of `count` images, int64 [count, 4]: top, left, bottom, right. Areas are
-    uniform, ratios log-uniform, positions uniform."""
+    """Draw parts of `count` images, int64 [count, 4]: top, left, bottom, right. Areas
+    are uniform, ratios log-uniform, positions uniform."""
     tries = count, _TRIES
     areas = height * width * rng.uniform(*SCALE, tries)
     ratios = np.exp(rng.uniform(math.log(RATIO[0]), math.log(RATIO[1]), tries))
@@ -36,13 +36,13 @@ def draw_boxes(
 
 @dataclass(frozen=True)
 class Crops:
-    """The same for images whose sizes show when their files are opened.
+    """Random parameters of crops, for images whose sizes are unknown until their files
+    are opened.
 
     Attributes:
         areas: shares of the image's area, float64 [N, tries].
         ratios: width to height, float64 [N, tries].
-        places: from top and from left, shares in [0, 1) of what is left over, float64
-            [N, 2].
+        places: vertical and horizontal position, float64 [N, 2], in [0, 1).
     """
 
     areas: np.ndarray
@@ -50,7 +50,7 @@ class Crops:
     places: np.ndarray
 
     def box(self, index: int, height: int, width: int) -> tuple[int, int, int, int]:
-        """Top, left, bottom, right of the part of an image."""
+        """Top, left, bottom, right of image `index`'s part, given its size."""
         areas = height * width * self.areas[index]
         across = np.rint(np.sqrt(areas * self.ratios[index])).astype(int)
         down = np.rint(np.sqrt(areas / self.ratios[index])).astype(int)
@@ -67,7 +67,7 @@ class Crops:
 
 
 def draw_crops(count: int, rng: np.random.Generator) -> Crops:
-    """As `draw_boxes`, of images of any size."""
+    """As `draw_boxes`, for images of unknown size."""
     tries = count, _TRIES
     areas = rng.uniform(*SCALE, tries)
     ratios = np.exp(rng.uniform(math.log(RATIO[0]), math.log(RATIO[1]), tries))
@@ -84,8 +84,8 @@ def _largest(height: int, width: int) -> tuple[int, int]:
 
 
 def crop_and_resize(images: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """The part of each image [N, H, W, C] that `boxes` [N, 4] names, resized to
-    [H, W] bilinearly with antialiasing, as Pillow does."""
+    """Resize the part `boxes` [N, 4] of each image [N, H, W, C] to [H, W], with
+    Pillow's antialiased bilinear filter."""
     _count, height, width, channels = images.shape
     resized = np.empty_like(images)
     for index, (top, left, bottom, right) in enumerate(boxes.tolist()):

@@ -1,8 +1,8 @@
-"""Batches on a device of PyTorch: only bytes are copied to it, and no pixel where the
-images fit.
+"""Batches on a PyTorch device. Only bytes are copied to it, and if the images fit into
+its memory, they are copied once.
 
-The values are those of `host_pixels.HostPixels`, to the bit where the device rounds as
-the standard says.
+The values equal those of `host_pixels.HostPixels`, to the bit if the device rounds as
+IEEE 754 prescribes.
 """
 
 import keras
@@ -15,25 +15,25 @@ from kerasnets.datasets.pipeline.augment import Changes, change, taken
 from kerasnets.datasets.pipeline.erasing import inside
 from kerasnets.datasets.pipeline.mixing import mixed_images, mixed_labels
 
-# Of the memory that is free at the start: the network needs the rest.
+# Share of the initially free memory; the network needs the rest.
 _SHARE_OF_FREE = 0.25
 
 
 class TorchPixels:
-    """Images and labels at positions of a subset, changed and normalized on a device.
+    """`Pixels` on a PyTorch device: images are augmented and normalized there.
 
-    The images stay on the device as uint8 where they take up at most a quarter of its
-    free memory, and no change needs the host. Else each batch's are copied from
-    page-locked memory, which the host does not wait for.
+    The images stay on the device as uint8 if they take up at most a quarter of its free
+    memory and no change needs the host. Otherwise each batch is copied asynchronously
+    from page-locked memory.
 
     Args:
-        images: uint8 [N, H, W, C], perhaps memory-mapped or streamed.
+        images: uint8 [N, H, W, C], possibly memory-mapped or streamed.
         labels: int64 [N].
-        indices: int64 [n], the rows that positions 0 ... n - 1 mean.
+        indices: int64 [n], the rows for positions 0 ... n - 1.
         scale, offset: float32 [C]; pixels become value * scale + offset.
-        needs_host: whether changes of bytes are made on the host, by Pillow.
-        device: "cuda:0", ...; "cpu" does the same.
-        free_bytes: the device's free memory; it is asked unless this is given.
+        needs_host: whether changes of bytes need Pillow, on the host.
+        device: "cuda:0", ..., or "cpu".
+        free_bytes: the device's free memory; queried unless given.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class TorchPixels:
         changes: Changes,
         changed: np.ndarray | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Float32 [B, H, W, C], or [B, C, H, W] where Keras is set to channels first,
-        and labels, int64 [B] or, where images are mixed, float32 [B, classes].
+        """Images float32 [B, H, W, C], or [B, C, H, W] if Keras is set to channels
+        first, and labels int64 [B] or, if images are mixed, float32 [B, classes].
 
         Args:
             positions: int64 [B].
-            changed: uint8 [B, H, W, C], where changes of bytes are made already.
+            changed: uint8 [B, H, W, C], if the changes of bytes have been applied.
         """
         chosen = self._moved(positions)
         rows = self._indices[positions]
@@ -108,7 +108,7 @@ class TorchPixels:
         return tensor.to(self.device, non_blocking=True)
 
     def _changed(self, images: torch.Tensor, changes: Changes) -> torch.Tensor:
-        """One gather for the crop and the flip."""
+        """Crop and flip in a single gather."""
         if changes.offsets is None and changes.flipped is None:
             return images
         count, height, width, _ = images.shape

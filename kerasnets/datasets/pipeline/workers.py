@@ -1,4 +1,4 @@
-"""The bytes of batches made by processes of their own, ahead of the network."""
+"""Worker processes that make the bytes of batches ahead of the network."""
 
 import weakref
 from collections.abc import Callable, Iterator
@@ -11,29 +11,28 @@ import numpy as np
 from kerasnets.compute.worker import Worker
 from kerasnets.errors import ProcessEnded
 
-# A batch takes seconds at most, also on a machine with neighbours.
+# A batch takes seconds at most, even on a busy machine.
 HUNG_AFTER_S = 300.0
 
 Make = Callable[[int, int], np.ndarray]
 
 
 class Workers:
-    """What `make` gives, batch after batch, each made by the next of several processes.
-    They end with this object.
+    """Batches made by several processes in turn. The processes end with this object.
 
-    Each process makes one batch while its previous one waits here: a thread receives
-    it, as a process cannot go on before. So twice as many batches as processes are in
-    memory at most.
+    Each process makes one batch while its previous one waits here. A thread receives
+    them, as a process cannot continue until its batch is received. At most two batches
+    per process are in memory.
 
-    Grain is not used: it needs portpicker without installing it, its absl flags clash
-    with those of others, and it hangs when a process is stopped. Nor is PyTorch's
-    DataLoader, which imports PyTorch, some 200 MB, into every process.
+    Why not Grain: it needs portpicker without installing it, its absl flags clash with
+    those of other packages, and it hangs when a process is stopped. Why not PyTorch's
+    DataLoader: it imports PyTorch, some 200 MB, into every process.
 
     Args:
-        make: makes batch `index` of `epoch`, the same at every call; picklable.
-        batches: in an epoch.
-        count: of processes, at least 1.
-        hung_after_s: how long a batch may take; `HUNG_AFTER_S` unless given.
+        make: makes batch `index` of `epoch`, deterministically; picklable.
+        batches: number of batches in an epoch.
+        count: number of processes, at least 1.
+        hung_after_s: maximum seconds for a batch; `HUNG_AFTER_S` unless given.
     """
 
     def __init__(
@@ -47,7 +46,7 @@ class Workers:
         self._make, self._batches = make, batches
         self._hung_after_s = HUNG_AFTER_S if hung_after_s is None else hung_after_s
         self._names = [f"worker {number + 1} of {count}" for number in range(count)]
-        self._workers: list[Worker] = []  # that are begun with the first batch
+        self._workers: list[Worker] = []  # started with the first batch
         self._asked: SimpleQueue[Worker | None] = SimpleQueue()
         self._answers: SimpleQueue[Any] = SimpleQueue()
         self._receiver = Thread(
@@ -56,14 +55,14 @@ class Workers:
         self._end = weakref.finalize(
             self, _end, self._workers, self._asked, self._receiver
         )
-        self._coming = 0  # answers that the thread was asked for
+        self._coming = 0  # outstanding answers of the thread
         self._next = -1  # batches are numbered through all epochs
 
     def __call__(self, epoch: int, index: int) -> np.ndarray:
-        """Batch `index` of `epoch`; fastest one after the other.
+        """Batch `index` of `epoch`; sequential access is fastest.
 
         Raises:
-            ProcessEnded: a process was killed, or hangs.
+            ProcessEnded: a process was killed or hangs.
             Exception: whatever `make` raises.
         """
         try:
@@ -95,9 +94,9 @@ class Workers:
         self._next = first
 
     def drop(self) -> None:
-        """Wait for what is made ahead, and drop it: the processes rest.
+        """Wait for the batches in progress and discard them, so that processes idle.
 
-        Raises: what a call raises.
+        Raises: as a call.
         """
         while self._coming:
             self._answer()
@@ -107,14 +106,14 @@ class Workers:
         self._next = -1
 
     def _ask(self) -> None:
-        """Have the thread receive the batch that is made after those it receives."""
+        """Make the thread receive one more batch."""
         self._asked.put(self._workers[(self._turn + self._coming) % len(self._workers)])
         self._coming += 1
 
     def _answer(self) -> np.ndarray:
-        """The batch that comes next."""
+        """The next batch."""
         try:
-            # Not the thread's own wait: a process may be stopped in mid-batch.
+            # With a timeout, as a process may be stopped in the middle of a batch.
             batch, error = self._answers.get(timeout=self._hung_after_s)
         except Empty:
             raise ProcessEnded(
@@ -129,7 +128,7 @@ class Workers:
 
 
 def _receive(asked: SimpleQueue[Worker | None], answers: SimpleQueue[Any]) -> None:
-    """Put into `answers` what each worker of `asked` answers, or its error."""
+    """Put the answer, or the error, of each worker in `asked` into `answers`."""
     while (worker := asked.get()) is not None:
         try:
             batch = worker.answer()

@@ -15,12 +15,12 @@ TEST_IMAGES = 360
 def load_digits(
     image_size: int, channels: int | None, resize: str = "squash"
 ) -> Dataset:
-    """1,437 training and 360 test images, stratified, the same on every machine."""
+    """1,437 training and 360 test images, stratified, identical on every machine."""
     from sklearn.datasets import load_digits as load
     from sklearn.model_selection import train_test_split
 
     data = load()
-    # 0 ... 16, a count of dark pixels in a 4x4 square, to 0 ... 255.
+    # From 0 ... 16, the count of dark pixels in a 4x4 square, to 0 ... 255.
     grey = np.round(data.images * (255 / 16)).astype(np.uint8)
     images = empty_images(len(grey), image_size, channels or 1)
     for row, image in enumerate(grey):

@@ -1,4 +1,4 @@
-"""Labelled image files as arrays: a folder of classes, or a manifest."""
+"""Labelled image files, from a folder of classes or a manifest, as arrays."""
 
 import hashlib
 import os
@@ -32,11 +32,11 @@ from kerasnets.datasets.streamed_images import (
 )
 from kerasnets.errors import DatasetError, option, shown
 
-_NAMED = 10  # files that a message names
+_NAMED = 10  # maximum number of files listed in a message
 
 
 def key(files: ImageFiles, form: Form) -> str:
-    """Name of the decoded cache: changes when a file does, or what is made of them."""
+    """Key of the decoded cache; it depends on the files' states and on `form`."""
     digest = hashlib.sha256(f"1 {form} {files.class_names}".encode(errors="replace"))
     for path, label, split in zip(files.paths, files.labels, files.splits, strict=True):
         digest.update(os.fsencode(path.absolute()) + b"\0")
@@ -55,21 +55,20 @@ def _state(path: Path) -> tuple[int, ...]:
 def read(files: ImageFiles, form: Form, *, stream: bool = False) -> Dataset:
     """Decode and resize every image.
 
-    Training and validation images are rows of the train split, the latter its
-    `held_out`. Without a test split that is left empty. What is tested on is in no
-    other split, and what is validated on not in training: a repeated image is left out
-    of the latter.
+    Training and validation images are rows of the train split, the latter listed in
+    `held_out`. The test split is empty if there is none. An image repeated in several
+    splits is kept in the first of test, validation and train that has it.
 
     Args:
-        stream: keep no images: they are decoded again whenever they are asked for. The
-            dataset is the same otherwise.
+        stream: decode images on demand instead of keeping them; the dataset is the same
+            otherwise.
 
     Raises:
-        DatasetError: files cannot be read, all of which it counts, unless they are
-            skipped; the same image is in two classes; or a class has no images left.
+        DatasetError: files cannot be read (the message counts them all) and are not to
+            be skipped; the same image is in two classes; or a class has no images left.
     """
     count, size, channels = len(files.paths), form.image_size, form.channels
-    # Of each image its pixels or, streamed, how often it has each level.
+    # The pixels of each image or, if streamed, its histograms.
     kept_of = (
         empty_levels(count, size, channels)
         if stream
@@ -99,13 +98,13 @@ def read(files: ImageFiles, form: Form, *, stream: bool = False) -> Dataset:
     _check_labels(files, labels, groups, readable)
     kept = _without_repeated(splits, groups, readable)
     _check_classes(files, labels, splits, kept)
-    # Training and validation rows come first, as the splits are sorted.
+    # Training and validation rows come first, as files are sorted by split.
     rows = kept.nonzero()[0]
     for to, row in enumerate(rows.tolist()):
         if to != row:
             kept_of[to] = kept_of[row]
     labels, splits, groups = labels[rows], splits[rows], groups[rows]
-    if stream and len(rows) < count:  # what is left out is no part of the fingerprint
+    if stream and len(rows) < count:  # the fingerprint excludes omitted images
         print_ = _Print(files.class_names, labels, splits, (size, size, channels))
         for place, found in enumerate(_decoded(files, form, rows.tolist(), stream)):
             if found.pixels is None:
@@ -155,10 +154,10 @@ def read(files: ImageFiles, form: Form, *, stream: bool = False) -> Dataset:
 
 
 class _Print:
-    """The fingerprint of images that come in order, the tested ones last.
+    """The fingerprint of images in order, those of the test split last.
 
     Args:
-        labels, splits: of each.
+        labels, splits: of each image.
         shape: of an image.
     """
 
@@ -191,7 +190,7 @@ class _Print:
 
 
 def _numbered(values: np.ndarray) -> np.ndarray:
-    """A number for each different value, int64 [N]."""
+    """A number for each distinct value, int64 [N]."""
     return np.unique(values, return_inverse=True)[1].reshape(-1)
 
 
@@ -200,13 +199,13 @@ _TRAIN, _VALIDATION, _TEST = map(SPLITS.index, ("train", "validation", "test"))
 
 @dataclass(frozen=True)
 class _Decoded:
-    """One file.
+    """A decoded file.
 
     Attributes:
-        sha256: of its content.
+        sha256: digest of its content.
         frames: whether it has more than one image.
-        pixels: uint8 [H, W, C]; None where it cannot be read.
-        levels: how often it has each level, [C, 256], where that is asked for.
+        pixels: uint8 [H, W, C]; None if it cannot be read.
+        levels: histograms [C, 256], if requested.
         obstacle: why it cannot be read, or "".
     """
 
@@ -220,8 +219,8 @@ class _Decoded:
 def _decoded(
     files: ImageFiles, form: Form, rows: Sequence[int], levels: bool
 ) -> Iterator[_Decoded]:
-    """Each of these files, in order."""
-    # Pillow decodes without Python's lock.
+    """Decode these files, in order."""
+    # Pillow releases the GIL while decoding.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = in_order(pool, partial(_decode, files, form, levels), rows)
         yield from reported(place_name(str(files.place)), len(rows), found)
@@ -252,7 +251,7 @@ def _cannot_be_read(files: ImageFiles, unreadable: dict[int, str]) -> str:
         lines.append(f"and {more:,} more, which 'kerasnets inspect' lists")
     return (
         f"{len(unreadable):,} of {len(files.paths):,} images cannot be read: "
-        f"{'; '.join(lines)}. Mend or remove them, or leave them out with "
+        f"{'; '.join(lines)}. Repair or remove them, or skip them with "
         f"{option('on_corrupt', 'skip')}."
     )
 
@@ -260,7 +259,7 @@ def _cannot_be_read(files: ImageFiles, unreadable: dict[int, str]) -> str:
 def _check_labels(
     files: ImageFiles, labels: np.ndarray, groups: np.ndarray, readable: np.ndarray
 ) -> None:
-    """Refuse one image in two classes: one of them is wrong."""
+    """Refuse an image that is in two classes, as one of the labels is wrong."""
     rows = readable.nonzero()[0]
     order = rows[np.lexsort((labels[rows], groups[rows]))]
     same = groups[order][1:] == groups[order][:-1]
@@ -284,7 +283,7 @@ def _check_labels(
 def _without_repeated(
     splits: np.ndarray, groups: np.ndarray, readable: np.ndarray
 ) -> np.ndarray:
-    """Which files stay, bool [N]."""
+    """A mask, bool [N], of the files to keep."""
     tested = groups[readable & (splits == _TEST)]
     kept = readable & ((splits == _TEST) | ~np.isin(groups, tested))
     validated = groups[kept & (splits == _VALIDATION)]
@@ -330,7 +329,7 @@ def _note(files: ImageFiles, several: int, unreadable: int, repeated: int) -> st
 
 
 def _sha256(files: ImageFiles, digests: list[bytes]) -> str:
-    """Of names, classes, splits and content."""
+    """Digest of names, classes, splits and content."""
     whole = hashlib.sha256()
     for name, label, split, digest in zip(
         files.names, files.labels, files.splits, digests, strict=True

@@ -1,4 +1,4 @@
-"""Images decoded by threads, and progress."""
+"""Decoding in threads, with progress."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +9,7 @@ from typing import TypeVar
 from kerasnets.console import console
 
 _CHUNK = 100  # images
-_AHEAD = 64  # images that are decoded before they are asked for
+_AHEAD = 64  # images decoded in advance
 _One = TypeVar("_One")
 _Made = TypeVar("_Made")
 
@@ -17,8 +17,8 @@ _Made = TypeVar("_Made")
 def in_order(
     pool: ThreadPoolExecutor, work: Callable[[_One], _Made], items: Iterable[_One]
 ) -> Iterator[_Made]:
-    """As `pool.map`, but some ahead only: memory is bounded, and an error or Ctrl-C
-    ends it soon."""
+    """As `pool.map`, but only a few items ahead, so that memory is bounded and an error
+    or Ctrl-C ends it soon."""
     waiting = iter(items)
     futures = [pool.submit(work, item) for item in islice(waiting, _AHEAD)]
     try:
@@ -34,8 +34,8 @@ def reported(what: str, count: int, examples: Iterable[_One]) -> Iterator[_One]:
     """Pass examples on, showing progress on standard error after the first second.
 
     Args:
-        what: is decoded, in words.
-        count: of examples.
+        what: what is decoded, in words.
+        count: number of examples.
     """
     from rich.progress import Progress
 

@@ -23,17 +23,17 @@ from kerasnets.datasets.sources.tfds_records import READERS
 from kerasnets.errors import DatasetError, first_line, raise_unless_data, shown
 
 _TEST_SPLITS = ("test", "validation")
-# A format that TFDS knows, named to it in the place of one that it does not.
+# A format that TFDS knows, declared instead of one that it does not.
 _STAND_IN = "array_record"
 _RE_ENCODED = "the images were re-encoded as JPEG and are not the original pixels"
 
 
 @dataclass(frozen=True)
 class Form:
-    """What is made of the images; as `kerasnets.datasets.images.decode` takes it.
+    """How images become arrays; see `kerasnets.datasets.images.decode`.
 
     Attributes:
-        channels: None for as many as the dataset declares.
+        channels: None for the number that the dataset declares.
     """
 
     image_size: int
@@ -42,7 +42,7 @@ class Form:
     background: str | None = None
 
     def __str__(self) -> str:
-        """Its part of a cache's key."""
+        """The part of a cache's key."""
         words: list[object] = [self.image_size, self.channels]
         if (self.resize, self.background) != ("squash", None):
             words += [self.resize, self.background]
@@ -50,8 +50,7 @@ class Form:
 
 
 def key(name: str, folder: Path, form: Form) -> str:
-    """Name of the decoded cache: changes when the prepared files do, or what is made
-    of them."""
+    """Key of the decoded cache; it depends on the prepared files and on `form`."""
     digest = hashlib.sha256(f"2 {form}".encode())
     for path in sorted(folder.iterdir()):
         if not path.is_file():
@@ -66,15 +65,15 @@ def key(name: str, folder: Path, form: Form) -> str:
 def read(name: str, folder: Path, form: Form) -> Dataset:
     """Decode and resize every image of a prepared dataset.
 
-    The test split is the one called test or, where that is missing or without labels,
-    the one called validation. Without either, it is left empty.
+    The test split is the one named "test" or, if that is missing or has no labels, the
+    one named "validation". Without either, it is empty.
 
     Args:
         folder: the version folder, with dataset_info.json.
 
     Raises:
-        DatasetError: it is damaged, or is not an image-classification dataset.
-        InstallationError: a package that reads it cannot be imported.
+        DatasetError: the dataset is damaged, or not for image classification.
+        InstallationError: a package needed to read it cannot be imported.
     """
     stored = Stored.of(name, folder)
     if "train" not in stored.splits:
@@ -101,9 +100,7 @@ def read(name: str, folder: Path, form: Form) -> Dataset:
     names = stored.class_names
     for split in (train, test):
         if not np.all((split.labels >= 0) & (split.labels < len(names))):
-            raise DatasetError(
-                f"{name} has images of none of its {len(names)} classes."
-            )
+            raise DatasetError(f"{name} has labels outside its {len(names)} classes.")
     notes = [_RE_ENCODED] if name in DATASETS and "JPEG" in formats else []
     if unlabelled:
         notes.append(
@@ -129,9 +126,9 @@ class Stored:
 
     Attributes:
         class_names: by class index.
-        channels: that it declares, 1 or 3.
-        splits: how many images each split has that has any.
-        examples: encoded images of a split, with their labels; -1 is none.
+        channels: the declared number, 1 or 3.
+        splits: numbers of images of the splits that are not empty.
+        examples: yields encoded images of a split with their labels; -1 for no label.
     """
 
     class_names: tuple[str, ...]
@@ -144,7 +141,7 @@ class Stored:
         """Open a version folder.
 
         Raises:
-            DatasetError, InstallationError: as `read`; its examples raise them too.
+            DatasetError, InstallationError: as `read`; `examples` raises them too.
         """
         info, file_format = _info(folder)
         image_key, label_key = _keys(name, info)
@@ -161,7 +158,7 @@ class Stored:
 
 
 def _info(folder: Path) -> tuple[Any, str]:
-    """TFDS's facts about a prepared dataset, and what its examples are stored as."""
+    """TFDS's info about a prepared dataset, and the file format of its examples."""
     path = folder / "dataset_info.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -193,8 +190,8 @@ def _info(folder: Path) -> tuple[Any, str]:
 def _as_known(
     folder: Path, record: dict[str, Any], file_format: str, package: Any
 ) -> Iterator[Path]:
-    """A folder with the dataset's facts that TFDS can read: the same one, or a copy
-    with another format's name where TFDS does not know the files' own."""
+    """A folder whose dataset info TFDS can read: the same one, or a copy that declares
+    another format if TFDS does not know the files' own."""
     if file_format in {known.value for known in package.core.FileFormat}:
         yield folder
         return
@@ -207,8 +204,8 @@ def _as_known(
 
 
 def _keys(name: str, info: Any) -> tuple[str, str]:
-    """The features that hold the image and its class: those that TFDS calls input and
-    target, or else the only ones of their kind."""
+    """The features of the image and its class: TFDS's supervised keys, or else the only
+    ones of their kind."""
     kinds = tfds().features
     features = info.features
     if isinstance(features, kinds.FeaturesDict):
@@ -225,8 +222,8 @@ def _keys(name: str, info: Any) -> tuple[str, str]:
             if known and features[image].np_dtype in (np.uint8, np.uint16):
                 return image, label
     raise DatasetError(
-        f"{name} is not an image-classification dataset: one image of whole numbers "
-        "and one class label an example are needed."
+        f"{name} is not an image-classification dataset: each example needs one image "
+        "of whole numbers and one class label."
     )
 
 
@@ -238,10 +235,10 @@ def _examples(
     image_key: str,
     label_key: str,
 ) -> Iterator[tuple[bytes, int]]:
-    """Encoded images with their labels.
+    """Yield encoded images with their labels.
 
-    TFDS's own readers need TensorFlow for the older of the two formats, and check
-    neither that every file is there nor that it is whole.
+    TFDS's own readers need TensorFlow for TFRecord files, and check neither that every
+    file exists nor that it is complete.
     """
     package = tfds()
     skip = package.decode.SkipDecoding()

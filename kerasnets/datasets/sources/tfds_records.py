@@ -1,4 +1,4 @@
-"""The files that TFDS keeps examples in, read without TensorFlow.
+"""Readers of TFDS's file formats, without TensorFlow.
 
 Each function yields serialized examples in order.
 """
@@ -17,7 +17,7 @@ def read_array_record(path: Path) -> Iterator[bytes]:
     """Examples of an array_record file.
 
     Raises:
-        RuntimeError, IndexError: it is missing, truncated or corrupt.
+        RuntimeError, IndexError: the file is missing, truncated or corrupt.
     """
     from array_record.python.array_record_module import ArrayRecordReader
 
@@ -31,11 +31,11 @@ def read_array_record(path: Path) -> Iterator[bytes]:
 
 
 def read_tfrecord(path: Path) -> Iterator[bytes]:
-    """Examples of a TFRecord file: length, its checksum, data, its checksum.
+    """Examples of a TFRecord file; a record is length, checksum, data, checksum.
 
     Raises:
-        OSError: it is missing.
-        ValueError: it is truncated, or a checksum is another.
+        OSError: the file is missing.
+        ValueError: the file is truncated, or a checksum does not match.
     """
     with path.open("rb") as file:
         size = path.stat().st_size
@@ -46,22 +46,22 @@ def read_tfrecord(path: Path) -> Iterator[bytes]:
             record = file.read(length)
             stored = struct.unpack("<2I", header[8:] + file.read(4))
             if stored != (masked_crc32c(header[:8]), masked_crc32c(record)):
-                raise ValueError("an example has another checksum than it had")
+                raise ValueError("the checksum of an example does not match")
             yield record
 
 
 def masked_crc32c(data: bytes) -> int:
-    """The checksum of data in the form in which TFRecord files store it, 32 bits."""
+    """The masked CRC32C of TFRecord files, 32 bits."""
     plain = google_crc32c.value(data)
     return ((plain >> 15 | plain << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def read_parquet(path: Path) -> Iterator[bytes]:
-    """Examples of a Parquet file, which TFDS gives one column.
+    """Examples of a Parquet file, which are in its only column.
 
     Raises:
-        OSError, KeyError, pyarrow.ArrowException: it is missing, truncated or corrupt.
-            Its pages have no checksums.
+        OSError, KeyError, pyarrow.ArrowException: the file is missing, truncated or
+            corrupt. Its pages have no checksums.
     """
     from pyarrow import parquet
 
@@ -83,7 +83,7 @@ def read_bagz(path: Path) -> Iterator[bytes]:
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     with tempfile.TemporaryDirectory(prefix="kerasnets-") as folder:
-        # By a name without what Bagz takes for a pattern of several files.
+        # Through a plain name: Bagz interprets some characters as a file pattern.
         plain = Path(folder, path.name)
         plain.symlink_to(path.absolute())
         yield from bagz.Reader(str(plain))

@@ -1,9 +1,9 @@
 """A whole training step as one CUDA graph.
 
-A step of a small network is hundreds of kernels of some microseconds each, which
-Python launches more slowly than a GPU computes them. Recorded once, forward and
-backward pass, update and metrics are launched by a single call, with the same kernels
-on the same memory, and so with the same bits.
+A step of a small network consists of hundreds of kernels of a few microseconds each,
+which Python launches more slowly than a GPU computes them. Captured once, forward and
+backward pass, update and metrics are launched by a single call. The same kernels run on
+the same memory, so the bits are the same.
 """
 
 import contextlib
@@ -20,10 +20,10 @@ from torch.overrides import TorchFunctionMode
 from kerasnets.engines.torch_graph.seeded_dropout import SeededDropout
 from kerasnets.engines.torch_graph.values import parameter
 
-# Steps before one is recorded: cuDNN tries its algorithms, and memory that stays is
-# allocated.
+# Steps before the capture, in which cuDNN benchmarks its algorithms and persistent
+# memory is allocated.
 _WARM_UP = 3
-# Elements of a constant that is kept on the device.
+# Maximum number of elements of a constant that is cached on the device.
 _SMALL = 64
 
 _log = logging.getLogger(__name__)
@@ -33,19 +33,19 @@ Step = Callable[[Any], dict[str, Any]]
 
 
 class CapturedStep:
-    """Takes the place of a model's `train_step`.
+    """Replaces a model's `train_step`.
 
-    The first steps with batches of one shape run operation by operation, on a stream of
-    their own; then a step is recorded, and replayed for every further batch of that
-    shape. Batches of other shapes, such as an epoch's last, run operation by operation.
-    A learning rate and metrics that callbacks or checkpoints change are seen, as they
-    are variables on the device. Where recording fails, all steps run operation by
-    operation, which is said once.
+    The first steps with batches of one shape run eagerly on a separate stream; then a
+    step is captured, and replayed for every further batch of that shape. Batches of
+    other shapes, such as an epoch's last, run eagerly.
+    Changes of the learning rate and metrics by callbacks or checkpoints take effect, as
+    these are variables on the device. If the capture fails, all steps run eagerly, and
+    one warning is logged.
 
     Args:
         model: compiled, its variables on a CUDA device.
-        step: `train_step` as it would be otherwise.
-        dropouts: those of the network, whose masks are drawn before each step.
+        step: the original `train_step`.
+        dropouts: the network's dropouts, whose masks are drawn before each step.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class CapturedStep:
             )
 
     def __call__(self, data: Any) -> dict[str, Any]:
-        """One step with a batch, as `keras.Model.train_step` takes it."""
+        """One training step, as `keras.Model.train_step`."""
         images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         plain = weights is None and _is_on_cuda(images) and _is_on_cuda(labels)
         if not self._possible or not plain:
             return self._one_by_one(data)
-        # A layer that is frozen or freed makes it another step.
+        # Freezing or unfreezing a layer requires another capture.
         key = (
             *(images.shape, images.dtype, labels.shape, labels.dtype),
             *map(_is_trained, self._tensors),
@@ -83,19 +83,19 @@ class CapturedStep:
         if key != self._key:
             self._key, self._seen = key, 0
         if self._recorded is None or self._recorded.key != key:
-            self._seen += 1  # one after the other: not an epoch's last batches
+            self._seen += 1  # consecutive batches, so never an epoch's last
             if self._seen <= _WARM_UP:
                 return self._one_by_one(data)
-            self._recorded = None  # its memory is free for the next
+            self._recorded = None  # frees its memory for the next
             self._recorded = self._record(key, images, labels)
             if self._recorded is None:
                 return self._one_by_one(data)
         return self._replay(self._recorded, images, labels)
 
     def note_writes(self) -> None:
-        """Raise the versions of what replayed steps have written to, by which values
-        derived from the weights know that they are outdated. PyTorch does so for
-        operations, but not for a CUDA graph's."""
+        """Increment the versions of tensors written by replayed steps, so that values
+        derived from the weights are recomputed. PyTorch does this for eager operations,
+        but not for CUDA graphs."""
         if self._unseen:
             torch.autograd.graph.increment_version(self._tensors)
             for dropout in self._dropouts:
@@ -123,7 +123,7 @@ class CapturedStep:
         try:
             with self._constants, _plain_errors():
                 replay, logs = record(lambda: self._step(held), self._stream)
-        except Exception as error:  # whatever the driver, PyTorch or a layer refuses
+        except Exception as error:  # the driver, PyTorch or a layer may refuse
             self._possible = False
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             _log.warning(
@@ -147,7 +147,7 @@ class CapturedStep:
 
 
 class _Recorded:
-    """A recorded step: the memory that it reads its batch from, and its metrics."""
+    """A captured step: the memory from which it reads its batch, and its metrics."""
 
     def __init__(
         self,
@@ -164,16 +164,17 @@ class _Recorded:
 def record(
     step: Callable[[], dict[str, Any]], stream: Any
 ) -> tuple[Callable[[], None], dict[str, Any]]:
-    """Record what a step computes, without computing it.
+    """Capture a step without running it.
 
     Args:
-        stream: where it has run before.
+        step: the step, which returns its metrics.
+        stream: the CUDA stream on which it ran before.
 
     Returns:
-        What runs it, and the metrics that it writes to each time.
+        A function that replays the step, and the metrics that it updates each time.
     """
     graph = torch.cuda.CUDAGraph()
-    # Other threads copy batches meanwhile.
+    # Other threads may copy batches at the same time.
     with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
         logs = step()
     return graph.replay, logs
@@ -181,7 +182,7 @@ def record(
 
 @contextlib.contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Errors with their own message, which Keras puts behind a heading otherwise."""
+    """Disable Keras's traceback filtering, which prepends a heading to messages."""
     filtered = keras.config.is_traceback_filtering_enabled()
     keras.config.disable_traceback_filtering()
     try:
@@ -192,9 +193,9 @@ def _plain_errors() -> Iterator[None]:
 
 
 class Constants(TorchFunctionMode):
-    """Within it, numbers and small arrays that Keras turns into tensors are copied to
-    the device once, and the same tensor is given for the same values from then on.
-    Keras writes to none of them."""
+    """A mode in which numbers and small arrays that Keras converts to tensors are
+    copied to the device once, and the same tensor is returned for the same values.
+    Keras never modifies them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -211,14 +212,14 @@ class Constants(TorchFunctionMode):
         if known is None:
             known = self._known[key] = func(*args, **kwargs)
             if isinstance(args[0], np.ndarray) and known.device.type == "cpu":
-                known = self._known[key] = known.clone()  # not the caller's memory
+                known = self._known[key] = known.clone()  # do not share memory
         return known
 
 
 def _values(data: Any) -> tuple | None:
-    """Numbers as something that can be looked up; None for anything else."""
+    """A hashable key for numbers and small arrays; None for anything else."""
     if isinstance(data, bool | int | float):
-        # 0, 0.0, -0.0 and False are equal, and other tensors.
+        # 0, 0.0, -0.0 and False are equal, but become different tensors.
         return type(data), repr(data)
     if isinstance(data, np.ndarray) and data.size <= _SMALL:
         return data.dtype.str, data.shape, data.tobytes()

@@ -1,4 +1,4 @@
-"""Convolution and batch norm as torch operations, alone and together."""
+"""Convolution and batch norm as torch operations, separate and fused."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,9 +24,10 @@ from kerasnets.engines.torch_graph.values import (
 )
 from kerasnets.engines.torch_graph.weight_cache import Derived
 
-# When a convolution is a matrix product instead, on a CPU (docs/performance.md): if its
-# kernel has one tap and it gives at most so many pixels; if one tap of its kernel meets
-# the map; or for fewer pixels and enough channels to make up for the Python between.
+# When a convolution is computed as matrix products on a CPU (docs/performance.md): if
+# its kernel has one tap and its output at most ONE_TAP_PIXELS; if a single tap meets
+# the map; or for at most SMALL_MAP_PIXELS and enough channels to outweigh the overhead
+# of Python.
 ONE_TAP_PIXELS = 64
 SMALL_MAP_PIXELS = 4
 SMALL_MAP_CHANNELS = 256 * 256  # in times out
@@ -66,8 +67,8 @@ def lower_convolution(layer, operands: list[Value], following) -> Lowered | None
 
 
 def _conv_padding(layer, source: Value) -> tuple[int, int] | None:
-    """Symmetric zeros that a convolution needs around its input, or None where they
-    are not symmetric."""
+    """The symmetric padding of a convolution's input, or None if it is not
+    symmetric."""
     if layer.padding == "valid":
         return source.padding
     odd = all(size % 2 for size in layer.kernel_size)
@@ -94,7 +95,7 @@ def _conv_forward(layer, source: Value, padding: tuple[int, int]) -> Callable:
 
 
 def _as_product(layer, source: Value, padding: tuple[int, int]) -> Callable | None:
-    """The same as `_conv_forward` by matrix products, where that is faster."""
+    """As `_conv_forward`, by matrix products, or None if those are not faster."""
     (size, width_), (stride, stride_) = layer.kernel_size, layer.strides
     height, width = map_size(source, is_channels_last(layer))
     centered = size % 2 == 1 and padding == (size // 2, size // 2)
@@ -134,7 +135,7 @@ def _pixel_by_pixel(stride: int, dtype: torch.dtype) -> Callable:
         keep = context.kept and context.kept.keep(kernel, lambda whole: [whole[0, 0]])
         rows = x.permute(0, 2, 3, 1)[:, ::stride, ::stride]
         shape = (*rows.shape[:3], kernel.shape[3])
-        # A pixel is a map of its own.
+        # Each pixel is treated as a 1x1 map.
         rows = rows.reshape(-1, 1, 1, kernel.shape[2])
         out = SmallMapConv.apply(rows, kernel, 1, keep)
         out = out if bias is None else out + bias.to(dtype)
@@ -164,9 +165,9 @@ def batch_norm(context: Context, norm, x: torch.Tensor) -> torch.Tensor:
 
 
 def _cudnn_is_faster(x: torch.Tensor, epsilon: float) -> bool:
-    """On CUDA cuDNN takes 3 to 38 % less time for every map that was tried, but not
-    for half precision with float32 weights, which it does not take. torch.compile
-    fuses the other with what follows."""
+    """Whether to use cuDNN: on CUDA it took 3 to 38 % less time for every map measured,
+    but it does not support half precision with float32 weights. Under torch.compile,
+    the native norm is fused with the following operations."""
     return (
         not torch.compiler.is_compiling()
         and x.is_cuda
@@ -177,14 +178,14 @@ def _cudnn_is_faster(x: torch.Tensor, epsilon: float) -> bool:
 
 
 def scale_and_shift(norm: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """What a norm does in inference: x * scale + shift."""
+    """Scale and shift such that the norm in inference is x * scale + shift."""
     variance = parameter(norm.moving_variance)
     scale = parameter(norm.gamma) * torch.rsqrt(variance + norm.epsilon)
     return scale, parameter(norm.beta) - parameter(norm.moving_mean) * scale
 
 
 def _folded(kernel, bias, norm) -> tuple[torch.Tensor, torch.Tensor]:
-    """Kernel and bias that do what a convolution and its batch norm do together."""
+    """Kernel and bias of a convolution fused with its batch norm."""
     scale, shift = scale_and_shift(norm)
     return kernel * scale, shift if bias is None else shift + bias * scale
 

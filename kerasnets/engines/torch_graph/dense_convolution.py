@@ -1,4 +1,4 @@
-"""The library's convolution, with its gradients in the memory order of its operands."""
+"""The library's convolution, with gradients in the memory order of its operands."""
 
 import torch
 
@@ -6,18 +6,18 @@ import torch
 class Convolution(torch.autograd.Function):
     """Two-dimensional convolution with symmetric padding.
 
-    Gradients that reach it may be slices of a concatenation's; for those the library
-    gives the kernel's gradient in another memory order than the kernel's, which would
-    be copied once more to be added up.
+    Incoming gradients may be slices of a concatenation's gradient. For these, the
+    library returns the kernel's gradient in a memory order other than the kernel's,
+    which would require an additional copy for the accumulation.
 
     Inputs:
         x: [N, I, H, W] in channels-last memory.
         kernel: [h, w, I, O] in the memory order of [O, h, w, I], of any floating type.
         bias: [O] or None, of x's type.
         stride, padding: (rows, columns).
-        keep: None, or a `KeptGradient` that takes the kernel's gradient in place of
-            the kernel's own.
-    Output: [N, O, H', W'], of x's type.
+        keep: None, or a `KeptGradient` that receives the kernel's gradient instead of
+            `.grad`.
+    Output: [N, O, H', W'], in x's dtype.
     """
 
     @staticmethod

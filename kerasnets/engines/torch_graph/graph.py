@@ -1,12 +1,12 @@
-"""A functional Keras model run as direct torch calls on the same parameters.
+"""Run a functional Keras model as direct torch calls on the same parameters.
 
-Keras on PyTorch spends much of a small network's time between the torch calls: batch
-norm as five passes, kernels laid out anew at every call, Python for every layer. Here
-the graph is walked once; running it is a flat list of torch calls on the variables that
-Keras owns, so that training, saving, loading and callbacks see no difference.
+Keras on PyTorch spends much of a small network's time on overhead: batch norm in five
+passes, conversion of the kernels' memory layout at every call, Python for every layer.
+Here the graph is traversed once and becomes a flat list of torch calls on Keras's own
+variables, so that training, saving, loading and callbacks work unchanged.
 
-Images are [N, C, H, W] views of channels-last memory inside, whatever the model says. A
-layer that is not known here is called as it is.
+Internally, images are [N, C, H, W] views of channels-last memory, whatever the model's
+data format. Unknown layers are called through Keras.
 """
 
 from collections import defaultdict
@@ -30,12 +30,12 @@ from kerasnets.engines.torch_graph.values import Context, Operation, Value, para
 
 @dataclass
 class Step:
-    """One operation: `slots[output] = operation(*slots[inputs])`; then the slots of
-    `free`, which nothing reads any more, are emptied.
+    """One operation: `slots[output] = operation(*slots[inputs])`. The slots in `free`,
+    which are not read again, are cleared.
 
     Attributes:
-        weights: of the layers that it stands for.
-        norms: the batch norms among them.
+        weights: weights of the layers that it implements.
+        norms: the batch norms among these layers.
     """
 
     operation: Operation
@@ -46,8 +46,8 @@ class Step:
     free: list[int] = field(default_factory=list)
 
     def is_fixed(self, operands: list[torch.Tensor]) -> bool:
-        """Whether training changes neither the operation nor what it is given: all of
-        its layers are frozen, and so are all before them."""
+        """Whether training changes neither the operation nor its operands: its layers
+        and all layers before it are frozen."""
         return (
             bool(self.weights)
             and not any(tensor.requires_grad for tensor in operands)
@@ -60,10 +60,10 @@ class TorchGraph:
     """The lowered form of a functional model with one input and one output.
 
     Args:
-        blocks: whether dense blocks are one operation each.
+        blocks: whether to implement each dense block as one operation.
 
     Raises:
-        ValueError: the model is not such a one.
+        ValueError: the model is not functional, or has several inputs or outputs.
     """
 
     def __init__(self, model: keras.Model, *, blocks: bool = True) -> None:
@@ -77,7 +77,7 @@ class TorchGraph:
             for step in self.steps
             if isinstance(step.operation, SeededDropout)
         ]
-        # Set by a training step that takes kernels' gradients from here.
+        # Set by a training step that uses kept gradients.
         self.kept: KeptGradients | None = None
 
     def __call__(self, images: torch.Tensor, *, training: bool) -> torch.Tensor:
@@ -91,7 +91,7 @@ class TorchGraph:
             for index in step.free:
                 slots[index] = None
             if training and step.is_fixed(operands):
-                # As in inference: norms are folded into kernels once, nothing is kept.
+                # As in inference, with folded norms and without saved activations.
                 with torch.no_grad():
                     slots[step.output] = step.operation(inference, *operands)
             else:
@@ -101,13 +101,13 @@ class TorchGraph:
         return slots[self.steps[-1].output]
 
 
-# Layers that do the same in training as in inference once they are frozen.
+# Layers that behave the same in training and inference when frozen.
 _FIXABLE = (layers.Conv2D, layers.BatchNormalization, layers.Dense)
 
 
 def _fixable(made: list[Any]) -> tuple[list[torch.Tensor], list[Any]]:
-    """Weights and batch norms of an operation's layers; none where one of the layers
-    may have a training of its own."""
+    """Weights and batch norms of an operation's layers; empty if one of the layers may
+    behave differently in training."""
     weighted = [layer for layer in made if layer.weights]
     if not all(type(layer) in _FIXABLE for layer in weighted):
         return [], []

@@ -1,10 +1,10 @@
-"""Gradients of kernels on their way from the backward pass to the optimizer.
+"""Compact gradients of kernels between backward pass and optimizer.
 
-A 3x3 kernel on a 1x1 map has a gradient in its central tap alone; the first dense layer
-of VGG on a 32x32 image has the same gradient 49 times. In a training step such a
-gradient is kept as what it is made of: no zeros are written, and none are added to the
-weights. And the optimizer may use it as soon as it is known, while it is still in the
-processor's cache, and give its memory to the next one.
+A 3x3 kernel on a 1x1 map has a nonzero gradient in its central tap only; VGG's first
+dense layer on a 32x32 image has the same gradient 49 times. In a training step, such a
+gradient is kept in compact form, without writing zeros or copies. The optimizer can use
+it as soon as it is computed, while it is in the processor's cache, and then release its
+memory.
 """
 
 from collections.abc import Callable
@@ -21,12 +21,11 @@ class KeptGradient:
 
     Attributes:
         parameter: the kernel.
-        views: of a tensor shaped as the kernel, the parts that have a gradient; all
-            are contiguous where the tensor is.
-        shared: the views are the whole kernel, and the single part is the gradient of
-            each of them.
-        use: is called with this when there is a gradient.
-        parts: a gradient for each view, or a single one; none once it is used.
+        views: maps a tensor with the kernel's shape to views of the parts that have a
+            gradient; they are contiguous if the tensor is.
+        shared: whether the views cover the whole kernel and share one gradient.
+        use: called with this object when the gradient is available.
+        parts: a gradient for each view, or a single shared one; empty after use.
     """
 
     parameter: torch.Tensor
@@ -37,13 +36,13 @@ class KeptGradient:
     _memory: torch.Tensor | None = None
 
     def take(self, parts: list[torch.Tensor]) -> None:
-        """Have a gradient; called once in a backward pass, when nothing reads the
-        kernel any more."""
+        """Receive the gradient; called once per backward pass, when the kernel is no
+        longer needed."""
         self.parts = parts
         self.use(self)
 
     def memory(self) -> torch.Tensor:
-        """For a single part; the same at every step."""
+        """Memory for a single part, reused at every step."""
         if self._memory is None:
             self._memory = torch.empty_like(self.views(self.parameter.detach())[0])
         return self._memory
@@ -59,10 +58,10 @@ class KeptGradient:
 
 
 class KeptGradients:
-    """What one model's backward pass keeps, by the kernel's parameter.
+    """The kept gradients of one model, by parameter.
 
     Attributes:
-        use: is called with each gradient when it is known.
+        use: called with each gradient when it is available.
     """
 
     def __init__(self) -> None:
@@ -70,14 +69,14 @@ class KeptGradients:
         self._by_parameter: dict[int, KeptGradient] = {}
 
     def of(self, parameter: torch.Tensor) -> KeptGradient | None:
-        """What is kept of a kernel, or None where nothing ever is."""
+        """The kept gradient of a kernel, or None if it has none."""
         return self._by_parameter.get(id(parameter))
 
     def keep(
         self, parameter: torch.Tensor, views: Views, *, shared: bool = False
     ) -> KeptGradient:
-        """What will take the kernel's gradient: a tensor for each of
-        `views(parameter)`, or a single one for all if `shared`."""
+        """The `KeptGradient` of a kernel, created on first use, for a gradient of each
+        of `views(parameter)`, or a single one for all if `shared`."""
         kept = self.of(parameter)
         if kept is None:
             kept = KeptGradient(parameter, views, shared, self.use)

@@ -1,7 +1,7 @@
 """Keras layers as torch operations on the layers' own variables.
 
-`lower` gives for a layer the operation that does the same; the rules are exact, not
-approximate: same parameters, same results and gradients, same moving statistics.
+The rules are exact, not approximate: same parameters, results, gradients and moving
+statistics.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def lower(layer: Any, operands: list[Value], following: Any) -> Lowered:
 
     Args:
         operands: its inputs.
-        following: the node that alone reads its output, or None.
+        following: the only node that reads its output, or None.
     """
     rule = _RULES.get(type(layer))
     lowered = rule(layer, operands, following) if rule else None
@@ -43,20 +43,21 @@ def lower(layer: Any, operands: list[Value], following: Any) -> Lowered:
 
 
 def lower_dense_block(block: DenseBlock, source: Value) -> Lowered:
-    """The operation of a whole dense block, which ends with a ReLU."""
+    """The operation of a whole dense block, including the final ReLU."""
     value = Value(images=True, nonnegative=True, channels_last=source.channels_last)
     return Lowered(block, value)
 
 
 def to_model_format(value: Value) -> Operation | None:
-    """What brings a model's output to the model's own data format, if anything."""
+    """The conversion of the output to the model's data format, or None if not
+    needed."""
     if value.images and value.channels_last:
         return lambda context, x: x.permute(0, 2, 3, 1)
     return None
 
 
 def _called_as_it_is(layer, operands: list[Value]) -> Lowered:
-    """Any layer: Keras's own call, on tensors in Keras's own format."""
+    """The fallback for any layer: Keras's call, on tensors in Keras's format."""
     back = [value.images and value.channels_last for value in operands]
     pads = [value.padding for value in operands]
 
@@ -132,7 +133,7 @@ def _zero_padding(layer, operands: list[Value], following) -> Lowered | None:
     reader: Any = following.operation if following is not None else None
     symmetric = top == bottom and left == right and source.padding == (0, 0)
     takes_padding = type(reader) is layers.Conv2D or (
-        # A pool pads with minus infinity: the same where nothing is below zero.
+        # A pool pads with minus infinity, equivalent to zeros for nonnegative input.
         type(reader) is layers.MaxPooling2D
         and source.nonnegative
         and source.images
@@ -185,7 +186,8 @@ def _global_pool(layer, operands: list[Value], following) -> Lowered | None:
 
 
 def _repeat_pixel(layer, operands: list[Value], following) -> Lowered | None:
-    """One pixel repeated, before a flattening: the copies are only noted."""
+    """Repetition of one pixel before flattening: only the number of copies is
+    recorded."""
     (source,) = operands
     flattens = following is not None and type(following.operation) is layers.Flatten
     one_pixel = source.images and map_size(source, is_channels_last(layer)) == (1, 1)
@@ -200,8 +202,8 @@ def _repeat_pixel(layer, operands: list[Value], following) -> Lowered | None:
 
 
 def _flatten(layer, operands: list[Value], following) -> Lowered | None:
-    """Flattened copies of one pixel: [N, C] if a dense layer follows, which need not
-    see them all, else [N, copies * C]."""
+    """Flattened copies of one pixel: [N, C] if a dense layer follows, which handles the
+    copies, else [N, copies * C]."""
     (source,) = operands
     copies = source.copies
     if copies == 1:

@@ -1,9 +1,9 @@
-"""Matrix products by the faster of two libraries on a CPU.
+"""Matrix products by the faster of two CPU libraries.
 
-PyTorch multiplies float32 matrices by MKL, which uses AVX-512 on Intel's processors
-alone; oneDNN, which PyTorch has for convolutions, uses it on AMD's too and is about
-twice as fast there (docs/performance.md). Which one it is depends on the processor and
-the shapes, so that the same machine gives the same bits. No gradients are recorded.
+PyTorch multiplies float32 matrices with MKL, which uses AVX-512 on Intel processors
+only. oneDNN, which PyTorch uses for convolutions, supports it on AMD too and is about
+twice as fast there (docs/performance.md). The choice depends only on the processor and
+the shapes, so that a machine always computes the same bits. Autograd is not supported.
 """
 
 import contextlib
@@ -12,12 +12,12 @@ from pathlib import Path
 
 import torch
 
-# Fewer rows are not worth the reordering of the other matrix.
+# For fewer rows, reordering the other matrix does not pay off.
 _ROWS = 8
-# A product of more values is made in parts: its memory would come fresh from the
+# Larger products are computed in parts, as their memory would be newly mapped by the
 # system each time.
 _PART = 1 << 20
-# With so many a convolution's gradient is as fast as a product.
+# From this number of rows on, a convolution's gradient is as fast as a product.
 _MANY_ROWS = 1024
 
 
@@ -36,7 +36,7 @@ def biased_relu(a: torch.Tensor, b: torch.Tensor, bias: torch.Tensor) -> torch.T
 
 
 def write_product(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> None:
-    """out[...] = a @ b, whatever the type of `out`."""
+    """out[...] = a @ b, for any dtype of `out`."""
     if out.dtype != a.dtype:
         out.copy_(a @ b)
     elif not _onednn(a):
@@ -51,13 +51,13 @@ def outer_products(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """a [M, A]^T @ b [M, B] -> [A, B]."""
     if len(a) < _MANY_ROWS or not _onednn(a):
         return product(a.t(), b)
-    # For a product a would be transposed, which copies it. It is the gradient of the
-    # kernel of a 1x1 convolution from b to a, too, for which nothing is copied. Here
-    # that is of one image of one line, in channels-last memory.
+    # A product would copy the transposed a. The result is also the kernel's gradient of
+    # a 1x1 convolution from b to a, which needs no copy: of one image with a single
+    # line, in channels-last memory.
     grad, x = (
         rows.view(1, 1, -1, rows.shape[1]).permute(0, 3, 1, 2) for rows in (a, b)
     )
-    kernel = a.new_empty(a.shape[1], b.shape[1], 1, 1)  # its values do not matter
+    kernel = a.new_empty(a.shape[1], b.shape[1], 1, 1)  # only the shape matters
     found = torch.ops.aten.convolution_backward.default(
         *(grad, x, kernel, None, (1, 1), (0, 0), (1, 1), False, (0, 0), 1),
         (False, True, False),
@@ -66,8 +66,9 @@ def outer_products(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def _dense(b: torch.Tensor) -> torch.Tensor:
-    """b [K, N] as the weights [N, K] of a layer. For columns of a wider matrix oneDNN
-    has only its reference implementation, a thousand times slower."""
+    """b [K, N] as a layer's weights [N, K]. It is copied if it is part of a wider
+    matrix, for which oneDNN falls back to its reference implementation, a thousand
+    times slower."""
     weights = b.t()
     return weights if b.is_contiguous() else weights.contiguous()
 
@@ -97,11 +98,11 @@ def _is_onednn_faster() -> bool:
 
 
 def _is_intel() -> bool:
-    """Whether the processor is known to be Intel's, or not known at all."""
+    """Whether the processor is Intel's or unknown."""
     with contextlib.suppress(OSError):
         return "AuthenticAMD" not in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     return True
 
 
-# Asked here, as torch.compile would interrupt its graph at each of these questions.
+# At import time, as these calls would break torch.compile's graph.
 _ONEDNN_IS_FASTER = _is_onednn_faster()

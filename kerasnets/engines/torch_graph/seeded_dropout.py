@@ -1,8 +1,8 @@
-"""Keras's seeded dropout without a look at the device in every step.
+"""Keras's seeded dropout, without synchronization with the device in every step.
 
-Keras on PyTorch reads the layer's random state from the device to seed a generator,
-which makes the host wait for all steps before. Here the host counts along, and reads
-the state only when somebody else has written to it, as a checkpoint does.
+Keras on PyTorch reads the layer's random state from the device to seed a generator, so
+that the host waits for all previous steps. Here the host tracks the state itself, and
+reads it only after other code, such as a checkpoint, has changed it.
 """
 
 from typing import Any
@@ -13,17 +13,18 @@ from kerasnets.engines.torch_graph.values import Context, dtype_of, parameter
 
 
 class SeededDropout:
-    """The operation of a `keras.layers.Dropout` with a seed: the same masks, to the
-    bit, and the same random state after it.
+    """The operation of a seeded `keras.layers.Dropout`, with identical masks and random
+    state.
 
-    Neither a CUDA graph nor a compiled network can seed a generator: for them the mask
-    is drawn beforehand, into memory that stays (`hold`, `draw_held`).
+    CUDA graphs and compiled networks cannot seed a generator. For them, the mask is
+    drawn beforehand into persistent memory (`hold`, `draw_held`).
 
     Args:
-        units: of its input [N, units].
+        layer: the dropout layer.
+        units: of the input [N, units].
 
     Attributes:
-        holding: whether a step reads that memory, and draws nothing.
+        holding: whether a step uses that memory instead of drawing a mask.
     """
 
     def __init__(self, layer: Any, units: int) -> None:
@@ -45,7 +46,7 @@ class SeededDropout:
         return torch.where(mask, x / self.keep, torch.zeros_like(x))
 
     def hold(self, count: int) -> None:
-        """Have memory for the mask of a batch of `count`."""
+        """Allocate memory for the mask of a batch of size `count`."""
         shape, device = (count, self._units), self._state.device
         if self._held is None or self._held.shape != shape:
             self._held = torch.empty(shape, dtype=torch.bool, device=device)
@@ -58,11 +59,11 @@ class SeededDropout:
         self._held.copy_(self._draw(self._held.shape, self._held.device))
 
     def note_version(self) -> None:
-        """The state's version was raised, but not its value changed."""
+        """Accept the state's current version, as its value is known."""
         self._version = self._state._version
 
     def _draw(self, shape: torch.Size, device: torch.device) -> torch.Tensor:
-        """Which values are kept, bool of the shape."""
+        """The mask of kept values, bool of the given shape."""
         if self._generator is None or self._generator.device != device:
             self._generator = torch.Generator(device=device)
         if self._state._version != self._version:
@@ -78,7 +79,7 @@ class SeededDropout:
 
 
 def is_seeded(layer: Any) -> bool:
-    """Whether `SeededDropout` does what a dropout layer does."""
+    """Whether `SeededDropout` can replace a dropout layer."""
     return (
         0 < layer.rate < 1
         and layer.noise_shape is None

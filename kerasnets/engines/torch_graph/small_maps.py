@@ -1,9 +1,9 @@
 """Convolutions on maps of a few pixels, as matrix products.
 
-On a 1x1 map eight of the nine taps of a padded 3x3 kernel only ever meet padding; on
-2x2 and 3x3 maps many do. A convolution library computes them all the same. Here each
-tap is one matrix product with just those pixels, of all maps, that it meets; an output
-pixel is the sum of its taps' products. Results and gradients are the convolution's.
+On a 1x1 map, eight of the nine taps of a padded 3x3 kernel meet only padding; on 2x2
+and 3x3 maps many do. A convolution library computes them nevertheless. Here each tap is
+one matrix product with the pixels (of all maps) that it meets, and an output pixel is
+the sum of its taps' products. Results and gradients equal the convolution's.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from kerasnets.engines.torch_graph.matrix_product import outer_products, product
 
 @dataclass(frozen=True)
 class Tap:
-    """One tap of a kernel, and the pixels that it brings together.
+    """One tap of a kernel, and the pixels that it connects.
 
     Attributes:
-        place: in the kernel, (row, column).
-        inputs, outputs: rows and columns of the input's pixels, and of those that the
-            output has of them.
+        place: position in the kernel, (row, column).
+        inputs, outputs: rows and columns of the input pixels that it meets, and of the
+            corresponding output pixels.
     """
 
     place: tuple[int, int]
@@ -30,14 +30,14 @@ class Tap:
 
 
 class SmallMapConv(torch.autograd.Function):
-    """Square convolution with odd kernel k, padding k // 2 and any stride.
+    """Square convolution with odd kernel size k, padding k // 2 and any stride.
 
     Inputs:
         x: [N, H, W, I].
         kernel: [k, k, I, O], contiguous, as Keras stores it, of any floating type.
         stride: same for both directions.
         keep: None, or a `KeptGradient` with a part [I, O] for each of `taps`, that
-            takes the gradient in place of the kernel's own.
+            receives the gradient instead of `.grad`.
     Output: [N, ceil(H / stride), ceil(W / stride), O], contiguous, of x's type.
     """
 
@@ -85,7 +85,7 @@ class SmallMapConv(torch.autograd.Function):
 
 @lru_cache(maxsize=256)
 def taps(height: int, width: int, size: int, stride: int) -> tuple[Tap, ...]:
-    """The taps that ever meet a pixel of a map, the central one first."""
+    """The taps that meet at least one pixel of a map, the central one first."""
     center = size // 2
     found = []
     for place in sorted(
@@ -100,7 +100,7 @@ def taps(height: int, width: int, size: int, stride: int) -> tuple[Tap, ...]:
 
 
 def _met(extent: int, shift: int, stride: int) -> tuple[slice, slice] | None:
-    """Along one axis, the input pixels that a tap meets, and their output pixels."""
+    """Along one axis, the input pixels that a tap meets and their output pixels."""
     outputs = range(-(-extent // stride))
     inside = [one for one in outputs if 0 <= one * stride + shift < extent]
     if not inside:
@@ -111,5 +111,5 @@ def _met(extent: int, shift: int, stride: int) -> tuple[slice, slice] | None:
 
 
 def _rows(maps: torch.Tensor, pixels: tuple[slice, slice]) -> torch.Tensor:
-    """These pixels of maps [N, H, W, C] as [N * pixels, C]."""
+    """The selected pixels of maps [N, H, W, C] as rows [N * pixels, C]."""
     return maps[:, *pixels].reshape(-1, maps.shape[-1])

@@ -1,7 +1,7 @@
-"""A dense layer whose input is one vector, several times over.
+"""A dense layer whose input is a repeated vector.
 
-VGG's first dense layer sees 49 copies of one pixel on a 32x32 image. Their weights may
-be added up before the product, and the gradient is the same for each copy's weights.
+For a 32x32 image, the input of VGG's first dense layer is 49 copies of one pixel. Their
+weights can be summed before the product, and have identical gradients.
 """
 
 import torch
@@ -10,14 +10,14 @@ from kerasnets.engines.torch_graph.matrix_product import product, write_product
 
 
 class RepeatedDense(torch.autograd.Function):
-    """Matrix product with `copies` of x side by side.
+    """Matrix product with `copies` copies of x side by side.
 
     Inputs:
         x: [N, C].
         kernel: [copies * C, O], of any floating type.
         copies: 1 or more.
-        keep: None, or a `KeptGradient` of one part [C, O], that takes the gradient of
-            each copy's weights in place of the kernel's own.
+        keep: None, or a `KeptGradient` of one part [C, O], that receives the gradient
+            of each copy's weights instead of `.grad`.
     Output: [N, O], of x's type.
     """
 
@@ -43,7 +43,7 @@ class RepeatedDense(torch.autograd.Function):
 
 
 def add_copies(kernel: torch.Tensor, copies: int, dtype: torch.dtype) -> torch.Tensor:
-    """The weights [C, O] that do for x what `kernel` does for its copies."""
+    """The weights [C, O] for x that are equivalent to `kernel` for its copies."""
     if copies > 1:
         kernel = kernel.view(copies, -1, kernel.shape[1]).sum(0)
     return kernel.to(dtype)

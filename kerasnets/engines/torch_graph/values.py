@@ -1,4 +1,4 @@
-"""What is known of tensors while a graph is lowered, and at run time."""
+"""Properties of tensors during lowering, and the context of a run."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -10,11 +10,11 @@ from kerasnets.engines.torch_graph.kept_gradients import KeptGradients
 
 
 class Context:
-    """What one run through the graph collects.
+    """The state of one run through the graph.
 
     Attributes:
-        training: whether batch statistics are used and gathered.
-        kept: takes the gradients of some kernels in place of their `.grad`, or None.
+        training: whether batch statistics are used and collected.
+        kept: receives the gradients of some kernels instead of `.grad`, or None.
     """
 
     def __init__(self, training: bool, kept: KeptGradients | None = None) -> None:
@@ -23,7 +23,7 @@ class Context:
         self._moving: dict[tuple[float, float], _Moving] = defaultdict(_Moving)
 
     def gather(self, layer, mean: torch.Tensor, inverse_std: torch.Tensor) -> None:
-        """Note a batch's statistics for a layer's moving ones."""
+        """Collect a batch's statistics for the update of a layer's moving ones."""
         moving = self._moving[layer.momentum, layer.epsilon]
         moving.means.append(parameter(layer.moving_mean))
         moving.variances.append(parameter(layer.moving_variance))
@@ -31,8 +31,8 @@ class Context:
         moving.batch_inverse_stds.append(inverse_std)
 
     def update_moving_statistics(self) -> None:
-        """moving = moving * momentum + batch * (1 - momentum), the variance being the
-        biased one, as Keras keeps it."""
+        """moving = moving * momentum + batch * (1 - momentum), with the biased
+        variance, as in Keras."""
         with torch.no_grad():
             for (momentum, epsilon), moving in self._moving.items():
                 variances = torch._foreach_pow(moving.batch_inverse_stds, -2)
@@ -47,7 +47,7 @@ class Context:
 
 @dataclass
 class _Moving:
-    """Statistics of all layers of one momentum and epsilon, layer by layer."""
+    """Statistics of all layers with the same momentum and epsilon."""
 
     means: list[torch.Tensor] = field(default_factory=list)
     variances: list[torch.Tensor] = field(default_factory=list)
@@ -60,20 +60,21 @@ Operation = Callable[..., torch.Tensor]
 
 @dataclass
 class Value:
-    """What is known of a tensor when the graph is lowered.
+    """Properties of a tensor that are known during lowering.
 
     Attributes:
-        slot: where it is at run time.
-        shape: as Keras has it.
-        images: it is held as [N, C, H, W]; False for the model's input and for
-            tensors of other rank.
-        fresh: the operation that made it needs it no more, and no other tensor shares
-            its memory: it may be overwritten by its only reader.
-        nonnegative: no element is below zero.
-        copies: pixels that its reader sees, all equal to the one that is held.
-        padding: zeros that its reader has yet to put around it, (rows, columns).
-        channels_last: the data format of the Keras layer that made it.
-        sole_use: exactly one operation reads it.
+        slot: its slot at run time.
+        shape: its shape in Keras.
+        images: whether it is stored as [N, C, H, W]; False for the model's input and
+            for tensors of other rank.
+        fresh: whether its only reader may overwrite it: the operation that created it
+            does not need it for the backward pass, and no other tensor shares its
+            memory.
+        nonnegative: whether no element is negative.
+        copies: number of equal pixels that it stands for.
+        padding: zeros that its reader must add around it, (rows, columns).
+        channels_last: data format of the Keras layer that created it.
+        sole_use: whether exactly one operation reads it.
     """
 
     slot: int = 0
@@ -89,10 +90,10 @@ class Value:
 
 @dataclass
 class Lowered:
-    """An operation and what it gives. Without an operation, the operand is passed on.
+    """An operation and its output. Without an operation, the operand is passed on.
 
     Attributes:
-        absorbs_next: the layer that follows is part of the operation.
+        absorbs_next: whether the operation includes the following layer.
     """
 
     operation: Operation | None
@@ -101,13 +102,13 @@ class Lowered:
 
 
 def parameter(variable) -> torch.Tensor:
-    """The tensor that a Keras variable owns as long as it lives; asking the variable at
-    every step costs more than many an operation."""
+    """The tensor of a Keras variable, which stays the same. Accessing it through the
+    variable at every step would cost more than some operations."""
     return variable._value
 
 
 def as_images(value: Value, channels_last: bool) -> Callable:
-    """What makes [N, C, H, W] in channels-last memory of a tensor."""
+    """The conversion of a tensor to [N, C, H, W] in channels-last memory."""
     if value.images:
         return lambda x: x
     if channels_last:
@@ -129,7 +130,7 @@ def dtype_of(layer) -> torch.dtype:
 
 
 def map_size(source: Value, channels_last: bool) -> tuple[int | None, int | None]:
-    """Height and width without the padding still to come, as far as known."""
+    """Height and width without pending padding; None if unknown."""
     height, width = source.shape[1:3] if channels_last else source.shape[2:4]
     rows, columns = source.padding
     return (
@@ -139,19 +140,19 @@ def map_size(source: Value, channels_last: bool) -> tuple[int | None, int | None
 
 
 def store(kernel: torch.Tensor, order: tuple[int, ...]) -> None:
-    """Keep a kernel in the memory order of these axes, in which it is read without
-    being copied at every step. Its shape and values stay."""
+    """Store a kernel in the memory order of these axes, so that it need not be copied
+    at every step. Its shape and values do not change."""
     back = [order.index(axis) for axis in range(len(order))]
     with torch.no_grad():
         kernel.data = kernel.detach().permute(order).contiguous().permute(back)
 
 
 def pixel_rows(images: torch.Tensor) -> torch.Tensor:
-    """[N, C, H, W] as [pixels, C], a view if in channels-last memory."""
+    """[N, C, H, W] as [pixels, C]; a view if in channels-last memory."""
     return images.permute(0, 2, 3, 1).reshape(-1, images.shape[1])
 
 
 def images_of(rows: torch.Tensor, like: torch.Size) -> torch.Tensor:
-    """[pixels, C] as [N, C, H, W] of the shape `like`, but for C."""
+    """[pixels, C] as [N, C, H, W], with N, H and W from `like`."""
     count, _, height, width = like
     return rows.view(count, height, width, -1).permute(0, 3, 1, 2)

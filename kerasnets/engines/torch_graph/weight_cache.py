@@ -1,4 +1,4 @@
-"""Tensors computed from a model's weights alone, for inference."""
+"""Cached tensors that depend only on a model's weights, for inference."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,8 +7,8 @@ import torch
 
 
 class Derived:
-    """The value of `make()`, kept as long as no gradients are wanted and none of the
-    tensors that it is made of has been written to; never in a traced graph."""
+    """The value of `make()`, cached until one of its source tensors is modified. It is
+    not cached if gradients are enabled or the code is traced."""
 
     def __init__(self, make: Callable[[], Any], *sources: torch.Tensor) -> None:
         self._make = make
@@ -26,14 +26,14 @@ class Derived:
         return self._value
 
     def forget(self) -> None:
-        """Free the memory."""
+        """Discard the cached value to free its memory."""
         self._value = self._versions = None
 
 
 def _is_traced() -> bool:
-    """Whether operations are written down to be run later, when a kept value is
-    outdated: torch.compile cannot compare versions, and a CUDA graph would read memory
-    that is no longer there."""
+    """Whether operations are being recorded for later, when a cached value would be
+    outdated: torch.compile cannot compare versions, and a CUDA graph would read freed
+    memory."""
     return torch.compiler.is_compiling() or (
         torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
     )

@@ -1,9 +1,9 @@
-"""Convolutions on maps so small that every output pixel sees every input pixel.
+"""Convolutions on maps so small that every output pixel depends on every input pixel.
 
-With padding, that is a 3x3 kernel on a 2x2 map. Such a convolution is one product of
-the maps, each a row, with a matrix of all pixels by all pixels, whose blocks are the
-kernel's taps: as many multiplications as tap by tap (`small_maps`), in one call. With
-enough maps and few enough channels that is worth writing the matrix.
+An example is a padded 3x3 kernel on a 2x2 map. Such a convolution is one product of the
+maps, as rows, with a matrix of all pixels by all pixels, whose blocks are the kernel's
+taps: the same number of multiplications as tap by tap (`small_maps`), in one call. For
+enough maps and few enough channels, this outweighs the cost of building the matrix.
 """
 
 import torch
@@ -11,14 +11,13 @@ import torch
 from kerasnets.engines.torch_graph.matrix_product import outer_products, product
 from kerasnets.engines.torch_graph.small_maps import taps
 
-# Fewer maps, or more values of the kernel's taps, are faster tap by tap
-# (docs/performance.md).
+# With fewer maps or larger taps, `small_maps` is faster (docs/performance.md).
 _MAPS = 32
 _TAP = 256 * 256
 
 
 def suits(maps: torch.Size, kernel: torch.Size, stride: int) -> bool:
-    """Whether `WholeMapConv` takes maps [N, H, W, I], and is faster."""
+    """Whether `WholeMapConv` is applicable to maps [N, H, W, I], and faster."""
     count, height, width, _ = maps
     size, _, channels, filters = kernel
     everywhere = stride == 1 and max(height, width) <= size // 2 + 1
@@ -31,7 +30,7 @@ def suits(maps: torch.Size, kernel: torch.Size, stride: int) -> bool:
 
 
 class WholeMapConv(torch.autograd.Function):
-    """`small_maps.SmallMapConv` with stride 1, for what `suits`."""
+    """As `small_maps.SmallMapConv` with stride 1, for maps that `suits` accepts."""
 
     @staticmethod
     def forward(ctx, x, kernel, keep):
@@ -60,8 +59,8 @@ class WholeMapConv(torch.autograd.Function):
 
 
 def spread(kernel: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """[k, k, I, O] as a matrix from all values of a map, [height * width * I], to all
-    of the output's, [height * width * O]."""
+    """A kernel [k, k, I, O] as a matrix [height * width * I, height * width * O] from a
+    map's values to the output's."""
     channels, filters = kernel.shape[2:]
     matrix = kernel.new_empty(height * width * channels, height * width * filters)
     for block, seen in _blocks(matrix, kernel, height, width):
@@ -72,14 +71,14 @@ def spread(kernel: torch.Tensor, height: int, width: int) -> torch.Tensor:
 def collect(
     matrix: torch.Tensor, kernel: torch.Tensor, height: int, width: int
 ) -> None:
-    """Add each block of a matrix as `spread` makes to its tap of a kernel."""
+    """The adjoint of `spread`: add each block of a matrix to its tap of `kernel`."""
     for block, seen in _blocks(matrix, kernel, height, width):
         seen.add_(block)
 
 
 def _blocks(matrix, kernel, height: int, width: int):
-    """For each output pixel its columns of the matrix, and the taps that meet the
-    input's pixels there, both [height, width, I, O]."""
+    """For each output pixel, yield its columns of the matrix and the taps that meet the
+    input's pixels, both [height, width, I, O]."""
     size, _, channels, filters = kernel.shape
     columns = matrix.view(height, width, channels, height, width, filters)
     for row in range(height):

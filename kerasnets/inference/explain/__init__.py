@@ -1,1 +1,1 @@
-"""Which pixels a prediction rests on."""
+"""Explanations: the pixels on which a prediction is based."""

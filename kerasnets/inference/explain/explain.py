@@ -1,4 +1,4 @@
-"""Explanations of predictions, for images and for a run's own mistakes."""
+"""Explanations of predictions for images and for a run's mistakes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from kerasnets.runs.results import PREDICTIONS, read_predictions
 from kerasnets.runs.trained import follow_layout
 
 MISTAKES = 12
-_BATCH = 16  # images whose maps are made at once
+_BATCH = 16  # images per batch
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why the network finds a class in an image.
+    """The explanation of one prediction.
 
     Attributes:
-        name: of the image.
+        name: the image's name.
         pixels: uint8 [H, W, C], as the network sees it.
-        map: float32 [H, W]; larger where a pixel speaks more for `explained`.
-        explained: the name of the class that is explained.
-        prediction: the name of the most probable class.
+        map: float32 [H, W]; larger for pixels that contribute more to `explained`.
+        explained: name of the explained class.
+        prediction: name of the most probable class.
         confidence: its probability.
-        label: the name of the true class; "" where it is not known.
+        label: name of the true class; "" if unknown.
     """
 
     name: str
@@ -53,14 +53,14 @@ def explain(
     """Explain predictions.
 
     Args:
-        images: as `Classifier.predict` takes them.
+        images: see `Classifier.predict`.
         method: one of `kerasnets.inference.explain.maps.METHODS`.
         class_name: the class to explain; each image's prediction unless given.
         names, labels: of the images.
 
     Raises:
-        RunError: the method or the class is unknown, or the network has no feature maps
-            for the method.
+        RunError: the method or the class is unknown, or the network has no suitable
+            feature maps for the method.
         DatasetError: an image cannot be read.
     """
     if method not in METHODS:
@@ -104,7 +104,7 @@ def _maps(
         if method == "integrated-gradients":
             more["black"] = classifier.normalized(np.zeros_like(pixels[:1]))[0]
         if method == "occlusion":
-            # The mean, which says least, or the middle of what pixels may be.
+            # The data's mean, the least informative value, or mid-grey if unknown.
             std = np.array(classifier.preprocessing.std)
             mean = np.array(classifier.preprocessing.mean)
             middle = np.where(mean == 0, 0.5, mean)
@@ -119,14 +119,15 @@ def mistakes(
     class_name: str | None = None,
     data_dir: Path | str | None = None,
 ) -> list[Explanation]:
-    """Explain the test images that the run gets wrong with the most confidence, most
-    confident first; none where it makes no mistake.
+    """Explain the misclassified test images with the highest confidence, in descending
+    order; empty if there are no mistakes.
 
     Args:
-        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+        method, class_name: see `explain`.
+        data_dir: folder of prepared datasets; TFDS_DATA_DIR unless given.
 
     Raises:
-        RunError: as `explain`; or the run is not evaluated, or was on other images.
+        RunError: as `explain`; or the run is not evaluated, or its dataset has changed.
     """
     run = classifier.run
     if not (run.path / PREDICTIONS.file).exists():

@@ -9,11 +9,11 @@ import numpy as np
 def score_gradients(
     model: keras.Model, inputs: np.ndarray, classes: np.ndarray
 ) -> np.ndarray:
-    """The gradient of each row's score for its class with respect to the row.
+    """The gradient of each row's class score with respect to the row.
 
     Args:
-        model: gives scores [N, classes], and computes each row by itself, as networks
-            do in inference.
+        model: outputs scores [N, classes], each row independent of the others, as in
+            inference.
         inputs: float32 [N, ...].
         classes: int64 [N], the class of each row.
 

@@ -1,8 +1,8 @@
-"""Maps of the pixels that speak for a class, by four methods.
+"""Saliency maps by four methods.
 
-Each takes a functional model that gives logits, images float32 as it takes them, and
-the class of each image, int64 [N]; and gives float32 [N, H, W], larger where a pixel
-speaks more for the class.
+Each method maps a functional model with logits, its input images (float32) and a class
+per image (int64 [N]) to float32 [N, H, W], larger for pixels that contribute more to
+the class.
 """
 
 from collections.abc import Callable
@@ -14,15 +14,15 @@ from PIL import Image
 from kerasnets.errors import RunError
 from kerasnets.inference.explain.gradients import score_gradients
 
-_FINE = 4  # pixels of a feature map, height and width, that show where something is
-_STEPS = 50  # of the integral
-_WINDOWS = 8  # occluded side by side
+_FINE = 4  # minimum height and width of a feature map for a useful localization
+_STEPS = 50  # of the numerical integration
+_WINDOWS = 8  # occluding windows per side
 _BATCH = 64
 
 
 def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Grad-CAM (Selvaraju et al. 2017): the last feature maps, weighted by the mean
-    gradient of the class's logit in each, where that is positive."""
+    """Grad-CAM (Selvaraju et al. 2017): the positive part of the sum of the last
+    feature maps, weighted by the mean gradient of the class's logit in each."""
     features, gradients = _features(model, images, classes)
     weights = gradients.mean(axis=(1, 2), keepdims=True)
     return _enlarged(np.maximum((features * weights).sum(axis=3), 0), model)
@@ -31,8 +31,8 @@ def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.
 def grad_cam_plus(
     model: keras.Model, images: np.ndarray, classes: np.ndarray
 ) -> np.ndarray:
-    """Grad-CAM++ (Chattopadhay et al. 2018): as Grad-CAM, with weights that let several
-    places of the same class count alike; the score is the logit's exponential."""
+    """Grad-CAM++ (Chattopadhay et al. 2018): as Grad-CAM, with weights that treat
+    several instances of a class equally; the score is the logit's exponential."""
     features, gradients = _features(model, images, classes)
     sums = features.sum(axis=(1, 2), keepdims=True)
     divisor = 2 * gradients**2 + sums * gradients**3
@@ -46,8 +46,8 @@ def grad_cam_plus(
 def integrated_gradients(
     model: keras.Model, images: np.ndarray, classes: np.ndarray, black: np.ndarray
 ) -> np.ndarray:
-    """Integrated gradients (Sundararajan et al. 2017) from a black image; the sum over
-    the channels of a pixel. All pixels add up to what the logit gains.
+    """Integrated gradients (Sundararajan et al. 2017) from a black image, summed over
+    channels. The sum over all pixels is the logit's increase from the black image.
 
     Args:
         black: float32, of the shape of one image.
@@ -63,12 +63,12 @@ def integrated_gradients(
 def occlusion(
     model: keras.Model, images: np.ndarray, classes: np.ndarray, grey: np.ndarray
 ) -> np.ndarray:
-    """Occlusion (Zeiler & Fergus 2014): what the logit loses when a window is covered,
-    averaged over the windows that cover a pixel. A window is an eighth of the image,
-    and moves by half of itself.
+    """Occlusion (Zeiler & Fergus 2014): the logit's decrease when a window is covered,
+    averaged over the windows that cover a pixel. A window's side is an eighth of the
+    image's, its stride half of that.
 
     Args:
-        grey: float32, one pixel of each channel, that covers a window.
+        grey: float32 [C], the pixel that covers a window.
     """
     axes = _image_axes(model)
     height, width = (images.shape[axis] for axis in axes)
@@ -95,7 +95,7 @@ def occlusion(
 
 
 def _starts(side: int, size: int) -> list[int]:
-    """Where windows begin; the last ends with the image."""
+    """First pixels of the windows; the last window ends with the image."""
     last = side - size
     return sorted({*range(0, last, max(1, size // 2)), last})
 
@@ -103,8 +103,8 @@ def _starts(side: int, size: int) -> list[int]:
 def _features(
     model: keras.Model, images: np.ndarray, classes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The last feature maps that are fine enough and the gradient of the class's logit
-    in them, float64 [N, h, w, C]."""
+    """The feature maps of `_feature_layer` and the gradient of the class's logit in
+    them, float64 [N, h, w, C]."""
     layer = _feature_layer(model)
     before = keras.Model(model.inputs[0], layer.output)
     after = keras.Model(layer.output, model.outputs[0])
@@ -116,13 +116,13 @@ def _features(
 
 
 def _feature_layer(model: keras.Model) -> keras.Layer:
-    """The last ReLU through which everything passes and whose maps have 4x4 pixels or
-    more; else the last of those with the largest maps.
+    """The last ReLU that lies on every path and whose maps have at least 4x4 pixels;
+    otherwise the last of those with the largest maps.
 
-    A ResNet's last maps of an image of 32x32 pixels have one pixel each.
+    For images of 32x32 pixels, a ResNet's last maps have one pixel each.
 
     Raises:
-        RunError: there is none with more than one pixel.
+        RunError: no such layer has maps with more than one pixel.
     """
     first, second = _image_axes(model)
     best, size = None, 1
@@ -137,13 +137,13 @@ def _feature_layer(model: keras.Model) -> keras.Layer:
     if best is None:
         raise RunError(
             "the network has no feature maps of more than one pixel; the methods "
-            "integrated-gradients and occlusion need none."
+            "integrated-gradients and occlusion do not need any."
         )
     return best
 
 
 def _all_passes(model: keras.Model, layer: keras.Layer) -> bool:
-    """Whether every way from the images to the logits goes through the layer."""
+    """Whether every path from the images to the logits passes through the layer."""
     makers = {
         id(tensor): one
         for one in model.layers
@@ -170,7 +170,7 @@ def _image_axes(model: keras.Model) -> tuple[int, int]:
 
 
 def _enlarged(maps: np.ndarray, model: keras.Model) -> np.ndarray:
-    """Maps [N, h, w] at the images' size, bilinearly."""
+    """Resize maps [N, h, w] bilinearly to the images' size."""
     first, second = _image_axes(model)
     size = (model.input_shape[second], model.input_shape[first])
     images = (Image.fromarray(one.astype("float32")) for one in maps)

@@ -1,4 +1,4 @@
-"""Maps of explanations over their images, as PNG."""
+"""Explanations as PNG files: each map as an overlay on its image."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,22 +12,22 @@ from kerasnets.runs.explanations import COLUMNS, FILE, Explained, clear
 from kerasnets.storage.files import atomic_path, write_csv
 from kerasnets.storage.folders import prepare_folder
 
-_SIZE = 224  # pixels, at least, of an image
-_OPAQUE = 0.6  # of the most important pixels
+_SIZE = 224  # minimum size of an image in pixels
+_OPAQUE = 0.6  # opacity of the most important pixels
 
 
 def write_pictures(
     explanations: Sequence[Explanation], folder: Path, *, method: str
 ) -> list[Path]:
-    """Write each image beside itself under its map, and explanations.csv, which says
-    what they show. Those of an earlier call are removed.
+    """Write a picture of each image next to its overlay, and explanations.csv, which
+    describes them. Files of an earlier call are removed.
 
     Args:
-        folder: is made where it is missing; it may hold an earlier call's files only.
-        method: for the table.
+        folder: created if missing; it may contain only files of an earlier call.
+        method: recorded in explanations.csv.
 
     Raises:
-        RunError: the folder holds other files, or cannot be written.
+        RunError: the folder contains other files, or cannot be written.
     """
     paths = []
     rows = []
@@ -56,11 +56,11 @@ def write_pictures(
 
 
 def overlay(pixels: np.ndarray, map_: np.ndarray) -> np.ndarray:
-    """The image, and beside it the image under its map: uint8 [H, 2 W, 3].
+    """The image next to its overlay, uint8 [H, 2 W, 3].
 
     Args:
         pixels: uint8 [h, w, 1 or 3].
-        map_: float32 [h, w]; what is below 0 is left out.
+        map_: float32 [h, w]; negative values are ignored.
     """
     times = -(-_SIZE // max(pixels.shape[:2]))
     image = np.repeat(np.repeat(pixels, times, axis=0), times, axis=1)
@@ -80,6 +80,6 @@ def overlay(pixels: np.ndarray, map_: np.ndarray) -> np.ndarray:
 
 
 def _word(name: str) -> str:
-    """A class name as a part of a file's name."""
+    """A class name in a form suitable for file names."""
     kept = "".join(letter if letter.isalnum() else "-" for letter in name)
     return kept.strip("-")[:40] or "class"

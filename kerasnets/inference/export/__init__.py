@@ -1,1 +1,1 @@
-"""Files of a trained network for other programs, with its preprocessing inside."""
+"""Export of trained networks, with their preprocessing, to files for other programs."""

@@ -1,4 +1,4 @@
-"""Write a trained run for another program, and check the file by running it."""
+"""Export a trained run, and verify the file by running it."""
 
 import shutil
 import tempfile
@@ -22,19 +22,19 @@ from kerasnets.runs.trained import check_trained
 from kerasnets.storage.folders import why_not_writable
 
 FOLDER = Path("artifacts/exports")
-IMAGES = 256  # that a file is tried on
+IMAGES = 256  # maximum number of test images for the verification
 _BATCH = 64
-_SAVED_MODEL = "saved_model.pb"  # in a folder that is one
-_TIE = 1e-4  # of two probabilities, which rounding may turn round
+_SAVED_MODEL = "saved_model.pb"  # present in every SavedModel folder
+_TIE = 1e-4  # difference of two probabilities whose order rounding may swap
 
 
 @dataclass(frozen=True)
 class Quantized:
-    """What 8-bit whole numbers cost and gain, on the same test images.
+    """Accuracy and speed of 8-bit quantization, compared on the same test images.
 
     Attributes:
-        accuracy, float_accuracy: share of the images, in [0, 1].
-        images_per_s, float_images_per_s: in onnxruntime on this machine.
+        accuracy, float_accuracy: shares in [0, 1], quantized and in float32.
+        images_per_s, float_images_per_s: speed in onnxruntime on this machine.
     """
 
     accuracy: float
@@ -45,18 +45,18 @@ class Quantized:
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written and tried.
+    """An exported and verified file.
 
     Attributes:
-        path: the file, or the folder of a format that is one.
-        card: the model card beside it.
-        runtime: what ran the file.
-        images: test images that it was tried on.
-        largest_difference: of a probability from the run's own.
-        changed: images with another prediction than the run's, ties aside.
-        ties: images with another prediction, whose two classes were as probable to
+        path: the file, or folder for a SavedModel.
+        card: the model card next to it.
+        runtime: the program that ran the file.
+        images: number of test images for the verification.
+        largest_difference: maximum difference of a probability from the run's.
+        changed: images whose prediction differs from the run's, without ties.
+        ties: images whose prediction differs, but whose two classes' probabilities are
             within 0.0001.
-        quantized: with 8-bit numbers, else None.
+        quantized: comparison for 8-bit files, else None.
     """
 
     path: Path
@@ -78,27 +78,28 @@ def export(
     overwrite: bool = False,
     data_dir: Path | str | None = None,
 ) -> Exported:
-    """Write a run's network for another program. The file takes uint8 images [N, H, W,
-    C] of the network's size on its input "images", normalizes them itself, and gives
-    probabilities [N, classes]; .safetensors holds the weights alone.
+    """Export a run's network. The file maps uint8 images [N, H, W, C] of the network's
+    size, its input "images", to probabilities [N, classes], including normalization; a
+    .safetensors file contains only the weights.
 
-    The file is run on test images before it takes its name. It also holds the class
-    names, the rule by which images are resized, and the recipe.
+    The file is verified on test images before it is moved to its destination. It also
+    contains the class names, the rule for resizing images, and the recipe.
 
     Args:
         run: the run, its folder, or the name of one in artifacts/runs.
         form: one of `kerasnets.inference.export.formats.FORMATS`.
-        out: the file; by the run's name in artifacts/exports unless given.
-        int8: ONNX only: whole numbers of 8 bits, calibrated on training images.
-        overwrite: replace files that are there.
-        data_dir: where prepared datasets are; TFDS_DATA_DIR unless given.
+        out: the file; artifacts/exports/<run's name> unless given.
+        int8: ONNX only: quantize to 8-bit integers, calibrated on training images.
+        overwrite: replace existing files.
+        data_dir: folder of prepared datasets; TFDS_DATA_DIR unless given.
 
     Raises:
-        ExportError: the format is unknown or another backend's, the file is there, or
-            it predicts other classes than the run.
+        ExportError: the format is unknown or needs another backend, or the file's
+            predictions differ from the run's.
         InstallationError: a package that the format needs is missing.
-        RunError: the run is not trained, or is damaged.
-        DatasetError: the test images are not there.
+        RunError: the run is not trained or is damaged, or the file exists or cannot be
+            written.
+        DatasetError: the test images are missing.
     """
     run = runs.opened(run)
     check_trained(run)
@@ -106,7 +107,7 @@ def export(
     if int8 and form != "onnx":
         raise RunError(f"{option('int8', True)} is for the format onnx, not {form}.")
     path = _path(run, chosen, out, int8)
-    told = path.with_suffix(".md") if chosen.ending else Path(f"{path}.md")
+    told = Path(f"{path}.md")  # a run's cards for other formats stay
     _check_free(path, told, overwrite)
     dataset = datasets.load_for(run.recipe, data_dir)
     parts = partition(dataset, run.recipe)
@@ -127,9 +128,10 @@ def export(
         exported = _compared(path, told, chosen, expected, found, quantized)
         if exported.changed and not int8:
             raise ExportError(
-                f"the {form} file gives {exported.changed} of {len(found)} test images "
-                f"another class than the run, with probabilities that differ by up to "
-                f"{exported.largest_difference:.2g}; it is not kept."
+                f"the {form} file predicts another class than the run for "
+                f"{exported.changed} of {len(found)} test images, with probabilities "
+                f"that differ by up to {exported.largest_difference:.2g}; it is not "
+                "kept."
             )
         card_text = card.model_card(run, path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +169,7 @@ def _check_free(path: Path, told: Path, overwrite: bool) -> None:
 
 
 def _some(subset: Subset) -> tuple[np.ndarray, np.ndarray]:
-    """Up to `IMAGES` images of a subset at even distances, and their labels."""
+    """Up to `IMAGES` evenly spaced images of a subset, and their labels."""
     count = len(subset)
     chosen = np.linspace(0, count - 1, min(IMAGES, count)).round().astype(int)
     rows = subset.indices[chosen]
@@ -175,7 +177,8 @@ def _some(subset: Subset) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _run(run: Runner, pixels: np.ndarray) -> np.ndarray:
-    """Probabilities in batches, of which the last has one image: N is not fixed."""
+    """Probabilities in batches. The last batch has one image, to verify that N is not
+    fixed."""
     starts = [*range(0, len(pixels) - 1, _BATCH), len(pixels) - 1]
     stops = [*starts[1:], len(pixels)]
     return np.concatenate(
@@ -222,7 +225,7 @@ def _quantized(
     pixels, labels = tested
     accuracies, speeds = [], []
     for run in (run_file, run_float):
-        _run(run, pixels[: 2 * _BATCH])  # what the first calls prepare
+        _run(run, pixels[: 2 * _BATCH])  # warm-up
         began = time.perf_counter()
         probabilities = _run(run, pixels)
         speeds.append(len(pixels) / (time.perf_counter() - began))
@@ -231,7 +234,7 @@ def _quantized(
 
 
 def _put(temporary: Path, made: Path, path: Path) -> None:
-    """Give the file its name, and OpenVINO's weights beside it theirs."""
+    """Move the file, and OpenVINO's weights, to their destination."""
     if path.is_dir():
         shutil.rmtree(path)
     for file in sorted(temporary.iterdir()):

@@ -1,4 +1,4 @@
-"""The formats: what each needs, how it is written and how it is run."""
+"""Export formats: requirements, writer and runner of each."""
 
 import contextlib
 import io
@@ -20,21 +20,21 @@ from kerasnets.inference.export.network import INPUT, OUTPUT, from_pixels, rebui
 from kerasnets.networks.pretrained import load_torchvision_weights, torchvision_weights
 from kerasnets.networks.weights_file import read_weights
 
-# Probabilities float32 [N, classes] of pixels, uint8 [N, H, W, C].
+# Maps pixels, uint8 [N, H, W, C], to probabilities, float32 [N, classes].
 Runner = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format of files.
+    """An export format.
 
     Attributes:
-        ending: of its files; "" for a folder.
+        ending: file extension; "" for a folder.
         backend: the Keras backend that writes it; "" for any.
-        packages: what must be installed beside that.
-        runtime: what runs the file afterwards.
-        write: (classifier, path, metadata).
-        runner: (path, classifier) gives what runs the file.
+        packages: further packages needed.
+        runtime: name of the program that runs the file.
+        write: writer, called with (classifier, path, metadata).
+        runner: called with (path, classifier), returns a `Runner` of the file.
     """
 
     ending: str
@@ -46,10 +46,10 @@ class Format:
 
 
 def checked(name: str) -> Format:
-    """The format of that name, which can be written here.
+    """The format of that name, if it can be written here.
 
     Raises:
-        ExportError: it is unknown, or another backend writes it.
+        ExportError: the format is unknown, or needs another backend.
         InstallationError: a package is missing.
     """
     if name not in FORMATS:
@@ -76,7 +76,7 @@ class _Unknown(ExportError):
 
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
-    """Without what exporters print and warn of along the way."""
+    """Suppress the output and warnings of exporters."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -93,7 +93,8 @@ def silent() -> Iterator[None]:
 def _export(classifier: Classifier, path: Path, form: str, **options: Any) -> None:
     with silent():
         network = from_pixels(classifier)
-        network(np.zeros((1, *network.input_shape[1:]), "uint8"))  # or Keras refuses
+        # Keras refuses to export a model that was never called.
+        network(np.zeros((1, *network.input_shape[1:]), "uint8"))
         network.export(str(path), format=form, verbose=False, **options)
 
 
@@ -115,7 +116,7 @@ def _write_onnx(classifier: Classifier, path: Path, metadata: dict[str, str]) ->
 
 
 def add_metadata(model: Any, metadata: dict[str, str]) -> None:
-    """Let an ONNX model hold the metadata alone."""
+    """Replace the metadata of an ONNX model."""
     import onnx
 
     del model.metadata_props[:]
@@ -153,17 +154,19 @@ def _write_torch(classifier: Classifier, path: Path, metadata: dict[str, str]) -
 
     import torch
 
-    # At most what any memory holds: the bound only says that it is not fixed.
+    # An upper bound beyond any memory: it only makes the dimension dynamic.
     batch = torch.export.Dim("batch", min=1, max=2**16)
     _export(classifier, path, "torch", dynamic_shapes={0: batch})
-    program = torch.export.load(path)
-    torch.export.save(program, path, extra_files={_CONTENT: json.dumps(metadata)})
+    with silent():
+        program = torch.export.load(path)
+        torch.export.save(program, path, extra_files={_CONTENT: json.dumps(metadata)})
 
 
 def _torch_runner(path: Path, classifier: Classifier) -> Runner:
     import torch
 
-    network = torch.export.load(path).module()
+    with silent():
+        network = torch.export.load(path).module()
 
     def run(pixels: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -239,8 +242,8 @@ def _write_litert(classifier: Classifier, path: Path, metadata: dict[str, str]) 
     import zipfile
 
     _export(classifier, path, "litert")
-    # As LiteRT's own tools attach files: readers of the network find it from the
-    # front, those of archives from the back.
+    # As LiteRT's own tools attach files: readers of the network parse from the front,
+    # those of zip archives from the back.
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(_CONTENT, json.dumps(metadata))
 

@@ -1,4 +1,4 @@
-"""ONNX files that compute with whole numbers of 8 bits."""
+"""8-bit quantization of ONNX files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ _BATCH = 32
 
 
 class _Training(CalibrationDataReader):
-    """Training images in batches, whose activations set the ranges."""
+    """Batches of training images for the calibration of activations."""
 
     def __init__(self, pixels: np.ndarray) -> None:
         self._batches: Iterator[np.ndarray] = iter(
@@ -35,17 +35,18 @@ class _Training(CalibrationDataReader):
 def quantize(
     path: Path, smaller: Path, pixels: np.ndarray, metadata: dict[str, str]
 ) -> None:
-    """Static quantization by onnxruntime: weights by output channel, signed;
-    activations by layer, unsigned.
+    """Static quantization by onnxruntime: weights signed, per output channel;
+    activations unsigned, per layer.
 
     Args:
-        path: the file that computes with float32.
-        smaller: where to write.
-        pixels: training images, uint8 [N, H, W, C], that the ranges are taken from.
+        path: the float32 file.
+        smaller: the file to write.
+        pixels: training images for the calibration, uint8 [N, H, W, C].
+        metadata: of the new file.
     """
     prepared = smaller.with_name(f"prepared-{smaller.name}")
     with silent():
-        # Folds the batch norms into the convolutions before them.
+        # Folds batch norms into the preceding convolutions.
         quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
         kinds = {node.op_type for node in onnx.load(str(prepared)).graph.node}
         quantize_static(
@@ -56,7 +57,7 @@ def quantize(
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            # Probabilities of 8 bits would make ties.
+            # 8-bit probabilities would cause ties.
             op_types_to_quantize=sorted(kinds - {"Softmax"}),
         )
     prepared.unlink()

@@ -1,4 +1,4 @@
-"""The network that is exported: from the pixels of an image to probabilities."""
+"""The exported network: from an image's pixels to probabilities."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ INPUT, OUTPUT = "images", "probabilities"
 
 
 def in_float32(classifier: Classifier) -> Classifier:
-    """The classifier, computing in float32: exporters know no mixed precision."""
+    """The classifier in float32, as exporters do not support mixed precision."""
     recipe = classifier.run.recipe
     if recipe.precision == "float32":
         return classifier
@@ -33,7 +33,7 @@ def in_float32(classifier: Classifier) -> Classifier:
 
 
 def rebuilt(classifier: Classifier) -> keras.Model:
-    """A new network of the run's recipe."""
+    """A newly built network of the run's recipe."""
     return from_recipe(
         classifier.run.recipe,
         classifier.model.input_shape[1:],
@@ -42,8 +42,8 @@ def rebuilt(classifier: Classifier) -> keras.Model:
 
 
 def from_pixels(classifier: Classifier) -> keras.Model:
-    """A network that takes uint8 [N, H, W, C], normalizes it, and gives probabilities
-    [N, classes], float32. It shares the weights of the classifier's."""
+    """A network that maps uint8 [N, H, W, C] to float32 probabilities [N, classes],
+    including normalization. It shares the classifier's weights."""
     steps = classifier.preprocessing
     std = np.array(steps.std)
     normalize = keras.layers.Rescaling(
@@ -63,7 +63,7 @@ def from_pixels(classifier: Classifier) -> keras.Model:
 
 
 def metadata(classifier: Classifier) -> dict[str, str]:
-    """What whoever opens the file must know, each value text or JSON."""
+    """Metadata for users of the file; each value is text or JSON."""
     steps = classifier.preprocessing
     return {
         "class_names": json.dumps(steps.class_names),

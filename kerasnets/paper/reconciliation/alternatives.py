@@ -1,8 +1,8 @@
-"""Alternative assumptions that may explain the paper's number: one at a time, then all
-that usually help.
+"""Alternative assumptions that may explain the paper's number: one at a time, then
+together all that usually help.
 
 <study>/reconcile/<row>/  reconcile.json  reconcile.md
-        runs/<alternative>-seed<N>/        a run folder each
+        runs/<alternative>-seed<N>/        run folders
         failures/  locks/                  as in the study
 """
 
@@ -17,11 +17,11 @@ from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
 from kerasnets.recipe import Recipe
 from kerasnets.recipe.fields import DECOUPLED
 
-FOLDER = "reconcile"  # in the study's
+FOLDER = "reconcile"  # in the study's folder
 TOGETHER = "together"
 ON_TEST = "Validation = test: trained on all training images"
 _UNHELPFUL = ("momentum-0", "stem-imagenet")
-_DECAY = 5e-4  # the commonest with SGD on CIFAR-10
+_DECAY = 5e-4  # the most common with SGD on CIFAR-10
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Alternative:
     """One change to a choice that the paper leaves open.
 
     Attributes:
-        name: of its runs.
+        name: prefix of its runs' names.
         assumed: its description in a table.
-        changes: recipe fields; one, so that nothing else explains a difference, except
-            in `TOGETHER`.
+        changes: recipe fields; a single one, so that nothing else explains a
+            difference, except in `TOGETHER`.
     """
 
     name: str
@@ -42,11 +42,11 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Reconciliation(RunsFolder):
-    """The runs that try a row of a study under other assumptions.
+    """The runs that repeat a row of a study under other assumptions.
 
     Attributes:
-        study: whose recipe of the row is changed, for each of its seeds.
-        row: a name of `kerasnets.paper.rows.PAPER`.
+        study: the study; its recipe of the row is changed, for each of its seeds.
+        row: a name from `kerasnets.paper.rows.PAPER`.
     """
 
     study: Study
@@ -63,14 +63,14 @@ class Reconciliation(RunsFolder):
 
     @property
     def unchanged(self) -> tuple[PlannedRun, ...]:
-        """The study's runs of the row, in the study's folder, one a seed."""
+        """The study's runs of the row, in the study's folder, one per seed."""
         return tuple(one for one in self.study.runs if one.row == self.row)
 
     def runs_of(self, alternative: Alternative) -> tuple[PlannedRun, ...]:
-        """One a seed."""
+        """The runs of an alternative, one per seed."""
         changes = dict(alternative.changes)
         if "weight_decay" in changes:
-            changes["decay"] = DECOUPLED  # what the alternatives' decays are chosen for
+            changes["decay"] = DECOUPLED  # the alternatives' values assume it
         return tuple(
             PlannedRun(
                 self.row,
@@ -92,18 +92,18 @@ class Reconciliation(RunsFolder):
 
 
 def reconciliation(study: Study, row: str) -> Reconciliation:
-    """The reconciliation of a study's row; nothing is written."""
+    """The reconciliation of a study's row; writes nothing."""
     return Reconciliation(study.path / FOLDER / row, study, row)
 
 
 def begun(study: Study) -> tuple[Reconciliation, ...]:
-    """Those that the study's folder holds, in the paper's order."""
+    """The reconciliations in the study's folder, in the paper's order."""
     found: list[Path] = [study.path / FOLDER / row for row in study.rows]
     return tuple(reconciliation(study, one.name) for one in found if one.is_dir())
 
 
 def alternatives(recipe: Recipe) -> tuple[Alternative, ...]:
-    """The changes tried on a recipe; each alters it."""
+    """The alternatives to a recipe; each changes it."""
     found = []
     if NETWORKS[recipe.network].family != "vgg":
         if recipe.stem != "cifar":
@@ -119,8 +119,7 @@ def alternatives(recipe: Recipe) -> tuple[Alternative, ...]:
         )
     )
     decays = {_DECAY: f"Weight decay {_DECAY:g}, decoupled (as in AdamW)"}
-    # Momentum repeats a gradient 1 / (1 - momentum) times, and a decay that is part of
-    # it as well.
+    # Momentum amplifies a gradient, with the decay in it, by 1 / (1 - momentum).
     coupled = round(_DECAY / (1 - recipe.momentum), 12)
     decays.setdefault(
         coupled,
@@ -134,7 +133,7 @@ def alternatives(recipe: Recipe) -> tuple[Alternative, ...]:
     ]
     if recipe.validation != "test":
         found.append(Alternative("validation-test", ON_TEST, {"validation": "test"}))
-    # Of two decays, the later.
+    # If there are two decays, the later one is used.
     helpful = {
         field: value
         for one in found
@@ -149,8 +148,8 @@ def alternatives(recipe: Recipe) -> tuple[Alternative, ...]:
 
 
 def not_tried(recipe: Recipe) -> dict[str, str]:
-    """Other possible explanations of the paper's number, and why no run tries them."""
-    found = {"ImageNet weights": "every network here begins with random weights"}
+    """Other possible explanations of the paper's number, and why they are not tried."""
+    found = {"ImageNet weights": "the study trains from scratch; try fit --weights"}
     if NETWORKS[recipe.network].family == "vgg":
         found["First layers for 32×32 images"] = "VGG's are the same for every size"
     return found

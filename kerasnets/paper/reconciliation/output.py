@@ -29,7 +29,7 @@ QUESTION = (
 def write(reconciliation: Reconciliation) -> Reconciled:
     """Write both files from the current state of the run folders.
 
-    One process at a time: whoever writes last has read last.
+    The lock covers reading too, so that the last writer has the latest state.
     """
     with reconciliation.lock("results", wait=True):
         reconciled = gather(reconciliation)
@@ -39,7 +39,7 @@ def write(reconciliation: Reconciliation) -> Reconciled:
 
 
 def as_json(reconciled: Reconciled) -> dict[str, Any]:
-    """What reconcile.json holds; accuracies in percent."""
+    """The content of reconcile.json; accuracies in percent."""
     planned = reconciled.reconciliation
     changes = {one.name: dict(one.changes) for one in planned.alternatives}
     return {
@@ -75,7 +75,7 @@ def _finding(one: Finding, changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def markdown(reconciled: Reconciled) -> str:
-    """The whole page."""
+    """The content of reconcile.md."""
     return render(
         "reconcile.md.j2",
         found=reconciled,

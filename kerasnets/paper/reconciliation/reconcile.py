@@ -17,13 +17,14 @@ from kerasnets.paper.reproduction.reproduce import (
 
 
 def reconcile(reconciliation: Reconciliation, **means: Any) -> Reconciled:
-    """Bring the row's own runs and those of every alternative to their end, and write
+    """Complete the row's own runs and those of every alternative, and write
     reconcile.json and reconcile.md after each.
 
-    Call it again after an interruption, as `reproduce.reproduce`, whose errors it has.
+    Call it again after an interruption. It raises the same errors as
+    `reproduce.reproduce`.
 
     Args:
-        reconciliation: as `alternatives.reconciliation` gives it.
+        reconciliation: a result of `alternatives.reconciliation`.
         means: fields of `kerasnets.paper.reproduction.means.Means`.
     """
     told = Means(**means)

@@ -1,5 +1,5 @@
-"""Results of a row under other assumptions: does one bring the paper's number inside
-the interval?"""
+"""Results of a row under other assumptions: with which is the paper's number inside the
+interval?"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -27,13 +27,13 @@ class Finding:
     """One assumption and its result.
 
     Attributes:
-        name: of the alternative, `UNCHANGED`, or either with "-best" after it.
-        assumed: in words.
-        folders: of its runs, relative to the study's folder.
-        accuracy: mean over finished seeds on the test split, a share, or None.
+        name: the alternative's name or `UNCHANGED`, possibly followed by "-best".
+        assumed: the assumption in words.
+        folders: run folders, relative to the study's folder.
+        accuracy: test accuracy, mean over finished seeds, a share, or None.
         interval: of `accuracy`, in shares, or None.
         finished: number of finished seeds.
-        inside: whether the paper's number is in the interval; None where there is no
+        inside: whether the paper's number is in the interval; None if there is no
             interval or the two cannot be compared.
         remark: why there is no result, or a caveat.
     """
@@ -53,11 +53,11 @@ class Reconciled:
     """A row under each assumption.
 
     Attributes:
-        reconciliation: what was planned.
-        findings: the study's own assumptions first.
-        not_tried: other assumptions, and why no run tries them.
+        reconciliation: the planned runs.
+        findings: results, beginning with the study's own assumptions.
+        not_tried: other assumptions, and why they are not tried.
         obstacle: why the study's results cannot be compared with the paper's, or "".
-        outcomes: of every run.
+        outcomes: of all runs.
     """
 
     reconciliation: Reconciliation
@@ -73,24 +73,24 @@ class Reconciled:
 
     @property
     def title(self) -> str:
-        """The row, as the paper's table names it, and the data of the study."""
+        """The study's dataset and the paper's name of the row."""
         dataset = self.reconciliation.recipe.dataset
         return f"{dataset_title(dataset)}, {PAPER[self.reconciliation.row].label}"
 
     @property
     def machines(self) -> tuple[str, ...]:
-        """What the runs were begun on, the commonest first."""
+        """The machines of the runs, most common first."""
         return machines(self.outcomes)
 
     @property
     def data_notes(self) -> tuple[str, ...]:
-        """What a reader should know of the images."""
+        """Remarks on the images."""
         notes = [(one.environment or {}).get("dataset_note") for one in self.outcomes]
         return tuple(sorted({str(note) for note in notes if note}))
 
     @property
     def conclusion(self) -> str:
-        """One or two sentences, every number computed."""
+        """A summary in one or two sentences."""
         done = sum(one.state == FINISHED for one in self.outcomes)
         runs = f"{done} of {len(self.outcomes)} runs are finished."
         if self.obstacle:

@@ -1,4 +1,4 @@
-"""How long a study will take, from a few measured steps of each distinct network."""
+"""Estimate of a study's duration from a few steps of each distinct network."""
 
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -15,14 +15,14 @@ from kerasnets.recipe import Recipe
 from kerasnets.training.compile import ready_to_train
 
 _WARM_UP, _STEPS = 2, 3
-_WARM_UP_ON_CUDA = 5  # the fourth step is recorded
+_WARM_UP_ON_CUDA = 5  # the fourth step is captured as a CUDA graph
 _EVALUATION_BATCH = 256
-_STEPS_PER_EPOCH = 1000  # of the schedule, whose arithmetic takes the same time
+_STEPS_PER_EPOCH = 1000  # for the schedule; the value does not affect the time
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Images a second of one network on this machine."""
+    """Images per second of one network on this machine."""
 
     training: float
     evaluation: float
@@ -35,8 +35,8 @@ class Estimate:
     Attributes:
         planned: the run.
         outcome: its progress.
-        train_images: a training epoch's.
-        seconds: remaining for training, validation and test; excludes start-up,
+        train_images: training images per epoch.
+        seconds: remaining seconds of training, validation and test, excluding startup,
             checkpoints and figures.
     """
 
@@ -53,7 +53,7 @@ def estimate(
     execution: Execution = DEFAULT,
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Estimate, ...]:
-    """Time left for each run of some rows, as `estimate_runs` finds it.
+    """Remaining time of each run of some rows, see `estimate_runs`.
 
     Args:
         rows: names of the study's rows.
@@ -71,11 +71,12 @@ def estimate_runs(
     execution: Execution = DEFAULT,
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Estimate, ...]:
-    """Time left for each run. Nothing is written, and no data is read.
+    """Remaining time of each run. Writes nothing, and reads no data.
 
     Args:
-        runs: each with the folder that it is in.
-        say: takes a line before each measurement.
+        runs: runs with their folders.
+        execution: device, engine and threads.
+        say: receives a line before each measurement.
 
     Raises:
         BackendError: the device or engine is not available.
@@ -135,7 +136,7 @@ def _images_per_s(step: Callable[[], object], images: int, warm_up: int) -> floa
 
 
 def _network_key(recipe: Recipe) -> Hashable:
-    """The fields that decide the speed; dropout and initialization hardly matter."""
+    """The fields that affect the speed; dropout and initialization hardly do."""
     return (
         recipe.network,
         recipe.batch_norm,
@@ -168,7 +169,7 @@ def _estimate(
 
 
 def images(recipe: Recipe) -> tuple[int, int, int]:
-    """How many images a recipe trains on, monitors and tests on."""
+    """Numbers of training, validation and test images of a recipe."""
     spec = DATASETS[recipe.dataset]
     available = recipe.limit or spec.train
     if isinstance(recipe.validation, str):

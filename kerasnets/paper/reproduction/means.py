@@ -1,4 +1,4 @@
-"""How the runs of a study are completed."""
+"""Settings for completing the runs of a study."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ class Means:
     """The settings shared by `reproduce` and `reconcile`.
 
     Attributes:
-        execution: as for `kerasnets.training.fit.fit`.
-        keep_checkpoints: which checkpoints of the completed runs stay, of
+        execution: see `kerasnets.training.fit.fit`.
+        keep_checkpoints: which checkpoints of completed runs to keep, one of
             `kerasnets.catalog.kept_checkpoints.KEEP`.
-        jobs: runs at a time. One: each in this process. More: each in a process of
-            its own, which shares the device with the others.
+        jobs: parallel runs. With 1, runs are executed in this process; otherwise each
+            in its own process, which shares the device with the others.
         wait: whether to wait for runs held by other processes, and take over those left
             unfinished.
-        verbosity: as for `fit`; side by side, 0 prints a line when a run begins and
-            ends, and 1 also one for each epoch.
-        say: receives a line for the user at each run.
+        verbosity: see `fit`. For parallel runs, 0 prints a line when a run begins and
+            ends, and 1 another for each epoch.
+        say: receives lines about the runs.
         ended: called in this process whenever a run has ended and the results are
             written.
     """

@@ -35,19 +35,19 @@ def reproduce(study: Study, rows: Sequence[str] = (), **means: Any) -> Results:
     """Complete rows of a study, and write its results after each.
 
     Call it again after an interruption: finished runs are kept, and an interrupted run
-    resumes from its last checkpoint. A run that fails is recorded and does not stop the
-    others; one that diverged would do so again, and is not repeated.
+    resumes from its last checkpoint. A failed run is recorded and does not stop the
+    others. A diverged run is not repeated, as it would diverge again.
 
     Args:
-        study: as `kerasnets.paper.plan.plan` gives it.
-        rows: names of its rows; all unless named.
+        study: a result of `kerasnets.paper.plan.plan`.
+        rows: names of its rows; all unless given.
         means: fields of `kerasnets.paper.reproduction.means.Means`.
 
     Raises:
         RecipeError: a row is unknown.
         BackendError, DatasetError: the device, the engine or the data is not available;
-        nothing has been written.
-        RunError: the folder cannot be written, or holds damaged files.
+            nothing has been written.
+        RunError: the folder cannot be written, or has damaged files.
     """
     rows = plan.chosen_rows(study, rows)
     told = Means(**means)
@@ -70,11 +70,11 @@ def reproduce(study: Study, rows: Sequence[str] = (), **means: Any) -> Results:
 def check_means(
     unsettled: Sequence[tuple[RunsFolder, PlannedRun]], means: Means
 ) -> str:
-    """Raise errors now that would otherwise end a row hours later; download missing
-    data, and cache decoded images for every process.
+    """Check device, engine and data early, as errors would otherwise end a row hours
+    later. Downloads missing data, and caches decoded images for all processes.
 
     Returns:
-        The device, as `kerasnets.compute.runtime.Session` has it.
+        The device, see `kerasnets.compute.runtime.Session`.
     """
     with means.execution.begin() as (session, _):
         computes_on = session.device
@@ -97,21 +97,21 @@ def bring_to_ends(
     means: Means,
     computes_on: str,
 ) -> None:
-    """Complete the runs that no other process holds, in this process or side by side;
-    then, if `means` says to wait, those that were held.
+    """Complete the runs that no other process holds, in this process or in parallel;
+    then, with `means.wait`, those that were held.
 
     Args:
-        computes_on: as `check_means` gives it.
+        computes_on: a result of `check_means`.
     """
     if means.jobs > 1:
         side_by_side(unsettled, means, computes_on)
         return
 
     def work_on(place: RunsFolder, planned: PlannedRun, *, wait: bool) -> bool:
-        """Complete a run unless another process holds it; returns whether it was
+        """Complete a run unless another process holds it; return whether it was
         free."""
         with place.lock(planned.name, wait=wait) as held:
-            # Its last holder may have finished it.
+            # The previous holder may have finished it.
             if held and not is_settled(place, planned):
                 means.say(f"{planned.name}: starts or resumes")
                 failure = bring_to_end(place, planned, means)
@@ -130,7 +130,7 @@ def bring_to_ends(
 
 
 def is_settled(place: RunsFolder, planned: PlannedRun) -> bool:
-    """Whether nothing is left to do: finished, or diverged, which would repeat."""
+    """Whether nothing is left to do: the run is finished, or has diverged."""
     if is_finished(place.run_folder(planned)):
         return True
     failure = failure_of(place, planned)
@@ -143,15 +143,15 @@ def bring_to_end(
     means: Means,
     callbacks: Sequence[Any] = (),
 ) -> str:
-    """Train, evaluate and draw one run; the failure's message, or "".
+    """Train, evaluate and draw one run; return the message of a failure, or "".
 
     Args:
-        callbacks: more Keras callbacks for `kerasnets.training.fit.fit`.
+        callbacks: additional Keras callbacks for `kerasnets.training.fit.fit`.
     """
     path = place.run_folder(planned)
     place.failure_file(planned).unlink(missing_ok=True)
     if path.is_dir() and not runs.is_run(path):
-        # Left by a process that was killed while it wrote its first file.
+        # Left by a process that was killed while writing its first file.
         Run(path, planned.recipe).clear_temporary_files()
     try:
         run = fit(
@@ -176,19 +176,20 @@ def bring_to_end(
         )
         return str(error)
     finally:
-        gc.collect()  # Keras models hold cycles, and VGG-19's takes gigabytes
+        gc.collect()  # Keras models contain cycles, and VGG-19's takes gigabytes
     _drop_checkpoints(run, means.keep_checkpoints)
     return ""
 
 
 def _watchers(path: Path, recipe: Recipe) -> list[KeepBestEpoch]:
-    """None if the test split is monitored: it must not be used for selection."""
+    """Callbacks that keep the best epoch; empty if the test split is monitored, which
+    must not be used for selection."""
     held_out = recipe.validation != "test"
     return [KeepBestEpoch(Run(path, recipe))] if held_out else []
 
 
 def _drop_checkpoints(run: Run, keep: str) -> None:
-    """The best epoch's network is measured, and VGG-19's checkpoint is a gigabyte."""
+    """Remove checkpoints and the best epoch's network, as VGG-19's take gigabytes."""
     for file in run.checkpoint_folder.glob("best-*.keras"):
         runs.remove(file)
     checkpoint.finish(run.checkpoint_folder, keep)

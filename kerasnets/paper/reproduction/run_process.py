@@ -1,6 +1,6 @@
-"""One run of a study in a process that `side_by_side` starts.
+"""A process started by `side_by_side` for one run of a study.
 
-The job is a line of JSON on standard input. The input then stays open as long as the
+The job is a line of JSON on standard input, which then stays open as long as the
 parent process lives.
 """
 
@@ -17,12 +17,12 @@ from kerasnets.errors import Interrupted, command_line
 
 
 def main() -> int:
-    """Complete the run; returns 0, `HELD`, or 128 plus the signal that stopped it."""
+    """Complete the run; return 0, `HELD`, or 128 plus the signal that stopped it."""
     try:
         signal.signal(signal.SIGTERM, _stop)
         job = json.loads(sys.stdin.readline())
         threading.Thread(target=_end_with_the_parent, daemon=True).start()
-        # Messages name options as the parent process does, which records them.
+        # Recorded messages must name options as the parent process does.
         with command_line() if job["command_line"] else contextlib.nullcontext():
             return _work_on(job)
     except KeyboardInterrupt as error:
@@ -45,7 +45,7 @@ def _work_on(job: dict[str, Any]) -> int:
     with place.lock(planned.name, wait=job["wait"]) as held:
         if not held:
             return HELD
-        # Its last holder may have finished it.
+        # The previous holder may have finished it.
         if not is_settled(place, planned):
             bring_to_end(
                 place,
@@ -59,7 +59,7 @@ def _work_on(job: dict[str, Any]) -> int:
 
 
 def _epoch_lines(recipe: Any) -> Any:
-    """A Keras callback that prints one line an epoch, much shorter than run.log's."""
+    """A Keras callback that prints a short line per epoch."""
     import keras
 
     def tell(epoch: int, logs: dict[str, float]) -> None:
@@ -77,12 +77,12 @@ def _stop(number: int, frame: object) -> None:
 
 
 def _end_with_the_parent() -> None:
-    """Stop as SIGTERM does, with a checkpoint, once the parent is gone."""
-    # Python's stream would hold its lock when the process ends.
+    """When the parent is gone, send SIGTERM to this process, which saves and ends."""
+    # Not through Python's stream, which would hold its lock when the process ends.
     with contextlib.suppress(OSError):
         while os.read(0, 1024):
             pass
-    # Nobody reads the output any more, and a broken pipe would raise.
+    # Nobody reads the output any more; writing to the broken pipe would raise.
     with Path(os.devnull).open("w") as nowhere:
         for stream in (1, 2):
             os.dup2(nowhere.fileno(), stream)

@@ -1,7 +1,7 @@
-"""Runs of a study side by side: each in a process of its own, on one device.
+"""Parallel runs of a study, each in its own process, on one device.
 
-A process writes only its own run folder and failure file. The process that started them
-writes shared files (results, report) after each run.
+A process writes only its own run folder and failure file. The parent process writes
+shared files (results, report) after each run.
 """
 
 import contextlib
@@ -29,8 +29,8 @@ from kerasnets.text import duration, spaced_percent
 
 _COMMAND = "kerasnets.paper.reproduction.run_process"
 HELD = 75  # exit status: another process works on the run
-_LAST_WORDS = 200  # letters of a crashed process's last line
-_PATIENCE_S = 10  # with processes that were asked to end at once
+_LAST_WORDS = 200  # characters of a crashed process's last line
+_PATIENCE_S = 10  # grace period after the second signal
 
 
 def side_by_side(
@@ -40,11 +40,11 @@ def side_by_side(
 ) -> None:
     """Complete runs, `means.jobs` at a time, the longest first.
 
-    A run that fails, or whose process ends early, is recorded, and the others continue.
-    Ctrl-C and SIGTERM are passed on to the processes, which end with a checkpoint.
+    If a run fails or its process dies, this is recorded, and the others continue.
+    Ctrl-C and SIGTERM are forwarded to the processes, which end with a checkpoint.
 
     Args:
-        computes_on: the device's name, as `kerasnets.compute.runtime.Session` has it.
+        computes_on: the device, see `kerasnets.compute.runtime.Session`.
     """
     places = {planned.name: place for place, planned in unsettled}
     order = longest_first([planned for _, planned in unsettled], computes_on)
@@ -69,7 +69,7 @@ def side_by_side(
         }
 
     def work_through(waiting: deque[PlannedRun], *, wait: bool) -> list[PlannedRun]:
-        """Returns the runs that another process held."""
+        """Complete the waiting runs; return those held by another process."""
         held = []
         with _processes(say) as running:
             while waiting or running.count:
@@ -96,11 +96,11 @@ def side_by_side(
 
 
 class _Process:
-    """A run's process, as the one that started it sees it.
+    """A run's process, from the parent's point of view.
 
     Attributes:
-        planned: what it works on.
-        last_line: of its output.
+        planned: the run.
+        last_line: last line of its output.
         status: its exit status; None while it runs.
     """
 
@@ -116,8 +116,8 @@ class _Process:
         self.status: int | None = None
         self.began = time.monotonic()
         self._events = events
-        # In a process group of its own, Ctrl-C reaches it through us alone. Its
-        # standard input ends when we do, however that happens: then it ends, too.
+        # In its own process group, it receives Ctrl-C only through this process. Its
+        # standard input closes when this process ends in any way; then it ends too.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", _COMMAND, planned.name],
             stdin=subprocess.PIPE,
@@ -130,7 +130,7 @@ class _Process:
         )
         threading.Thread(target=self._read, daemon=True).start()
         assert self._process.stdin
-        with contextlib.suppress(OSError):  # it has ended; its status tells
+        with contextlib.suppress(OSError):  # it has ended; see its status
             self._process.stdin.write(json.dumps(job) + "\n")
             self._process.stdin.flush()
 
@@ -151,7 +151,7 @@ class _Process:
         self._process.stdout.close()
 
     def signal(self, number: int) -> None:
-        self._process.send_signal(number)  # nothing where it has ended
+        self._process.send_signal(number)  # no effect if it has ended
 
     @property
     def how_it_ended(self) -> str:
@@ -182,7 +182,7 @@ class _Processes:
         self._running.append(_Process(planned, job, environment, self._events))
 
     def next(self, timeout: float | None = None) -> tuple[_Process, str | None]:
-        """A process and its next line, or None once it has ended."""
+        """A process and its next line of output, or None once it has ended."""
         process, line = self._events.get(timeout=timeout)
         if line is None:
             process.end()
@@ -190,8 +190,8 @@ class _Processes:
         return process, line
 
     def stop(self, number: int, timeout: float | None = None) -> None:
-        """Signal all processes, and wait until they end or the timeout in seconds
-        passes."""
+        """Send a signal to all processes, and wait until they end, at most `timeout`
+        seconds."""
         for process in self._running:
             process.signal(number)
         until = None if timeout is None else time.monotonic() + timeout
@@ -202,7 +202,7 @@ class _Processes:
 
 @contextlib.contextmanager
 def _processes(say: Callable[[str], None]) -> Iterator[_Processes]:
-    """Processes that do not outlive the block. On an error or a signal they write their
+    """Processes that do not outlive the block. After an error or a signal they write
     checkpoints; a second signal ends them at once."""
     running = _Processes()
     try:
@@ -222,8 +222,7 @@ def _processes(say: Callable[[str], None]) -> Iterator[_Processes]:
 
 
 def _tell_end(place: RunsFolder, process: _Process, say: Callable[[str], None]) -> None:
-    """Report how a run ended, and record a failure that its process could not
-    record."""
+    """Report how a run ended, and record a failure if its process could not."""
     planned = process.planned
     found = outcome(place, planned)
     if process.status != 0 and found.state != FINISHED:
@@ -238,16 +237,16 @@ def _tell_end(place: RunsFolder, process: _Process, say: Callable[[str], None]) 
 
 
 def _environment(jobs: int) -> dict[str, str]:
-    """Environment of each process: the same packages, its share of the cores, and
+    """Environment of each process: the same packages, a share of the cores, and
     accelerator memory on demand."""
     return {
         "OMP_NUM_THREADS": str(max(1, allowed_cores() // jobs)),
-        # By default the first process takes most of an accelerator's memory.
+        # By default, the first process reserves most of an accelerator's memory.
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "PYTHONUNBUFFERED": "1",
         **os.environ,
-        # The child finds packages where this process does, installed or not.
+        # The child imports packages from the same paths as this process.
         "PYTHONPATH": os.pathsep.join(str(Path(one).absolute()) for one in sys.path),
     }
 

@@ -7,7 +7,7 @@ from kerasnets.report.sources import Sources
 
 
 def comparison(sources: Sources) -> dict[str, Any] | None:
-    """Accuracy, cost, McNemar's tests and agreement of two runs or more."""
+    """Accuracy, cost, McNemar's tests and agreement; None for fewer than two runs."""
     found = sources.comparison
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Interactive confusion matrices, and figures of imbalanced and of two classes."""
+"""Interactive confusion matrices, and metrics for imbalanced and for two classes."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy as np
 from kerasnets.report.sources import Record, Sources
 from kerasnets.runs.results import THRESHOLDS, read_confusion, read_thresholds
 
-CELLS_UP_TO = 30  # classes; a picture shows more of them better
+CELLS_UP_TO = 30  # maximum number of classes; for more, a picture is better
 
 _FIGURES = {
     "accuracy": "accuracy",
@@ -28,18 +28,18 @@ def confusion(sources: Sources) -> list[dict[str, Any]]:
 
 
 def _matrix(record: Record, metrics: dict[str, Any]) -> dict[str, Any]:
-    """Its rows, each the true class and a cell for each prediction; none where they
-    are too many."""
+    """A matrix with a row for each true class and a cell for each prediction; without
+    rows if there are too many classes."""
     positive = metrics.get("positive_class")
     folder = record.run.results_folder("test")
     counts, names = read_confusion(folder / "confusion_matrix.csv")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    # The square root keeps a few mistakes visible beside hundreds of hits.
+    # The square root keeps a few mistakes visible next to hundreds of hits.
     shades = np.where(np.eye(len(names)), shares, shares**0.5)
     return {
         "label": record.label,
         "names": names,
-        # Earlier evaluations lack some of them.
+        # Older evaluations lack some of these.
         "figures": {
             title: metrics[name]
             for name, title in _FIGURES.items()

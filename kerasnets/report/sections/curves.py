@@ -14,8 +14,8 @@ _UNITS = ((2 * 3600, 3600, "hours"), (2 * 60, 60, "minutes"), (0, 1, "seconds"))
 
 
 def curves(sources: Sources) -> dict[str, Any] | None:
-    """A set of charts for each dataset; training beside validation, as the paper's
-    appendix has it, where it was drawn."""
+    """Charts for each dataset, and the drawn figures of training and validation, as in
+    the paper's appendix."""
     records = sources.records
     if not records:
         return None
@@ -34,7 +34,7 @@ def _charts(records: Sequence[Record]) -> list[Markup]:
     _, unit, unit_name = next(u for u in _UNITS if max(timed, default=0) >= u[0])
     charts = []
     for title, values, written, percent in (
-        ("Loss (nats an image)", lambda r: r.curve.loss, lambda v: f"{v:.4f}", False),
+        ("Loss (nats per image)", lambda r: r.curve.loss, lambda v: f"{v:.4f}", False),
         ("Accuracy", lambda r: r.curve.accuracy, lambda v: f"{v:.2%}", True),
     ):
         for by_time in (False, True):
@@ -63,7 +63,7 @@ def _series(
     written: Callable[[float], str],
     unit: int,
 ) -> Series:
-    """A run's line over epochs, or over time if its unit is given."""
+    """A run's line over epochs, or over time if `unit` (in seconds) is not 0."""
     curve = record.curve
     ends = curve.ends_s
     points = []

@@ -1,5 +1,5 @@
-"""Images that each run classifies correctly and incorrectly, and images of the classes
-that it confuses most."""
+"""Images that each run classifies correctly and incorrectly, and images of its most
+confused classes."""
 
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,13 @@ from kerasnets.figures.examples import check_same_images
 from kerasnets.report.sources import Record, Sources
 from kerasnets.runs.results import Predictions, read_confusion
 
-PAIRS = 5  # of classes, for each run
-IMAGES = 6  # for each pair
+PAIRS = 5  # pairs of classes per run
+IMAGES = 6  # images per pair
 
 
 def examples(sources: Sources) -> list[dict[str, Any]]:
-    """Examples and confused pairs of each evaluated run. Nothing is downloaded: without
-    the images, pairs are only counted.
+    """Examples and confused pairs of each evaluated run. Nothing is downloaded; if the
+    images are missing, pairs are only counted.
     """
     return [
         _run(record, sources.data_dir) for record in sources.records if record.evaluated

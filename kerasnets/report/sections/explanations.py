@@ -1,4 +1,4 @@
-"""Explanations: the pixels on which the mistakes of each run rest."""
+"""Explanations: the pixels behind the mistakes of each run."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from kerasnets.runs.explanations import FOLDER, read_explanations
 
 
 def explanations(sources: Sources) -> list[dict[str, Any]]:
-    """Those that `kerasnets explain` left in the run folders."""
+    """The pictures that `kerasnets explain` wrote into the run folders."""
     found = []
     for record in sources.records:
         folder = record.run.path / FOLDER

@@ -1,4 +1,4 @@
-"""Why a run failed; for collapsed runs, the findings of `kerasnets diagnose`."""
+"""Collapsed runs, with the findings of `kerasnets diagnose`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,24 +15,24 @@ from kerasnets.recipe import Recipe
 from kerasnets.report.sources import Record, Sources
 from kerasnets.text import Table
 
-FOLDER = "diagnoses"  # in the folder that is reported on
+FOLDER = "diagnoses"  # in the report's folder
 
-# Fields that match a diagnosis to a run; it varies batch norm and initialization
-# itself.
+# Fields that match a diagnosis to a run. Batch norm and initialization are not among
+# them, as diagnoses vary these.
 _OF_A_RUN = ("network", "dataset", "head", "stem", "growth_rate")
 
 
 @dataclass(frozen=True)
 class FoundDiagnosis:
-    """Contents of a folder of `kerasnets diagnose`.
+    """The content of a folder of `kerasnets diagnose`.
 
     Attributes:
         recipe: the diagnosed recipe.
         steps: optimizer steps of each trial.
         verdict: a paragraph.
         planned: number of planned trials.
-        trials: the finished ones.
-        figure: signal and gradient by depth; it may be missing.
+        trials: the finished trials.
+        figure: file of the plot of signal and gradient by depth; it may be missing.
     """
 
     recipe: Recipe
@@ -44,7 +44,8 @@ class FoundDiagnosis:
 
     @property
     def switches(self) -> Table | None:
-        """Batch norm × initialization, if every combination was tried."""
+        """Table of batch norm × initialization; None unless all combinations were
+        tried."""
         return switches_table(self.trials)
 
     @property
@@ -53,7 +54,7 @@ class FoundDiagnosis:
 
 
 def read_diagnoses(folder: Path) -> tuple[FoundDiagnosis, ...]:
-    """Every diagnosis in `FOLDER` of a study's folder.
+    """Read every diagnosis in the subfolder `FOLDER`.
 
     Raises:
         RunError: one of them is damaged.
@@ -87,13 +88,13 @@ def _trial(values: dict[str, Any]) -> Trial:
 def undiagnosed(
     sources: Sources, found: Sequence[FoundDiagnosis]
 ) -> tuple[Record, ...]:
-    """Collapsed runs from random weights without a diagnosis, one of each network."""
+    """Collapsed, randomly initialized runs without a diagnosis, one per network."""
     known = [one.recipe for one in found]
     chosen: list[Record] = []
     for record in sources.records:
         recipe = record.run.recipe
         if recipe.weights is not None:
-            continue  # diagnoses compare ways of drawing weights
+            continue  # diagnoses compare random initializations
         if record.collapsed and not any(_alike(recipe, other) for other in known):
             chosen.append(record)
             known.append(recipe)
@@ -109,7 +110,7 @@ def to_diagnose(sources: Sources) -> tuple[Record, ...]:
 
 
 def named_collapsed(records: Sequence[Record]) -> str:
-    """A sentence that says that these runs collapsed."""
+    """The clause "<labels> collapsed"."""
     return f"{', '.join(record.label for record in records)} collapsed"
 
 
@@ -118,7 +119,7 @@ def _alike(first: Recipe, second: Recipe) -> bool:
 
 
 def failure(sources: Sources) -> dict[str, Any] | None:
-    """Collapsed runs and the diagnoses in the folder, where there is either."""
+    """Collapsed runs and diagnoses in the folder; None if there are neither."""
     collapsed = [record for record in sources.records if record.collapsed]
     found = read_diagnoses(sources.folder)
     if not collapsed and not found:

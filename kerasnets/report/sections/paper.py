@@ -1,5 +1,5 @@
-"""Our results beside the paper's: its tables, the epochs they show, results reported by
-others, and the claims of its text."""
+"""Our results next to the paper's: its tables, the choice of epoch, others' published
+results, and the claims of its text."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +32,7 @@ _TELLING = ("network", "dataset", "batch_norm", "glorot", "dropout")
 
 
 def beside_the_paper(sources: Sources) -> dict[str, Any]:
-    """Tables 1 and 2 of a study; otherwise the runs that match one of their rows."""
+    """Tables 1 and 2 of a study, or the runs that match one of their rows."""
     if sources.results is None:
         known = runs_table(sources.records)
         tables = [("", known)] if known.rows else []
@@ -60,7 +60,7 @@ def text_checked(sources: Sources) -> tuple[Claim, ...]:
 
 
 def paper_row(recipe: Recipe) -> str | None:
-    """The row of the paper's tables that a recipe matches at any scale."""
+    """The row of the paper's tables that a recipe matches at any scale, or None."""
     for name, row in PAPER.items():
         if all(getattr(recipe, f) == getattr(row.recipe, f) for f in _TELLING):
             return name

@@ -1,4 +1,4 @@
-"""How to repeat the runs: commands, assumptions, machines."""
+"""Information for repeating the runs: commands, assumptions, machines."""
 
 import json
 from collections.abc import Callable
@@ -10,8 +10,7 @@ from kerasnets.paper.tables import table_of
 from kerasnets.report.commands import fit_command, reproduce_command
 from kerasnets.report.sources import Sources
 
-# Keys of environment.json that vary from run to run on one machine, or are shown
-# elsewhere.
+# Keys of environment.json that vary between runs, or are shown elsewhere.
 _NOT_OF_THE_MACHINE = frozenset(
     {
         "started",
@@ -28,7 +27,7 @@ _NOT_OF_THE_MACHINE = frozenset(
 
 
 def commands(sources: Sources) -> list[tuple[str, str]]:
-    """The command that repeats each row, or each run, and what it repeats."""
+    """Pairs of a row or run and the command that repeats it."""
     if sources.results is None:
         return [(one.label, fit_command(one.run.recipe)) for one in sources.records]
     study = sources.results.study
@@ -40,7 +39,7 @@ def commands(sources: Sources) -> list[tuple[str, str]]:
 
 
 def assumptions(sources: Sources) -> dict[str, Any]:
-    """Assumptions where the paper is silent, and this study's changes to them."""
+    """The assumptions where the paper is silent, and this study's changes to them."""
     columns: dict[str, Callable[[Assumption], str]] = {
         "What": lambda one: one.what,
         "The paper says": lambda one: one.paper,
@@ -55,7 +54,7 @@ def assumptions(sources: Sources) -> dict[str, Any]:
 
 
 def environment(sources: Sources) -> dict[str, Any] | None:
-    """Each machine and set of packages, and the data."""
+    """Machines with their packages, and datasets."""
     if not sources.records:
         return None
     machines: dict[str, list[str]] = {}

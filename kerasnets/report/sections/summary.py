@@ -1,4 +1,4 @@
-"""What was run, at what scale, and the results."""
+"""Summary: what was run, at which scale, with which results."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from kerasnets.statistics import Interval
 
 
 def summary(sources: Sources) -> dict[str, Any]:
-    """Facts of the study, or of the runs, and the best of each group."""
+    """Facts about the study or the runs, and the best run of each group."""
     facts = {
         "results": sources.results,
         "best": list(_best(sources)),
@@ -48,7 +48,7 @@ def summary(sources: Sources) -> dict[str, Any]:
 
 
 def _best(sources: Sources) -> Iterator[tuple[str, Record, Interval | None]]:
-    """Group, run with its highest test accuracy, and the interval of that."""
+    """Yield each group, its run with the highest test accuracy, and the interval."""
     rows = sources.comparison.rows if sources.comparison else ()
     intervals = {row.label: row.interval for row in rows}
     evaluated = [record for record in sources.records if record.evaluated]

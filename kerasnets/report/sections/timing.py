@@ -1,4 +1,4 @@
-"""How long each epoch took."""
+"""Times of the epochs."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -13,7 +13,7 @@ Epochs = Sequence[EpochTime]
 
 
 def timing(sources: Sources) -> dict[str, Any] | None:
-    """Seconds, speed, waiting and memory of each run, and all of its epochs."""
+    """Seconds, speed, waiting and memory of each run and its epochs."""
     times = {record.label: epoch_times(record.run) for record in sources.records}
     timed = {label: epochs for label, epochs in times.items() if epochs}
     if not timed:

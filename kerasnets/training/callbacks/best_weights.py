@@ -11,12 +11,12 @@ from kerasnets.errors import RunError
 
 
 class BestWeights(keras.callbacks.Callback):
-    """Keeps the weights of the best epoch so far, the first of those that are alike.
+    """Keeps the weights of the best epoch so far; of equal epochs, the first.
 
-    Checkpoints have them by `get_state`.
+    Checkpoints store them through `get_state`.
 
     Args:
-        weights: gives what is kept after an epoch; the model's weights unless given.
+        weights: returns the weights to keep after an epoch; by default the model's.
     """
 
     def __init__(self, weights: Callable[[], list[np.ndarray]] | None = None) -> None:
@@ -31,10 +31,10 @@ class BestWeights(keras.callbacks.Callback):
             self._accuracy, self._weights = accuracy, self._weights_now()
 
     def put_into_model(self) -> None:
-        """Give the model the weights that were kept.
+        """Assign the kept weights to the model.
 
         Raises:
-            RunError: they came from a checkpoint, and are not of this network.
+            RunError: they came from a checkpoint of another network.
         """
         if [one.shape for one in self._of_model()] != [
             getattr(one, "shape", None) for one in self._weights

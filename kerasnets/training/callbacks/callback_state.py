@@ -1,9 +1,9 @@
-"""What callbacks know of a run so far, for its checkpoints.
+"""The states of callbacks, stored in checkpoints.
 
-Of Keras's own callbacks it is what is listed here. A callback of a user's has
-`get_state()`, which gives it as None, numbers, text, NumPy arrays, and lists and
-dictionaries (with text as keys) of these, and `set_state(state)`, which is called with
-as much when the run goes on, after `on_train_begin`.
+For Keras's own callbacks, the attributes are listed here. A user's callback may define
+`get_state()`, which returns None, numbers, text, NumPy arrays, or lists and
+dictionaries (with text keys) of these, and `set_state(state)`, which receives the same
+when the run is resumed, after `on_train_begin`.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ def _are_columns(value: Any) -> bool:
     )
 
 
-# Attributes by class; what sets the optimizer's learning rate has it there.
+# Attributes by class. A learning rate that a callback sets is the optimizer's state.
 _ATTRIBUTES: dict[type, dict[str, schema.Field]] = {
     _OWN.EarlyStopping: {
         "wait": schema.COUNT,
@@ -71,11 +71,11 @@ _ATTRIBUTES: dict[type, dict[str, schema.Field]] = {
 
 @dataclass(frozen=True, eq=False)
 class CallbackState:
-    """One callback's.
+    """The state of one callback.
 
     Attributes:
-        callback: its class, and what it monitors.
-        values: by name; NumPy arrays may be anywhere in it.
+        callback: its class and monitored quantity, see `name_of`.
+        values: by name; NumPy arrays may be nested anywhere.
     """
 
     callback: str
@@ -83,17 +83,17 @@ class CallbackState:
 
 
 def name_of(callback: keras.callbacks.Callback) -> str:
-    """Its class, and what it monitors, for a person; tells it from its neighbours."""
+    """The class and the monitored quantity, such as "EarlyStopping(val_loss)"."""
     monitor = getattr(callback, "monitor", None)
     name = type(callback).__name__
     return shown(f"{name}({monitor})" if isinstance(monitor, str) else name)
 
 
 def states_of(callbacks: Sequence[keras.callbacks.Callback]) -> list[CallbackState]:
-    """Of each callback that has one, in their order.
+    """The states of those callbacks that have one, in order.
 
     Raises:
-        RecipeError: a callback's own state holds what a checkpoint cannot keep.
+        RecipeError: a user's callback has a state that a checkpoint cannot store.
     """
     return [
         CallbackState(name_of(one), _values(one))
@@ -105,10 +105,10 @@ def states_of(callbacks: Sequence[keras.callbacks.Callback]) -> list[CallbackSta
 def put_back(
     callbacks: Sequence[keras.callbacks.Callback], states: Sequence[CallbackState]
 ) -> None:
-    """Give callbacks the states that they had.
+    """Restore the states of callbacks.
 
     Raises:
-        RunError: a state is not one of such a callback.
+        RunError: a state does not fit its callback.
     """
     for callback, state in _pairs(callbacks, states):
         _put_back(callback, state.values)
@@ -119,10 +119,10 @@ def differences(
     states: Sequence[CallbackState],
     where: str,
 ) -> list[str]:
-    """What is to be said of a run that goes on with other callbacks.
+    """Lines about a run that is resumed with other callbacks.
 
     Args:
-        where: in the training it goes on.
+        where: position in the training at which it is resumed.
     """
     pairs = _pairs(callbacks, states)
     missing = [one.callback for one in states if not any(one is s for _, s in pairs)]
@@ -134,13 +134,13 @@ def differences(
     lines = []
     if missing:
         lines.append(
-            f"going on without {', '.join(missing)}, with which it was trained so far: "
+            f"resuming without {', '.join(missing)}, with which it was trained so far: "
             "the result may differ from that of an uninterrupted run."
         )
     if new:
         lines.append(
-            f"{', '.join(new)} came after {where}, and knows nothing of what was "
-            "before."
+            f"{', '.join(new)} was added after {where} and starts without a state of "
+            "the training so far."
         )
     return lines
 
@@ -155,10 +155,10 @@ def why_stopped(callback: keras.callbacks.Callback) -> str:
 
 
 def packed(value: Any, keep: Callable[[np.ndarray], str]) -> Any:
-    """A state's values as JSON has them; arrays are handed to `keep`, which names them.
+    """A state's values as JSON types; `keep` stores an array and returns its name.
 
     Raises:
-        TypeError: something in it is none of what a state may hold.
+        TypeError: the state contains a value of another type.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -176,7 +176,7 @@ def packed(value: Any, keep: Callable[[np.ndarray], str]) -> Any:
 
 
 def unpacked(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
-    """What `packed` was given.
+    """The inverse of `packed`.
 
     Raises:
         KeyError: an array is missing.
@@ -246,8 +246,8 @@ def _put_back(callback: Any, values: dict[str, Any]) -> None:
             raise refusal
     asked = isinstance(callback, _OWN.ModelCheckpoint) and values.get("monitors")
     if asked and callback.monitor_op is None:
-        # At a step, before an epoch's end has set it up. Keras cannot do so before the
-        # metrics are built, when no step follows either.
+        # Inside an epoch; Keras would set it up at the epoch's end. It cannot before
+        # the metrics are built, but then no step follows either.
         with contextlib.suppress(ValueError):
             callback._set_monitor_op()
     if isinstance(callback, _OWN.CSVLogger):
@@ -261,7 +261,7 @@ def _put_back(callback: Any, values: dict[str, Any]) -> None:
 
 
 def _write_again(callback: Any, text: str, keys: list[str] | None) -> None:
-    """The lines of a CSVLogger up to the checkpoint, and no others."""
+    """Reset a CSVLogger's file to its lines at the checkpoint."""
     callback.csv_file.close()
     file = Path(callback.filename)
     file.write_bytes(text.encode(*_AS_IT_IS))
@@ -273,7 +273,7 @@ def _write_again(callback: Any, text: str, keys: list[str] | None) -> None:
 def _pairs(
     callbacks: Sequence[keras.callbacks.Callback], states: Sequence[CallbackState]
 ) -> list[tuple[keras.callbacks.Callback, CallbackState]]:
-    """Callbacks with the states of those of the same name, first with first."""
+    """Callbacks paired with states of the same name, in order."""
     left = list(states)
     pairs = []
     for callback in callbacks:

@@ -1,4 +1,4 @@
-"""Training that a callback ends before the recipe does, by `model.stop_training`."""
+"""Early ends of training, by a callback that sets `model.stop_training`."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import keras
 
 @dataclass
 class EarlyStop:
-    """Which callback has ended training, None while none has."""
+    """The callback that has ended training; None while none has."""
 
     callback: keras.callbacks.Callback | None = None
 
@@ -17,11 +17,11 @@ class EarlyStop:
 
 @dataclass(frozen=True)
 class Stopped:
-    """An early end, as a checkpoint has it.
+    """An early end, as stored in a checkpoint.
 
     Attributes:
         reason: which callback, why and where.
-        epochs: of the recipe; where it has more by now, training goes on.
+        epochs: the recipe's epochs at that time; if they are raised, training resumes.
     """
 
     reason: str

@@ -1,4 +1,4 @@
-"""energy.csv: what each epoch took of the energy that the device counts."""
+"""energy.csv: the energy of each epoch, where the device measures it."""
 
 import math
 import time
@@ -10,15 +10,14 @@ from kerasnets.runs.records import ENERGY
 from kerasnets.training.callbacks.epoch_table import EpochTable
 from kerasnets.training.callbacks.recorders import TableKeeper
 
-_LOOK_S = 60  # counters of processors begin anew about every hour
+_LOOK_S = 60  # counters of processors wrap around about every hour
 
 
 class EnergyLogger(TableKeeper):
-    """energy.csv: joules of each epoch, training and validation.
+    """energy.csv: joules of each epoch, training and validation together.
 
-    The joules of an epoch that was interrupted are those up to the checkpoint from
-    which it went on, and those after. An epoch for which the device ceases to say has
-    no row.
+    The joules of an interrupted epoch are those up to the checkpoint from which it was
+    resumed, plus those after. An epoch in which the counter fails has no row.
     """
 
     def __init__(self, folder: Path, counter: Counter) -> None:
@@ -59,6 +58,6 @@ class EnergyLogger(TableKeeper):
 
 
 def energy_loggers(folder: Path, device: str) -> list[EnergyLogger]:
-    """One, where the device ("cpu", "cuda:N") counts its energy."""
+    """One logger if the device ("cpu", "cuda:N") measures its energy, else none."""
     counter = energy_counter(device)
     return [EnergyLogger(folder, counter)] if counter else []

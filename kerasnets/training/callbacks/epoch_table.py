@@ -1,4 +1,4 @@
-"""A CSV file of the run folder that grows by rows as epochs end."""
+"""A CSV file of the run folder to which every epoch adds rows."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -10,14 +10,14 @@ from kerasnets import runs
 class EpochTable:
     """Rows by epoch; the file is rewritten whole and atomically.
 
-    The rows are also part of every checkpoint, and reach the file once that is on disk:
-    what the file tells is never lost. A resumed run starts from the rows of its
-    checkpoint, so that no row is missing or there twice.
+    Checkpoints store the rows too, and the file is written after the checkpoint: a row
+    in the file is never lost. A resumed run starts from the rows of its checkpoint, so
+    that no row is missing or duplicated.
 
     Args:
         path: the CSV file.
         columns: its header. The first column is the epoch, counted from 1.
-        completed: makes a row of a checkpoint that has fewer columns a whole one.
+        completed: fills up a row of an older checkpoint that has fewer columns.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class EpochTable:
         self.rows: list[list[Any]] = []
 
     def restore(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Go back to the rows of a checkpoint, and write them."""
+        """Reset to the rows of a checkpoint, and write them."""
         self.rows = [self.completed(list(row)) for row in rows]
         self.write()
 

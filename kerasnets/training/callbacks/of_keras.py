@@ -1,5 +1,5 @@
-"""Callbacks that a user gives to `fit`: which work as in plain Keras, and why the
-others do not."""
+"""Callbacks that a user passes to `fit`: which work as in plain Keras, and why the
+others are refused."""
 
 import importlib.util
 import inspect
@@ -20,7 +20,7 @@ Callbacks: TypeAlias = (
 
 _OWN = keras.callbacks
 
-# What kerasnets does itself, or no recipe has.
+# kerasnets does these itself.
 _REFUSED = {
     _OWN.BackupAndRestore: "a run keeps checkpoints of its own; resume=True goes on "
     "from the last one",
@@ -37,8 +37,7 @@ _HOOKS_OF_STEPS = (
 
 
 def as_list(callbacks: Callbacks) -> list[keras.callbacks.Callback]:
-    """The callbacks one by one, from one, from a `CallbackList` or from (nested)
-    iterables of them.
+    """A flat list from one callback, a `CallbackList` or (nested) iterables of them.
 
     Raises:
         RecipeError: one is something else.
@@ -65,10 +64,10 @@ def as_list(callbacks: Callbacks) -> list[keras.callbacks.Callback]:
 def check(
     callbacks: Sequence[keras.callbacks.Callback], recipe: Recipe, run: Path
 ) -> None:
-    """Check that callbacks can do in a run what they are made for.
+    """Check that callbacks can do their job in a run.
 
     Args:
-        run: the folder of the run, which need not exist yet.
+        run: the run folder, which need not exist yet.
 
     Raises:
         RecipeError: one cannot; the message says why.
@@ -94,7 +93,9 @@ def check(
                         f"TensorBoard, and {package} is not installed."
                     )
         if isinstance(callback, _OWN.CSVLogger) and "://" in callback.filename:
-            raise RecipeError(f"{name} cannot be used: {callback.filename} is no file.")
+            raise RecipeError(
+                f"{name} cannot be used: {callback.filename} is not a file."
+            )
         if isinstance(callback, _OWN.RemoteMonitor) and not _is_installed("requests"):
             raise RecipeError(
                 f"{name} cannot be used: it sends with the package requests, which is "
@@ -102,14 +103,14 @@ def check(
             )
         _check_writable(callback, run)
     if all(map(_is_keras, callbacks)):
-        # One of a user's could put anything into the logs.
+        # A user's own callback could add anything to the logs.
         for callback in callbacks:
             _check_logged(callback, _logged(callbacks, recipe))
 
 
 def may_set_rate_between_steps(callbacks: Iterable[keras.callbacks.Callback]) -> bool:
-    """Whether one of them is told of steps, and not known to leave the learning rate
-    as it is."""
+    """Whether one of them may set the learning rate between steps: it has a hook for
+    steps, and is not one of Keras's, which are known to leave the rate alone."""
     return any(
         not getattr(getattr(one, hook), "_is_default", False)
         for one in callbacks
@@ -134,7 +135,7 @@ def _check_rate_is_free(name: str, recipe: Recipe) -> None:
 def _logged(
     callbacks: Sequence[keras.callbacks.Callback], recipe: Recipe
 ) -> tuple[str, ...]:
-    """What callbacks find in the logs at the end of an epoch."""
+    """Names in the logs at the end of an epoch."""
     names = ["loss", "accuracy", *(["objective"] if recipe.has_objective else [])]
     names += [f"val_{name}" for name in names]
     if any(isinstance(one, _SET_THE_RATE) for one in callbacks):
@@ -143,14 +144,14 @@ def _logged(
 
 
 def _check_writable(callback: Any, run: Path) -> None:
-    """Refuse a callback whose files cannot be written: Keras tells of it in the middle
+    """Refuse a callback whose files cannot be written: Keras would fail in the middle
     of training."""
     file, folder = None, None
     if isinstance(callback, _OWN.CSVLogger):
         file = Path(callback.filename)
         folder = file.parent
     elif isinstance(callback, _OWN.ModelCheckpoint):
-        # Up to what training makes part of the name.
+        # Up to the first placeholder, which training fills in.
         plain = callback.filepath.partition("{")[0]
         file = Path(callback.filepath) if plain == callback.filepath else None
         folder = Path(os.path.dirname(plain))  # noqa: PTH120, of "a/{epoch}" it is "a"
@@ -184,7 +185,7 @@ def _check_logged(callback: Any, logged: tuple[str, ...]) -> None:
     if isinstance(callback, _MONITOR) and watches:
         if callback.monitor not in logged:
             raise RecipeError(unknown(f"{name} monitor", callback.monitor, logged))
-        # Keras knows of losses and accuracies alone which way is better.
+        # With mode "auto", Keras knows the direction of losses and accuracies only.
         better = {"objective": "mode='min'", "rate": "mode='min' or mode='max'"}
         for ending, mode in better.items():
             if callback.mode == "auto" and callback.monitor.endswith(ending):

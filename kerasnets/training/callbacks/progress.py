@@ -1,4 +1,4 @@
-"""What a person sees while a network trains.
+"""Progress on screen and in run.log while a network trains.
 
 On a terminal: a bar with images per second and the time left. Elsewhere: plain lines.
 Every line also goes to run.log with the time of day.
@@ -20,7 +20,7 @@ from kerasnets.text import duration
 
 QUIET, NORMAL, VERBOSE = 0, 1, 2
 
-# Steps before the speed is believed: the first ones allocate, compile and record.
+# Steps excluded from the speed: the first ones allocate, compile and capture graphs.
 _WARM_UP_STEPS = 4
 _ESTIMATE_STEPS = 7
 _REFRESH_S = 0.5
@@ -32,13 +32,13 @@ class ProgressReporter(keras.callbacks.Callback):
     Args:
         verbosity: QUIET (messages only), NORMAL, or VERBOSE (a line every 10 % of an
             epoch).
-        train_images: images in one epoch; may be set until training begins.
+        train_images: images in one epoch; may be set later, before training begins.
         batch_size: images in one step.
         to: where to print; standard output unless given.
 
     Attributes:
-        silenced: whether a line could not be printed: the disk or pipe that standard
-            output goes to takes no more.
+        silenced: whether a line could not be printed: the disk of standard output is
+            full or its pipe closed.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class ProgressReporter(keras.callbacks.Callback):
         self._bar: Progress | None = None
 
     def log_to(self, path: Path) -> None:
-        """Append every line to `path`, those so far included."""
+        """Append every line to `path`, including those already printed."""
         self._log_file = path
         for unlogged in self._unlogged:
             self._log(unlogged)
         self._unlogged.clear()
 
     def screen(self, title: str, facts: Mapping[str, str]) -> None:
-        """The facts of a run, before its first step."""
+        """Show the facts of a run before its first step."""
         if self.verbosity > QUIET:
             table = Table(
                 title=title, title_justify="left", show_header=False, box=None
@@ -80,7 +80,7 @@ class ProgressReporter(keras.callbacks.Callback):
             self._log(f"{name}: {value}")
 
     def say(self, message: str, *, quiet: bool = False) -> None:
-        """A line for the person; printed even when quiet unless `quiet` is set."""
+        """Print and log a line; with `quiet`, verbosity QUIET does not print it."""
         if self.verbosity > QUIET or not quiet:
             self._print(line(message))
         self._log(message)
@@ -88,7 +88,7 @@ class ProgressReporter(keras.callbacks.Callback):
     def _print(self, what: str | Table) -> None:
         try:
             self.console.print(what)
-        except (OSError, ValueError):  # ValueError: it is closed
+        except (OSError, ValueError):  # ValueError: the stream is closed
             self.silenced = True
             raise
 
@@ -97,7 +97,7 @@ class ProgressReporter(keras.callbacks.Callback):
             self._unlogged.append(message)
             return
         now = datetime.now().astimezone().isoformat(timespec="seconds")
-        # A path need not be text.
+        # Paths in it need not be valid UTF-8.
         with self._log_file.open("a", encoding="utf-8", errors="backslashreplace") as f:
             f.write(f"{now} {message}\n")
 
@@ -127,7 +127,7 @@ class ProgressReporter(keras.callbacks.Callback):
             )
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        # Not 0 where an earlier process has begun the epoch.
+        # Not 0 if an earlier process has begun the epoch.
         self._first = batch if self._first is None else self._first
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
@@ -158,8 +158,8 @@ class ProgressReporter(keras.callbacks.Callback):
                 )
 
     def _loss(self, logs: dict | None) -> float:
-        """The epoch's loss so far. Reading it waits for the step on a device that
-        computes while the host goes on; times are taken after it."""
+        """The epoch's loss so far. Reading it waits for an asynchronous device, so
+        times are taken afterwards."""
         return float((logs or {})["loss"])
 
     def _so_far(self, batch: int, logs: dict | None) -> tuple[float, int, float]:
@@ -180,7 +180,7 @@ class ProgressReporter(keras.callbacks.Callback):
 
     @property
     def _images_before(self) -> int:
-        """Images of this epoch on which an earlier process has trained."""
+        """Images of this epoch that an earlier process has trained on."""
         return (self._first or 0) * self.batch_size
 
     def _time_left(self, done: int, speed: float) -> str:
@@ -205,7 +205,7 @@ class ProgressReporter(keras.callbacks.Callback):
         )
 
     def close(self) -> None:
-        """Take the bar off the screen; the run may also have ended by an error."""
+        """Remove the progress bar; called after errors too."""
         if self._bar:
             self._bar.stop()
             self._bar = None

@@ -1,4 +1,4 @@
-"""Callbacks that write a run's tables, an epoch a row."""
+"""Callbacks that write a run's tables, one row per epoch."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -18,31 +18,31 @@ from kerasnets.training.optimization.schedule import LearningRate
 
 
 class TableKeeper(keras.callbacks.Callback):
-    """A callback whose record is one `table`, which checkpoints keep."""
+    """A callback that fills one `table`, which checkpoints store."""
 
     table: EpochTable
 
     def part(self) -> dict[str, float]:
-        """What it has of the epoch under way, for a checkpoint inside the epoch."""
+        """The partial record of the current epoch, for a checkpoint inside it."""
         return {}
 
     def go_on_from(self, part: Mapping[str, float]) -> None:
-        """Begin the next epoch with what an earlier process had of it."""
+        """Continue the next epoch from an earlier process's partial record."""
 
     def is_last(self, epoch: int) -> None:
-        """The epoch whose end was told has turned out to be the last one."""
+        """Called after `on_epoch_end` if the epoch turns out to be the last."""
 
 
 class HistoryLogger(TableKeeper):
-    """history.csv: loss (cross-entropy, nats an image), accuracy (share in [0, 1]),
-    both also on the monitored images (val_), the learning rate that the epoch's last
-    step used, and the mean of what training minimizes.
+    """history.csv: loss (cross-entropy, nats per image), accuracy (share in [0, 1]),
+    both on the monitored images too (val_), the learning rate of the epoch's last step,
+    and the mean of the objective that training minimizes.
 
     Args:
-        schedule: of the learning rate; None where callbacks may set it.
-        every_step: whether a callback may set it between two steps.
-        objective: False for runs begun before there was this column: their losses are
-            what training minimizes.
+        schedule: of the learning rate; None if callbacks may set the rate.
+        every_step: whether a callback may set the rate between two steps.
+        objective: False for older runs without this column, whose "loss" is the
+            objective.
     """
 
     COLUMNS = (*HISTORY_COLUMNS, "learning_rate", "objective")
@@ -64,9 +64,9 @@ class HistoryLogger(TableKeeper):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._rate: Any = None
 
-    # The optimizer's rate after a step is the next step's, and a callback after this
-    # one may set another. What is kept is read once the epoch has ended, as reading
-    # makes an accelerator wait.
+    # After a step, the optimizer has the next step's rate, and a later callback may set
+    # another. The rate is therefore kept as a tensor here and read at the epoch's end,
+    # as reading makes an accelerator wait.
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         if self.schedule is not None and batch + 1 == self.params["steps"]:
@@ -95,7 +95,7 @@ class HistoryLogger(TableKeeper):
         return optimizer.learning_rate
 
     def _completed(self, row: list[Any]) -> list[Any]:
-        """A row from before there was an objective, which was the loss then."""
+        """Add the objective to a row without it; it equals the loss there."""
         missing = len(row) == len(self.table.columns) - 1
         return [*row, row[1]] if missing else row
 
@@ -104,14 +104,13 @@ class EpochTimer(TableKeeper):
     """epoch_times.csv: seconds and images per second of training and validation,
     seconds spent waiting for batches, and peak memory in megabytes (10^6 bytes).
 
-    The seconds of an epoch that was interrupted are those up to the checkpoint from
-    which it went on, and those after.
+    The seconds of an interrupted epoch are those up to the checkpoint from which it was
+    resumed, plus those after.
 
     Args:
-        train_images, validation_images: in an epoch.
-        batch_size: training images in a step, but for the epoch's last one.
-        waited_s: seconds that have passed since the start while batches were made or
-            waited for.
+        train_images, validation_images: images in an epoch.
+        batch_size: training images in a step, except the epoch's last.
+        waited_s: returns the total seconds spent so far making or waiting for batches.
     """
 
     def __init__(
@@ -144,7 +143,7 @@ class EpochTimer(TableKeeper):
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._began = time.perf_counter() - self._earlier.get("train_s", 0.0)
-        # What the clock of waiting says where this epoch's waiting begins.
+        # Reading of the waiting clock at the beginning of this epoch.
         self._not_waited = self.waited_s() - self._earlier.get("data_wait_s", 0.0)
         self._earlier = {}
 
@@ -173,8 +172,8 @@ class EpochTimer(TableKeeper):
 
 class ConfusionMatrixLogger(TableKeeper):
     """validation_confusion.csv: counts of (label, prediction) pairs among the
-    monitored images, every `every` epochs and in the last; pairs without images are
-    left out."""
+    monitored images, every `every` epochs and after the last; pairs without images are
+    omitted."""
 
     def __init__(self, folder: Path, *, every: int = 1) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Being asked to stop: by Ctrl-C (SIGINT) or by the machine (SIGTERM)."""
+"""Requests to stop: Ctrl-C (SIGINT) or the system (SIGTERM)."""
 
 import contextlib
 import os
@@ -11,12 +11,12 @@ from kerasnets.errors import Interrupted
 
 _ASKED_BY = (signal.SIGINT, signal.SIGTERM)
 _AT_ONCE = "at once; the last checkpoint is intact."
-_SHOW_CURSOR = b"\x1b[?25h"  # which a progress bar hides
-_PATIENCE_S = 2  # with which the second signal lets Python end the process
+_SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
+_PATIENCE_S = 2  # time for Python to end the process after the second signal
 
 
 class StopRequest:
-    """Whether somebody has asked to stop, and by which signal."""
+    """Whether a stop was requested, and by which signal."""
 
     signal: int | None = None
 
@@ -24,24 +24,23 @@ class StopRequest:
         return self.signal is not None
 
     def interruption(self, message: str) -> Interrupted:
-        """The exception to end with; see `Interrupted` for the message."""
+        """The exception to raise; see `Interrupted` for the message."""
         assert self.signal is not None
         return Interrupted(self.signal, message)
 
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Let the block end in its own time when a signal asks it to: the first one is
-    only noted. A second one raises at once, wherever the block is; where it is in a
-    long call outside Python (a step or a compilation of XLA), which no exception ends,
-    the process ends.
+    """Record the first signal, so that the block can stop when it is ready. A second
+    signal raises at once. If the block is in a long native call then (a step or an XLA
+    compilation), which no exception can end, the process exits.
 
-    A block that ends without looking ends with Interrupted all the same, so that what
-    comes after it stops too. A signal that the process ignores stays ignored. Outside
-    the main thread, where Python delivers no signals, nothing is ever asked.
+    A block that ends without checking the request still raises Interrupted, so that
+    its caller stops too. Signals that the process ignores stay ignored. Outside the
+    main thread, where Python delivers no signals, there are no requests.
 
     Raises:
-        Interrupted: a second signal came, or the block took no notice of the first.
+        Interrupted: a second signal came, or the block ignored the first.
     """
     request = StopRequest()
     before = {}
@@ -69,10 +68,10 @@ def stop_requests() -> Iterator[StopRequest]:
 
 @contextlib.contextmanager
 def _ended_at_the_second() -> Iterator[None]:
-    """End the process at the second signal, unless the block ends soon after it.
+    """Exit the process at the second signal, unless the block ends soon after it.
 
-    Python's handlers run between two of its instructions only; the numbers of signals
-    reach a socket at once, and a thread reads them.
+    Python's signal handlers run between bytecode instructions only. Signal numbers
+    reach the wakeup socket at once, where a thread reads them.
     """
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
@@ -87,7 +86,7 @@ def _ended_at_the_second() -> Iterator[None]:
                     error = Interrupted(number[0], _AT_ONCE)
                     if os.isatty(1):
                         os.write(1, _SHOW_CURSOR)
-                    # Not through Python's streams, which the call may have locked.
+                    # Python's streams may be locked by the native call.
                     os.write(2, f"kerasnets: {error}\n".encode())
                     os._exit(error.exit_status)
                 return

@@ -1,4 +1,4 @@
-"""What is recorded and watched while a network trains; one class a purpose.
+"""Callbacks that watch a training: collapse, divergence, the first step.
 
 Epochs are counted from 1 in every file and message. docs/run-folder.md lists the
 columns with their units.
@@ -15,18 +15,18 @@ from kerasnets.training.metrics import confusion_metric
 
 
 def objective(logs: Mapping[str, float]) -> float:
-    """Mean of what training minimizes: where that is not the loss, it has a name of its
-    own."""
+    """Mean of the quantity that training minimizes: "objective" if that differs from
+    the loss."""
     return float(logs["objective"] if "objective" in logs else logs["loss"])
 
 
 class CollapseDetector(keras.callbacks.Callback):
-    """Says when a network predicts one class for (almost) every image of an epoch's
+    """Reports when a network predicts one class for (almost) every image of an epoch's
     validation pass, as the paper's original VGG-19 does on MNIST.
 
     Args:
         class_names: names by class index.
-        say: takes the message.
+        say: receives the message.
     """
 
     def __init__(self, class_names: tuple[str, ...], say) -> None:
@@ -35,7 +35,7 @@ class CollapseDetector(keras.callbacks.Callback):
         self.say = say
 
     def on_test_end(self, logs: dict | None = None) -> None:
-        # Not at the epoch's end, when another callback may have evaluated once more.
+        # By the epoch's end, another callback may have evaluated again.
         self._predictions = confusion_metric(self.model).counts().sum(axis=0)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -57,16 +57,16 @@ class FirstStep(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if self._ended:
-            float((logs or {})["loss"])  # a device may compute while the host goes on
+            float((logs or {})["loss"])  # the device may be asynchronous
             self._ended()
             self._ended = None
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Ends training when the loss is no longer a number.
+    """Ends training when the loss is NaN or infinite.
 
-    Looks every `every` steps, as reading the loss makes an accelerator wait, and after
-    the validation.
+    It checks every `every` steps, because reading the loss makes an accelerator wait,
+    and after validation.
 
     Raises:
         TrainingDiverged: the mean loss of the epoch so far, or of its validation, is
@@ -87,13 +87,13 @@ class StopOnNaN(keras.callbacks.Callback):
             check_finite(loss, f"step {batch + 1} of epoch {self._epoch}")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        # Nobody who reads the history expects another loss than a number.
+        # history.csv must hold finite losses only.
         loss = float((logs or {})["val_loss"])
         check_finite(loss, f"the validation of epoch {self._epoch}")
 
 
 def advice() -> str:
-    """What may help where training has diverged."""
+    """Advice for a training that has diverged."""
     return (
         f"a lower {option('learning_rate')} or some {option('warmup')} may help. The "
         "last checkpoint is intact."
@@ -101,6 +101,6 @@ def advice() -> str:
 
 
 def check_finite(loss: float, where: str) -> None:
-    """Raise TrainingDiverged where the loss is no longer a number."""
+    """Raise TrainingDiverged if the loss is NaN or infinite."""
     if not math.isfinite(loss):
         raise TrainingDiverged(f"the loss became {loss} by {where}; {advice()}")

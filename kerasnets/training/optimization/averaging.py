@@ -1,6 +1,6 @@
 """The exponential moving average of a network's weights.
 
-It is the network that is validated and saved; training goes on with the weights.
+The average is validated and saved; training continues from the weights themselves.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,18 +14,18 @@ from kerasnets.training.optimization.optimizer import steps_done
 
 
 class Averages(keras.callbacks.Callback):
-    """Averages of all weights of a model, the statistics of its norms included, which
-    stand in for the weights while it is validated.
+    """Averages of all weights of a model, including the statistics of its norms. They
+    replace the weights during validation.
 
     They are variables of the optimizer, and so part of checkpoints. After update n they
-    move by 1 - min(decay, (1 + n) / (10 + n)) of the way to the weights, as those of
-    TensorFlow's ExponentialMovingAverage: a short run is not an average over its
-    beginning.
+    move by 1 - min(decay, (1 + n) / (10 + n)) of the distance to the weights, as in
+    TensorFlow's ExponentialMovingAverage, so that the initial weights do not dominate
+    a short run.
 
     Args:
         model: compiled, its optimizer built and its engine installed.
         decay: in (0, 1).
-        accumulate: batches an update.
+        accumulate: batches per update.
     """
 
     def __init__(self, model: keras.Model, decay: float, accumulate: int = 1) -> None:
@@ -41,7 +41,7 @@ class Averages(keras.callbacks.Callback):
             inner.add_variable_from_reference(one, name="average")
             for one in self._weights
         ]
-        # A copy: on JAX, two variables with one buffer cannot be given to a step.
+        # A copy: a JAX step does not accept two variables that share a buffer.
         _assign(self._averages, self._of_weights())
         self._held: list[np.ndarray] | None = None
         self._move = self._keras_move
@@ -53,7 +53,7 @@ class Averages(keras.callbacks.Callback):
         model.train_step = wrap(model, model.train_step, self.update)
 
     def update(self) -> None:
-        """To be called after each step."""
+        """Update the averages; called after each step."""
         steps = steps_done(self._optimizer)
         updates = ops.cast(ops.floor_divide(steps, self.accumulate), "float32")
         share = 1.0 - ops.minimum(self.decay, (1.0 + updates) / (10.0 + updates))
@@ -80,7 +80,7 @@ class Averages(keras.callbacks.Callback):
         self._held = None
 
     def put_into_model(self) -> None:
-        """Give the model its averages as weights."""
+        """Assign the averages to the model's weights."""
         _assign(self._weights, self.arrays())
 
     def _of_weights(self) -> list[np.ndarray]:
@@ -106,7 +106,7 @@ def _in_place(
 def _on_jax(
     model: keras.Model, step: Callable[..., Any], update: Callable[[], None]
 ) -> Callable[..., Any]:
-    """Steps of JAX take the values of the variables, and give the new ones."""
+    """As `_in_place`, for JAX's stateless steps."""
 
     def averaged(state: Any, data: Any) -> Any:
         logs, (trainable, others, optimizer, metrics) = step(state, data)

@@ -12,14 +12,15 @@ from kerasnets.recipe.fields import L2
 
 
 class _OfLayers(keras.optimizers.Optimizer):
-    """Adds `coupled_decay` times a weight to its gradient, after the gradient was
-    clipped and before momentum and scaling take it in: the weight_decay of
-    torch.optim's SGD, Adam and RMSprop. And layers may have rates of their own.
+    """Mixin with coupled weight decay and learning rates by layer.
 
-    Weights that `exclude_from_weight_decay` was told of do not decay.
+    It adds `coupled_decay` times a weight to its gradient, after clipping and before
+    momentum and scaling: the weight_decay of torch.optim's SGD, Adam and RMSprop.
+
+    Weights passed to `exclude_from_weight_decay` do not decay.
 
     Attributes:
-        rate_factors: of the learning rate, by the id of the weight; 1 of the others.
+        rate_factors: factors of the learning rate, by the weight's id; 1 if missing.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class _OfLayers(keras.optimizers.Optimizer):
                 variable.assign(variable - variable * share * rate)
 
     def _by_factor(self, variables: Sequence[Any]) -> dict[float, list[int]]:
-        """Places of the variables, by the factor of their rate."""
+        """Indices of the variables, grouped by the factor of their rate."""
         found: dict[float, list[int]] = {}
         for place, variable in enumerate(variables):
             factor = self.rate_factors.get(id(variable), 1.0)
@@ -65,7 +66,7 @@ class _OfLayers(keras.optimizers.Optimizer):
         return {**super().get_config(), "coupled_decay": self.coupled_decay}
 
 
-# Keras makes objects of other classes, which the backend computes faster.
+# Keras's constructors return instances of backend-specific classes, which are faster.
 _Sgd: Any
 _Adam: Any
 _AdamW: Any
@@ -131,7 +132,7 @@ def optimizer_of(
         kinds = _OF_LAYERS
         named["coupled_decay"] = recipe.weight_decay
     else:
-        # AdamW has a decay of its own unless it is told 0.
+        # AdamW has a default decay unless it is 0 explicitly.
         decay = recipe.weight_decay
         named["weight_decay"] = decay if recipe.optimizer == "adamw" else decay or None
     optimizer = kinds[recipe.optimizer](rate, **named)
@@ -144,5 +145,5 @@ def optimizer_of(
 
 
 def steps_done(optimizer: keras.optimizers.Optimizer) -> Any:
-    """Batches that were trained, by which schedules count; `iterations` are updates."""
+    """Batches trained so far, the unit of schedules; `iterations` counts updates."""
     return getattr(optimizer, "inner_optimizer", optimizer)._iterations

@@ -1,4 +1,4 @@
-"""The learning rate of each step."""
+"""Learning rate schedules."""
 
 import keras
 from keras import ops
@@ -15,13 +15,13 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
 
     Args:
         peak: highest learning rate, > 0.
-        schedule: "constant"; "cosine", towards zero, which the step after the last one
-            would have; "step", a tenth from 1/2 of the steps on and a hundredth from
-            3/4 on (as He et al. 2016, section 4.2, do on CIFAR-10); "one-cycle", the
-            two cosines of torch.optim.lr_scheduler.OneCycleLR, from 1/25 of the peak
-            up to it in the first 30 % of the steps and down to 1/250,000.
+        schedule: "constant"; "cosine", which would reach zero at the step after the
+            last; "step", 1/10 of the peak after half of the steps and 1/100 after 3/4
+            (as He et al. 2016, section 4.2, on CIFAR-10); "one-cycle", the two cosines
+            of torch.optim.lr_scheduler.OneCycleLR, from 1/25 of the peak up to it in
+            the first 30 % of the steps, then down to 1/250,000.
         steps: optimizer steps of the whole run.
-        warmup_steps: of these, how many the linear increase takes.
+        warmup_steps: number of these in the linear warm-up.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         else:
             factor = ops.ones_like(progress)
         if self.warmup_steps:
-            # The first step already moves: rates are peak/n, 2 peak/n, ..., peak.
+            # The first step's rate is not 0: rates are peak/n, 2 peak/n, ..., peak.
             factor = factor * ops.minimum(1.0, (step + 1.0) / self.warmup_steps)
         return self.peak * factor
 
@@ -74,8 +74,8 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def learning_rate(recipe: Recipe, steps_per_epoch: int) -> float | LearningRate:
-    """A number, which callbacks may set, where the recipe has it constant from the
-    first step on; else a schedule."""
+    """A number, which callbacks may set, if the recipe's rate is constant from the
+    first step; else a schedule."""
     if recipe.schedule == "constant" and not recipe.warmup:
         return float(recipe.learning_rate)
     return LearningRate(

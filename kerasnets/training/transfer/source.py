@@ -1,4 +1,4 @@
-"""The weights that a run begins with, and the normalization that comes with them."""
+"""Pretrained weights that a run begins with, and their normalization."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -28,16 +28,16 @@ FILE = "weights.json"
 
 @dataclass
 class Source:
-    """Weights from elsewhere.
+    """Pretrained weights.
 
     Attributes:
-        file: that has them; None where a run goes on, whose checkpoint has its own.
-        sha256: of the file.
+        file: the weights file; None for a resumed run, whose checkpoint has weights.
+        sha256: digest of the file.
         arrays: by torchvision's names.
-        mean, std: what the network was given: pixels in [0, 1] units, less the mean,
-            divided by the deviation, per channel. None where that is not known.
-        class_names: None where they are not known.
-        became: of the weights, once a network has been given them.
+        mean, std: normalization of the network's inputs per channel, for pixels in
+            [0, 1]; None if unknown.
+        class_names: None if unknown.
+        became: result of the transfer, once a network has received the weights.
     """
 
     file: Path | None = None
@@ -49,10 +49,10 @@ class Source:
     became: Transferred | None = None
 
     def applied_to(self, dataset: Dataset, recipe: Recipe) -> Dataset:
-        """The dataset with the normalization of the weights, where the recipe has it.
+        """The dataset, with the normalization of the weights if the recipe asks for it.
 
         Raises:
-            WeightsError: it is not known.
+            WeightsError: the normalization is unknown.
         """
         if recipe.normalize != OF_WEIGHTS:
             return dataset
@@ -67,8 +67,8 @@ class Source:
         return dataclasses.replace(dataset, mean=mean, std=std)
 
     def into(self, class_names: tuple[str, ...]) -> Callable[[keras.Model], None]:
-        """What gives a new network the weights, and raises WeightsError where they do
-        not fit.
+        """A function that assigns the weights to a new network, and raises WeightsError
+        if they do not fit.
 
         Args:
             class_names: of the network's logits.
@@ -85,12 +85,12 @@ class Source:
         return fill if self.arrays else lambda model: None
 
     def lines(self) -> list[str]:
-        """What has become of the weights, for a person."""
+        """How the weights were transferred, as readable text."""
         assert self.became is not None
         return [shown(self.file), *self.became.lines()]
 
     def write(self, run: Run) -> None:
-        """Record the same in a run."""
+        """Record the transfer in the run folder."""
         if self.became is not None:
             record: dict[str, Any] = {"file": str(self.file), "sha256": self.sha256}
             record |= dataclasses.asdict(self.became)
@@ -98,36 +98,39 @@ class Source:
 
 
 def check_there(recipe: Recipe) -> None:
-    """Raise WeightsError where a recipe's weights are neither a run nor a file."""
+    """Raise WeightsError if a recipe's weights are neither a run nor a file."""
     source = recipe.weights
     if source not in (None, IMAGENET) and not Path(source).exists():
-        raise WeightsError(f"there are no weights {shown(source)}: no run, no file.")
+        raise WeightsError(f"no weights {shown(source)}: neither a run nor a file.")
 
 
 def opened(recipe: Recipe, say: Callable[[str], None] = lambda line: None) -> Source:
-    """The weights of a recipe that has some.
+    """Open the weights of a recipe whose `weights` is set.
 
     Args:
-        say: takes a line before a download.
+        say: receives a line before a download.
 
     Raises:
-        WeightsError: they are missing, damaged, or others than the recipe's SHA-256
-            says.
-        RunError: they are those of a run whose training has not finished.
+        WeightsError: the weights are missing, damaged, or do not match the recipe's
+            SHA-256.
+        RunError: they belong to a run whose training has not finished.
     """
     assert recipe.weights is not None
     path = Path(recipe.weights)
     check_there(recipe)
     if recipe.weights == IMAGENET:
-        path = published.fetch(recipe.network, recipe.batch_norm, say)
+        path, sha256 = published.fetch(recipe.network, recipe.batch_norm, say)
     elif path.is_dir():
         return _of_run(path, recipe)
-    arrays, sha256 = read_weights(path), _checked(path, recipe)
+    else:
+        sha256 = digest(path)
+    arrays = read_weights(path)
+    _check_sha256(path, sha256, recipe)
     return Source(path, sha256, arrays, published.MEAN, published.STD)
 
 
 def of_begun(run: Run) -> Source:
-    """What is left to know of the weights of a run that goes on from a checkpoint."""
+    """The normalization recorded in a run that resumes from a checkpoint."""
     recorded = preprocessing.read(run)
     if recorded is None:
         return Source()
@@ -137,7 +140,8 @@ def of_begun(run: Run) -> Source:
 def _of_run(path: Path, recipe: Recipe) -> Source:
     run = runs.load(path)
     check_trained(run)
-    sha256 = _checked(run.model_file, recipe)
+    sha256 = digest(run.model_file)
+    _check_sha256(run.model_file, sha256, recipe)
     model = load_model(run)
     if model.name != recipe.network:
         raise WeightsError(
@@ -152,23 +156,17 @@ def _of_run(path: Path, recipe: Recipe) -> Source:
     return found
 
 
-def _checked(file: Path, recipe: Recipe) -> str:
-    """A file's SHA-256.
-
-    Raises:
-        WeightsError: it is not the recipe's.
-    """
-    sha256 = digest(file)
+def _check_sha256(file: Path, sha256: str, recipe: Recipe) -> None:
+    """Raise WeightsError unless a file's SHA-256 is the recipe's."""
     if not sha256.startswith(recipe.weights_sha256 or ""):
         raise WeightsError(
             f"{shown(file)} has the SHA-256 {sha256}, not {recipe.weights_sha256}: "
             "these are other weights."
         )
-    return sha256
 
 
 def _of_channels(values: tuple[float, ...], channels: int) -> np.ndarray:
-    """One value for each channel: grey images have the mean of the colors'."""
+    """One value per channel; for grey images, the mean over the colors."""
     if len(values) == channels:
         return np.array(values)
     return np.full(channels, np.mean(values))

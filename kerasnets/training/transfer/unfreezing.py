@@ -1,7 +1,7 @@
-"""Frozen layers that learn after some epochs.
+"""Frozen layers that begin to learn after some epochs.
 
-The optimizer has variables for all layers from the first step on: checkpoints before
-and after have the same form.
+The optimizer has variables for all layers from the first step on, so that checkpoints
+before and after unfreezing have the same arrays.
 """
 
 from typing import Any
@@ -12,15 +12,15 @@ from kerasnets.networks.stages import freeze
 
 
 def unfreeze(model: keras.Model) -> None:
-    """Let all layers of a compiled model learn, between two calls of its `fit`."""
+    """Make all layers of a compiled model trainable, between two calls of its `fit`."""
     freeze(model, "none")
-    model.train_function = None  # compiled for the others
+    model.train_function = None  # compiled for the layers trainable before
 
 
 def allow(model: keras.Model) -> None:
-    """Let steps on JAX update a part of the weights that the optimizer was built for.
+    """Let JAX steps update a subset of the weights that the optimizer was built for.
 
-    Keras's own take all of them, in the optimizer's order.
+    Keras's own steps require all of them, in the optimizer's order.
     """
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
 

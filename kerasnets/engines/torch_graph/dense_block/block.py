@@ -1,8 +1,8 @@
 """A dense block as one operation on the CPU.
 
-In training it is `dense_training.TrainedBlock`; in inference its norms are folded into
-the 1x1 convolutions after them. Parameters, results, gradients and moving statistics
-are those of the block's layers.
+In training it is `training.TrainedBlock`; in inference, norms are folded into the
+following 1x1 convolutions. Parameters, results, gradients and moving statistics equal
+those of the block's layers.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,14 +27,14 @@ from kerasnets.engines.torch_graph.values import (
 )
 from kerasnets.engines.torch_graph.weight_cache import Derived
 
-# A norm with a smaller scale gives the same for every x.
+# A norm with a smaller scale is constant in x.
 _NO_SCALE = 1e-20
 
 
 @dataclass(frozen=True)
 class DenseLayer:
-    """Keras's layers of one layer of the block: batch norm, ReLU, 1x1 convolution,
-    batch norm, ReLU, 3x3 convolution; its output is appended to its input."""
+    """The Keras layers of one dense layer: batch norm, ReLU, 1x1 convolution, batch
+    norm, ReLU, 3x3 convolution; the output is concatenated to the input."""
 
     norm1: Any
     conv1: Any
@@ -57,13 +57,13 @@ class DenseLayer:
 class DenseBlock:
     """The layers of a block, and the batch norm and ReLU after their concatenation.
 
-    Called with images [N, C, H, W] in channels-last memory, it gives [N, C + L * G, H,
-    W], of L layers that add G maps each.
+    It maps images [N, C, H, W] in channels-last memory to [N, C + L * G, H, W], for L
+    layers that add G maps each.
 
     Args:
-        layers: the layers; their convolutions have no bias, and their first norms one
-            epsilon, which `norm` has too.
-        norm: the batch norm at the end.
+        layers: the layers. Their convolutions have no bias, and their first norms have
+            the same epsilon as `norm`.
+        norm: the final batch norm.
         height, width: of the maps.
     """
 
@@ -78,9 +78,10 @@ class DenseBlock:
         self.parameters += [parameter(norm.gamma), parameter(norm.beta)]
         self.convolution = same_convolution(1, height, width)
         for layer in self.layers:
-            store(parameter(layer.conv1.kernel), (0, 1, 3, 2))  # as its gradient comes
+            # In the memory order of its gradient.
+            store(parameter(layer.conv1.kernel), (0, 1, 3, 2))
             self.convolution.store(parameter(layer.conv2.kernel))
-        # Views of each layer's kernels: [C, B], [B, C], and as the convolution reads.
+        # Views of each layer's kernels: [C, B], [B, C], and for the 3x3 convolution.
         self.weights = [
             parameter(layer.conv1.kernel).detach()[0, 0] for layer in self.layers
         ]
@@ -109,7 +110,7 @@ class DenseBlock:
             folded.forget()
         self._scaled.forget()
         statistics: list[tuple[torch.Tensor, torch.Tensor]] = []
-        # Within fit's steps the memory is used again: one backward pass follows.
+        # In `fit`, exactly one backward pass follows, so the memory can be reused.
         kept: list[KeptGradient] | None
         if context.kept is None:
             memory, kept = BlockMemory(self.layers), None
@@ -125,7 +126,7 @@ class DenseBlock:
         return out
 
     def _kept_by(self, kept: KeptGradients) -> list[KeptGradient]:
-        """What `kept` keeps of each parameter."""
+        """The `KeptGradient` of each parameter."""
         if kept is not self._keeper:
             self._keeper = kept
             self._kept = [
@@ -135,8 +136,8 @@ class DenseBlock:
         return self._kept
 
     def gradient_view(self, tensor: torch.Tensor) -> torch.Tensor:
-        """The part of a tensor shaped as a parameter that its gradient fills, as the
-        backward pass gives it: contiguous for a kernel that is stored as here."""
+        """The view of a tensor with a parameter's shape that corresponds to its
+        gradient in the backward pass; contiguous for kernels stored by this class."""
         if tensor.dim() == 1:
             return tensor
         if len(tensor) == 1:
@@ -144,7 +145,7 @@ class DenseBlock:
         return self.convolution.used(tensor)
 
     def _layer_by_layer(self, context: Context, x: torch.Tensor) -> torch.Tensor:
-        """For frozen layers, and for gradients of inference."""
+        """For frozen layers, and for gradients in inference mode."""
         for layer in self.layers:
             new = torch.relu_(batch_norm(context, layer.norm1, x))
             new = F.conv2d(new, parameter(layer.conv1.kernel).permute(3, 2, 0, 1))
@@ -154,7 +155,7 @@ class DenseBlock:
         return torch.relu_(batch_norm(context, self.norm, x))
 
     def _infer(self, x: torch.Tensor) -> torch.Tensor:
-        """With the moving statistics, folded into what follows where that can be."""
+        """With moving statistics, folded into the following convolutions."""
         convolution = same_convolution(*x.shape[:1], *x.shape[2:])
         maps = pixel_rows(x)
         width = maps.shape[1]
@@ -174,13 +175,13 @@ class DenseBlock:
 
 
 def _folding(layer: DenseLayer) -> Iterator[Any]:
-    """Arguments of `Derived`: bounds [C], matrix [C, B] and bias [B] such that
+    """Arguments for `Derived`: bounds [C], matrix [C, B] and bias [B] such that
 
         norm2(conv1(relu(norm1(x)))) = clamp(x, low, high) @ matrix + bias
 
-    with moving statistics. A norm and ReLU, max(s x + t, 0), are s * max(x, -t / s) + t
-    for s > 0, and s * min(x, -t / s) + t for s < 0; s goes into the matrix and t into
-    the bias, which leaves one pass over x.
+    with moving statistics. Norm and ReLU, max(s x + t, 0), equal s * max(x, -t / s) + t
+    for s > 0, and s * min(x, -t / s) + t for s < 0. Moving s into the matrix and t into
+    the bias leaves a single pass over x.
     """
 
     def fold():

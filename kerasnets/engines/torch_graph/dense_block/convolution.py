@@ -1,9 +1,8 @@
-"""3x3 convolutions of maps with their gradients, by what is fastest for their size.
+"""3x3 convolutions with their gradients, by the fastest method for the maps' size.
 
-On maps of a few pixels each pixel is multiplied with all taps of the kernel in one
-matrix product; an output pixel is then the sum of up to nine of these products, each
-from another neighbour. Larger maps are left to the library's convolution. Pixels are
-rows, map by map and line by line.
+On maps of a few pixels, one matrix product multiplies each pixel with all taps of the
+kernel; an output pixel is the sum of up to nine of these products, one per neighbour.
+Larger maps use the library's convolution. Pixels are rows, ordered by map, then line.
 """
 
 from functools import lru_cache
@@ -14,27 +13,27 @@ import torch
 from kerasnets.engines.torch_graph.matrix_product import outer_products, product
 from kerasnets.engines.torch_graph.values import pixel_rows, store
 
-# Named once: looking it up takes as long as a small one of them.
+# Looked up once, as the lookup takes as long as a small convolution.
 _CONVOLUTION_BACKWARD = torch.ops.aten.convolution_backward.default
 
-# Maps of so many pixels are the library's (docs/performance.md).
+# Maps with at least this many pixels use the library (docs/performance.md).
 _LIBRARY_PIXELS = 16
 
 
 class SameConvolution(Protocol):
-    """A convolution with kernel [3, 3, I, O], stride 1 and padding 1, of maps of one
-    size. No gradients are recorded."""
+    """A convolution with kernel [3, 3, I, O], stride 1 and padding 1, for maps of a
+    fixed size. Autograd is not supported."""
 
     def store(self, kernel: torch.Tensor) -> None:
-        """Keep a kernel's values in the memory order in which they are read here. Its
-        shape stays."""
+        """Store a kernel in the memory order used here. Its shape and values do not
+        change."""
 
     def read(self, kernel: torch.Tensor) -> torch.Tensor:
-        """A view of a kernel that was stored, as the methods below take it."""
+        """A view of a stored kernel, for the methods below."""
 
     def used(self, kernel: torch.Tensor) -> torch.Tensor:
-        """A contiguous view of what ever meets a pixel: all, or on maps of one pixel
-        the central tap, [I, O]."""
+        """A contiguous view of the taps that meet a pixel: all of them, or on maps of
+        one pixel the central one, [I, O]."""
 
     def __call__(self, x: torch.Tensor, read: torch.Tensor) -> torch.Tensor:
         """x [pixels, I] -> [pixels, O]."""
@@ -42,13 +41,13 @@ class SameConvolution(Protocol):
     def gradients(
         self, grad: torch.Tensor, x: torch.Tensor, read: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """From the output's gradient [pixels, O], the input's [pixels, I] and the
-        kernel's in the form of `used`."""
+        """The gradients of the input, [pixels, I], and of the kernel in the form of
+        `used`, from the output's gradient [pixels, O]."""
 
 
 @lru_cache(maxsize=32)
 def same_convolution(count: int, height: int, width: int) -> SameConvolution:
-    """The convolution of `count` maps of one size, made once."""
+    """The convolution for `count` maps of one size, cached."""
     if height == width == 1:
         return _OnePixel()
     if height * width < _LIBRARY_PIXELS:
@@ -83,13 +82,13 @@ class _PixelTaps:
         inside = inside.view(-1, 9).expand(count, -1, -1)
         first = height * width * torch.arange(count)[:, None, None]
         pixel = (rows * width + columns).view(-1, 9) + first
-        # Tap by tap of an output pixel, the row of its neighbour's product with it.
+        # For each tap of an output pixel, the row of the neighbour's product with it.
         products = (pixel * 9 + torch.arange(9))[inside]
         per_pixel = inside.sum(-1).flatten()
         self._products = products.to(torch.int32)
         self._begins = (per_pixel.cumsum(0) - per_pixel).to(torch.int32)
-        # An input pixel meets tap (i, j) at the output pixel on the other side; where
-        # there is none, at a row of zeros behind them all.
+        # An input pixel meets tap (i, j) at the opposite output pixel or, if there is
+        # none, at a row of zeros after all pixels.
         self._outputs = torch.where(
             inside.flip(-1), pixel.flip(-1), torch.tensor(self._pixels)
         ).flatten()

@@ -7,23 +7,23 @@ import torch
 
 
 class BlockMemory:
-    """Matrices with a row for each pixel, and views of them, for one number of pixels
-    at a time. The memory stays: fetching it anew from the system at every step, and
-    making the views, takes a good part of a small step.
+    """Matrices with a row for each pixel, and views of them. The memory is reused, as
+    allocating it and creating the views at every step would take a considerable part of
+    a small step.
 
     Args:
-        layers: the block's, each with `norm1`, `norm2` and `conv2` of Keras.
+        layers: the block's layers, each with Keras's `norm1`, `norm2` and `conv2`.
 
     Attributes:
         normal: all maps, normalized.
-        columns, new: of `normal`, what each layer reads, and what it adds.
-        to_normal, to_columns, to_new: likewise, gradients.
-        sums, sums_of_columns, new_sums: likewise, a value for each map.
+        columns, new: views of `normal` with the input and the output of each layer.
+        to_normal, to_columns, to_new: likewise, for gradients.
+        sums, sums_of_columns, new_sums: likewise, with one value per map.
         products, products_of_columns, new_products: likewise.
-        active: of each layer, its inner maps after norm and ReLU.
-        inner_means, inner_inverse_stds: of each layer, statistics of its inner maps.
-        read: of each layer, what it reads after norm and ReLU; at last the same for all
-            maps. They share their memory.
+        active: inner maps of each layer after norm and ReLU.
+        inner_means, inner_inverse_stds: statistics of the inner maps of each layer.
+        read: input of each layer after norm and ReLU, and finally of all maps; these
+            share their memory.
     """
 
     def __init__(self, layers: Sequence[Any]) -> None:
@@ -34,7 +34,7 @@ class BlockMemory:
         self._memory: dict[str, torch.Tensor] = {}
 
     def fit(self, maps: torch.Tensor) -> None:
-        """Be of as many pixels as `maps` [pixels, C], and of their type. What is held
+        """Resize to the number of pixels and dtype of `maps` [pixels, C]. The content
         may be overwritten."""
         pixels = len(maps)
         if pixels == self._pixels:
@@ -69,7 +69,7 @@ class BlockMemory:
         self._pixels = pixels
 
     def _parts(self, maps: torch.Tensor) -> tuple[list, list]:
-        """What each layer reads, and what it adds."""
+        """Views with the input and the output of each layer."""
         before = [maps[..., :width] for width in self._widths]
         added = [maps[..., width : width + self._growth] for width in self._widths]
         return before, added

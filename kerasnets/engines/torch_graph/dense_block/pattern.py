@@ -16,7 +16,7 @@ from kerasnets.engines.torch_graph.values import (
     parameter,
 )
 
-# The kinds of a layer's nodes, one after the other, before the concatenation.
+# Layer types of a dense layer's nodes, in order, before the concatenation.
 _KINDS = (
     *(layers.BatchNormalization, layers.ReLU, layers.Conv2D),
     *(layers.BatchNormalization, layers.ReLU, layers.Conv2D),
@@ -26,8 +26,8 @@ Readers = Callable[[Any], Sequence[Any]]
 
 @dataclass
 class Found:
-    """A dense block, and the nodes of the graph that it stands for; the output of the
-    last is the block's."""
+    """A dense block, and the graph nodes that it replaces; the last node's output is
+    the block's."""
 
     block: DenseBlock
     nodes: list[Any]
@@ -35,11 +35,12 @@ class Found:
 
 def find(node: Any, source: Value, readers: Readers) -> Found | None:
     """The dense block that begins with `node`, if there is one that `DenseBlock`
-    computes: on a CPU, in the type of its weights, with maps of a known size.
+    supports: on a CPU, in the dtype of its weights, with maps of known size.
 
     Args:
-        source: what is known of the node's input.
-        readers: of a tensor, the nodes that read it, and None for the model's output.
+        source: properties of the node's input.
+        readers: returns the nodes that read a tensor; None stands for the model's
+            output.
     """
     if type(node.operation) is not layers.BatchNormalization:
         return None
@@ -72,7 +73,8 @@ def find(node: Any, source: Value, readers: Readers) -> Found | None:
 
 
 def _chain(node: Any, readers: Readers, kinds: Sequence[type]) -> list[Any] | None:
-    """Nodes of these kinds from `node` on, each the only reader of the one before."""
+    """Nodes of these types beginning with `node`, each the only reader of the previous
+    one; None if there is no such chain."""
     chain = [node]
     for _ in kinds[1:]:
         following = readers(chain[-1].outputs[0])
@@ -83,8 +85,8 @@ def _chain(node: Any, readers: Readers, kinds: Sequence[type]) -> list[Any] | No
 
 
 def _kind(node: Any) -> type | None:
-    """The type of a node's layer; None for the model's output, and for a ReLU that is
-    another function."""
+    """The type of a node's layer; None for the model's output and for a ReLU that is
+    not max(x, 0)."""
     if node is None:
         return None
     layer = node.operation
@@ -94,8 +96,8 @@ def _kind(node: Any) -> type | None:
 
 
 def _appends(node: Any, norm: Any, conv: Any, readers: Readers) -> bool:
-    """Whether a node concatenates what a norm reads and what a convolution, which it
-    alone reads, gives, in this order."""
+    """Whether a node concatenates the input of `norm` and the output of `conv`, in this
+    order, and is the only reader of the latter."""
     tensors = [id(norm.input_tensors[0]), id(conv.outputs[0])]
     return (
         _kind(node) is layers.Concatenate

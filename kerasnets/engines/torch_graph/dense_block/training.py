@@ -1,13 +1,13 @@
 """A training pass through a dense block as one operation, with its gradients.
 
-Every layer of a dense block begins with the batch norm of all maps before it (Huang et
-al. 2017, section 3). Their batch statistics are the same for each of these layers, so
-the maps are normalized once, into one matrix with a row for each pixel, and a layer
-only scales and shifts the columns that it reads. Backwards, the gradients of all
-layers are added up in front of the normalization, which they pass once; the sums that
-this takes are those that the layers' own scales and shifts need. What a layer reads is
-computed again instead of kept (Pleiss et al. 2017, "Memory-Efficient Implementation of
-DenseNets").
+Every layer of a dense block begins with the batch norm of all previous maps (Huang et
+al. 2017, section 3). The batch statistics of a map are the same for all layers, so the
+maps are normalized once, into one matrix with a row for each pixel, and a layer only
+scales and shifts the columns that it reads. In the backward pass, the gradients of all
+layers are summed before they pass the normalization once; the sums needed for this are
+those for the gradients of the layers' scales and shifts. A layer's input after norm and
+ReLU is recomputed instead of stored (Pleiss et al. 2017, "Memory-Efficient
+Implementation of DenseNets").
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from kerasnets.engines.torch_graph.kept_gradients import KeptGradient
 from kerasnets.engines.torch_graph.matrix_product import outer_products, product
 from kerasnets.engines.torch_graph.values import images_of, pixel_rows
 
-# Named once: looking them up takes as long as a small one of them.
+# Looked up once, as the lookup takes as long as a small operation.
 _NORM_OUT = torch.ops.aten.native_batch_norm.out
 _NORM_BACKWARD = torch.ops.aten.native_batch_norm_backward.default
 _THRESHOLD = torch.ops.aten.threshold_backward.grad_input
@@ -29,12 +29,13 @@ class TrainedBlock(torch.autograd.Function):
     """A training pass through a `DenseBlock`.
 
     Inputs:
-        block, memory, kept, statistics: the block, where its intermediate results
-            live, what takes the parameters' gradients (or None), and a list that
-            takes the batch's mean and inverse standard deviation: [B] of each
-            layer's inner norm, and at last those of all maps, [C + L * G].
+        block: the block.
+        memory: holds its intermediate results.
+        kept: receive the parameters' gradients, or None.
+        statistics: a list that receives the batch's mean and inverse standard
+            deviation: [B] for each layer's inner norm, then [C + L * G] for all maps.
         x: [N, C, H, W] in channels-last memory.
-        parameters: the block's.
+        parameters: the block's parameters.
     """
 
     @staticmethod
@@ -87,8 +88,8 @@ class TrainedBlock(torch.autograd.Function):
         out, *parameters = ctx.saved_tensors
         block, memory, convolution = ctx.block, ctx.memory, ctx.convolution
         gradients: list[torch.Tensor | None] = [None] * len(parameters)
-        # The gradient of the normalized maps; and for each of them two sums over the
-        # pixels, of that gradient and of its product with the map.
+        # The gradient of the normalized maps and, for each map, two sums over the
+        # pixels: of that gradient, and of its product with the map.
         to_normal = memory.to_normal
         _threshold(pixel_rows(grad), out, to_normal)
         to_shift = to_normal.sum(0)
@@ -158,8 +159,8 @@ def _before_normalization(
     products: torch.Tensor,
     inverse_std: torch.Tensor,
 ) -> torch.Tensor:
-    """The gradient of maps [pixels, C] from that of their normal form, and its sums
-    [C] over the pixels, alone and times the normal form."""
+    """The gradient of maps [pixels, C], from that of the normalized maps and its sums
+    [C] over the pixels, plain and multiplied by the normalized maps."""
     share = 1 / len(normal)
     through = torch.addcmul(to_normal, normal, products, value=-share)
     return through.sub_(sums, alpha=share).mul_(inverse_std)
@@ -171,8 +172,8 @@ def _hand_over(
     first: int,
     end: int,
 ) -> None:
-    """Give the gradients of these parameters, which nothing reads any more, to what
-    keeps them, if anything does."""
+    """Pass the gradients of these parameters, which are no longer needed here, to
+    `kept`, if given."""
     if kept is None:
         return
     for position in range(first, end):
@@ -186,8 +187,8 @@ def _in_whole_shapes(
     parameters: Sequence[torch.Tensor],
     view: Callable[[torch.Tensor], torch.Tensor],
 ) -> list[torch.Tensor | None]:
-    """The gradients that were not handed over, in the shapes of their parameters, of
-    which each fills a `view`."""
+    """The gradients that were not handed over, expanded to the shapes of their
+    parameters."""
     for position, tensor in enumerate(parameters):
         gradient = gradients[position]
         if gradient is not None and tensor.dim() > 1:
@@ -201,8 +202,8 @@ def _of(tensors: Sequence[torch.Tensor], layer: int) -> Sequence[torch.Tensor]:
 
 
 def _as_one_image(rows: torch.Tensor) -> torch.Tensor:
-    """[pixels, C] as [1, C, pixels, 1]: channels-last memory whatever the map's size,
-    which the library is fast on."""
+    """[pixels, C] as [1, C, pixels, 1]: channels-last memory for any map size, on which
+    the library is fast."""
     pixels, maps = rows.shape
     return rows.as_strided((1, maps, pixels, 1), (pixels * maps, 1, maps, maps))
 
@@ -210,7 +211,8 @@ def _as_one_image(rows: torch.Tensor) -> torch.Tensor:
 def _normalize(
     maps: torch.Tensor, epsilon: float, out: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Write maps [pixels, C] normalized to `out`; give mean and inverse deviation."""
+    """Write normalized maps [pixels, C] to `out`; return mean and inverse standard
+    deviation."""
     normal, mean, inverse_std = torch.native_batch_norm(
         _as_one_image(maps), None, None, None, None, True, 0.0, epsilon
     )

@@ -1,17 +1,17 @@
-"""Keras's SGD as one pass over the weights on PyTorch.
+"""Keras's SGD in one pass over the weights on PyTorch.
 
 Keras multiplies the momenta, adds the gradients, and adds the result to the weights,
-each a pass through memory; for a large network and a small batch that is most of a
-step. PyTorch has all of it as one operation, whose momenta are defined otherwise
-(without the learning rate); scaling the gradients by minus the learning rate, and
-giving it a rate of minus one, makes it Keras's rule:
+each a pass through memory; for a large network and a small batch this takes most of a
+step. PyTorch has a fused operation, whose momenta are defined differently (without the
+learning rate). With gradients scaled by minus the learning rate, and a rate of minus
+one, it computes Keras's rule:
 
     m = momentum * m - rate * g;  w = w + m  (Nesterov: w = w + momentum * m - rate * g)
 
-A weight decay that is part of the gradient is added to it before.
+Coupled weight decay is added to the gradient before.
 
-Kernels take their steps within the backward pass, soon after their gradients are known:
-these are in the processor's cache then, and never all held at once.
+Kernels are updated during the backward pass, soon after their gradients are computed:
+these are still in the processor's cache, and never all in memory at once.
 """
 
 from dataclasses import dataclass
@@ -23,25 +23,25 @@ import torch
 from kerasnets.engines.torch_graph.kept_gradients import KeptGradient, KeptGradients
 from kerasnets.engines.torch_graph.values import parameter
 
-# Kernels of so many values take their step together: a call takes some microseconds,
-# and the cache still holds their gradients.
+# Kernels are updated together once they have this many values: few enough for the
+# cache, and enough to outweigh the overhead of a call, some microseconds.
 _TOGETHER = 1 << 18
 
-# Weight, gradient and momentum, vectors alike in length, whether the weight decays, and
-# the factor of its learning rate; no momentum where the rule has none.
+# Weight, gradient and momentum (vectors of equal length; None without momentum),
+# whether the weight decays, and the factor of its learning rate.
 Piece = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, bool, float]
 
 
 @dataclass
 class _Target:
-    """A weight, or a part of one, that has a gradient of its own.
+    """A weight, or a part of one, with its own gradient.
 
     Attributes:
-        order: of its dimensions in memory, None where it is the usual one.
-        weight, momentum: vectors in the order of memory; PyTorch's operation copies
-            what is in another order.
+        order: memory order of its dimensions; None for the default.
+        weight, momentum: vectors in memory order, as PyTorch's operation copies tensors
+            in other orders.
         like: the weight in its own shape.
-        decays: whether a part of the weight is added to its gradient.
+        decays: whether it has coupled weight decay.
         factor: of the learning rate.
     """
 
@@ -83,11 +83,12 @@ class _Target:
 
 @dataclass
 class _Parts:
-    """What a kept gradient is a step of.
+    """The targets of a kept gradient.
 
     Attributes:
         targets: the parts of the kernel that have a gradient.
-        alone: the others need no step, having neither momentum nor decay.
+        alone: whether the other parts need no update, having neither momentum nor
+            decay.
     """
 
     targets: list[_Target]
@@ -95,9 +96,9 @@ class _Parts:
 
 
 def fits(optimizer: Any) -> bool:
-    """Whether `FusedSGD` does what the optimizer would: a built plain SGD of float32
-    weights, without clipping, averaging, accumulation, constraints or loss scale. It
-    may have a `coupled_decay`, which is part of the gradient."""
+    """Whether `FusedSGD` supports the optimizer: a built SGD for float32 weights,
+    without clipping, averaging, accumulation, constraints or loss scaling; coupled
+    decay is supported."""
     return (
         isinstance(optimizer, keras.optimizers.SGD)
         and optimizer.built
@@ -118,20 +119,20 @@ def fits(optimizer: Any) -> bool:
 
 
 def may_read(value: torch.Tensor) -> bool:
-    """Whether reading a value waits for no device."""
+    """Whether a value can be read without synchronizing with a device."""
     return value.device.type == "cpu"
 
 
 class FusedSGD:
-    """Takes the place of `optimizer.apply`, on the optimizer's own variables.
+    """Replaces `optimizer.apply`, on the optimizer's own variables.
 
     Args:
-        optimizer: one that `fits`.
+        optimizer: one accepted by `fits`.
         kept: gradients that are not in the weights' `.grad`.
-        early: whether kernels take their steps within the backward pass. No other
-            gradient may reach them then.
+        early: whether to update kernels during the backward pass. They must not receive
+            any other gradient then.
 
-    `begin` comes before each backward pass, `apply` after it.
+    Call `begin` before each backward pass, and `apply` after it.
     """
 
     def __init__(
@@ -148,26 +149,26 @@ class FusedSGD:
             for variable in optimizer._trainable_variables
         }
         self._waiting: list[KeptGradient] = []
-        self._values = 0  # of the kernels that wait
+        self._values = 0  # total size of the waiting kernels
         self._whole: dict[int, _Target] = {}
         self._parts: dict[int, _Parts] = {}
 
     def begin(self) -> None:
-        """A step begins, which may have another learning rate."""
-        # A tensor: a number would have to be read from the device. Here, because a
-        # backward pass on CUDA has a thread of its own, where Keras knows no device.
+        """Begin a step, which may have a new learning rate."""
+        # As a tensor, to avoid reading it from the device. Done here, because CUDA's
+        # backward pass runs in another thread, where Keras's device scope is not set.
         rate = keras.ops.convert_to_tensor(self.optimizer.learning_rate).detach()
         self._minus_rate = -rate
         self._divisor = torch.reciprocal(-rate)
         self._fused_decay = None
         if self._decay and may_read(rate):
             self._fused_decay = -float(rate) * self._decay
-        self._waiting.clear()  # those of a step that failed
+        self._waiting.clear()  # left by a step that failed
         self._values = 0
 
     def apply(self, gradients: list[torch.Tensor | None], variables: list) -> None:
-        """One step; a variable whose gradient is None must have a kept one, or is
-        left as it is."""
+        """Do one step. A variable whose gradient is None is updated by its kept
+        gradient, if any."""
         self._step_of_waiting()
         self.optimizer._apply_weight_decay(variables)
         pieces: list[Piece] = []
@@ -175,7 +176,7 @@ class FusedSGD:
             whole = self._whole.get(id(variable)) or self._find(variable)
             kept = self.kept.of(whole.like)
             if gradient is not None:
-                if kept is not None:  # a regularizer's comes besides
+                if kept is not None:  # in addition, from a regularizer
                     gradient = gradient + kept.whole()
                 pieces.append(whole.piece(gradient))
             elif kept is not None and kept.parts:
@@ -201,10 +202,10 @@ class FusedSGD:
         self._values = 0
 
     def _pieces(self, variable: Any, kept: KeptGradient) -> list[Piece]:
-        """What is left to update after the copies of a shared gradient."""
+        """Pieces to update for a kept gradient. Shared gradients are applied here."""
         parts = self._parts.get(id(variable)) or self._find_parts(variable, kept)
         if kept.shared and not self._decays(variable):
-            # Scaled once for all: scaling within the update would overwrite it.
+            # Scaled once, as scaling within the update would modify it repeatedly.
             scaled = kept.parts[0] * self._minus_rate
             if (factor := self._factor(variable)) != 1:
                 scaled *= factor
@@ -256,18 +257,18 @@ class FusedSGD:
             rest = momentum.clone()
             for view in kept.views(rest):
                 view.zero_()
-            alone = not bool(rest.any())  # looked at once: it stays so
+            alone = not bool(rest.any())  # checked once, as it cannot change
         parts = self._parts[id(variable)] = _Parts(targets, alone)
         return parts
 
     def _update(self, pieces: list[Piece], *, scaled: bool = False) -> None:
-        """The rule of this file. The gradients are overwritten, but for those that are
-        `scaled`, by minus the rate, already."""
+        """Apply the update rule. Gradients are overwritten, unless already `scaled` by
+        minus the rate."""
         for factor in sorted({one[4] for one in pieces}):
             self._update_alike([one for one in pieces if one[4] == factor], scaled)
 
     def _update_alike(self, pieces: list[Piece], scaled: bool) -> None:
-        """The same of weights with one learning rate."""
+        """As `_update`, for weights with the same learning rate."""
         decaying = [one for one in pieces if one[3]]
         if decaying and self._fused_decay is not None:
             self._fused(decaying, scaled=scaled, decay=self._fused_decay)
@@ -279,10 +280,10 @@ class FusedSGD:
             self._fused(pieces, scaled=scaled)
 
     def _fused(self, pieces: list[Piece], *, scaled: bool, decay: float = 0.0) -> None:
-        """PyTorch's operation.
+        """Call PyTorch's fused operation.
 
         Args:
-            decay: is added, times the weights, to gradients that have been scaled.
+            decay: its product with the weights is added to the scaled gradients.
         """
         factor = pieces[0][4]
         weights, gradients, momenta = (
@@ -303,5 +304,5 @@ class FusedSGD:
         )
 
     def _scale(self, factor: float) -> torch.Tensor:
-        """What PyTorch divides a gradient by."""
+        """The value by which PyTorch divides gradients."""
         return self._divisor if factor == 1 else self._divisor / factor

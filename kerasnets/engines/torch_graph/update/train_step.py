@@ -1,7 +1,7 @@
-"""Keras's training step on PyTorch, with the list of weights made once.
+"""Keras's training step on PyTorch, with a precomputed list of weights.
 
-Keras makes it three times a step, by walking through all layers, and lets PyTorch walk
-through them once more to clear the gradients; for a network of hundreds of layers that
+Keras computes this list three times per step by traversing all layers, and PyTorch
+traverses them again to clear the gradients; for a network with hundreds of layers this
 takes milliseconds.
 """
 
@@ -15,8 +15,8 @@ from kerasnets.engines.torch_graph.values import parameter
 
 
 def adds_no_loss(model: keras.Model) -> bool:
-    """Whether the compiled loss is all there is: no regularizers, and no layers of a
-    user's, which could add losses."""
+    """Whether the compiled loss is the only loss: there are no regularizers and no
+    custom layers, which could add losses."""
     layers = [layer for layer in model._flatten_layers() if layer is not model]
     return not any(variable.regularizer for variable in model.weights) and all(
         type(layer).__module__.startswith("keras.")
@@ -26,8 +26,8 @@ def adds_no_loss(model: keras.Model) -> bool:
 
 
 def training_step(model: keras.Model) -> Callable[[Any], dict[str, Any]]:
-    """What `keras.Model.train_step` does for a compiled model whose layers stay the
-    same and whose optimizer scales no loss. Weights may be frozen and freed."""
+    """A replacement of `keras.Model.train_step` for a compiled model with fixed layers
+    and without loss scaling. Weights may be frozen and unfrozen."""
     own_loss = getattr(model.compute_loss, "__func__", None)
     alone = adds_no_loss(model) and own_loss is keras.Model.compute_loss
     weights = [(variable, parameter(variable)) for variable in model.weights]
@@ -38,7 +38,7 @@ def training_step(model: keras.Model) -> Callable[[Any], dict[str, Any]]:
         for _, tensor in trained:
             tensor.grad = None
         y_pred = model(x, training=True)
-        if alone:  # Keras would ask every layer for losses of its own
+        if alone:  # Keras would query every layer for additional losses
             loss = model._compile_loss(y, y_pred, sample_weight)
         else:
             loss = model._compute_loss(
