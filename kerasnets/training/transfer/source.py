@@ -116,15 +116,14 @@ def opened(recipe: Recipe, say: Callable[[str], None] = lambda line: None) -> So
         RunError: they belong to a run whose training has not finished.
     """
     assert recipe.weights is not None
-    path = Path(recipe.weights)
+    path, sha256 = Path(recipe.weights), ""
     check_there(recipe)
     if recipe.weights == IMAGENET:
         path, sha256 = published.fetch(recipe.network, recipe.batch_norm, say)
     elif path.is_dir():
         return _of_run(path, recipe)
-    else:
-        sha256 = digest(path)
     arrays = read_weights(path)
+    sha256 = sha256 or digest(path)
     _check_sha256(path, sha256, recipe)
     return Source(path, sha256, arrays, published.MEAN, published.STD)
 
