@@ -282,8 +282,8 @@ def _benchmark_predict(
     )
     if memory:
         click.echo(
-            f"memory of all processes: {memory['first']:,.0f} MB after one pass, "
-            f"{memory['last']:,.0f} MB after {report['images_read']:,} images"
+            f"memory of all processes: {memory['first']:,.0f} MB after the first "
+            f"batch, {memory['last']:,.0f} MB after {report['images_read']:,} images"
         )
     click.echo(f"results are in {shown(out / file_of(network, report['image_size']))}")
 

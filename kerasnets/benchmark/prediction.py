@@ -59,7 +59,7 @@ def benchmark_predict(
 
     Returns:
         What the file holds: images a second of each, the ratio with its bootstrap
-        interval, and the memory of all processes in the first and the last pass.
+        interval, and the memory of all processes at the start and at the end.
     """
     check_size(network, "imagenet", image_size, image_size)
     batches = BATCHES
@@ -127,8 +127,9 @@ class _Predicting:
 
     @property
     def memory(self) -> dict[str, float] | None:
-        """Of all processes, the workers included, near the end of the first and of the
-        last pass, in megabytes (10^6 bytes); None where the platform does not say."""
+        """Of all processes, the workers included, in megabytes (10^6 bytes): after the
+        first batch, and before the last one of the last pass. None where the platform
+        does not say."""
         if not self._memory_mb:
             return None
         return {"first": self._memory_mb[0], "last": self._memory_mb[-1]}
@@ -140,7 +141,7 @@ class _Predicting:
             for row, _ in enumerate(answers, start=1):
                 if row % self._batch_size == 0:
                     ends.append(time.perf_counter())
-                if row == len(self._files) - self._batch_size:
+                if row in (self._batch_size, len(self._files) - self._batch_size):
                     self._count_processes()
         self.images += len(self._files)
         self.first_batch_s = ends[0] - began
