@@ -21,11 +21,12 @@ from kerasnets.benchmark.part import numbers_of, ratio_of
 from kerasnets.catalog.networks import check_size
 from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.inference.classifier import Classifier
+from kerasnets.inference.files import cores
 from kerasnets.inference.predict import predict_files
 from kerasnets.storage.files import write_json
 
 SIZE = 224  # pixels
-BATCHES = 6  # of a pass that is timed
+BATCHES = 4  # of a pass that is timed
 _PHOTOS = 256  # that differ
 _UNTIMED = 2  # batches of a pass: the first, and the last, in which none is decoded
 
@@ -148,7 +149,12 @@ class _Predicting:
         return ends[-2] - ends[0]
 
     def _answers(self) -> Iterator:
-        return predict_files(self._classifier, self._files, batch_size=self._batch_size)
+        return predict_files(
+            self._classifier,
+            self._files,
+            batch_size=self._batch_size,
+            workers=cores(),  # as many as for a long list of files
+        )
 
     def _count_processes(self) -> None:
         children = [one.pid for one in multiprocessing.active_children()]

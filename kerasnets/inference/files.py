@@ -111,7 +111,7 @@ def decoded(
     """
     read = partial(_read, steps=steps)
     if workers is None:
-        workers = 0 if len(files) < _WITHOUT_WORKERS else _cores()
+        workers = 0 if len(files) < _WITHOUT_WORKERS else cores()
     if not workers:
         yield from map(read, files)
         return
@@ -150,7 +150,8 @@ def _chunks(
             yield together[at : at + size]
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
