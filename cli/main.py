@@ -1,4 +1,4 @@
-"""Entry point: the group of commands, and how errors reach a person.
+"""Entry point: the group of commands, and the reporting of errors.
 
 Only click and light modules are imported here, so that `kerasnets --help` is instant.
 """
@@ -63,7 +63,7 @@ class _Group(click.Group):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context):
-        # Here, as click would print an empty line for it.
+        # Handled here, because click would print an empty line first.
         try:
             with command_line():
                 return super().invoke(ctx)
@@ -81,13 +81,13 @@ class _Stopped(click.ClickException):
         if not isinstance(error, Interrupted):
             error = Interrupted(signal.SIGINT)
         self.exit_code = error.exit_status  # type: ignore[misc]  # click's: one a class
-        told = str(error).partition("; --resume")[0].rstrip(".")
+        stopped = str(error).partition("; --resume")[0].rstrip(".")
         if arguments[:1] == ["fit"]:
             kept = [word for word in arguments if word not in _AFRESH_OR_ON]
-            then = f"to go on: {shell_command('kerasnets', *kept, '--resume')}"
+            then = f"to continue: {shell_command('kerasnets', *kept, '--resume')}"
         else:
-            then = "every file that it had written is whole"
-        super().__init__(f"{told}; {then}")
+            then = "every file written so far is complete"
+        super().__init__(f"{stopped}; {then}")
 
 
 _AFRESH_OR_ON = ("--overwrite", "--resume")
@@ -102,7 +102,7 @@ def kerasnets() -> None:
     """Train, evaluate and compare deep image-classification networks.
 
     The Keras backend is PyTorch; the environment variable KERAS_BACKEND switches it
-    to jax or tensorflow. TFDS_DATA_DIR says where prepared datasets are.
+    to jax or tensorflow. TFDS_DATA_DIR names the folder of prepared datasets.
 
     \b
     Example:
@@ -111,8 +111,8 @@ def kerasnets() -> None:
     """
 
 
-# Those that read small files alone. Every other one asks first whether the backend can
-# be used: where it cannot, the import of Keras ends with a traceback.
+# Commands that only read small files. All others first check that the backend can be
+# used: otherwise the import of Keras would end with a traceback.
 _WITHOUT_KERAS = {networks, datasets, inspect, prepare, runs, verify, card}
 
 
@@ -156,12 +156,13 @@ for command in (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; ends the process with its exit status."""
+    """Run the command line and exit with its status."""
     signal.signal(signal.SIGTERM, _end)
     # Commands write figures and show none. Keras imports matplotlib, and a notebook
-    # passes a backend on that only its own installation has.
+    # passes on a backend that only its own installation has.
     os.environ["MPLBACKEND"] = "agg"
-    # It tells at length that a user without a home folder has none for its cache.
+    # Without a home folder, matplotlib warns at length that it has no place for its
+    # cache.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     with light_keras(), printable():
         status = _run(arguments)
@@ -182,7 +183,7 @@ _PRINTING = ("click.utils", "rich.console", "keras.src.utils.io_utils")
 
 
 def _not_printed(error: Exception) -> bool:
-    """Whether the error was raised by printing: standard output takes no more."""
+    """Whether printing raised the error: standard output accepts no more."""
     return any(module in _PRINTING for module, _ in frames(error))
 
 
@@ -214,17 +215,17 @@ def _answer(arguments: Sequence[str] | None) -> int:
             return _fail(f"cannot write {name}: {error.strerror}.", 1)
         if error.filename is None:
             raise
-        # A name that is too long, a folder in the place of a file, and the like.
+        # A name that is too long, a folder where a file is expected, and the like.
         return _fail(f"cannot use {shown(error.filename)}: {error.strerror}.", 2)
 
 
 def _end(number: int, frame: object) -> None:
-    """As Ctrl-C does, so that what is half-written is removed on the way out."""
+    """Stop as Ctrl-C does, so that half-written files are removed on the way out."""
     raise Interrupted(number)
 
 
 def _print_no_more() -> None:
-    """Or Python would try once more at its end, and tell of it."""
+    """Discard further output: Python would retry at exit, and print that it failed."""
     with contextlib.suppress(AttributeError, OSError, ValueError):  # no stream at all
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, sys.stdout.fileno())

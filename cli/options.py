@@ -18,12 +18,12 @@ from kerasnets.recipe.setting import NETWORK, Setting
 
 
 class Name(click.ParamType):
-    """One of a list of names; the error says which is nearest.
+    """One of a list of names; the error suggests the nearest.
 
     Args:
-        kind: what the names are, for the message.
-        names: those allowed.
-        strict: whether other names are refused here.
+        kind: what they name, for the message.
+        names: the valid ones.
+        strict: whether other names are refused here; otherwise the recipe checks them.
     """
 
     def __init__(self, kind: str, names, *, strict: bool = True) -> None:
@@ -44,7 +44,7 @@ class Name(click.ParamType):
 
 
 class NumberOrText(click.ParamType):
-    """A number, or else the text, which a recipe checks."""
+    """A number, or text, which the recipe checks."""
 
     name = "number"
 
@@ -79,7 +79,7 @@ dataset_option = _dataset_option(required=True)
 
 
 def dataset_or_recipe_options(command: Callable) -> Callable:
-    """Network and dataset, or a file that names them."""
+    """The network and dataset, or a recipe file that names them."""
     command = click.option(
         "--recipe",
         "recipe_file",
@@ -102,7 +102,7 @@ device_option = click.option(
 
 
 def engine_option(command: Callable) -> Callable:
-    """What runs the network."""
+    """--engine, and --compile as a shorthand for one of its values."""
 
     @functools.wraps(command)
     def with_engine(*arguments: Any, engine: str, compiled: bool, **named: Any) -> Any:
@@ -131,8 +131,8 @@ def engine_option(command: Callable) -> Callable:
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
-    help="Folder of prepared TFDS datasets; or where own images are now.  [default: "
-    "TFDS_DATA_DIR]",
+    help="Folder of prepared TFDS datasets, or where your own images are now.  "
+    "[default: TFDS_DATA_DIR]",
 )
 
 deterministic_option = click.option(
@@ -179,7 +179,11 @@ _EXECUTION: list[Callable[[Callable], Callable]] = [
 def execution_options(
     *, data: bool = True
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The options that make the argument `execution`, with or without a data folder."""
+    """The options that become the argument `execution`.
+
+    Args:
+        data: whether --data-dir is among them.
+    """
 
     def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
@@ -187,8 +191,8 @@ def execution_options(
             from kerasnets.compute.execution import Execution, ExecutionOptions
 
             fields = ExecutionOptions.__annotations__
-            told = {name: named.pop(name) for name in fields if name in named}
-            return command(*arguments, execution=Execution(**told), **named)
+            given = {name: named.pop(name) for name in fields if name in named}
+            return command(*arguments, execution=Execution(**given), **named)
 
         for option in reversed(_EXECUTION if data else _EXECUTION[:-1]):
             with_execution = option(with_execution)
@@ -198,7 +202,7 @@ def execution_options(
 
 
 def recipe_options(*names: str) -> Callable[[Callable], Callable]:
-    """The options of recipe fields; those that nobody names are None."""
+    """The options of these recipe fields; those not given are None."""
     options = [option for name in names for option in _options(SETTINGS[name])]
 
     def with_options(command: Callable) -> Callable:
@@ -234,8 +238,8 @@ def _options(setting: Setting) -> Iterator[Callable[[Callable], Callable]]:
 _CHOSEN = [name for name, setting in SETTINGS.items() if setting.paper]
 _OF_NETWORK = [name for name in _CHOSEN if SETTINGS[name].group == NETWORK]
 
-# What decides the network itself; what decides data and training; and of that, what
-# decides single steps from random weights.
+# Options of the network itself; of data and training; and those of them that matter for
+# single steps from random weights.
 _OF_TRAINING = [one for one in _CHOSEN if one not in _OF_NETWORK]
 architecture_options = recipe_options(*_OF_NETWORK)
 training_options = recipe_options(*_OF_TRAINING)
@@ -244,11 +248,11 @@ step_options = recipe_options(*_OF_STEPS)
 
 
 def named(options: dict[str, Any]) -> dict[str, Any]:
-    """The recipe fields that the user named."""
+    """The recipe fields that the user gave."""
     for name, setting in SETTINGS.items():
         for shortcut in setting.shortcuts:
             if options.pop(shortcut.name, False):
-                # A switch that is on says nothing about which value.
+                # A flag that is only switched on contradicts no shortcut.
                 if options.get(name) not in (None, True, shortcut.value):
                     other = " ".join(setting.arguments(options[name]))
                     raise click.UsageError(f"{shortcut.flag} contradicts {other}.")
@@ -263,9 +267,9 @@ def recipe_of(
     data_dir: Path | str | None,
     file: Path | None = None,
 ) -> Recipe:
-    """The recipe that a file and the options on top of it name, which can be trained as
-    far as is known before the data is read. A dataset that must be seen for its
-    protocol is prepared."""
+    """The recipe of a file with the options overriding it, checked as far as possible
+    before the data is read. A dataset whose protocol depends on its images is prepared
+    first."""
     fields = named(options)
 
     def made() -> Recipe:
@@ -280,7 +284,7 @@ def recipe_of(
         return Recipe.for_paper(network, dataset, data_dir=data_dir, **fields)
 
     recipe = made()
-    if recipe.weights is None:  # a run that is resumed may have another stem
+    if recipe.weights is None:  # a resumed run may have another stem
         check_size(recipe.network, recipe.stem, recipe.image_size, recipe.image_size)
     say_data_dir(recipe.dataset, data_dir)
     if recipe.protocol is None and protocol_of(recipe.dataset, data_dir) is None:
@@ -292,7 +296,7 @@ def recipe_of(
 
 
 def say_data_dir(dataset: str, data_dir: Path | str | None) -> None:
-    """Say it where the data folder does not matter."""
+    """Print a note if the data folder has no effect."""
     if dataset == "digits" and data_dir is not None:
         click.echo(
             "kerasnets: --data-dir has no effect: digits comes with scikit-learn.",

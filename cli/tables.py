@@ -12,11 +12,11 @@ from kerasnets.errors import shown
 if TYPE_CHECKING:
     from rich.console import Console
 
-_FILE_WIDTH = 200  # letters; a file or a pipe is as wide as a table
+_FILE_WIDTH = 200  # characters; for a file or a pipe
 
 
 def print_page(page: text.Page) -> None:
-    """Print what a page has for a terminal, its tables as far as they have rows."""
+    """Print the part of a page that is meant for a terminal, without empty tables."""
     after_text = False
     for part in page.brief:
         if not isinstance(part, text.Table):
@@ -40,13 +40,13 @@ def print_table(
     wrap: bool = False,
     screen: "Console | None" = None,
 ) -> None:
-    """Print a table, as a list of its rows where the screen is too narrow for it.
+    """Print a table, or a list of its rows if the screen is too narrow for it.
 
     Args:
-        caption: said below it.
-        styles: rich's names of styles, by the whole text of a cell.
-        wrap: break the last column, and names if need be, before the table becomes a
-            list.
+        caption: printed below the table.
+        styles: rich's style for each cell with exactly this text.
+        wrap: break the lines of the last column, and if necessary of the first,
+            rather than print a list.
         screen: standard output unless given.
     """
     from rich.console import JustifyMethod
@@ -65,7 +65,7 @@ def print_table(
         )
     for row in cells.rows:
         table.add_row(*(Text(shown(cell), styles.get(cell, "")) for cell in row))
-    # At any width: a measure never exceeds the screen's own.
+    # Measured on a very wide screen, because a measurement is cut at the width.
     width = screen.measure(table, options=screen.options.update(max_width=10_000))
     if (width.minimum if wrap else width.maximum) <= screen.width:
         screen.print(table)
@@ -74,8 +74,8 @@ def print_table(
             screen.print(Text(shown(first), "bold"))
             for column, cell in zip(cells.columns[1:], others, strict=True):
                 if cell:
-                    told = Text(shown(cell), styles.get(cell, ""))
-                    screen.print(Text(f"  {shown(column)}: ").append_text(told))
+                    value = Text(shown(cell), styles.get(cell, ""))
+                    screen.print(Text(f"  {shown(column)}: ").append_text(value))
     if caption:
         screen.print(Text(shown(caption), "dim"))
 

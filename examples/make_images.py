@@ -1,9 +1,9 @@
-"""Draw two folders of images to try kerasnets on: scikit-learn's handwritten digits.
+"""Make two folders of images to try kerasnets on: scikit-learn's handwritten digits.
 
     python examples/make_images.py images
 
-images/many has the digits zero to four, 150 images of each or more; images/few has five
-to nine, with 20 images of each to train on and the others to test on.
+images/many has the digits zero to four, at least 150 images of each; images/few has
+five to nine, with 20 training images of each, and the others for testing.
 """
 
 import sys
@@ -13,7 +13,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-TRAINED = 20  # images of a class of images/few
+TRAINED = 20  # training images per class in images/few
 
 
 def make_images(folder: Path | str) -> None:

@@ -74,8 +74,9 @@ def wilson_interval(correct: int, images: int) -> WilsonInterval:
     return WilsonInterval(float(found.low), float(found.high))
 
 
-def over_seeds(shares: Sequence[float]) -> SeedInterval:
-    """The t-interval of the mean of at least two shares, clipped to [0, 1].
+def over_seeds(shares: Sequence[float], lowest: float = 0.0) -> SeedInterval:
+    """The t-interval of the mean of at least two shares, clipped to [lowest, 1]; for
+    differences of shares, `lowest` is -1.
 
     It reflects variation with the seed, not with the choice of test images.
     """
@@ -83,7 +84,7 @@ def over_seeds(shares: Sequence[float]) -> SeedInterval:
     mean = math.fsum(shares) / n
     variance = math.fsum((share - mean) ** 2 for share in shares) / (n - 1)
     half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * math.sqrt(variance / n)
-    return SeedInterval(max(0.0, mean - half), min(1.0, mean + half))
+    return SeedInterval(max(lowest, mean - half), min(1.0, mean + half))
 
 
 def accuracy_interval(shares: Sequence[float], images: int) -> Interval:

@@ -1,4 +1,4 @@
-"""kerasnets datasets: what can be trained on."""
+"""kerasnets datasets: the datasets that are known by name."""
 
 from pathlib import Path
 
@@ -45,5 +45,5 @@ def datasets(data_dir: Path | None) -> None:
         ),
         f"Prepared datasets are looked for in {folder}."
         if folder
-        else "There is no home folder: TFDS_DATA_DIR says where prepared datasets are.",
+        else "There is no home folder: set TFDS_DATA_DIR to the datasets' folder.",
     )

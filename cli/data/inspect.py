@@ -1,4 +1,4 @@
-"""kerasnets inspect: what a dataset holds."""
+"""kerasnets inspect: check the images of a dataset."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def inspect(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Look through a dataset before training.
+    """Check a dataset before training.
 
     DATASET is a name, or the path of a folder or a manifest of images. Every image is
     read. The report covers classes, sizes, formats, unreadable files, duplicates, and

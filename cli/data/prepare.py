@@ -17,8 +17,8 @@ from kerasnets.errors import shown
 def prepare(dataset: str, data_dir: Path | None) -> None:
     """Download a dataset.
 
-    It is checked and written as a TFDS folder. Training does this by itself when it
-    first needs the dataset.
+    Checks it and writes it as a TFDS folder. Training does this by itself when it first
+    needs the dataset.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""kerasnets compare: several runs beside each other."""
+"""kerasnets compare: several runs side by side."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def compare(names: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     under artifacts/runs. Neither weights nor data are needed.
 
     Writes tables (Markdown, CSV, JSON) and figures (PNG, SVG): validation curves by
-    epoch and by time, accuracies with their intervals, cost and speed, McNemar's tests
+    epoch and by time, accuracies with their intervals, cost and speed, McNemar's test
     of every pair, and accuracy against cost.
 
     \b

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--ablate",
     is_flag=True,
-    help="Switch batch norm, Glorot and momentum one at a time: eight trials.",
+    help="Try every combination of batch norm, Glorot and momentum: eight trials.",
 )
 @click.option(
     "--ablate-lr",
@@ -68,9 +68,9 @@ def diagnose(
 ) -> None:
     """Find why a network does not learn.
 
-    Trains the original network and the modified one (batch norm and Glorot), and the
-    one that the options name, for a few steps. Measures signal and gradient of every
-    layer before and after, and explains the result.
+    Trains the original network, the modified one (batch norm and Glorot), and the one
+    that the options describe, for a few steps. Measures the signal and the gradient of
+    every layer before and after, and explains the result.
 
     \b
     Examples:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     type=click.Choice(["test", "validation", "train"]),
     default="test",
     show_default=True,
-    help="Which images; the run folder itself holds the test split's results.",
+    help="Images to evaluate; test results are written to the run folder itself.",
 )
 @click.option(
     "--first-batch",
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     default=256,
     show_default=True,
-    help="Maximum images in a step; affects only speed.",
+    help="Maximum images in a step; affects only the speed.",
 )
 @execution_options()
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
@@ -46,8 +46,8 @@ def evaluate(
 ) -> None:
     """Measure a trained run.
 
-    RUN is a run folder, or the name of one under artifacts/runs; the newest unless
-    named.
+    RUN is a run folder, or the name of one under artifacts/runs; the newest by
+    default.
 
     Writes metrics.json, confusion_matrix, per_class, predictions, examples and curves
     into the run folder.

@@ -1,4 +1,4 @@
-"""kerasnets runs: what has been trained, and how far."""
+"""kerasnets runs: the runs in a folder, and their state."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ from kerasnets.console import line
 def runs(folder: Path, as_json: bool) -> None:
     """List the runs in a folder.
 
-    DIR is artifacts/runs unless named; its subfolders are searched too. A run is
+    DIR is artifacts/runs by default; its subfolders are searched too. A run is
     running, interrupted ('kerasnets fit ... --resume' continues it), complete, stopped
     early (by a callback), or corrupt (a file cannot be read).
 
@@ -43,6 +43,6 @@ def runs(folder: Path, as_json: bool) -> None:
     print_runs(folder, found)
     for one in found:
         if one.why:
-            # What is wrong with a corrupt one names the file.
+            # The reason why a run is corrupt names the file itself.
             name = "" if one.state == CORRUPT else f"{shown(one.path)}: "
             click.echo(f"{one.state}: {name}{line(one.why)}")

@@ -68,7 +68,7 @@ def print_runs(root: Path, states: Sequence[RunState]) -> None:
 
 
 def metrics_lines(run: Run, metrics: dict[str, Any]) -> list[str]:
-    """Loss, accuracies, and what else is to be said of an evaluation."""
+    """Loss, accuracies and notes of an evaluation, one line each."""
     recipe = run.recipe
     title = network_title(recipe.network, batch_norm=recipe.batch_norm)
     lines = [
@@ -123,9 +123,9 @@ def per_class_table(run: Run, split: str) -> text.Table:
 
 
 def print_evaluation(run: Run, metrics: dict[str, Any]) -> None:
-    """The numbers of an evaluation, and those of its classes."""
-    for told in metrics_lines(run, metrics):
-        click.echo(told)
+    """Print an evaluation, and the numbers of each class."""
+    for one in metrics_lines(run, metrics):
+        click.echo(one)
     table = per_class_table(run, metrics["split"])
     more = len(table.rows) - _CLASSES_SHOWN
     print_table(

@@ -1,4 +1,4 @@
-"""kerasnets verify: is every file of a run as it was written?"""
+"""kerasnets verify: find damaged, missing and stale files of runs."""
 
 from pathlib import Path
 
@@ -17,10 +17,10 @@ import click
 def verify(context: click.Context, folders: tuple[Path, ...]) -> None:
     """Check every file of runs against its digest.
 
-    RUN is a run folder, or the name of one under artifacts/runs. A line for each file
-    that is damaged, missing or unknown, or stale: a result of another network than the
-    run has by now. Exit status 0 where there is none. run.log, which only grows, has
-    no digest, nor have runs made before digests were kept.
+    RUN is a run folder, or the name of one under artifacts/runs. Prints a
+    line for each file that is damaged, missing, unknown or stale (computed before the
+    run was trained further). The exit status is 0 if there is none. run.log, which only
+    grows, has no digest, nor have runs made before digests were kept.
 
     \b
     Examples:
@@ -42,7 +42,7 @@ def verify(context: click.Context, folders: tuple[Path, ...]) -> None:
         if found is None:
             click.echo(f"{shown(folder)}: not recorded: it has no digests.json")
         elif not findings:
-            click.echo(f"{shown(folder)}: {found.checked} files as they were written")
+            click.echo(f"{shown(folder)}: {found.checked} files are unchanged")
         for finding in findings:
             click.echo(f"{shown(folder / finding.name)}: {finding.what}")
         whole = whole and found is not None and not findings

@@ -1,4 +1,4 @@
-"""kerasnets report: a study as one page."""
+"""kerasnets report: a study as one HTML page."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     "--diagnose/--no-diagnose",
     default=False,
     help="First find why each collapsed network failed, as 'kerasnets diagnose "
-    "--ablate' does, in DIR/diagnoses. That trains, minutes for a large network; how "
-    "long is said first.  [default: no-diagnose]",
+    "--ablate' does, in DIR/diagnoses. This trains, for minutes if a network is large; "
+    "an estimate is printed first.  [default: no-diagnose]",
 )
 @execution_options()
 def report(
@@ -33,10 +33,11 @@ def report(
 ) -> None:
     """Write a study, or a folder of runs, as one HTML page.
 
-    DIR is the folder of 'kerasnets reproduce', or one with runs anywhere below it. The
-    page needs no other file and no network. Nothing is trained unless --diagnose is
-    named. Pictures of confused classes and the diagnosis of a collapsed network need
-    the data, which only --diagnose downloads; how to compute is the diagnosis's.
+    DIR is the folder of 'kerasnets reproduce', or any folder with runs below it. The
+    page needs no other file and no internet access. Nothing is trained without
+    --diagnose. Pictures of confused classes and the diagnosis of a collapsed network
+    need the data, which only --diagnose downloads. --device, --engine, --deterministic
+    and --threads apply to the diagnosis.
 
     \b
     Examples:
@@ -48,10 +49,7 @@ def report(
     if not diagnose:
         for option in ("device", "engine", "deterministic", "threads"):
             if getattr(execution, option) != getattr(DEFAULT, option):
-                raise click.UsageError(
-                    f"--{option} is the diagnosis's, and has no effect without "
-                    "--diagnose."
-                )
+                raise click.UsageError(f"--{option} has no effect without --diagnose.")
     from kerasnets.report.page import check_place, page, write_page
     from kerasnets.report.sections.failure import named_collapsed, to_diagnose
     from kerasnets.report.sources import read_sources

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--scale",
     type=Name("scale", SCALES),
-    help="How much of the paper's protocol: paper (all of it, days on a CPU), quick "
+    help="How much of the paper's protocol to run: paper (all, days on a CPU), quick "
     "(half an hour to two hours on two CPU cores), smoke (digits, under three "
     "minutes).  [default: the study's own, or quick]",
 )
@@ -52,28 +52,29 @@ if TYPE_CHECKING:
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Print what would run and how long it takes, from a few measured steps.",
+    help="Print what would run and, estimated from a few measured steps, for how long.",
 )
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Rows at a time, each in a process of its own; they share the device, and "
-    "divide the CPU's cores among them.",
+    help="Rows to run at a time, each in its own process; they share the device, and "
+    "divide the CPU cores among them.",
 )
 @click.option(
     "--keep-checkpoints",
     type=Name("--keep-checkpoints", KEEP),
     default=NONE,
     show_default=True,
-    help="Checkpoints to keep of a finished row: one for each epoch, the last, "
-    "which 'kerasnets fit ... --resume' with more --epochs needs, or none.",
+    help="Checkpoints to keep of a finished row: one for each epoch; the last, which "
+    "'kerasnets fit ... --resume' with more --epochs needs; or none.",
 )
 @click.option(
     "--wait",
     is_flag=True,
-    help="Wait for rows that other processes work on, and take over what they leave.",
+    help="Wait for rows that other processes run, and take over those that they leave "
+    "unfinished.",
 )
 @execution_options()
 @click.option("-q", "--quiet", is_flag=True, help="Print one line for each row.")
@@ -93,13 +94,13 @@ def reproduce(
 ) -> int:
     """Run the paper's study again.
 
-    Trains and evaluates the nine rows of the paper's Tables 1 and 2, or those named as
-    --dry-run names them, and writes results.md, results.csv, results.json and
-    report.html with the paper's numbers next to ours. Interrupted, it goes on when the
-    command is repeated. Processes and machines that share the folder share the rows.
-    Exit status 1 says that a row failed.
+    Trains and evaluates the nine rows of the paper's Tables 1 and 2, or only those
+    named (--dry-run lists the names), and writes results.md, results.csv, results.json
+    and report.html with the paper's numbers next to ours. Repeat the command to
+    continue after an interruption. Processes and machines that share the folder share
+    the rows. The exit status is 1 if a row failed.
 
-    Options of the recipe (--momentum, ...) are those that the paper leaves unsaid.
+    The recipe options (--momentum, ...) set what the paper does not state.
 
     \b
     Examples:
@@ -182,7 +183,7 @@ def reproduce(
 
 
 def _reconcile(planned: "Reconciliation", settings: dict[str, Any]) -> int:
-    """The exit status."""
+    """Run it, print the findings and return the exit status."""
     from kerasnets.cli.tables import print_table
     from kerasnets.paper.outcomes import FAILED
     from kerasnets.paper.reconciliation.reconcile import reconcile

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def print_estimates(study: "Study", estimates: "Sequence[Estimate]") -> None:
-    """What a study would run, and for how long."""
+    """Print what a study would run, and for how long."""
     rows = []
     for one in estimates:
         found = one.outcome
@@ -43,7 +43,7 @@ def print_estimates(study: "Study", estimates: "Sequence[Estimate]") -> None:
 
 
 def print_study(results: "Results") -> None:
-    """The paper's tables with ours and the verdicts."""
+    """Print the paper's accuracies, ours and the verdicts."""
     rows = []
     for cell in results.cells:
         found = cell.interval

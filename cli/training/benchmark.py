@@ -1,4 +1,4 @@
-"""kerasnets benchmark: speed beside plain PyTorch."""
+"""kerasnets benchmark: speed compared with plain PyTorch."""
 
 import json
 from pathlib import Path
@@ -91,7 +91,7 @@ _PAPER = ("resnet34", "densenet121", "vgg19")
     "budget_s",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Start nothing after this time; results so far are written.",
+    help="Start no measurement after this time; the results so far are written.",
 )
 @click.option(
     "--out",
@@ -127,14 +127,15 @@ def benchmark(
 ) -> None:
     """Compare speed and memory with plain PyTorch.
 
-    Times training and inference of the networks (the paper's three unless named) on an
-    otherwise idle machine: ours through fit's own loop, torchvision's through a plain
-    loop that does the same work. Each contender has a process of its own, and they take
-    turns. Where torchvision cannot be imported, its networks written in plain PyTorch
-    stand in for it, and are called so. NETWORK.json grows as comparisons end.
+    Times training and inference of the networks (by default the paper's three); the
+    machine should be otherwise idle. Ours run through fit's own loop, torchvision's
+    through a plain loop that does the same work. Each contender has its own process,
+    and they take turns. If torchvision cannot be imported, the same networks in plain
+    PyTorch replace it, and the results say so. NETWORK.json is updated after each
+    comparison.
 
-    `kerasnets benchmark data` compares the decoding and augmentation of photographs
-    instead, with torchvision's, two processes each, and writes data/data.json.
+    `kerasnets benchmark data` instead compares the decoding and augmentation of
+    photographs with torchvision's, with two processes each, and writes data/data.json.
     `kerasnets benchmark predict [NETWORK]` compares `predict` on photographs with the
     network alone, and writes predict/NETWORK-SIZE.json.
 

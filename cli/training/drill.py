@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     help="Processes to kill.",
 )
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="Seed of the instants."
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Seed of the kill times.",
 )
 @execution_options(data=False)
 @click.option(
@@ -37,9 +41,9 @@ def drill(
 ) -> int:
     """Kill training at random and resume it.
 
-    Trains NETWORK (resnet18 unless named) for a few steps on the digits, twice, then
-    again in processes that are killed at random instants and resumed, and compares the
-    weights and records to the bit. Ends with status 1 if any differ.
+    Trains NETWORK (resnet18 by default) for a few steps on the digits, twice, then
+    again in processes that are killed at random times and resumed, and compares the
+    weights and records bit by bit. The exit status is 1 if any differ.
 
     \b
     Example:

@@ -38,14 +38,14 @@ if TYPE_CHECKING:
     default=1,
     show_default=True,
     metavar="EPOCHS",
-    help="How often the validation confusion is recorded.",
+    help="How often to record the validation confusion matrix.",
 )
 @click.option(
     "--checkpoint-every",
     default="300s",
     show_default=True,
     metavar="STEPS|SECONDS",
-    help="How often a checkpoint is made inside an epoch: 200, or 90s.",
+    help="How often to save a checkpoint within an epoch, for example 200 or 90s.",
 )
 @click.option(
     "--keep-checkpoints",
@@ -58,15 +58,15 @@ if TYPE_CHECKING:
     type=int,
     metavar="PROCESSES",
     help="Processes that decode and augment batches ahead of the network, from 0 to "
-    "64; the batches are the same with any number.  [default: 0; of streamed images "
-    "as many as there are cores, 8 at most]",
+    "64; the batches are the same with any number.  [default: 0; for streamed images "
+    "the number of cores, 8 at most]",
 )
 @click.option(
     "--stream/--no-stream",
     default=None,
-    help="Decode your own images from their files on demand, instead of "
-    "once into the cache; the batches are the same.  [default: where neither memory "
-    "nor disk has room for the cache, or they were streamed before]",
+    help="Decode your own images from their files on demand, instead of once into the "
+    "cache; the batches are the same.  [default: if neither memory nor "
+    "disk has room for the cache, or the run streamed before]",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Print more.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only warnings.")
@@ -89,8 +89,8 @@ def fit(
 ) -> None:
     """Train a network.
 
-    Every option that is not named has the paper's value for the network and dataset,
-    or the value of --preset or --recipe.
+    Options that are not given have the paper's value for the network and dataset, or
+    the value of --preset or --recipe.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""kerasnets networks: what can be trained."""
+"""kerasnets networks: the networks, with their size and options."""
 
 import click
 

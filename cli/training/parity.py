@@ -1,4 +1,4 @@
-"""kerasnets parity: whether the backends compute the same."""
+"""kerasnets parity: compare the installed backends."""
 
 import json
 
@@ -16,11 +16,12 @@ from kerasnets.cli.options import Name
 def parity(networks: tuple[str, ...], as_json: bool) -> int:
     """Check that the installed backends compute the same.
 
-    Runs the networks (the paper's three unless named) from one seed under each backend,
-    in a process of its own: first weights, logits, ten training steps, evaluation.
-    Float32 on the CPU, without dropout; learning rate 1e-5, and residual branches
-    scaled by 0.1, because a deep ResNet with its first weights amplifies round-off ten
-    thousandfold a step. Ends with status 1 where backends disagree.
+    Runs the networks (by default the paper's three) with the same seed under each
+    backend, each in its own process: initial weights, logits, ten training steps,
+    evaluation. In float32 on the CPU, without dropout, with learning rate 1e-5 and
+    residual branches scaled by 0.1, because with its initial weights a deep ResNet
+    amplifies rounding errors ten thousandfold per step. The exit status is 1 if
+    backends disagree.
 
     \b
     Example:
@@ -29,14 +30,14 @@ def parity(networks: tuple[str, ...], as_json: bool) -> int:
     from kerasnets import parity as backends
     from kerasnets.cli.training.tables import parity_line
 
-    told: list[backends.Row] = []
+    printed: list[backends.Row] = []
 
     def tell(row: backends.Row) -> None:
         if not as_json:
-            if not told:
+            if not printed:
                 click.echo(parity_line())
             click.echo(parity_line(row))
-        told.append(row)
+        printed.append(row)
 
     result = backends.parity(
         networks or backends.PAPER_NETWORKS,

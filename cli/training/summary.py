@@ -25,8 +25,8 @@ def summary(
     fields = named(options)
     if "glorot" in fields:
         raise click.UsageError(
-            "--glorot decides the weights that training begins with, which a summary "
-            "does not show."
+            "--glorot has no effect: it sets the initial weights, which a summary does "
+            "not show."
         )
     from kerasnets.compute import runtime
     from kerasnets.networks import build_model

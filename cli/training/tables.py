@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def print_benchmark(reports: Sequence[dict[str, Any]]) -> None:
-    """Images per second of each contender, and how many times faster ours is."""
+    """Print images per second of each contender, and how many times faster ours is."""
     compiles = any(
         "compile_s" in numbers
         for report in reports
@@ -62,7 +62,7 @@ def print_benchmark(reports: Sequence[dict[str, Any]]) -> None:
         f"faster than that kerasnets is, with its {INTERVAL} (* the faster of two "
         "memory formats; NCHW is contiguous, NHWC channels-last). Start: seconds to "
         "the end of the first training step, compiling included, and peak memory, "
-        "without what the imports take and with it.",
+        "without the memory of the imports and with it.",
     )
 
 
@@ -87,9 +87,13 @@ _PARITY_WIDTHS = (14, 10, 9, 7, 7, 10, 9)
 
 
 def parity_line(row: "Row | None" = None) -> str:
-    """A network under a backend, with its largest differences from the first backend;
-    the names of the columns without one. Not part of a table, whose widths are only
-    known at the end."""
+    """A network under a backend, with its largest differences from the first backend.
+
+    Printed line by line, because the widths of a table are only known at the end.
+
+    Args:
+        row: None for the names of the columns.
+    """
     cells: tuple[str, ...] = _PARITY
     if row:
         cells = (

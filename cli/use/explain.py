@@ -1,4 +1,4 @@
-"""kerasnets explain: which pixels a prediction rests on."""
+"""kerasnets explain: which pixels a prediction depends on."""
 
 import sys
 from pathlib import Path
@@ -45,12 +45,12 @@ def explain(
     device: str,
     data_dir: Path | None,
 ) -> None:
-    """Show which pixels a prediction rests on.
+    """Show which pixels a prediction depends on.
 
     RUN is a run folder, or the name of one under artifacts/runs. Without images, the
-    most confident mistakes on the test images are explained, and a report shows them.
-    Each picture is the image as the network sees it, and next to it the same under a
-    map: the brighter, the more a pixel speaks for the class.
+    most confident mistakes on the test images are explained, and reports show them.
+    Each picture shows the image as the network sees it, and next to it the same under
+    a map: the brighter a pixel, the more it supports the class.
 
     \b
     Examples:

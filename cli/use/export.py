@@ -1,4 +1,4 @@
-"""kerasnets export: a trained network for another program."""
+"""kerasnets export: a trained network in another format."""
 
 from pathlib import Path
 
@@ -23,14 +23,14 @@ FORMATS = ("onnx", "safetensors", "torch-export", "saved-model", "litert", "open
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="The file.  [default: by the run's name in artifacts/exports]",
+    help="The file.  [default: in artifacts/exports, with the run's name]",
 )
 @click.option(
     "--int8",
     is_flag=True,
-    help="ONNX with 8-bit integers, calibrated on training images.",
+    help="Quantize to 8-bit integers, calibrated on training images; ONNX only.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @data_dir_option
 def export(
     run: Path,
@@ -43,9 +43,9 @@ def export(
     """Write a trained network for another program.
 
     RUN is a run folder, or the name of one under artifacts/runs. The file takes uint8
-    images [N, H, W, C] of the network's size, normalizes them itself, and gives
-    probabilities. It is run on test images before it takes its name; a model card is
-    put next to it.
+    images [N, H, W, C] of the network's size, normalizes them itself and returns
+    probabilities. It is checked on test images before it is put in place, next to a
+    model card.
 
     \b
     Examples:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Write to this file, which is replaced at the end.",
+    help="Write to this file; an existing one is replaced when all is done.",
 )
 @click.option(
     "--batch-size",
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     type=click.Choice(["skip", "stop"]),
     default="skip",
     show_default=True,
-    help="Whether to continue after a file that cannot be read. The exit status is 1 "
+    help="Whether to continue after a file that cannot be read; the exit status is 1 "
     "either way.",
 )
 @click.option(
@@ -73,8 +73,8 @@ def predict(
 ) -> int:
     """Classify images with a trained run.
 
-    RUN is a run folder, or the name of one under artifacts/runs. A folder means every
-    image in it, at any depth; "-" reads an image, or names of files one a line, from
+    RUN is a run folder, or the name of one under artifacts/runs. FOLDER stands for all
+    images in it, at any depth; "-" reads an image, or file names, one per line, from
     standard input. Images are resized and normalized as in training.
 
     Files that cannot be read are listed on standard error, and the exit status is 1.

@@ -255,13 +255,13 @@ class _Benchmark:
         for one in self._names:
             if not one.takes_part(work):
                 continue
-            told = compiled.ready.get(work) if one.compiled else None
-            if one.compiled and told is None and work in compiled.failed:
+            ready = compiled.ready.get(work) if one.compiled else None
+            if one.compiled and ready is None and work in compiled.failed:
                 continue
-            if told is None and self._plan.over:
+            if ready is None and self._plan.over:
                 self._leave_out(f"start of {one.name}")
                 continue
-            measured = Footprint.of(told) if told else footprint(one, work)
+            measured = Footprint.of(ready) if ready else footprint(one, work)
             self._report["footprint"][one.name] = dataclasses.asdict(measured)
             self._write()
 

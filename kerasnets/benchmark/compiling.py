@@ -98,13 +98,13 @@ class Compiled:
         for work, worker in workers.items():
             patience = None if math.isinf(until) else until - time.perf_counter()
             try:
-                told = worker.answer(patience)
+                report = worker.answer(patience)
             except OutOfMemory:
                 continue  # it may fit on its own
             except Exception as error:
                 self.failed[work] = failure(contender, error)
                 continue
             going[work] = worker
-            if told is not None:
-                self.ready[work] = told
+            if report is not None:
+                self.ready[work] = report
         return going

@@ -23,7 +23,7 @@ def part_of(
         names: the contenders, ours first.
         ceiling: a result of `roofline.measure_ceiling`, if known.
     """
-    counted = [told.counts for told in found.ready.values() if told.counts]
+    counted = [ready.counts for ready in found.ready.values() if ready.counts]
     demands = roofline.demands(counted[0], work) if counted else None
     described = {}
     for one in names:

@@ -128,19 +128,19 @@ class Processes:
             self.worker(one).begin(turns, one, work)
         at_once = work.on_cuda
         made = self._next(contenders[::-1], found, at_once=at_once)
-        for one, told in self._next(list(made), found, at_once=False).items():
+        for one, ready in self._next(list(made), found, at_once=False).items():
             cold = self._compiled.ready.get(work) if one.compiled else None
             if cold:  # this time, the compiled code came from the cache
-                told = replace(
-                    told, start_s=cold.start_s, first_step_s=cold.first_step_s
+                ready = replace(
+                    ready, start_s=cold.start_s, first_step_s=cold.first_step_s
                 )
-            found.ready[one.name] = told
+            found.ready[one.name] = ready
 
     def _next(
         self, contenders: list[Contender], found: Found, *, at_once: bool
     ) -> dict[Contender, Any]:
         """The next value of each contender, without those that fail."""
-        told = {}
+        values = {}
         if at_once:
             for one in contenders:
                 self.worker(one).ask()
@@ -148,11 +148,11 @@ class Processes:
             try:
                 if not at_once:
                     self.worker(one).ask()
-                told[one] = self.worker(one).answer(self._patience_s(one))
+                values[one] = self.worker(one).answer(self._patience_s(one))
             except Exception as error:
                 found.failed[one.name] = failure(one, error)
                 self._end(one.name)
-        return told
+        return values
 
     def _patience_s(self, contender: Contender) -> float | None:
         if not contender.compiled or math.isinf(self._until):

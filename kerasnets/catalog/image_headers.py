@@ -144,7 +144,6 @@ def reason(error: Exception, data: bytes) -> str:
 
     Raises:
         InstallationError: Pillow was built without support for its format.
-
     """
     from PIL import Image, features
 
@@ -157,8 +156,8 @@ def reason(error: Exception, data: bytes) -> str:
         return f"it is not an image of {', '.join(FORMATS)}"
     if isinstance(error, Image.DecompressionBombError):
         return f"it has more than {LARGEST} million pixels"
-    told = first_line(error)
-    return "its pixels are damaged" if told.startswith("decoder error") else told
+    message = first_line(error)
+    return "its pixels are damaged" if message.startswith("decoder error") else message
 
 
 def is_grey(image: "Image.Image") -> bool:

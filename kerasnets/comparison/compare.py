@@ -8,6 +8,7 @@ from typing import Any
 from kerasnets.catalog.titles import dataset_title
 from kerasnets.comparison.evaluated import Evaluated, read_evaluated, why_other_images
 from kerasnets.comparison.row import Row, make_row
+from kerasnets.comparison.seeds import SeedGroup, SeedTest, seed_groups, seed_tests
 from kerasnets.errors import RunError
 from kerasnets.runs import Run
 from kerasnets.runs.find import labels
@@ -87,6 +88,8 @@ class Comparison:
         mcnemar: a test for each pair of runs with the same test images.
         agreement: [rows][rows], the share of test images for which two runs predict
             the same class, in [0, 1]; None where they cannot be compared.
+        over_seeds: runs that differ in their seed only, by group.
+        seed_tests: a test for each pair of these groups.
         pareto: the Pareto front of each cost.
         notes: remarks for readers, one line each.
     """
@@ -94,6 +97,8 @@ class Comparison:
     rows: tuple[Row, ...]
     mcnemar: tuple[PairTest, ...]
     agreement: tuple[tuple[float | None, ...], ...]
+    over_seeds: tuple[SeedGroup, ...]
+    seed_tests: tuple[SeedTest, ...]
     pareto: tuple[Front, ...]
     notes: tuple[str, ...]
 
@@ -126,10 +131,13 @@ def compare(chosen: Sequence[Run]) -> Comparison:
     )
     left_out = [str(run.path) for run in chosen if not run.history]
     smoothed = [label for label, run in named if run.loss_is_smoothed]
+    over_seeds = seed_groups(named, results)
     return Comparison(
         rows=rows,
         mcnemar=_pair_tests(results, groups),
         agreement=_agreement(rows, results),
+        over_seeds=over_seeds,
+        seed_tests=seed_tests(over_seeds, results),
         pareto=fronts(rows),
         notes=tuple(_notes(rows, results, left_out, smoothed)),
     )

@@ -34,14 +34,18 @@ COST_TITLES = {
 
 RULES = (
     f"Intervals are {INTERVAL}s: of an accuracy by Wilson's rule, of a difference by "
-    "Agresti and Min's. They say how far the test images may mislead, not how another "
-    "seed would do.",
+    "Agresti and Min's. They cover the sampling of the test images, not the spread "
+    "between seeds.",
     "P-values are McNemar's, exact and two-sided, on the same test images, adjusted by "
-    f"Holm's rule for all pairs of the table; up to {SIGNIFICANCE} two runs differ.",
+    f"Holm's rule for all pairs of the table; two runs differ if theirs is at most "
+    f"{SIGNIFICANCE}.",
+    "Over seeds, intervals are Student's t, of a mean accuracy and of the mean of the "
+    "differences of runs with the same seed and test images; no correction for several "
+    "pairs is made.",
     "FLOPs are two for each multiply-accumulate of convolutions and dense layers.",
-    "Times are of training and validation; seconds an epoch and images a second are "
-    "those of the median epoch. Energy is what the device counts in that time, where "
-    "it does: the whole board's or processor's.",
+    "Times are of training and validation; seconds per epoch and images per second are "
+    "those of the median epoch. Energy is the device's own count for that time, if it "
+    "has one: of the whole board or processor.",
 )
 
 
@@ -52,6 +56,12 @@ def comparison_page(comparison: Comparison) -> Page:
     notes = Bullets(comparison.notes, lead="note: ")
     fronts = Bullets(front_lines(comparison), lead="best accuracy for its ")
     parts: list[Part] = [accuracy, cost, notes]
+    seeds = seeds_table(comparison)
+    differences = seed_differences_table(comparison)
+    if seeds.rows:
+        parts += [Heading("Over seeds"), seeds]
+    if differences.rows:
+        parts.append(differences)
     if pairs.rows:
         parts += [
             Heading("Do they differ?"),
@@ -72,7 +82,7 @@ def comparison_page(comparison: Comparison) -> Page:
     if comparison.pareto:
         parts.append(Figure("pareto.png", "Test accuracy against cost"))
     parts += [Heading("Rules"), Bullets(RULES)]
-    brief = accuracy, cost, pairs, notes, fronts
+    brief = accuracy, cost, seeds, differences, pairs, notes, fronts
     return Page("Comparison", tuple(parts), brief)
 
 
@@ -113,6 +123,37 @@ def cost_table(comparison: Comparison) -> Table:
             "training time": [_time(row.total_s, "") for row in rows],
             **(energy if any(j is not None for j in energies) else {}),
         }
+    )
+
+
+def seeds_table(comparison: Comparison) -> Table:
+    """The mean accuracy of the runs that differ in their seed only."""
+    groups = comparison.over_seeds
+    return Table.of(
+        {
+            "runs": [group.name for group in groups],
+            "seeds": [str(len(group.seeds)) for group in groups],
+            "mean test accuracy": [percent(group.mean) for group in groups],
+            INTERVAL: [group.interval.percent() for group in groups],
+        }
+    )
+
+
+def seed_differences_table(comparison: Comparison) -> Table:
+    """The mean paired difference of two such groups."""
+    pairs = comparison.seed_tests
+    return Table.of(
+        {
+            "first": [pair.first for pair in pairs],
+            "second": [pair.second for pair in pairs],
+            "seeds": [str(len(pair.seeds)) for pair in pairs],
+            "mean difference (points)": [points(pair.difference) for pair in pairs],
+            INTERVAL: [
+                f"{points(pair.interval.low)} to {points(pair.interval.high)}"
+                for pair in pairs
+            ],
+        },
+        words=("second",),
     )
 
 

@@ -13,15 +13,16 @@ from kerasnets.text import Table, points, spaced_percent
 T = TypeVar("T")
 
 RULE = (
-    f"Intervals are {CONFIDENT}: Wilson for one run (sampling of the test images), t "
-    "over seeds for several. A row agrees where its interval and the Wilson interval "
-    "of the paper's number overlap, differs where they do not, and is not comparable "
-    "where it is not the paper's protocol; a scaled-down run is not a reproduction."
+    f"Intervals are {CONFIDENT}: Wilson's for one run (sampling of the test images), "
+    "Student's t over seeds for several. A row agrees if its interval and the Wilson "
+    "interval of the paper's number overlap, differs if they do not, and is not "
+    "comparable if it does not follow the paper's protocol; a scaled-down run is not a "
+    "reproduction."
 )
 WHICH_EPOCH = (
-    "The accuracy above is the last epoch's; beside it, that of the epoch which is "
-    "best on held-out images, unknown where its network was not kept. The best on the "
-    "test split is chosen on what it is measured on, so it is optimistic; it needs "
+    "The accuracy above is the last epoch's. Next to it is that of the epoch that is "
+    "best on the held-out images, unknown if its network was not kept. The best on the "
+    "test split is optimistic, because the same images select and measure it; it needs "
     "--validation test."
 )
 

@@ -6,7 +6,9 @@ training, the reader of recipe.json and docs/recipe.md derive from it.
 
 Dataclass fields carry the settings. msgspec does not fit: its structs are not validated
 when constructed or replaced in Python, its decoder accepts duplicate JSON keys, and
-`kerasnets --help` would have to import it.
+`kerasnets --help` would have to import it. pydantic's dataclasses would replace only
+`Setting.check`, and their errors would have to be translated into these messages; see
+also `kerasnets.storage.schema`.
 """
 
 import dataclasses

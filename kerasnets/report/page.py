@@ -28,7 +28,7 @@ from kerasnets.version import __version__
 # returns the template's data. Sections without data are omitted.
 SECTIONS: dict[str, tuple[str, Callable[[Sources], Any]]] = {
     "summary": ("Summary", summary),
-    "paper": ("Beside the paper", beside_the_paper),
+    "paper": ("The paper", beside_the_paper),
     "reconcile": ("What would have to be true", reconciled),
     "curves": ("Curves", curves),
     "comparison": ("Runs compared", comparison),

@@ -4,8 +4,10 @@ A run folder may be foreign, so everything read from it is validated. Unknown fi
 refused.
 """
 
-# Not msgspec: it accepts a field that occurs twice and control characters in text, and
-# its messages quote the file as it is, so most of this would have to stay around it.
+# Neither msgspec nor pydantic. Both accept a field that occurs twice and control
+# characters in text, and their messages are not ours, so most of this would remain.
+# With pydantic 2.14 this file was two lines longer, and `kerasnets --help` took 0.34
+# instead of 0.17 s of a core.
 import json
 import re
 from collections.abc import Callable, Mapping

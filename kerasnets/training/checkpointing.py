@@ -226,5 +226,5 @@ class Checkpointer(keras.callbacks.Callback):
     def _end(self, epoch: int, batch: int) -> None:
         after = checkpoint.position(epoch, batch) if epoch or batch else "no step"
         raise self.stop.interruption(
-            f"after {after}; {option('resume', True)} goes on from there."
+            f"after {after}; {option('resume', True)} continues from there."
         )

@@ -246,7 +246,7 @@ def run_child(
         process.join()
     if ended and process.exitcode != 0:
         raise RunError(
-            f"a process that nobody killed ended with status {process.exitcode}."
+            f"a process that was not killed ended with status {process.exitcode}."
         )
     return process.exitcode == 0
 

@@ -158,7 +158,7 @@ def test_verify_names_what_is_not_as_it_was_written(capsys, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     status, out, _ = run(capsys, "verify", "one", made.path)
     assert status == 0
-    assert out.count("6 files as they were written") == 2
+    assert out.count("6 files are unchanged") == 2
     (made.path / "history.csv").write_text("another")
     (made.path / "model.keras").unlink()
     (made.path / "new\nline").write_text("")

@@ -163,7 +163,7 @@ def test_no_home_folder_is_needed(homeless, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     status, out, _ = said(["datasets"])
     assert status == 0
-    assert "There is no home folder: TFDS_DATA_DIR says where" in out
+    assert "There is no home folder: set TFDS_DATA_DIR to" in out
     status, _, err = said(["fit", "vgg11", "--dataset", "mnist"])
     assert (status, len(err.splitlines())) == (2, 1)
     assert "name a folder with TFDS_DATA_DIR" in err
@@ -176,7 +176,7 @@ def test_no_home_folder_is_needed(homeless, monkeypatch, tmp_path):
 def test_the_home_folder_of_nobody_is_one_line(variable, homeless, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", "/none")
     monkeypatch.setenv(variable, "~nobody/data")
-    with pytest.raises(KerasnetsError, match="'~nobody/data' names the home folder"):
+    with pytest.raises(KerasnetsError, match="'~nobody/data' refers to a home folder"):
         cache_folders(data_folder(None))
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from made_runs import PARAMETERS, labels, make_run, write_predictions
 from PIL import Image
-from scipy.stats import binomtest
+from scipy.stats import binomtest, sem, t
 
 from kerasnets import runs
 from kerasnets.cli.main import _run
 from kerasnets.comparison.compare import compare, pareto_front
-from kerasnets.comparison.pages import accuracy_table, cost_table
+from kerasnets.comparison.pages import accuracy_table, comparison_page, cost_table
 from kerasnets.errors import RunError
 from kerasnets.figures import draw_pareto
 
@@ -40,6 +40,44 @@ def test_rows_hold_the_records(tmp_path):
     assert pair.test.p == pair.holm_p == binomtest(12, 42).pvalue
     assert pair.test.difference == pytest.approx(0.05)
     assert comparison.agreement == ((1, 1 - 42 / 360), (1 - 42 / 360, 1))
+
+
+def test_runs_that_differ_in_their_seed_only_are_averaged(tmp_path):
+    """The paired differences vary less than the accuracies, which share the seed."""
+    wrong = {"plain": (90, 54, 72), "helped": (72, 36, 60)}  # of 360
+    chosen = [
+        make_run(
+            tmp_path / f"{name}-seed{seed}", wrong=range(count), **options, seed=seed
+        )
+        for name, options in (("plain", {}), ("helped", {"momentum": 0.0}))
+        for seed, count in enumerate(wrong[name])
+    ]
+    # The same seed again, and a single run, make no group.
+    chosen.append(make_run(tmp_path / "again", wrong=range(90), seed=0))
+    chosen.append(make_run(tmp_path / "alone", wrong=range(9), dropout=0.5))
+    comparison = compare(chosen)
+    plain, helped = comparison.over_seeds
+    assert (plain.name, helped.name) == ("plain", "helped")
+    assert helped.seeds == (0, 1, 2)
+    assert helped.labels == ("helped-seed0", "helped-seed1", "helped-seed2")
+    assert plain.mean == pytest.approx(0.8)
+
+    def interval(values):
+        return t.interval(0.95, 2, np.mean(values), sem(values))
+
+    accuracies = [1 - count / 360 for count in wrong["plain"]]
+    found = plain.interval
+    assert (found.low, found.high) == pytest.approx(interval(accuracies))
+    (pair,) = comparison.seed_tests
+    assert (pair.first, pair.second, pair.seeds) == ("plain", "helped", (0, 1, 2))
+    assert pair.difference == pytest.approx(48 / 3 / 360)
+    found = pair.interval
+    expected = interval([18 / 360, 18 / 360, 12 / 360])
+    assert (found.low, found.high) == pytest.approx(expected)
+    page = comparison_page(comparison).markdown()
+    assert "| plain | 3 | 80.00% |" in page
+    assert "| plain | helped | 3 | +4.44 | +2.05 to +6.83 |" in page
+    assert "## Over seeds" not in comparison_page(compare(chosen[:1] * 2)).markdown()
 
 
 def test_energy_is_shown_where_a_device_counts_it(tmp_path):

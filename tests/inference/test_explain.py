@@ -270,7 +270,7 @@ def test_mistakes_are_explained_and_shown_in_the_report(trained, capsys, tmp_pat
     words = ["report", str(trained.path.parent), "--no-diagnose", "--out", str(page)]
     assert _run(words) == 0, capsys.readouterr().err
     html = page.read_text(encoding="utf-8")
-    assert "What the mistakes rest on" in html
+    assert "What the mistakes depend on" in html
     assert f"true {rows[0].label}, predicted {rows[0].prediction}" in html
     # Another call's pictures take the place of these; further training ends them all.
     status = _run(["explain", str(trained.path), "--class", "3", "--device", "cpu"])

@@ -104,8 +104,8 @@ class Trained:
 def trained(monkeypatch):
     def use(**options) -> Trained:
         fake = Trained(**options)
-        monkeypatch.setattr(reproducing, "bring_to_end", fake)
-        monkeypatch.setattr(module, "check_means", lambda unsettled, means: "cpu")
+        monkeypatch.setattr(reproducing, "complete_run", fake)
+        monkeypatch.setattr(module, "check_settings", lambda unsettled, settings: "cpu")
         return fake
 
     return use

@@ -291,7 +291,7 @@ def test_the_page_is_written_when_a_row_ends(tmp_path, monkeypatch, capsys):
         pages.append((out / "report.html").exists())
         return ""
 
-    monkeypatch.setattr(reproducing, "bring_to_end", end)
+    monkeypatch.setattr(reproducing, "complete_run", end)
     words = ["reproduce", "--scale", "smoke", "--device", "cpu", "--out", str(out)]
     assert command([*words, *ROWS[:2]]) == 0
     assert pages == [False, True]

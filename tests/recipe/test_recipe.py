@@ -102,7 +102,9 @@ def test_dataset_names_are_names(name):
 
 @pytest.mark.parametrize("path", ["../mnist", "/etc/passwd", "./a.csv", "~/no/such"])
 def test_paths_must_be_of_images(path):
-    with pytest.raises(DatasetError, match="name a folder with one subfolder a class"):
+    with pytest.raises(
+        DatasetError, match="name a folder with one subfolder per class"
+    ):
         Recipe.for_paper("vgg19", path)
 
 

@@ -67,7 +67,7 @@ def test_the_step_under_way_is_kept(tmp_path, expected, number):
 
 @pytest.mark.parametrize("callback", [Raise(signal.SIGTERM, 6), RaiseInValidation()])
 def test_at_the_end_of_an_epoch_the_whole_epoch_is_kept(tmp_path, expected, callback):
-    with pytest.raises(Interrupted, match=r"after epoch 1; resume=True goes on"):
+    with pytest.raises(Interrupted, match=r"after epoch 1; resume=True continues"):
         small_run.fit(tmp_path / "run", callbacks=[callback])
     run = small_run.fit(tmp_path / "run", resume=True)
     assert fingerprint(run) == expected
@@ -175,7 +175,7 @@ def test_the_command_says_how_to_go_on_and_that_works(tmp_path):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 143
     (line,) = errors.splitlines()
-    stopped, command = line.split("; to go on: ")
+    stopped, command = line.split("; to continue: ")
     assert stopped.startswith("kerasnets: stopped by SIGTERM after ")
     go_on = shlex.split(command)
     assert go_on[0] == "kerasnets" and "--overwrite" not in go_on
@@ -220,4 +220,4 @@ def test_other_commands_end_with_one_line_and_nothing_half_written(
     assert ended.value.code == 128 + number
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert error.endswith("every file that it had written is whole\n")
+    assert error.endswith("every file written so far is complete\n")

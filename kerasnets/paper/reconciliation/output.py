@@ -18,11 +18,11 @@ from kerasnets.paper.scales import SCALES
 from kerasnets.statistics import INTERVAL
 
 QUESTION = (
-    "Each result changes one thing that the paper leaves unsaid, and nothing else, in "
+    "Each result changes one thing that the paper does not state, and nothing else, in "
     f"the study's recipe of this row. Is the paper's number inside the {INTERVAL}? "
-    "It is Wilson's for one run (sampling of the test images), t over seeds for "
-    "several. A number inside shows that the assumption is enough, not that the paper "
-    "made it."
+    "The interval is Wilson's for one run (sampling of the test images), and Student's "
+    "t over seeds for several. A number inside shows that the assumption suffices, not "
+    "that the paper made it."
 )
 
 

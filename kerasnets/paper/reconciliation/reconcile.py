@@ -8,15 +8,15 @@ from kerasnets.paper import files, plan
 from kerasnets.paper.reconciliation import output
 from kerasnets.paper.reconciliation.alternatives import Reconciliation
 from kerasnets.paper.reconciliation.table import Reconciled
-from kerasnets.paper.reproduction.means import Means
 from kerasnets.paper.reproduction.reproduce import (
-    bring_to_ends,
-    check_means,
+    check_settings,
+    complete_runs,
     is_settled,
 )
+from kerasnets.paper.reproduction.settings import Settings
 
 
-def reconcile(reconciliation: Reconciliation, **means: Any) -> Reconciled:
+def reconcile(reconciliation: Reconciliation, **settings: Any) -> Reconciled:
     """Complete the row's own runs and those of every alternative, and write
     reconcile.json and reconcile.md after each.
 
@@ -25,20 +25,20 @@ def reconcile(reconciliation: Reconciliation, **means: Any) -> Reconciled:
 
     Args:
         reconciliation: a result of `alternatives.reconciliation`.
-        means: fields of `kerasnets.paper.reproduction.means.Means`.
+        settings: fields of `kerasnets.paper.reproduction.settings.Settings`.
     """
-    told = Means(**means)
+    chosen = Settings(**settings)
     unsettled = [one for one in reconciliation.all_runs if not is_settled(*one)]
-    computes_on = check_means(unsettled, told)
+    device = check_settings(unsettled, chosen)
     plan.begin(reconciliation.study)
     _begin(reconciliation)
 
     def publish() -> None:
         files.write(reconciliation.study)
         output.write(reconciliation)
-        told.ended()
+        chosen.ended()
 
-    bring_to_ends(unsettled, replace(told, ended=publish), computes_on)
+    complete_runs(unsettled, replace(chosen, ended=publish), device)
     return output.write(reconciliation)
 
 

@@ -22,7 +22,7 @@ from kerasnets.paper.outcomes import (
     record_failure,
 )
 from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
-from kerasnets.paper.reproduction.means import Means
+from kerasnets.paper.reproduction.settings import Settings
 from kerasnets.paper.reproduction.side_by_side import side_by_side
 from kerasnets.paper.results import Results
 from kerasnets.recipe import Recipe
@@ -31,7 +31,7 @@ from kerasnets.training import checkpoint
 from kerasnets.training.fit import fit
 
 
-def reproduce(study: Study, rows: Sequence[str] = (), **means: Any) -> Results:
+def reproduce(study: Study, rows: Sequence[str] = (), **settings: Any) -> Results:
     """Complete rows of a study, and write its results after each.
 
     Call it again after an interruption: finished runs are kept, and an interrupted run
@@ -41,7 +41,7 @@ def reproduce(study: Study, rows: Sequence[str] = (), **means: Any) -> Results:
     Args:
         study: a result of `kerasnets.paper.plan.plan`.
         rows: names of its rows; all unless given.
-        means: fields of `kerasnets.paper.reproduction.means.Means`.
+        settings: fields of `kerasnets.paper.reproduction.settings.Settings`.
 
     Raises:
         RecipeError: a row is unknown.
@@ -50,25 +50,25 @@ def reproduce(study: Study, rows: Sequence[str] = (), **means: Any) -> Results:
         RunError: the folder cannot be written, or has damaged files.
     """
     rows = plan.chosen_rows(study, rows)
-    told = Means(**means)
+    chosen = Settings(**settings)
     unsettled = [
         (study, planned)
         for planned in study.runs
         if planned.row in rows and not is_settled(study, planned)
     ]
-    computes_on = check_means(unsettled, told)
+    device = check_settings(unsettled, chosen)
     plan.begin(study)
 
     def publish() -> None:
         files.write(study)
-        told.ended()
+        chosen.ended()
 
-    bring_to_ends(unsettled, replace(told, ended=publish), computes_on)
+    complete_runs(unsettled, replace(chosen, ended=publish), device)
     return files.write(study)
 
 
-def check_means(
-    unsettled: Sequence[tuple[RunsFolder, PlannedRun]], means: Means
+def check_settings(
+    unsettled: Sequence[tuple[RunsFolder, PlannedRun]], settings: Settings
 ) -> str:
     """Check device, engine and data early, as errors would otherwise end a row hours
     later. Downloads missing data, and caches decoded images for all processes.
@@ -76,8 +76,8 @@ def check_means(
     Returns:
         The device, see `kerasnets.compute.runtime.Session`.
     """
-    with means.execution.begin() as (session, _):
-        computes_on = session.device
+    with settings.execution.begin() as (session, _):
+        device = session.device
     wanted = {
         (one.recipe.dataset, one.recipe.image_size, one.recipe.channels)
         for _, one in unsettled
@@ -87,24 +87,24 @@ def check_means(
             name,
             image_size=image_size,
             channels=channels,
-            data_dir=means.execution.data_dir,
+            data_dir=settings.execution.data_dir,
         )
-    return computes_on
+    return device
 
 
-def bring_to_ends(
+def complete_runs(
     unsettled: Sequence[tuple[RunsFolder, PlannedRun]],
-    means: Means,
-    computes_on: str,
+    settings: Settings,
+    device: str,
 ) -> None:
     """Complete the runs that no other process holds, in this process or in parallel;
-    then, with `means.wait`, those that were held.
+    then, with `settings.wait`, those that were held.
 
     Args:
-        computes_on: a result of `check_means`.
+        device: a result of `check_settings`.
     """
-    if means.jobs > 1:
-        side_by_side(unsettled, means, computes_on)
+    if settings.jobs > 1:
+        side_by_side(unsettled, settings, device)
         return
 
     def work_on(place: RunsFolder, planned: PlannedRun, *, wait: bool) -> bool:
@@ -113,20 +113,20 @@ def bring_to_ends(
         with place.lock(planned.name, wait=wait) as held:
             # The previous holder may have finished it.
             if held and not is_settled(place, planned):
-                means.say(f"{planned.name}: starts or resumes")
-                failure = bring_to_end(place, planned, means)
+                settings.say(f"{planned.name}: starts or resumes")
+                failure = complete_run(place, planned, settings)
                 if failure:
-                    means.say(f"{planned.name}: failed: {failure}")
-                means.ended()
+                    settings.say(f"{planned.name}: failed: {failure}")
+                settings.ended()
             return held
 
     locked = [one for one in unsettled if not work_on(*one, wait=False)]
     for place, planned in locked:
-        if means.wait:
-            means.say(f"{planned.name}: waiting for the process that works on it")
+        if settings.wait:
+            settings.say(f"{planned.name}: waiting for the process that works on it")
             work_on(place, planned, wait=True)
         else:
-            means.say(f"{planned.name}: another process works on it")
+            settings.say(f"{planned.name}: another process works on it")
 
 
 def is_settled(place: RunsFolder, planned: PlannedRun) -> bool:
@@ -137,10 +137,10 @@ def is_settled(place: RunsFolder, planned: PlannedRun) -> bool:
     return failure is not None and failure.diverged
 
 
-def bring_to_end(
+def complete_run(
     place: RunsFolder,
     planned: PlannedRun,
-    means: Means,
+    settings: Settings,
     callbacks: Sequence[Any] = (),
 ) -> str:
     """Train, evaluate and draw one run; return the message of a failure, or "".
@@ -158,18 +158,18 @@ def bring_to_end(
             planned.recipe,
             path,
             resume=True,
-            keep_checkpoints=ALL if means.keep_checkpoints == ALL else LAST,
+            keep_checkpoints=ALL if settings.keep_checkpoints == ALL else LAST,
             callbacks=[*_watchers(path, planned.recipe), *callbacks],
-            verbosity=means.verbosity,
-            execution=means.execution,
+            verbosity=settings.verbosity,
+            execution=settings.execution,
         )
         draw_training(run)
-        evaluate(run, first_batch=True, execution=means.execution)
+        evaluate(run, first_batch=True, execution=settings.execution)
         best = BestEpoch(path, planned.recipe)
         before_the_last = best_epoch(run.history) < planned.recipe.epochs
         if before_the_last and best.model_file.exists():
-            evaluate(best, execution=means.execution)
-        draw_evaluation(run, data_dir=means.execution.data_dir)
+            evaluate(best, execution=settings.execution)
+        draw_evaluation(run, data_dir=settings.execution.data_dir)
     except KerasnetsError as error:
         record_failure(
             place, planned, str(error), diverged=isinstance(error, TrainingDiverged)
@@ -177,7 +177,7 @@ def bring_to_end(
         return str(error)
     finally:
         gc.collect()  # Keras models contain cycles, and VGG-19's takes gigabytes
-    _drop_checkpoints(run, means.keep_checkpoints)
+    _drop_checkpoints(run, settings.keep_checkpoints)
     return ""
 
 

@@ -33,8 +33,8 @@ def main() -> int:
 def _work_on(job: dict[str, Any]) -> int:
     from kerasnets.compute.execution import Execution
     from kerasnets.paper.plan import PlannedRun, RunsFolder
-    from kerasnets.paper.reproduction.means import Means
-    from kerasnets.paper.reproduction.reproduce import bring_to_end, is_settled
+    from kerasnets.paper.reproduction.reproduce import complete_run, is_settled
+    from kerasnets.paper.reproduction.settings import Settings
     from kerasnets.paper.reproduction.side_by_side import HELD
     from kerasnets.recipe import Recipe
 
@@ -47,10 +47,10 @@ def _work_on(job: dict[str, Any]) -> int:
             return HELD
         # The previous holder may have finished it.
         if not is_settled(place, planned):
-            bring_to_end(
+            complete_run(
                 place,
                 planned,
-                Means(
+                Settings(
                     Execution(**job["execution"]), job["keep_checkpoints"], verbosity=0
                 ),
                 callbacks=[_epoch_lines(planned.recipe)] if job["verbosity"] else [],

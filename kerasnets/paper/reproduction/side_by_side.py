@@ -24,7 +24,7 @@ from kerasnets.errors import is_command_line
 from kerasnets.paper.outcomes import FAILED, FINISHED, outcome, record_failure
 from kerasnets.paper.plan import PlannedRun, RunsFolder
 from kerasnets.paper.reproduction.longest_first import longest_first
-from kerasnets.paper.reproduction.means import Means
+from kerasnets.paper.reproduction.settings import Settings
 from kerasnets.text import duration, spaced_percent
 
 _COMMAND = "kerasnets.paper.reproduction.run_process"
@@ -35,24 +35,24 @@ _PATIENCE_S = 10  # grace period after the second signal
 
 def side_by_side(
     unsettled: Sequence[tuple[RunsFolder, PlannedRun]],
-    means: Means,
-    computes_on: str,
+    settings: Settings,
+    device: str,
 ) -> None:
-    """Complete runs, `means.jobs` at a time, the longest first.
+    """Complete runs, `settings.jobs` at a time, the longest first.
 
     If a run fails or its process dies, this is recorded, and the others continue.
     Ctrl-C and SIGTERM are forwarded to the processes, which end with a checkpoint.
 
     Args:
-        computes_on: the device, see `kerasnets.compute.runtime.Session`.
+        device: see `kerasnets.compute.runtime.Session`.
     """
     places = {planned.name: place for place, planned in unsettled}
-    order = longest_first([planned for _, planned in unsettled], computes_on)
-    say, jobs = means.say, min(means.jobs, len(order))
+    order = longest_first([planned for _, planned in unsettled], device)
+    say, jobs = settings.say, min(settings.jobs, len(order))
     environment = _environment(jobs)
-    shared = dataclasses.asdict(means.execution)
-    if means.execution.data_dir is not None:
-        shared["data_dir"] = str(means.execution.data_dir)  # JSON has no paths
+    shared = dataclasses.asdict(settings.execution)
+    if settings.execution.data_dir is not None:
+        shared["data_dir"] = str(settings.execution.data_dir)  # JSON has no paths
 
     def job(planned: PlannedRun, *, wait: bool) -> dict[str, Any]:
         return {
@@ -62,9 +62,9 @@ def side_by_side(
             "alternative": planned.alternative,
             "recipe": dataclasses.asdict(planned.recipe),
             "execution": shared,
-            "keep_checkpoints": means.keep_checkpoints,
+            "keep_checkpoints": settings.keep_checkpoints,
             "wait": wait,
-            "verbosity": means.verbosity,
+            "verbosity": settings.verbosity,
             "command_line": is_command_line(),
         }
 
@@ -84,14 +84,14 @@ def side_by_side(
                     held.append(process.planned)
                 else:
                     _tell_end(places[process.planned.name], process, say)
-                    means.ended()
+                    settings.ended()
         return held
 
     for planned in (held := work_through(deque(order), wait=False)):
-        doing = "waiting for the" if means.wait else "another"
-        does = "that works" if means.wait else "works"
+        doing = "waiting for the" if settings.wait else "another"
+        does = "that works" if settings.wait else "works"
         say(f"{planned.name}: {doing} process {does} on it")
-    if means.wait and held:
+    if settings.wait and held:
         work_through(deque(held), wait=True)
 
 

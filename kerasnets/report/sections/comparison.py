@@ -15,6 +15,10 @@ def comparison(sources: Sources) -> dict[str, Any] | None:
     return {
         "accuracy": pages.accuracy_table(found),
         "cost": pages.cost_table(found),
+        "seeds": pages.seeds_table(found) if found.over_seeds else None,
+        "seed_differences": pages.seed_differences_table(found)
+        if found.seed_tests
+        else None,
         "fronts": pages.front_lines(found),
         "pairs": pairs,
         "differ": sum(row[-1] == "differ" for row in pairs.rows) if pairs else 0,

@@ -22,10 +22,10 @@ _OWN = keras.callbacks
 
 # kerasnets does these itself.
 _REFUSED = {
-    _OWN.BackupAndRestore: "a run keeps checkpoints of its own; resume=True goes on "
+    _OWN.BackupAndRestore: "a run keeps its own checkpoints; resume=True continues "
     "from the last one",
-    _OWN.OrbaxCheckpoint: "a run keeps checkpoints of its own, and ModelCheckpoint "
-    "keeps networks beside them",
+    _OWN.OrbaxCheckpoint: "a run keeps its own checkpoints, and ModelCheckpoint "
+    "saves networks beside them",
     _OWN.SwapEMAWeights: "a recipe's ema keeps the average, and validates and saves it",
 }
 _SET_THE_RATE = (_OWN.LearningRateScheduler, _OWN.ReduceLROnPlateau)

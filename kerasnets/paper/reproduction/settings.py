@@ -8,7 +8,7 @@ from kerasnets.compute.execution import DEFAULT, Execution
 
 
 @dataclass(frozen=True)
-class Means:
+class Settings:
     """The settings shared by `reproduce` and `reconcile`.
 
     Attributes:

@@ -1,0 +1,114 @@
+"""Runs that differ in their seed only: mean accuracy, and mean paired difference."""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import fmean
+
+from kerasnets.comparison.evaluated import Evaluated, why_other_images
+from kerasnets.runs import Run
+from kerasnets.statistics import SeedInterval, over_seeds
+
+
+@dataclass(frozen=True)
+class SeedGroup:
+    """Evaluated runs of one recipe under at least two seeds.
+
+    Attributes:
+        name: their label without the seed, or all labels.
+        labels: of the runs, by increasing seed.
+        seeds: of the recipes, in the same order.
+        accuracies: on the test split, shares in [0, 1], in the same order.
+        mean: of `accuracies`.
+        interval: of the mean.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    seeds: tuple[int, ...]
+    accuracies: tuple[float, ...]
+    mean: float
+    interval: SeedInterval
+
+
+@dataclass(frozen=True)
+class SeedTest:
+    """The accuracy of the second group minus that of the first, seed by seed.
+
+    Attributes:
+        first, second: names of the groups.
+        seeds: those that both have, with the same test images.
+        difference: the mean.
+        interval: of the mean.
+    """
+
+    first: str
+    second: str
+    seeds: tuple[int, ...]
+    difference: float
+    interval: SeedInterval
+
+
+def seed_groups(
+    named: Sequence[tuple[str, Run]], results: Mapping[str, Evaluated]
+) -> tuple[SeedGroup, ...]:
+    """The groups among runs.
+
+    Args:
+        named: labels and runs. Of runs with the same recipe and seed, the first counts.
+        results: of the evaluated runs, by label; others are left out.
+    """
+    found: dict[str, dict[int, str]] = {}
+    for label, run in named:
+        if label in results:
+            recipe = dataclasses.replace(run.recipe, seed=0).to_json()
+            found.setdefault(recipe, {}).setdefault(run.recipe.seed, label)
+    groups = []
+    for by_seed in found.values():
+        if len(by_seed) > 1:
+            seeds = tuple(sorted(by_seed))
+            labels = tuple(by_seed[seed] for seed in seeds)
+            shares = tuple(float(results[label].correct.mean()) for label in labels)
+            mean, interval = fmean(shares), over_seeds(shares)
+            name = _name(labels, seeds)
+            groups.append(SeedGroup(name, labels, seeds, shares, mean, interval))
+    return tuple(groups)
+
+
+def seed_tests(
+    groups: Sequence[SeedGroup], results: Mapping[str, Evaluated]
+) -> tuple[SeedTest, ...]:
+    """A test for each pair of groups with at least two seeds in common."""
+    tests = []
+    for first, second in combinations(groups, 2):
+        labels = {
+            seed: (one, other)
+            for seed, one in zip(first.seeds, first.labels, strict=True)
+            for same, other in zip(second.seeds, second.labels, strict=True)
+            if seed == same and not why_other_images(results[one], results[other])
+        }
+        if len(labels) > 1:
+            differences = [
+                float(results[other].correct.mean() - results[one].correct.mean())
+                for one, other in labels.values()
+            ]
+            tests.append(
+                SeedTest(
+                    first.name,
+                    second.name,
+                    tuple(labels),
+                    fmean(differences),
+                    over_seeds(differences, lowest=-1),
+                )
+            )
+    return tuple(tests)
+
+
+def _name(labels: Sequence[str], seeds: Sequence[int]) -> str:
+    names = {
+        re.sub(rf"[-_](seed)?[-_]?{seed}$", "", label)
+        for label, seed in zip(labels, seeds, strict=True)
+    }
+    return names.pop() if len(names) == 1 else ", ".join(labels)
