@@ -138,12 +138,11 @@ class _Predicting:
     def turn(self) -> float:
         """Seconds of the timed batches of a pass."""
         ends, began = [], time.perf_counter()
-        with contextlib.closing(self._answers()) as answers:
-            for row, _ in enumerate(answers, start=1):
-                if row % self._batch_size == 0:
-                    ends.append(time.perf_counter())
-                if row in (self._batch_size, len(self._files) - self._batch_size):
-                    self._count_processes()
+        for row, _ in enumerate(self._answers(), start=1):
+            if row % self._batch_size == 0:
+                ends.append(time.perf_counter())
+            if row in (self._batch_size, len(self._files) - self._batch_size):
+                self._count_processes()
         self.images += len(self._files)
         self.first_batch_s = ends[0] - began
         return ends[-2] - ends[0]
