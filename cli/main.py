@@ -35,6 +35,7 @@ from kerasnets.cli.use.card import card
 from kerasnets.cli.use.explain import explain
 from kerasnets.cli.use.export import export
 from kerasnets.cli.use.predict import predict
+from kerasnets.compute.import_guards import light_keras
 from kerasnets.console import line, printable
 from kerasnets.errors import (
     InstallationError,
@@ -163,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Without a home folder, matplotlib warns at length that it has no place for its
     # cache.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    with printable():
+    with light_keras(), printable():
         status = _run(arguments)
     sys.exit(status)
 

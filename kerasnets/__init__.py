@@ -38,7 +38,7 @@ os.environ.setdefault(
 
 # "agg" always works; others can only be checked by importing matplotlib.
 if "matplotlib" not in sys.modules and os.environ.get("MPLBACKEND", "agg") != "agg":
-    sys.meta_path.insert(0, import_module("kerasnets.compute.matplotlib_guard").Guard())
+    import_module("kerasnets.compute.import_guards").matplotlib_starts()
 
 _PUBLIC = {
     "Recipe": ("kerasnets.recipe", "Recipe"),

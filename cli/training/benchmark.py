@@ -15,17 +15,24 @@ from kerasnets.recipe.fields import PRECISIONS
 if TYPE_CHECKING:
     from kerasnets.compute.execution import Execution
 
-_DATA = "data"
-_OF_DATA = ("networks", "batch_sizes", "rounds", "out", "as_json")
+_DATA, _PREDICT = "data", "predict"
+# The options of those two, which compare something else.
+_OF = {
+    _DATA: ("networks", "batch_sizes", "rounds", "out", "as_json"),
+    _PREDICT: (
+        *("networks", "inference_batch_size", "image_size", "rounds", "out", "as_json"),
+        *("device", "engine", "compiled", "threads", "deterministic"),
+    ),
+}
 _PAPER = ("resnet34", "densenet121", "vgg19")
 
 
 @click.command()
 @click.argument(
     "networks",
-    metavar="[NETWORK]...|data",
+    metavar="[NETWORK]...|data|predict",
     nargs=-1,
-    type=Name("network", (*NETWORKS, _DATA)),
+    type=Name("network", (*NETWORKS, *_OF)),
 )
 @click.option(
     "--batch-size",
@@ -56,15 +63,15 @@ _PAPER = ("resnet34", "densenet121", "vgg19")
     type=click.IntRange(min=1),
     default=32,
     show_default=True,
-    help="Height and width in pixels.",
+    help="Height and width in pixels; 224 for predict unless named.",
 )
 @click.option(
     "--against",
     default="torchvision,torchvision-compiled,keras",
     show_default=True,
     metavar="NAMES",
-    help="Contenders, separated by commas: these, and kerasnets-eager (the "
-    "engine torch_graph).",
+    help="Contenders, separated by commas: these, kerasnets-eager (the engine "
+    "torch_graph), and onnxruntime (inference on a CPU, as export writes it).",
 )
 @click.option(
     "--only",
@@ -129,14 +136,38 @@ def benchmark(
 
     `kerasnets benchmark data` instead compares the decoding and augmentation of
     photographs with torchvision's, with two processes each, and writes data/data.json.
+    `kerasnets benchmark predict [NETWORK]` compares `predict` on photographs with the
+    network alone, and writes predict/NETWORK-SIZE.json.
 
     \b
     Example:
       kerasnets benchmark resnet34 --batch-size 64 --batch-size 128
       kerasnets benchmark data
+      kerasnets benchmark predict resnet34 --inference-batch-size 64
     """
     if _DATA in networks:
-        _benchmark_data(context, networks, batch_sizes, rounds, out, as_json)
+        if len(networks) > 1 or len(batch_sizes) > 1:
+            raise click.UsageError(
+                f"'benchmark {_DATA}' stands alone, with one --batch-size."
+            )
+        _check_has_effect(context, _DATA)
+        _benchmark_data(batch_sizes[0], rounds, out, as_json)
+        return
+    if _PREDICT in networks:
+        others = [name for name in networks if name != _PREDICT]
+        if len(others) > 1:
+            raise click.UsageError(f"'benchmark {_PREDICT}' takes one network.")
+        _check_has_effect(context, _PREDICT)
+        source = context.get_parameter_source("image_size")
+        _benchmark_predict(
+            others[0] if others else _PAPER[0],
+            inference_batch_size,
+            image_size if source is ParameterSource.COMMANDLINE else None,
+            rounds,
+            execution,
+            out,
+            as_json,
+        )
         return
     measured = {*only, *(["profile"] if profiled else [])}
     for parameter, needs in (
@@ -191,40 +222,73 @@ def benchmark(
     context.exit(int(failed))
 
 
-def _benchmark_data(
-    context: click.Context,
-    networks: tuple[str, ...],
-    batch_sizes: tuple[int, ...],
-    rounds: int,
-    out: Path,
-    as_json: bool,
-) -> None:
-    if len(networks) > 1 or len(batch_sizes) > 1:
-        raise click.UsageError(
-            f"'benchmark {_DATA}' stands alone, with one --batch-size."
-        )
+def _check_has_effect(context: click.Context, what: str) -> None:
     for parameter in context.command.params:
         named = context.get_parameter_source(parameter.name or "")
-        if named is ParameterSource.COMMANDLINE and parameter.name not in _OF_DATA:
+        if named is ParameterSource.COMMANDLINE and parameter.name not in _OF[what]:
             raise click.UsageError(
-                f"{parameter.opts[0]} has no effect with 'benchmark {_DATA}'."
+                f"{parameter.opts[0]} has no effect with 'benchmark {what}'."
             )
+
+
+def _benchmark_data(batch_size: int, rounds: int, out: Path, as_json: bool) -> None:
     from kerasnets.benchmark.data import FILE, benchmark_data
 
     report = benchmark_data(
         rounds=rounds,
-        batch_size=batch_sizes[0],
+        batch_size=batch_size,
         folder=out,
         say=lambda line: click.echo(line, err=True),
     )
     if as_json:
         click.echo(json.dumps(report, indent=2))
         return
-    for name, found in report["contenders"].items():
-        click.echo(f"{name}: {found['images_per_s']:.0f} images/s")
+    _print_speeds(report)
     found = report["ratio"]
     click.echo(
         f"kerasnets is {found['ratio']:.2f} times as fast "
         f"({found['low']:.2f} to {found['high']:.2f}); results are in "
         f"{shown(out / FILE)}"
     )
+
+
+def _benchmark_predict(
+    network: str,
+    batch_size: int,
+    image_size: int | None,
+    rounds: int,
+    execution: "Execution",
+    out: Path,
+    as_json: bool,
+) -> None:
+    from kerasnets.benchmark.prediction import SIZE, benchmark_predict, file_of
+
+    report = benchmark_predict(
+        network,
+        rounds=rounds,
+        batch_size=batch_size,
+        image_size=image_size or SIZE,
+        execution=execution,
+        folder=out,
+        say=lambda line: click.echo(line, err=True),
+    )
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+        return
+    _print_speeds(report)
+    found, memory = report["ratio"], report["memory_mb"]
+    click.echo(
+        f"predict reaches {found['ratio']:.3f} of the network's own rate "
+        f"({found['low']:.3f} to {found['high']:.3f})"
+    )
+    if memory:
+        click.echo(
+            f"memory of all processes: {memory['first']:,.0f} MB after the first "
+            f"batch, {memory['last']:,.0f} MB after {report['images_read']:,} images"
+        )
+    click.echo(f"results are in {shown(out / file_of(network, report['image_size']))}")
+
+
+def _print_speeds(report: dict) -> None:
+    for name, found in report["contenders"].items():
+        click.echo(f"{name}: {found['images_per_s']:.0f} images/s")

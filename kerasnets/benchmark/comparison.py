@@ -100,6 +100,7 @@ def benchmark(
             rounds,
             until,
         )
+        choice.check_takes_part(names, plan.works(execution))
         one = _Benchmark(plan, names, folder, say)
         reports.append(one.run(execution, profiled))
     return reports
@@ -155,6 +156,7 @@ class _Benchmark:
             self._say(f"{plan.network}: {', '.join(one.name for one in self._names)}")
             self._begin(environment, execution.engine)
             works = plan.works(execution)
+            choice.check_takes_part(self._names, works)
             if compiled and works and works[0].on_cuda:
                 self._compile(beforehand, compiled[0], works)
             for work in works:
@@ -241,6 +243,7 @@ class _Benchmark:
         rows = [
             row
             for one in self._names
+            if one.takes_part(work)
             for row in profile.profile(one, work, processes.worker(one))
         ]
         if self._folder is not None:
@@ -250,6 +253,8 @@ class _Benchmark:
 
     def _measure_footprints(self, compiled: Compiled, work: Work) -> None:
         for one in self._names:
+            if not one.takes_part(work):
+                continue
             ready = compiled.ready.get(work) if one.compiled else None
             if one.compiled and ready is None and work in compiled.failed:
                 continue

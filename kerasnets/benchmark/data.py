@@ -87,7 +87,7 @@ def benchmark_data(
         "environment": {
             "processor": cpu_name(),
             "cores": allowed_cores(),
-            "load_average": [round(one, 2) for one in _load()],
+            "load_average": [round(one, 2) for one in load_average()],
             "packages": {name: package_version(name) for name in _PACKAGES},
             "torchvision_image_backend": torchvision.get_image_backend(),
         },
@@ -193,5 +193,5 @@ def _seconds(images: int, batches: Any) -> float:
     return seconds
 
 
-def _load() -> tuple[float, ...]:
+def load_average() -> tuple[float, ...]:
     return os.getloadavg() if hasattr(os, "getloadavg") else ()

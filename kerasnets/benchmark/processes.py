@@ -83,10 +83,13 @@ class Processes:
                 raise
         return self._one_by_one(work)
 
+    def _taking_part(self, work: Work) -> list[Contender]:
+        return [one for one in self._contenders if one.takes_part(work)]
+
     def _in_rounds(self, work: Work) -> Found:
         found = Found()
         waiting = []
-        for one in self._contenders:
+        for one in self._taking_part(work):
             if one.compiled and work in self._compiled.failed:
                 found.failed[one.name] = self._compiled.failed[work]
             else:
@@ -102,7 +105,7 @@ class Processes:
         # Processes are ended to free their memory.
         self.__exit__()
         whole = Found(turns=ONE_BY_ONE)
-        for one in self._contenders:
+        for one in self._taking_part(work):
             found = Found()
             try:
                 self._make_ready([one], work, found)

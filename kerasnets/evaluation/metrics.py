@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
 
 from kerasnets.evaluation.two_classes import TwoClasses, measure_two
 
@@ -112,4 +111,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Natural logarithm of `softmax`, float64 [images, classes], always finite."""
-    return special.log_softmax(logits.astype(np.float64), axis=1)
+    # The same bits as SciPy's, whose import takes a quarter of a second.
+    shifted = logits.astype(np.float64)
+    shifted -= shifted.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

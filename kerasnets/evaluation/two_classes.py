@@ -6,8 +6,6 @@ The positive class is the second one, as in scikit-learn.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from kerasnets.runs.results import Threshold
 
@@ -33,6 +31,10 @@ class TwoClasses:
 
 def measure_two(logits: np.ndarray, labels: np.ndarray) -> TwoClasses:
     """Metrics of logits [images, 2] and labels [images], for at least one image."""
+    # Imported here, as in `kerasnets.evaluation.metrics.measure`.
+    from scipy import special
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
     # Not the probability, which rounds to 1 for logits far apart.
     score = logits[:, 1].astype(np.float64) - logits[:, 0]
     positive = labels == 1

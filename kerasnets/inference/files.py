@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import BinaryIO
@@ -20,9 +21,9 @@ from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.errors import DatasetError, ProcessEnded, shown
 
 _STANDARD_INPUT = "-"
-_CHUNK = 16  # files per task of a worker process
+_CHUNK = 16  # most files per task of a worker process
 _WITHOUT_WORKERS = 128  # below this number of files, starting workers takes longer
-_AHEAD = 3  # chunks per worker process that may wait for the network
+_AHEAD = 3  # least chunks per worker process that may wait for the network
 
 
 def image_files(places: Iterable[str], standard_input: BinaryIO) -> list[str | bytes]:
@@ -85,7 +86,12 @@ def _refuse(error: OSError) -> None:
 
 
 def decoded(
-    files: Sequence[str | bytes], steps: Preprocessing, workers: int | None = None
+    files: Sequence[str | bytes],
+    steps: Preprocessing,
+    workers: int | None = None,
+    *,
+    batch: int = 256,
+    ahead: bool = True,
 ) -> Iterator[np.ndarray | str]:
     """Yield each file, in order, as uint8 [H, W, C] or the reason of a failure.
 
@@ -93,28 +99,38 @@ def decoded(
 
     Args:
         steps: the preprocessing, without normalization.
-        workers: processes that decode ahead; by default none for a few files, and one
-            per core for many.
+        workers: processes that decode; by default none for a few files, and one per
+            core for many.
+        batch: files that the caller takes before it pauses, >= 1.
+        ahead: decode the next batch during the pause, which suits an accelerator. A
+            network on the CPU uses every core, and waits for its slowest thread: it
+            loses less if it pauses while a batch is decoded.
 
     Raises:
         ProcessEnded: a worker process was killed.
     """
     read = partial(_read, steps=steps)
     if workers is None:
-        workers = 0 if len(files) < _WITHOUT_WORKERS else _cores()
+        workers = 0 if len(files) < _WITHOUT_WORKERS else cores()
     if not workers:
         yield from map(read, files)
         return
-    chunks = (files[first : first + _CHUNK] for first in range(0, len(files), _CHUNK))
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _stand_back)
+    chunk = min(_CHUNK, -(-batch // workers))
+    most = -(-batch // chunk)
+    if ahead:
+        most = max(most, workers * _AHEAD)
+    chunks = _chunks(files, batch, chunk)
+    stand_back = _stand_back if ahead else None
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), stand_back)
     waiting: deque[Future] = deque()
     try:
-        for chunk in chunks:
-            with without_main():  # processes start with their first task
-                waiting.append(pool.submit(_read_all, chunk, steps))
-            if len(waiting) > workers * _AHEAD:
-                yield from waiting.popleft().result()
-        while waiting:
+        while True:
+            if ahead or not waiting:
+                for some in islice(chunks, most - len(waiting)):
+                    with without_main():  # processes start with their first task
+                        waiting.append(pool.submit(_read_all, some, steps))
+            if not waiting:
+                return
             yield from waiting.popleft().result()
     except BrokenProcessPool as error:
         raise ProcessEnded(
@@ -124,7 +140,18 @@ def decoded(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _cores() -> int:
+def _chunks(
+    files: Sequence[str | bytes], batch: int, size: int
+) -> Iterator[Sequence[str | bytes]]:
+    """Up to `size` files, all of one batch."""
+    for first in range(0, len(files), batch):
+        together = files[first : first + batch]
+        for at in range(0, len(together), size):
+            yield together[at : at + size]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

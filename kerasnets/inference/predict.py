@@ -70,7 +70,10 @@ def predict_files(
     size = even_size(len(files), batch_size)
     waiting: list[tuple[str, np.ndarray | str]] = []
     images = 0
-    pixels = decoded(files, classifier.preprocessing, workers)
+    with classifier.session() as (session, _):
+        ahead = session.device != "cpu"
+    steps = classifier.preprocessing
+    pixels = decoded(files, steps, workers, batch=max(1, size), ahead=ahead)
     for file, read in zip(files, pixels, strict=True):
         name = "-" if isinstance(file, bytes) else file
         if isinstance(read, str) and on_corrupt == "stop":

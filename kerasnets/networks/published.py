@@ -58,9 +58,9 @@ def file_name(network: str, batch_norm: bool) -> str:
 
 def fetch(
     network: str, batch_norm: bool, say: Callable[[str], None] = lambda line: None
-) -> Path:
-    """The file with torchvision's weights of a network, cached or downloaded.
-    An interrupted download is continued.
+) -> tuple[Path, str]:
+    """The file with torchvision's weights of a network, cached or downloaded, and its
+    SHA-256. An interrupted download is continued.
 
     Args:
         say: receives a line before a download.
@@ -77,32 +77,34 @@ def fetch(
             "KERASNETS_CACHE."
         )
     file = cache / "weights" / name
-    if file.is_file() and _is_published(file, name):
-        return file
+    if file.is_file() and (sha256 := _published_sha256(file, name)):
+        return file, sha256
     obstacle = why_not_writable(file.parent)
     if obstacle:
         raise WeightsError(f"{obstacle}; name another folder with KERASNETS_CACHE.")
     file.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(file.with_suffix(".lock")):
-        if not (file.is_file() and _is_published(file, name)):
-            _download(name, file, say)
-    return file
+        if file.is_file() and (sha256 := _published_sha256(file, name)):
+            return file, sha256
+        return file, _download(name, file, say)
 
 
-def _is_published(file: Path, name: str) -> bool:
-    """Whether a file's SHA-256 begins as `name` says."""
-    return digest(file).startswith(name.partition(".")[0].rpartition("-")[2])
+def _published_sha256(file: Path, name: str) -> str | None:
+    """A file's SHA-256, if it begins as `name` says."""
+    sha256 = digest(file)
+    matches = sha256.startswith(name.partition(".")[0].rpartition("-")[2])
+    return sha256 if matches else None
 
 
-def _download(name: str, file: Path, say: Callable[[str], None]) -> None:
+def _download(name: str, file: Path, say: Callable[[str], None]) -> str:
     part = file.with_suffix(".part")
     for _ in range(_TRIES):
         before = part.stat().st_size if part.exists() else 0
         why = _more(name, part, say)
         if why is None:
-            if _is_published(part, name):
+            if sha256 := _published_sha256(part, name):
                 part.replace(file)
-                return
+                return sha256
             part.unlink()
             if before:
                 continue  # the earlier part may have been of another file

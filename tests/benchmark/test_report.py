@@ -8,6 +8,7 @@ import pytest
 from kerasnets.benchmark import comparison, compiling, processes
 from kerasnets.benchmark.comparison import benchmark
 from kerasnets.benchmark.contenders import choice
+from kerasnets.cli.training.tables import print_benchmark
 
 TWIN = "plain PyTorch twin"
 
@@ -126,3 +127,15 @@ def test_other_sizes_have_a_file_of_their_own(compare, tmp_path):
     ]
     assert {part["image_size"] for part in found["train"]} == {64}
     assert (tmp_path / "resnet18.json").exists()
+
+
+def test_onnxruntime_stands_beside_inference_alone(compare, capsys):
+    found, said = compare(
+        jobs.take_turns, ("onnxruntime",), only=("train", "inference"), batch_sizes=(2,)
+    )
+    assert found["train"][0]["contenders"].keys() == {"kerasnets"}
+    assert found["inference"][0]["contenders"].keys() == {"kerasnets", "onnxruntime"}
+    assert found["inference"][0]["ratios"].keys() == {"onnxruntime"}
+    assert "x onnxruntime" in said[-1]
+    print_benchmark([found])
+    assert capsys.readouterr().out.count("onnxruntime") == 1

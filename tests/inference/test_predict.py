@@ -184,10 +184,11 @@ def test_worker_processes_decode_the_same_in_order(run, digit_files, tmp_path):
     classifier = kerasnets.load(run, device="cpu")
     steps = classifier.preprocessing
     alone = list(decoded(files, steps, workers=0))
-    helped = list(decoded(files, steps, workers=2))
-    assert alone[17] == helped[17] and isinstance(alone[17], str)
-    del alone[17], helped[17]
-    assert np.array_equal(alone, helped)
+    why = alone.pop(17)
+    for ahead in (True, False):
+        helped = list(decoded(files, steps, workers=2, batch=11, ahead=ahead))
+        assert helped.pop(17) == why and isinstance(why, str)
+        assert np.array_equal(alone, helped)
     answers = list(predict_files(classifier, files, batch_size=7))
     assert [answer.name for answer in answers] == files
     assert answers[17].why and not answers[17].best

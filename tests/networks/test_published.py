@@ -66,7 +66,10 @@ def server(monkeypatch, tmp_path):
 
 
 def fetch(said=None):
-    return published.fetch("resnet18", True, (said if said is not None else []).append)
+    said = [] if said is None else said
+    file, sha256 = published.fetch("resnet18", True, said.append)
+    assert sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    return file
 
 
 def test_a_file_is_fetched_once(server, tmp_path):

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from importlib.util import find_spec
 from typing import Any
 
 from kerasnets.benchmark.contenders.contender import (
@@ -15,17 +16,27 @@ from kerasnets.compute import runtime
 from kerasnets.compute.determinism import deterministic
 from kerasnets.compute.execution import Execution
 from kerasnets.compute.threads import limited_to
-from kerasnets.errors import BackendError, option, unknown
+from kerasnets.errors import BackendError, InstallationError, option, unknown
 
 OURS = "kerasnets"
 # Contenders that kerasnets can be compared with.
-OTHERS = ("torchvision", "torchvision-compiled", "keras", "kerasnets-eager")
-_TORCH_ONLY = ("torchvision", "torchvision-compiled", "kerasnets-eager")
+OTHERS = (
+    *("torchvision", "torchvision-compiled", "keras", "kerasnets-eager"),
+    "onnxruntime",
+)
+_TORCH_ONLY = (
+    *("torchvision", "torchvision-compiled", "kerasnets-eager", "onnxruntime"),
+)
 _TWIN = "plain PyTorch twin"
 
 
 def check(names: tuple[str, ...]) -> None:
-    """Raise BackendError unless all `names` are in `OTHERS` and run on the backend."""
+    """Check that all `names` are in `OTHERS` and run on the backend.
+
+    Raises:
+        BackendError: a name is unknown, or belongs to another backend.
+        InstallationError: a package is missing.
+    """
     for name in names:
         if name not in OTHERS:
             raise BackendError(unknown("contender", name, OTHERS))
@@ -34,6 +45,23 @@ def check(names: tuple[str, ...]) -> None:
             raise BackendError(
                 f"comparing with {name} needs the PyTorch backend; "
                 f"{option('against', 'keras')} works with others."
+            )
+    if "onnxruntime" in names:
+        for package in ("onnx", "onnxruntime"):
+            if find_spec(package) is None:
+                raise InstallationError(
+                    f"comparing with onnxruntime needs {package}, which is not "
+                    "installed; 'pip install kerasnets[onnx]' adds it."
+                )
+
+
+def check_takes_part(contenders: list[Contender], works: list[Work]) -> None:
+    """Raise BackendError if onnxruntime has nothing to do."""
+    for one in contenders:
+        if one.exported and not any(one.takes_part(work) for work in works):
+            raise BackendError(
+                f"{one.name} is compared at inference in float32 on a CPU alone, and "
+                "none is asked for."
             )
 
 
@@ -62,6 +90,7 @@ def expand(
         ],
         "keras": [Contender("keras", engine="keras")],
         "kerasnets-eager": [Contender("kerasnets-eager", engine="torch_graph")],
+        "onnxruntime": [Contender("onnxruntime", exported=True)],
     }
     ours = Contender(OURS, engine=engine)
     return [ours, *(one for name in dict.fromkeys(names) for one in known[name])]
@@ -90,6 +119,10 @@ def imports(contender: Contender) -> Any:
         from kerasnets.benchmark.contenders import torch_contender
 
         return torch_contender
+    if contender.exported:
+        from kerasnets.benchmark.contenders import onnx_contender
+
+        return onnx_contender
     from kerasnets.benchmark.contenders import keras_contender
 
     return keras_contender

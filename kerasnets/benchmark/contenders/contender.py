@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from typing import Protocol
 
 from kerasnets.benchmark.clock import Clock
+from kerasnets.benchmark.work import Work
 
 
 @dataclass(frozen=True)
@@ -14,10 +15,11 @@ class Contender:
     Attributes:
         name: in tables, figures and files.
         engine: runs a Keras model, one of `kerasnets.engines.choice.ENGINES`; None for
-            plain PyTorch, whose process has no Keras.
+            onnxruntime and for plain PyTorch, whose process has no Keras.
         channels_last: the memory format of plain PyTorch.
         compiled: whether plain PyTorch's network is compiled by torch.compile.
         twin: whether plain PyTorch's network is hand-written instead of torchvision's.
+        exported: whether onnxruntime runs the network.
     """
 
     name: str
@@ -25,10 +27,16 @@ class Contender:
     channels_last: bool = False
     compiled: bool = False
     twin: bool = False
+    exported: bool = False
 
     @property
     def is_plain(self) -> bool:
-        return self.engine is None
+        return self.engine is None and not self.exported
+
+    def takes_part(self, work: Work) -> bool:
+        """An exported network does not train, and computes in float32 on the CPU."""
+        fits = work.what == "inference" and work.precision == "float32"
+        return not self.exported or (fits and not work.on_cuda)
 
     @property
     def memory_format(self) -> str | None:

@@ -127,13 +127,19 @@ def _onnx_runner(path: Path, classifier: Classifier) -> Runner:
     return onnx_runner(path)
 
 
-def onnx_runner(path: Path) -> Runner:
+def onnx_runner(path: Path, *, threads: int | None = None) -> Runner:
+    """What runs an ONNX file on the CPU.
+
+    Args:
+        threads: of one operation; OMP_NUM_THREADS, else onnxruntime's choice, unless
+            given.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    if threads := os.environ.get("OMP_NUM_THREADS", ""):
-        options.intra_op_num_threads = int(threads) if threads.isdecimal() else 0
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    options.intra_op_num_threads = threads or (int(named) if named.isdecimal() else 0)
     session = onnxruntime.InferenceSession(
         str(path), options, providers=["CPUExecutionProvider"]
     )

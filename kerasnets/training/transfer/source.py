@@ -116,13 +116,15 @@ def opened(recipe: Recipe, say: Callable[[str], None] = lambda line: None) -> So
         RunError: they belong to a run whose training has not finished.
     """
     assert recipe.weights is not None
-    path = Path(recipe.weights)
+    path, sha256 = Path(recipe.weights), ""
     check_there(recipe)
     if recipe.weights == IMAGENET:
-        path = published.fetch(recipe.network, recipe.batch_norm, say)
+        path, sha256 = published.fetch(recipe.network, recipe.batch_norm, say)
     elif path.is_dir():
         return _of_run(path, recipe)
-    arrays, sha256 = read_weights(path), _checked(path, recipe)
+    arrays = read_weights(path)
+    sha256 = sha256 or digest(path)
+    _check_sha256(path, sha256, recipe)
     return Source(path, sha256, arrays, published.MEAN, published.STD)
 
 
@@ -137,7 +139,8 @@ def of_begun(run: Run) -> Source:
 def _of_run(path: Path, recipe: Recipe) -> Source:
     run = runs.load(path)
     check_trained(run)
-    sha256 = _checked(run.model_file, recipe)
+    sha256 = digest(run.model_file)
+    _check_sha256(run.model_file, sha256, recipe)
     model = load_model(run)
     if model.name != recipe.network:
         raise WeightsError(
@@ -152,19 +155,13 @@ def _of_run(path: Path, recipe: Recipe) -> Source:
     return found
 
 
-def _checked(file: Path, recipe: Recipe) -> str:
-    """A file's SHA-256.
-
-    Raises:
-        WeightsError: it is not the recipe's.
-    """
-    sha256 = digest(file)
+def _check_sha256(file: Path, sha256: str, recipe: Recipe) -> None:
+    """Raise WeightsError unless a file's SHA-256 is the recipe's."""
     if not sha256.startswith(recipe.weights_sha256 or ""):
         raise WeightsError(
             f"{shown(file)} has the SHA-256 {sha256}, not {recipe.weights_sha256}: "
             "these are other weights."
         )
-    return sha256
 
 
 def _of_channels(values: tuple[float, ...], channels: int) -> np.ndarray:
