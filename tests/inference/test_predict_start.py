@@ -14,8 +14,9 @@ from kerasnets.runs.trained import load_model
 
 # Each takes a quarter of a second or more to import.
 _SLOW = {
-    *("jax", "matplotlib", "pandas", "requests", "scipy", "sklearn", "tensorflow"),
-    *("tensorflow_datasets", "torch._dynamo", "torchvision", "kerasnets.training"),
+    *("jax", "matplotlib", "pandas", "requests", "scipy.stats", "sklearn"),
+    *("tensorflow", "tensorflow_datasets", "torch._dynamo", "torchvision"),
+    "kerasnets.training",
 }
 
 _PREDICT = """
