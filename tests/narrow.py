@@ -12,9 +12,12 @@ from kerasnets.networks import densenet, resnet, vgg
 
 @contextmanager
 def shortened() -> Iterator[None]:
-    """Two layers in each dense block, 64 units in VGG's classifier; convolutions have
-    as many channels as ever."""
+    """One block in each of a ResNet's stages and two in the first, two layers in each
+    dense block, 64 units in VGG's classifier; convolutions have as many channels as
+    ever."""
     with pytest.MonkeyPatch.context() as patch:
+        for depth, (_, bottleneck) in resnet.STAGES.items():
+            patch.setitem(resnet.STAGES, depth, ((2, 1, 1, 1), bottleneck))
         for depth in densenet.BLOCKS:
             patch.setitem(densenet.BLOCKS, depth, (2, 2, 2, 2))
         patch.setattr(vgg, "UNITS", 64)

@@ -8,10 +8,13 @@ import gc
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from kerasnets.compute.child_processes import without_main
@@ -25,14 +28,22 @@ class Worker:
 
     Args:
         name: the worker's name in error messages.
+        room: bytes of memory to share with the process.
+
+    Attributes:
+        memory: the shared memory, which jobs find as `shared_memory()`; None if `room`
+            is 0 or the machine lacks the room.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, room: int = 0) -> None:
         self._name = name
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
+        self.memory = context.RawArray("B", room) if _fits(room) else None
         # A daemon ends with its parent, whatever happens before the `with` block.
-        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process = context.Process(
+            target=_serve, args=(theirs, self.memory), daemon=True
+        )
         with _ctrl_c_blocked(), without_main():
             self._process.start()
         theirs.close()  # so that the pipe ends with the process
@@ -142,7 +153,26 @@ def _once(function: Callable[..., Any], arguments: tuple) -> Iterator[Any]:
     yield function(*arguments)
 
 
-def _serve(pipe: Connection) -> None:
+def _fits(room: int) -> bool:
+    """Whether `multiprocessing` finds room for shared memory. It checks only the first
+    of these places, and writing where there is no room kills the process."""
+    places = map(Path, ("/dev/shm", tempfile.gettempdir()))
+    return room > 0 and any(
+        one.is_dir() and shutil.disk_usage(one).free >= room for one in places
+    )
+
+
+_shared: Any = None
+
+
+def shared_memory() -> Any:
+    """In a worker: the bytes that it shares with its parent, or None."""
+    return _shared
+
+
+def _serve(pipe: Connection, shared: Any) -> None:
+    global _shared
+    _shared = shared
     # By default, the first process reserves most of an accelerator's memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")

@@ -6,8 +6,9 @@ resized or recompressed. Line drawings such as digits have similar hashes even i
 pixels differ, so pairs are confirmed by the difference of their thumbnails relative to
 the contrast.
 
-The package ImageHash computes the same hash one image at a time, and imports PyWavelets
-(9 MB) for another hash; SciPy transforms a thousand thumbnails at once.
+The package ImageHash computes the same bits from the same thumbnail, one image at a
+time, and needs PyWavelets (9.4 MB) for another hash; SciPy transforms a thousand
+thumbnails at once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -183,7 +184,8 @@ def perceptual_hashes(thumbnails: np.ndarray) -> np.ndarray:
 
 
 def _hashes(thumbnails: np.ndarray) -> np.ndarray:
-    grey = thumbnails @ np.array([0.299, 0.587, 0.114])
+    # As Pillow converts to mode "L".
+    grey = thumbnails @ np.array([19595, 38470, 7471]) + 2**15 >> 16
     low = dctn(grey, axes=(1, 2))[:, :_LOW, :_LOW].reshape(len(grey), -1)
     bits = low > np.median(low, axis=1, keepdims=True)
     return np.packbits(bits, axis=1).view(np.uint64).reshape(-1)

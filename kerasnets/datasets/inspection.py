@@ -150,19 +150,20 @@ def inspect(dataset: str, data_dir: Path | str | None = None) -> Inspection:
     seen: list[_Seen] = []
     unreadable: dict[str, str] = {}
     sums = np.zeros((len(class_names), MEAN_SIDE, MEAN_SIDE, 3))
+    thumbnails = np.empty((count, SIDE, SIDE, 3), np.uint8)
     splits: dict[str, None] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for one in reported("images", count, in_order(pool, _see, items)):
-            splits[one.item.split] = None
-            if one.obstacle:
-                unreadable[one.item.name] = one.obstacle
+        for one, pictures in reported("images", count, in_order(pool, _see, items)):
+            splits[one.split] = None
+            if pictures is None:
+                unreadable[one.name] = one.obstacle
                 continue
-            assert one.mean is not None
-            sums[one.item.label] += one.mean
-            seen.append(one.without_mean())
+            thumbnails[len(seen)], mean = pictures
+            sums[one.label] += mean
+            seen.append(one)
     places = {split: row for row, split in enumerate(splits)}
-    labels = np.array([one.item.label for one in seen], np.int64)
-    of_split = np.array([places[one.item.split] for one in seen], np.int64)
+    labels = np.array([one.label for one in seen], np.int64)
+    of_split = np.array([places[one.split] for one in seen], np.int64)
     counts = np.zeros((len(places), len(class_names)), np.int64)
     np.add.at(counts, (of_split, labels), 1)
     per_class = np.maximum(counts.sum(axis=0), 1)[:, None, None, None]
@@ -179,13 +180,11 @@ def inspect(dataset: str, data_dir: Path | str | None = None) -> Inspection:
         frames=sum(one.frames for one in seen),
         unreadable=unreadable,
         duplicates=find(
-            names=[one.item.name for one in seen],
-            splits=[one.item.split for one in seen],
+            names=[one.name for one in seen],
+            splits=[one.split for one in seen],
             labels=labels,
             pixels=[one.pixels for one in seen],
-            thumbnails=np.array([one.thumbnail for one in seen], np.uint8).reshape(
-                -1, SIDE, SIDE, 3
-            ),
+            thumbnails=thumbnails[: len(seen)],
         ),
         means=np.round(sums / per_class).astype(np.uint8),
     )
@@ -193,49 +192,40 @@ def inspect(dataset: str, data_dir: Path | str | None = None) -> Inspection:
 
 @dataclass(frozen=True)
 class _Seen:
-    """Facts about one image.
+    """Facts about one image, which stay in memory.
 
     Attributes:
         pixels: SHA-256 of the upright pixels.
-        thumbnail, mean: uint8 [side, side, 3].
         obstacle: why the file cannot be read, or "".
     """
 
-    item: _Item
+    name: str
+    split: str
+    label: int
     size: tuple[int, int] = (0, 0)
     mode: str = ""
     form: str = ""
     frames: bool = False
     pixels: bytes = b""
-    thumbnail: np.ndarray | None = None
-    mean: np.ndarray | None = None
     obstacle: str = ""
 
-    def without_mean(self) -> "_Seen":
-        """Drop the mean image, which takes 12 kB."""
-        object.__setattr__(self, "mean", None)
-        return self
 
-
-def _see(item: _Item) -> _Seen:
+def _see(item: _Item) -> tuple[_Seen, tuple[np.ndarray, np.ndarray] | None]:
+    """An image with its thumbnail and its part of the mean image, uint8
+    [side, side, 3]; None where it cannot be read."""
+    where = item.name, item.split, item.label
     try:
         found = read_file(item.content())
     except (OSError, ValueError) as error:
         strerror = getattr(error, "strerror", None)
-        return _Seen(item, obstacle=strerror or str(error))
+        return _Seen(*where, obstacle=strerror or str(error)), None
     image = found.image
     digest = hashlib.sha256(f"{image.size}".encode())
     digest.update(image.convert("RGB").tobytes())
-    return _Seen(
-        item,
-        image.size,
-        found.mode,
-        found.form,
-        found.frames,
-        digest.digest(),
-        as_array(image, SIDE, 3),
-        as_array(image, MEAN_SIDE, 3),
+    seen = _Seen(
+        *where, image.size, found.mode, found.form, found.frames, digest.digest()
     )
+    return seen, (as_array(image, SIDE, 3), as_array(image, MEAN_SIDE, 3))
 
 
 def _items(

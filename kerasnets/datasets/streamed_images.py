@@ -4,6 +4,7 @@ Worker processes import this module, so it has no heavy imports.
 """
 
 import operator
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from kerasnets.catalog.image_headers import read_bytes
 from kerasnets.datasets.images import ImageFile, as_array, read_file
 from kerasnets.datasets.images.jpeg import Box, reduction_of, reduction_to
 from kerasnets.datasets.images.memory import empty_on_disk
@@ -162,11 +162,13 @@ class StreamedImages:
         return self.form.squared(self.form.read(data).image)
 
     def _made(self, row: int, make: Callable[[bytes], np.ndarray]) -> np.ndarray:
-        path = Path(self.paths[row])
+        path = self.paths[row]
         try:
             if state(path) != tuple(self.states[row].tolist()):
                 raise ValueError("it has changed since training began")
-            return make(read_bytes(path))
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path is slow
+                data = file.read()
+            return make(data)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
             raise DatasetError(f"{shown(path)} cannot be read: {shown(why)}.") from None
@@ -178,10 +180,10 @@ class StreamedImages:
         self.__dict__.update(values)
 
 
-def state(path: Path) -> tuple[int, int]:
+def state(path: str | Path) -> tuple[int, int]:
     """Size in bytes and modification time (ns); zeros if the file is gone."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - a Path is slow
     except OSError:
         return (0, 0)
     return (found.st_size, found.st_mtime_ns)

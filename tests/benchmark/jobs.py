@@ -8,7 +8,9 @@ import time
 import weakref
 from pathlib import Path
 
+from kerasnets.benchmark import measure, roofline
 from kerasnets.benchmark.measure import Ready, turns
+from kerasnets.benchmark.profile import _rows
 from kerasnets.errors import BackendError, OutOfMemory
 
 finalized: list[str] = []
@@ -68,6 +70,29 @@ def slow_turns(contender, work):
     while True:
         time.sleep(0.2)
         yield 0.2
+
+
+def quick_turns(contender, work):
+    """Turns of a short network, a fiftieth of a second each."""
+    import narrow
+
+    with narrow.shortened():
+        measure._TURN_S["cpu"] = 0.02
+        yield from turns(contender, work)
+
+
+def quick_ceiling(*arguments):
+    """Of small matrices, in a hundredth of a second."""
+    roofline._SIZES["cpu"] = (256, 1 << 20, 0.01)
+    return roofline.measure_ceiling(*arguments)
+
+
+def quick_rows(contender, work):
+    """The profile of a short network."""
+    import narrow
+
+    with narrow.shortened():
+        return _rows(contender, work)
 
 
 def ceiling(precision, device, threads):

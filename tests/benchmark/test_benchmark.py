@@ -5,12 +5,14 @@ import multiprocessing
 import time
 from functools import partial
 
+import jobs
 import keras
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kerasnets.benchmark import footprint, processes, profile, roofline
 from kerasnets.benchmark.contenders import choice
 from kerasnets.benchmark.measure import Timing, interleave, ratio
 from kerasnets.cli.main import _run
@@ -62,6 +64,10 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(choice, "torchvision_works", lambda: False)
     warm = warm_context()  # each process has its imports already
     monkeypatch.setattr(multiprocessing, "get_context", lambda method: warm)
+    for module in (processes, footprint):
+        monkeypatch.setattr(module, "turns", jobs.quick_turns)
+    monkeypatch.setattr(roofline, "measure_ceiling", jobs.quick_ceiling)
+    monkeypatch.setattr(profile, "_rows", jobs.quick_rows)
     arguments = ["benchmark", "resnet18", "--batch-size", "2", "--rounds", "2"]
     arguments += ["--inference-batch-size", "2", "--out", str(tmp_path), "--json"]
     arguments += ["--profile", "--against", "torchvision,keras"]

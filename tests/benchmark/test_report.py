@@ -72,7 +72,7 @@ def test_a_compiler_that_fails_ends_nothing(compare, device):
 
 @pytest.mark.parametrize("device", ["cpu", "cuda:0"])
 def test_a_compiler_that_takes_too_long_is_not_waited_for(compare, device):
-    found, _ = compare(jobs.never_ready, device=device, budget_s=8.0, rounds=1)
+    found, _ = compare(jobs.never_ready, device=device, budget_s=5.0, rounds=1)
     failed = [
         part["failed"][f"{TWIN}, compiled"]["why"] for part in found["train"]
     ] or found["left_out"]

@@ -11,6 +11,8 @@ from kerasnets.compute.execution import Execution
 from kerasnets.errors import BackendError
 from kerasnets.recipe import Recipe
 
+pytestmark = pytest.mark.usefixtures("narrow_networks")
+
 RECIPE = Recipe.for_paper(
     "resnet18",
     "digits",

@@ -17,6 +17,8 @@ from kerasnets.paper.reproduction.estimate import measure
 from kerasnets.recipe import Recipe
 from kerasnets.training.fit import fit
 
+pytestmark = pytest.mark.usefixtures("narrow_networks")
+
 RECIPE = Recipe.for_paper(
     "resnet18",
     "digits",

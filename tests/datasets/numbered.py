@@ -21,3 +21,8 @@ def faulty(epoch: int, index: int) -> np.ndarray:
     if index == 2:
         raise ValueError("the third is damaged")
     return np.array([epoch, index])
+
+
+def growing(epoch: int, index: int) -> np.ndarray:
+    """8 to 40 bytes."""
+    return np.arange(index + 1) + 10 * epoch

@@ -2,6 +2,7 @@
 
 import numpy as np
 from PIL import Image, ImageDraw
+from scipy.fftpack import dct
 
 from kerasnets.datasets import duplicates
 from kerasnets.datasets.duplicates import SIDE, find, perceptual_hashes
@@ -44,6 +45,20 @@ def test_the_same_pixels_and_those_that_look_alike():
     assert counts["exact"] == {"all": 1, "across_splits": 1, "across_classes": 0}
     assert counts["near"] == {"all": 3, "across_splits": 0, "across_classes": 2}
     assert found.across_classes == []
+
+
+def test_hashes_are_those_of_imagehash():
+    images = [scene(seed) for seed in range(20)]
+    symmetric = Image.new("RGB", (64, 64), "white")
+    ImageDraw.Draw(symmetric).ellipse((8, 8, 55, 55), fill=(200, 30, 90))
+    thumbnails = [as_array(one, SIDE, 3) for one in (*images, symmetric)]
+    hashes = perceptual_hashes(np.stack(thumbnails))
+    bits = np.unpackbits(hashes.view(np.uint8)).reshape(-1, 64)
+    for thumbnail, found in zip(thumbnails, bits, strict=True):
+        # phash of ImageHash 4.3 with its defaults
+        grey = np.asarray(Image.fromarray(thumbnail).convert("L"))
+        low = dct(dct(grey, axis=0), axis=1)[:8, :8]
+        np.testing.assert_array_equal(found, (low > np.median(low)).ravel())
 
 
 def test_every_near_pair_of_hashes_is_a_candidate():

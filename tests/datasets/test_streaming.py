@@ -121,6 +121,40 @@ def test_batches_are_those_of_decoded_images(
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"classes": "é,a & b"},
+        {"classes": "c,é", "limit": 20, "channels": 1},
+        {"limit": 25, "cutmix": 1.0},
+        {"validation": 0.3, "test_fraction": 0.4, "randaugment": 5},
+    ],
+)
+def test_parts_of_the_dataset_are_those_of_decoded_images(photos, named):
+    made = recipe(photos, **named)
+    decoded, streamed = both(made)
+    assert isinstance(streamed.train.images, StreamedImages)
+    assert streamed.class_names == decoded.class_names
+    assert streamed.fingerprint == decoded.fingerprint
+    np.testing.assert_array_equal(streamed.mean, decoded.mean)
+    np.testing.assert_array_equal(streamed.std, decoded.std)
+    parts = [partition(dataset, made) for dataset in (streamed, decoded)]
+    for part in ("train", "validation", "test"):
+        ours, theirs = (getattr(one, part) for one in parts)
+        np.testing.assert_array_equal(ours.indices, theirs.indices)
+        np.testing.assert_array_equal(ours.labels, theirs.labels)
+        ours, theirs = (
+            evaluation_batches(made, dataset, one, workers=0)[0]
+            for dataset, one in ((streamed, ours), (decoded, theirs))
+        )
+        for found, expected in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(found, expected)
+    batches = [made_batches(made, one, workers=0) for one in (streamed, decoded)]
+    for index in range(len(batches[1])):
+        for ours, theirs in zip(*(one[index] for one in batches), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_the_number_of_processes_makes_no_difference(photos, workers):
     made = recipe(photos, randaugment=9, random_erasing=0.5)

@@ -3,12 +3,15 @@ line where one is killed or hangs."""
 
 import os
 import signal
+import time
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
-from numbered import faulty, numbers, slow
+from numbered import faulty, growing, numbers, slow
 
+from kerasnets.compute import worker
 from kerasnets.datasets import Dataset, Split, Subset
 from kerasnets.datasets.pipeline.batches import training_batches
 from kerasnets.datasets.pipeline.workers import Workers
@@ -31,6 +34,30 @@ def test_batches_come_in_order_over_epochs_and_from_anywhere():
     ended = [worker._process for worker in workers._workers]
     del workers
     assert not any(process.is_alive() for process in ended)
+
+
+@pytest.mark.parametrize("room", [0, 24, 100])
+@pytest.mark.parametrize("free", [0, 2**30])
+def test_shared_memory_and_pipes_carry_the_same_batches(monkeypatch, room, free):
+    usage = SimpleNamespace(free=free)
+    monkeypatch.setattr(worker.shutil, "disk_usage", lambda _: usage)
+    workers = Workers(growing, 5, 2, room=room)
+    for number in range(10):
+        epoch, index = divmod(number, 5)
+        batch = workers(epoch, index)
+        np.testing.assert_array_equal(batch, growing(epoch, index))
+        shared = bool(room and free) and batch.nbytes <= room
+        assert shared == (batch.base is not None)
+    np.testing.assert_array_equal(workers(3, 2), growing(3, 2))  # from anywhere
+
+
+def test_a_batch_stays_until_the_next_is_asked_for():
+    workers = Workers(numbers, 3, 1, room=24)
+    for number in range(6):
+        batch = workers(*divmod(number, 3))
+        before = batch.tolist()
+        time.sleep(0.05)  # the process makes the next one meanwhile
+        assert batch.tolist() == before
 
 
 def test_a_killed_worker_is_one_line():

@@ -18,7 +18,9 @@ RECIPE = Recipe.for_paper(
 )
 
 
-def test_the_first_step_of_a_trial_has_the_loss_of_the_first_step_of_fit(tmp_path):
+def test_the_first_step_of_a_trial_has_the_loss_of_the_first_step_of_fit(
+    tmp_path, narrow_networks
+):
     history = fit(RECIPE, tmp_path / "run", device="cpu", verbosity=0).history
     with runtime.session("cpu") as session:
         dataset = datasets.load_for(RECIPE)

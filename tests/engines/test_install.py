@@ -97,17 +97,26 @@ def assert_close(ours, theirs, tolerance):
     assert np.abs(ours - theirs).max() / scale < tolerance
 
 
+LAST, FIRST = "channels_last", "channels_first"
+
+
 @pytest.mark.parametrize(
-    ("name", "size"),
+    ("name", "size", "data_format"),
     [
-        ("resnet18", 32),
-        ("resnet18", 64),
-        ("resnet50", 64),
-        ("densenet121", 32),
-        ("densenet121", 64),
+        ("resnet18", 32, LAST),
+        ("resnet18", 64, LAST),
+        ("resnet50", 64, LAST),
+        ("densenet121", 32, LAST),
+        ("densenet121", 64, LAST),
+        ("resnet50", 64, FIRST),
+        ("densenet121", 32, FIRST),
+        # Of the same kinds of layers and maps as the two above.
+        *(
+            pytest.param(*case, FIRST, marks=pytest.mark.slow)
+            for case in (("resnet18", 32), ("resnet18", 64), ("densenet121", 64))
+        ),
     ],
 )
-@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_batch_norm_gradients_are_plain_torchs(name, size, data_format, float64):
     # Not Keras's: its batch norm computes in float32 whatever it is given.
     twin = plain_network(name, batch_norm=True, channels=2, num_classes=5).double()
@@ -436,8 +445,8 @@ def test_math_on_cuda_is_fast_for_the_run_alone():
 @pytest.mark.parametrize("size", [1, 3, 5])
 def test_small_map_convolution_is_the_convolution(height, width, stride, size):
     torch.manual_seed(0)
-    x = torch.randn(2, height, width, 3, dtype=torch.float64, requires_grad=True)
-    kernel = torch.randn(size, size, 3, 4, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(2, height, width, 2, dtype=torch.float64, requires_grad=True)
+    kernel = torch.randn(size, size, 2, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(SmallMapConv.apply, (x, kernel, stride, None))
     expected = torch.nn.functional.conv2d(
         x.permute(0, 3, 1, 2), kernel.permute(3, 2, 0, 1), None, stride, size // 2
@@ -451,8 +460,8 @@ def test_small_map_convolution_is_the_convolution(height, width, stride, size):
 )
 def test_whole_map_convolution_is_the_convolution(height, width, size):
     torch.manual_seed(0)
-    x = torch.randn(2, height, width, 3, dtype=torch.float64, requires_grad=True)
-    kernel = torch.randn(size, size, 3, 4, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(2, height, width, 2, dtype=torch.float64, requires_grad=True)
+    kernel = torch.randn(size, size, 2, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(WholeMapConv.apply, (x, kernel, None))
     expected = SmallMapConv.apply(x, kernel, 1, None)
     torch.testing.assert_close(WholeMapConv.apply(x, kernel, None), expected)

@@ -15,7 +15,7 @@ def _as_call(line: re.Match[str]) -> str:
     return f"command({line[1]!r})"
 
 
-def test_the_notebook_runs(tmp_path, monkeypatch):
+def test_the_notebook_runs(tmp_path, monkeypatch, narrow_networks):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(EXAMPLES))
     notebook = json.loads((EXAMPLES / "own_images.ipynb").read_text(encoding="utf-8"))

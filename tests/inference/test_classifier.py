@@ -2,6 +2,7 @@
 
 import subprocess
 
+import narrow
 import numpy as np
 import pytest
 import warm_python
@@ -28,9 +29,9 @@ def trained(tmp_path_factory):
         normalize="standardize",
         stem="cifar",
     )
-    return kerasnets.fit(
-        recipe, tmp_path_factory.mktemp("trained") / "run", device="cpu", verbosity=0
-    )
+    path = tmp_path_factory.mktemp("trained") / "run"
+    with narrow.narrowed():
+        return kerasnets.fit(recipe, path, device="cpu", verbosity=0)
 
 
 @pytest.fixture(scope="module")

@@ -102,6 +102,8 @@ def test_repeating_keeps_finished_rows_and_goes_on(tmp_path, tiny, monkeypatch):
 def test_a_killed_study_goes_on_from_its_last_epoch(tmp_path, tiny):
     changes = {**SCALES[tiny].changes["mnist"], "epochs": 3}
     code = f"""
+        import narrow
+        narrow.narrowed().__enter__()
         from kerasnets.compute.execution import Execution
         from kerasnets.paper import scales
         from kerasnets.paper.plan import plan

@@ -218,7 +218,7 @@ def test_processes_end_with_a_parent_that_is_killed(study, tmp_path):
         sys.path.insert(0, {str(tmp_path)!r})
         from kerasnets.compute.execution import Execution
         from kerasnets.paper.reproduction import side_by_side as module
-        from kerasnets.paper.reproduction.means import Means
+        from kerasnets.paper.reproduction.settings import Settings
         from kerasnets.paper.plan import PlannedRun, RunsFolder
         from kerasnets.paper.scales import recipe_at
         module._COMMAND = "fake_run_process"
@@ -228,7 +228,7 @@ def test_processes_end_with_a_parent_that_is_killed(study, tmp_path):
                 os.kill(os.getpid(), 9)
         module.side_by_side(
             [(RunsFolder(Path({str(study.path)!r})), planned)],
-            Means(Execution("cpu"), jobs=2, say=say), "cpu")
+            Settings(Execution("cpu"), jobs=2, say=say), "cpu")
     """
     process = subprocess.run([sys.executable, "-c", textwrap.dedent(code)])
     assert process.returncode == -9

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import narrow
 import pytest
 from click.testing import CliRunner
 
@@ -10,6 +11,13 @@ from kerasnets.compute.execution import Execution
 from kerasnets.errors import RunError
 from kerasnets.training import drill as drilling
 
+_train = drilling._train
+
+
+def narrow_train(*arguments):
+    with narrow.narrowed():
+        _train(*arguments)
+
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
@@ -17,7 +25,10 @@ def result(tmp_path_factory):
         drilling.default_recipe("resnet18"), limit=40, epochs=1, image_size=8
     )
     folder = tmp_path_factory.mktemp("drill")
-    return drilling.drill(recipe, folder, kills=2, execution=Execution("cpu")), folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drilling, "_train", narrow_train)
+        found = drilling.drill(recipe, folder, kills=2, execution=Execution("cpu"))
+    return found, folder
 
 
 def test_killed_runs_are_the_same_to_the_bit(result):

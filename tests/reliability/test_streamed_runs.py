@@ -16,9 +16,9 @@ from kerasnets.training.drill import fingerprint
 class Interrupt(keras.callbacks.Callback):
     """Stands in for the end of the process inside the second epoch."""
 
-    def __init__(self) -> None:
+    def __init__(self, steps: int) -> None:
         super().__init__()
-        self.left = 7
+        self.left = steps
 
     def on_train_batch_end(self, batch, logs=None):
         self.left -= 1
@@ -30,7 +30,7 @@ class Interrupt(keras.callbacks.Callback):
 def recipe(tmp_path, monkeypatch):
     monkeypatch.setenv("KERASNETS_CACHE", str(tmp_path / "cache"))
     for number in range(48):
-        folder = tmp_path / "photos" / "ab"[number % 2]
+        folder = tmp_path / "photos" / "aabc"[number % 4]
         folder.mkdir(parents=True, exist_ok=True)
         rng = np.random.default_rng(number)
         pixels = rng.integers(0, 256, (12, 14, 3), dtype=np.uint8)
@@ -40,12 +40,20 @@ def recipe(tmp_path, monkeypatch):
     )
 
 
-def test_a_streamed_run_ends_as_one_on_decoded_images(tmp_path, recipe):
+@pytest.mark.parametrize(
+    ("steps", "named"),
+    [
+        (7, {}),
+        (4, {"classes": "c,a", "class_weights": "balanced", "limit": 20, "mixup": 0.4}),
+    ],
+)
+def test_a_streamed_run_ends_as_one_on_decoded_images(tmp_path, recipe, steps, named):
+    recipe = recipe.replace(**named)
     whole = fingerprint(small_run.fit(tmp_path / "decoded", on=recipe))
     folder = tmp_path / "streamed"
     how = {"on": recipe, "stream": True, "checkpoint_every": Interval(steps=1)}
     with pytest.raises(KeyboardInterrupt):
-        small_run.fit(folder, callbacks=[Interrupt()], workers=1, **how)
+        small_run.fit(folder, callbacks=[Interrupt(steps)], workers=1, **how)
     run = small_run.fit(folder, resume=True, workers=2, **how)
     assert fingerprint(run) == whole
 

@@ -58,7 +58,9 @@ def recipe(epochs: int) -> Recipe:
     )
 
 
-def test_a_run_has_the_joules_of_each_epoch_also_resumed(tmp_path, monkeypatch):
+def test_a_run_has_the_joules_of_each_epoch_also_resumed(
+    tmp_path, monkeypatch, narrow_networks
+):
     readings = iter(range(0, 1000, 7))
     monkeypatch.setattr(module, "energy_counter", lambda device: lambda: next(readings))
     fit(recipe(1), tmp_path / "run", verbosity=0)
@@ -68,7 +70,7 @@ def test_a_run_has_the_joules_of_each_epoch_also_resumed(tmp_path, monkeypatch):
     ]
 
 
-def test_no_file_where_nothing_is_counted(tmp_path, powercap):
+def test_no_file_where_nothing_is_counted(tmp_path, powercap, narrow_networks):
     run = fit(recipe(1), tmp_path / "run", verbosity=0)
     assert not (run.path / "energy.csv").exists()
 

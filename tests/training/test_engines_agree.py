@@ -43,7 +43,7 @@ def test_the_history_is_the_same(dataset, network, options, tmp_path):
     recipe = Recipe.for_paper(
         network, dataset, epochs=2, limit=200, batch_size=32, dropout=0.2, **options
     )
-    with narrow.shortened():
+    with narrow.narrowed():
         lowered, plain = (
             fit(recipe, tmp_path / engine, engine=engine, verbosity=0).history
             for engine in ("torch_graph", "keras")

@@ -34,7 +34,7 @@ class Steps(keras.callbacks.Callback):
         self.after.append(len(self.asked))
 
 
-def test_a_run_reads_a_few_of_its_steps(tmp_path, monkeypatch):
+def test_a_run_reads_a_few_of_its_steps(tmp_path, monkeypatch, narrow_networks):
     asked = []
     read = keras.src.backend.convert_to_numpy
 

@@ -46,7 +46,7 @@ def reduce(image: Image.Image, most: float) -> bool:
 
 
 def fast_pixels(data: bytes, mode: str) -> Image.Image | None:
-    """Pillow's pixels of a JPEG in mode "RGB" or "L", in two thirds of its time; None
+    """Pillow's pixels of a JPEG in mode "RGB" or "L", in half of its time; None
     if Pillow must decode it, as simplejpeg is not installed or rejects the file."""
     if simplejpeg is None:
         return None

@@ -107,7 +107,10 @@ class Batches(keras.utils.PyDataset):
             shuffle=shuffle,
             seed=seed,
         )
-        self._making = Workers(self._host, self._batches, workers) if workers else None
+        self._making = None
+        if workers:
+            room = batch_size * int(np.prod(split.images.shape[1:]))
+            self._making = Workers(self._host, self._batches, workers, room=room)
 
     def __len__(self) -> int:
         return self._batches - self.first

@@ -2,13 +2,15 @@
 
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count, cycle
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
 import numpy as np
 
-from kerasnets.compute.worker import Worker
+from kerasnets.compute.worker import Worker, shared_memory
 from kerasnets.errors import ProcessEnded
 
 # A batch takes seconds at most, even on a busy machine.
@@ -20,9 +22,10 @@ Make = Callable[[int, int], np.ndarray]
 class Workers:
     """Batches made by several processes in turn. The processes end with this object.
 
-    Each process makes one batch while its previous one waits here. A thread receives
-    them, as a process cannot continue until its batch is received. At most two batches
-    per process are in memory.
+    Each process makes one batch while its previous one waits here or is in use. A
+    thread asks for the next, as a process cannot continue before. At most two batches
+    per process are in memory, which both share if a batch fits into `room`; a pipe
+    carries larger ones.
 
     Why not Grain: it needs portpicker without installing it, its absl flags clash with
     those of other packages, and it hangs when a process is stopped. Why not PyTorch's
@@ -32,6 +35,7 @@ class Workers:
         make: makes batch `index` of `epoch`, deterministically; picklable.
         batches: number of batches in an epoch.
         count: number of processes, at least 1.
+        room: bytes of the largest batch to share memory for.
         hung_after_s: maximum seconds for a batch; `HUNG_AFTER_S` unless given.
     """
 
@@ -41,9 +45,10 @@ class Workers:
         batches: int,
         count: int,
         *,
+        room: int = 0,
         hung_after_s: float | None = None,
     ) -> None:
-        self._make, self._batches = make, batches
+        self._make, self._batches, self._room = make, batches, room
         self._hung_after_s = HUNG_AFTER_S if hung_after_s is None else hung_after_s
         self._names = [f"worker {number + 1} of {count}" for number in range(count)]
         self._workers: list[Worker] = []  # started with the first batch
@@ -59,7 +64,8 @@ class Workers:
         self._next = -1  # batches are numbered through all epochs
 
     def __call__(self, epoch: int, index: int) -> np.ndarray:
-        """Batch `index` of `epoch`; sequential access is fastest.
+        """Batch `index` of `epoch`, valid until the next call; sequential access is
+        fastest.
 
         Raises:
             ProcessEnded: a process was killed or hangs.
@@ -68,8 +74,9 @@ class Workers:
         try:
             if self._next != epoch * self._batches + index:
                 self._begin(epoch * self._batches + index)
+            else:
+                self._ask()  # the batch before is no longer used
             batch = self._answer()
-            self._ask()
         except TimeoutError as error:
             self._end()
             raise ProcessEnded(f"{error} It was ended.") from None
@@ -81,13 +88,16 @@ class Workers:
 
     def _begin(self, first: int) -> None:
         if not self._workers:
-            self._workers += map(Worker, self._names)
+            room = _PLACES * self._room
+            self._workers += (Worker(name, room) for name in self._names)
             self._receiver.start()
         self.drop()
         self._turn = 0
         step = len(self._workers)
         for number, worker in enumerate(self._workers):
-            worker.begin(_made, self._make, first + number, self._batches, step)
+            worker.begin(
+                _made, self._make, first + number, self._batches, step, self._room
+            )
             worker.ask()
         for _ in self._workers:
             self._ask()
@@ -133,17 +143,43 @@ def _receive(asked: SimpleQueue[Worker | None], answers: SimpleQueue[Any]) -> No
         try:
             batch = worker.answer()
             worker.ask()
+            if isinstance(batch, _Shared):
+                batch = batch.of(worker.memory)
             answers.put((batch, None))
         except Exception as error:
             answers.put((None, error))
         batch = worker = None
 
 
-def _made(make: Make, first: int, batches: int, step: int) -> Iterator[np.ndarray]:
-    number = first
-    while True:
-        yield make(*divmod(number, batches))
-        number += step
+_PLACES = 2  # of a process's batches in the memory that it shares
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """An array in shared memory, from a byte on."""
+
+    first: int
+    shape: tuple[int, ...]
+    kind: np.dtype
+
+    def of(self, memory: Any) -> np.ndarray:
+        return np.ndarray(self.shape, self.kind, memory, self.first)
+
+
+def _made(
+    make: Make, first: int, batches: int, step: int, room: int
+) -> Iterator[np.ndarray | _Shared]:
+    memory = shared_memory()
+    for number, place in zip(count(first, step), cycle(range(_PLACES)), strict=False):
+        yield _put(make(*divmod(number, batches)), memory, place * room, room)
+
+
+def _put(batch: np.ndarray, memory: Any, first: int, room: int) -> np.ndarray | _Shared:
+    if memory is None or batch.nbytes > room:
+        return batch
+    shared = _Shared(first, batch.shape, batch.dtype)
+    shared.of(memory)[...] = batch
+    return shared
 
 
 def _end(
