@@ -18,7 +18,9 @@ demo: $(VENV)/.installed
 	$(BIN)/kerasnets evaluate $(DEMO)
 	@echo "Look at $(DEMO)/curves.png, confusion_matrix.png and examples.png."
 
-test: style types tests
+# Types are checked while tests wait for their processes.
+test: style
+	$(MAKE) --no-print-directory -j 2 types tests
 
 style: $(VENV)/.tested
 	$(BIN)/ruff check .
