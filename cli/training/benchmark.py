@@ -240,15 +240,13 @@ def _benchmark_data(batch_size: int, rounds: int, out: Path, as_json: bool) -> N
         folder=out,
         say=lambda line: click.echo(line, err=True),
     )
-    if as_json:
-        click.echo(json.dumps(report, indent=2))
-        return
-    _print_speeds(report)
     found = report["ratio"]
-    click.echo(
+    _print(
+        report,
         f"kerasnets is {found['ratio']:.2f} times as fast "
         f"({found['low']:.2f} to {found['high']:.2f}); results are in "
-        f"{shown(out / FILE)}"
+        f"{shown(out / FILE)}",
+        as_json=as_json,
     )
 
 
@@ -272,23 +270,27 @@ def _benchmark_predict(
         folder=out,
         say=lambda line: click.echo(line, err=True),
     )
-    if as_json:
-        click.echo(json.dumps(report, indent=2))
-        return
-    _print_speeds(report)
     found, memory = report["ratio"], report["memory_mb"]
-    click.echo(
+    lines = [
         f"predict reaches {found['ratio']:.3f} of the network's own rate "
         f"({found['low']:.3f} to {found['high']:.3f})"
-    )
+    ]
     if memory:
-        click.echo(
+        lines.append(
             f"memory of all processes: {memory['first']:,.0f} MB after the first "
             f"batch, {memory['last']:,.0f} MB after {report['images_read']:,} images"
         )
-    click.echo(f"results are in {shown(out / file_of(network, report['image_size']))}")
+    lines.append(
+        f"results are in {shown(out / file_of(network, report['image_size']))}"
+    )
+    _print(report, *lines, as_json=as_json)
 
 
-def _print_speeds(report: dict) -> None:
+def _print(report: dict, *lines: str, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+        return
     for name, found in report["contenders"].items():
         click.echo(f"{name}: {found['images_per_s']:.0f} images/s")
+    for line in lines:
+        click.echo(line)

@@ -63,8 +63,7 @@ def benchmark_predict(
         interval, and the memory of all processes at the start and at the end.
     """
     check_size(network, "imagenet", image_size, image_size)
-    batches = BATCHES
-    count = (batches + _UNTIMED) * batch_size
+    count = (BATCHES + _UNTIMED) * batch_size
     classifier = untrained(network, image_size, execution)
     with tempfile.TemporaryDirectory(prefix="kerasnets-predict-") as place:
         distinct = make_photos(Path(place), min(_PHOTOS, count))
@@ -74,9 +73,9 @@ def benchmark_predict(
         timings = interleave(
             {
                 "predict": predicting.turn,
-                "network": _alone(classifier, files[:batch_size], batches),
+                "network": _alone(classifier, files[:batch_size]),
             },
-            images=batches * batch_size,
+            images=BATCHES * batch_size,
             rounds=rounds,
             warm_up=1,
         )
@@ -91,7 +90,7 @@ def benchmark_predict(
         "image_size": image_size,
         "photograph": [WIDTH, HEIGHT],
         "batch_size": batch_size,
-        "images": batches * batch_size,
+        "images": BATCHES * batch_size,
         "images_read": predicting.images,
         "workers": predicting.workers,
         "rounds": rounds,
@@ -171,14 +170,12 @@ def _memory_bytes(pid: int | None) -> int | None:
     return None
 
 
-def _alone(
-    classifier: Classifier, files: list[str], batches: int
-) -> Callable[[], float]:
+def _alone(classifier: Classifier, files: list[str]) -> Callable[[], float]:
     pixels = classifier.pixels(files)
 
     def turn() -> float:
         began = time.perf_counter()
-        for _ in range(batches):
+        for _ in range(BATCHES):
             classifier.probabilities(pixels)
         return time.perf_counter() - began
 

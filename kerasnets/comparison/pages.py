@@ -7,7 +7,7 @@ from typing import Any
 from kerasnets.catalog.titles import dataset_title
 from kerasnets.comparison.compare import Comparison
 from kerasnets.comparison.diff import Change, Difference, Outcomes
-from kerasnets.statistics import INTERVAL
+from kerasnets.statistics import INTERVAL, Interval
 from kerasnets.text import (
     Bullets,
     Figure,
@@ -148,10 +148,7 @@ def seed_differences_table(comparison: Comparison) -> Table:
             "second": [pair.second for pair in pairs],
             "seeds": [str(len(pair.seeds)) for pair in pairs],
             "mean difference (points)": [points(pair.difference) for pair in pairs],
-            INTERVAL: [
-                f"{points(pair.interval.low)} to {points(pair.interval.high)}"
-                for pair in pairs
-            ],
+            INTERVAL: [_in_points(pair.interval) for pair in pairs],
         },
         words=("second",),
     )
@@ -168,10 +165,7 @@ def pairs_table(comparison: Comparison) -> Table:
             "only first right": [f"{test.only_first:,}" for test in tests],
             "only second right": [f"{test.only_second:,}" for test in tests],
             "second − first (points)": [points(test.difference) for test in tests],
-            INTERVAL: [
-                f"{points(test.interval.low)} to {points(test.interval.high)}"
-                for test in tests
-            ],
+            INTERVAL: [_in_points(test.interval) for test in tests],
             "p (Holm)": [p_value(pair.holm_p) for pair in pairs],
             "verdict": [
                 "differ" if pair.holm_p <= SIGNIFICANCE else "not shown to differ"
@@ -180,6 +174,10 @@ def pairs_table(comparison: Comparison) -> Table:
         },
         words=("second", "verdict"),
     )
+
+
+def _in_points(interval: Interval) -> str:
+    return f"{points(interval.low)} to {points(interval.high)}"
 
 
 def agreement_table(comparison: Comparison) -> Table:
@@ -313,8 +311,8 @@ def verdict_line(difference: Difference, found: Outcomes) -> str:
     test, p = found.test, p_value(found.test.p)
     return (
         f"The test accuracy of {difference.second} less that of {difference.first} is "
-        f"{points(test.difference)} points ({INTERVAL} {points(test.interval.low)} "
-        f"to {points(test.interval.high)}); McNemar's exact test: "
+        f"{points(test.difference)} points ({INTERVAL} {_in_points(test.interval)}); "
+        "McNemar's exact test: "
         f"p {'' if p.startswith('<') else '= '}{p}."
     )
 

@@ -83,25 +83,21 @@ def seed_tests(
     """A test for each pair of groups with at least two seeds in common."""
     tests = []
     for first, second in combinations(groups, 2):
-        labels = {
-            seed: (one, other)
-            for seed, one in zip(first.seeds, first.labels, strict=True)
-            for same, other in zip(second.seeds, second.labels, strict=True)
-            if seed == same and not why_other_images(results[one], results[other])
+        theirs = {seed: row for row, seed in enumerate(second.seeds)}
+        differences = {
+            seed: second.accuracies[theirs[seed]] - first.accuracies[row]
+            for row, seed in enumerate(first.seeds)
+            if seed in theirs
+            and not why_other_images(
+                results[first.labels[row]], results[second.labels[theirs[seed]]]
+            )
         }
-        if len(labels) > 1:
-            differences = [
-                float(results[other].correct.mean() - results[one].correct.mean())
-                for one, other in labels.values()
-            ]
+        if len(differences) > 1:
+            values = tuple(differences.values())
+            interval = over_seeds(values, lowest=-1)
+            seeds = tuple(differences)
             tests.append(
-                SeedTest(
-                    first.name,
-                    second.name,
-                    tuple(labels),
-                    fmean(differences),
-                    over_seeds(differences, lowest=-1),
-                )
+                SeedTest(first.name, second.name, seeds, fmean(values), interval)
             )
     return tuple(tests)
 

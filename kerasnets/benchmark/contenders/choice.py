@@ -21,12 +21,13 @@ from kerasnets.errors import BackendError, InstallationError, option, unknown
 OURS = "kerasnets"
 # Contenders that kerasnets can be compared with.
 OTHERS = (
-    *("torchvision", "torchvision-compiled", "keras", "kerasnets-eager"),
+    "torchvision",
+    "torchvision-compiled",
+    "keras",
+    "kerasnets-eager",
     "onnxruntime",
 )
-_TORCH_ONLY = (
-    *("torchvision", "torchvision-compiled", "kerasnets-eager", "onnxruntime"),
-)
+_TORCH_ONLY = tuple(name for name in OTHERS if name != "keras")
 _TWIN = "plain PyTorch twin"
 
 
