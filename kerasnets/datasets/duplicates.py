@@ -3,8 +3,10 @@
 The hash is pHash: whether each of the 64 lowest frequencies of the grey thumbnail's
 discrete cosine transform exceeds their median. It changes little when an image is
 resized or recompressed. Line drawings such as digits have similar hashes even if their
-pixels differ, so pairs are confirmed by the difference of their thumbnails relative to
-the contrast.
+pixels differ, so pairs are confirmed by the difference of their thumbnails: it must be
+small, or so much smaller than between other images of the dataset that chance does not
+explain it. How far apart unrelated images are depends on the dataset: CIFAR-10's copies
+of one photograph differ more than neighbouring digits 1 of MNIST.
 
 The package ImageHash computes the same bits from the same thumbnail, one image at a
 time, and needs PyWavelets (9.4 MB) for another hash; SciPy transforms a thousand
@@ -22,10 +24,16 @@ from scipy.fft import dctn
 SIDE = 32  # pixels of a thumbnail
 _LOW = 8  # frequencies per direction
 _BITS = 4  # maximum number of differing bits of near duplicates
-# Maximum difference of near duplicates' thumbnails (root mean square), as a share of
-# their contrast (standard deviation). MNIST has 149 such pairs; with 0.3, 28,831.
+# A difference of thumbnails is their root mean square difference as a share of the
+# smaller contrast (standard deviation). Near duplicates differ at most this much, ...
 _DIFFERENCE = 0.15
 _FLAT = 16.0  # of 255: minimum contrast assumed
+# ... or so little that at most this many unrelated images are expected to be as near.
+_CHANCE = 0.1
+_SAMPLE = 500  # images that stand for all unrelated ones
+_FEWEST = 40  # images from which chance is estimated
+_NEAREST = 5  # the distance to this neighbour in the sample sets an image's scale
+_NEIGHBOURS = 20  # in the sample, from which the dimension is estimated
 _BANDS = _BITS + 1  # at least one of them has no differing bit
 _ROWS = 1000  # pairs compared at a time
 MOST = 1_000_000  # near pairs at which the search ends (frames of a film, for example)
@@ -140,25 +148,76 @@ def _near(rows: np.ndarray, thumbnails: np.ndarray) -> list[tuple[int, int]]:
     if len(rows) < 2:
         return []
     hashes = perceptual_hashes(thumbnails[rows])
+    surroundings = _Surroundings(thumbnails, rows)
     found: set[tuple[int, int]] = set()
     for a, b in _candidates(hashes):
         close = np.bitwise_xor(hashes[a], hashes[b])
         few = np.unpackbits(close.view(np.uint8).reshape(-1, 8), axis=1).sum(1) <= _BITS
-        a, b = rows[a[few]], rows[b[few]]
+        a, b = a[few], b[few]
         for part in np.split(np.arange(len(a)), range(_ROWS, len(a), _ROWS)):
-            first, second = (
-                thumbnails[one[part]]
-                .reshape(len(part), SIDE * SIDE * 3)
-                .astype(np.float32)
-                for one in (a, b)
-            )
-            apart = np.sqrt(np.square(first - second).mean(axis=1))
-            contrast = np.minimum(first.std(axis=1), second.std(axis=1))
-            alike = part[apart <= _DIFFERENCE * np.maximum(contrast, _FLAT)]
-            found.update(zip(a[alike].tolist(), b[alike].tolist(), strict=True))
+            alike = part[surroundings.alike(a[part], b[part])]
+            pairs = zip(rows[a[alike]].tolist(), rows[b[alike]].tolist(), strict=True)
+            found.update(pairs)
             if len(found) >= MOST:
                 return sorted(found)[:MOST]
     return sorted(found)
+
+
+class _Surroundings:
+    """How far each image is from unrelated ones.
+
+    The number of unrelated images within a distance grows with a power of it, the
+    dimension of the dataset. A sample gives both: the distances to the nearest images,
+    and how fast their number grows (Levina and Bickel, 2004).
+
+    Args:
+        thumbnails: uint8 [all, SIDE, SIDE, 3].
+        rows: int64 [N], the images concerned, whose positions the methods take.
+    """
+
+    def __init__(self, thumbnails: np.ndarray, rows: np.ndarray) -> None:
+        self._thumbnails, self._rows = thumbnails, rows
+        parts = np.split(np.arange(len(rows)), range(_ROWS, len(rows), _ROWS))
+        deviations = [self._pixels(part).std(axis=1) for part in parts]
+        self._contrast = np.maximum(np.concatenate(deviations), _FLAT)
+        self.limits = np.full(len(rows), _DIFFERENCE, np.float32)
+        if len(rows) < _FEWEST:
+            return
+        size = min(_SAMPLE, len(rows))
+        sample = np.random.default_rng(0).choice(len(rows), size, replace=False)
+        pixels = self._pixels(sample)
+        near = np.concatenate([self._nearest(part, sample, pixels) for part in parts])
+        # The inverse of the dimension. An image's own is uncertain, so it counts where
+        # it allows less.
+        growth = np.log(near[:, -1:] / near[:, :-1]).mean(axis=1)
+        growth = np.maximum(growth, np.median(growth))
+        # This many images are within the distance to the neighbour.
+        expected = _NEAREST * len(rows) / size
+        by_chance = near[:, _NEAREST - 1] * (_CHANCE / expected) ** growth
+        self.limits = np.maximum(self.limits, by_chance)
+
+    def _pixels(self, positions: np.ndarray) -> np.ndarray:
+        """float32 [images, values]."""
+        chosen = self._thumbnails[self._rows[positions]]
+        return chosen.reshape(len(positions), SIDE * SIDE * 3).astype(np.float32)
+
+    def _nearest(
+        self, positions: np.ndarray, sample: np.ndarray, pixels: np.ndarray
+    ) -> np.ndarray:
+        """Differences from the nearest images of the sample, ascending [images, k]."""
+        own = self._pixels(positions)
+        squares = np.square(own).sum(axis=1)[:, None] + np.square(pixels).sum(axis=1)
+        apart = np.sqrt(np.maximum(squares - 2 * own @ pixels.T, 0) / own.shape[1])
+        contrast = np.minimum.outer(self._contrast[positions], self._contrast[sample])
+        apart = np.maximum(apart / contrast, 1e-3)
+        apart[positions[:, None] == sample] = np.inf
+        return np.sort(np.partition(apart, _NEIGHBOURS, axis=1)[:, :_NEIGHBOURS])
+
+    def alike(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Whether each pair of positions is near enough: bool [pairs]."""
+        apart = np.sqrt(np.square(self._pixels(a) - self._pixels(b)).mean(axis=1))
+        apart /= np.minimum(self._contrast[a], self._contrast[b])
+        return apart <= np.minimum(self.limits[a], self.limits[b])
 
 
 def _candidates(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

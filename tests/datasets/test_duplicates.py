@@ -116,6 +116,18 @@ def test_strokes_are_not_alike_because_they_are_mostly_black():
     assert len(found.near) < by_hash / 10
 
 
+def test_faded_copies_are_alike_where_unrelated_images_differ_more():
+    images = list(map(scene, range(200)))
+    images += [
+        image.point(lambda value: round(0.75 * value + 30)) for image in images[:20]
+    ]
+    pairs = {(str(number), str(number + 200)) for number in range(20)}
+    assert set(names(found_among(images, ["train"] * 220, [0] * 220).near)) == pairs
+    # Too few images show how far apart unrelated ones are.
+    few = [images[0], images[200]]
+    assert not found_among(few, ["train"] * 2, [0] * 2).near
+
+
 def test_planted_duplicates_across_splits_are_found(tmp_path):
     from kerasnets.datasets.inspection import inspect
 
