@@ -51,7 +51,7 @@ def lower_convolution(layer, operands: list[Value], following) -> Lowered | None
     if fuse:
         sources = [kernel, *map(parameter, norm.variables)]
         sources += [] if bias is None else [bias]
-        folded = Derived(lambda: _folded(kernel, bias, norm), *sources)
+        folded = Derived(lambda: _folded(kernel, bias, norm, dtype), *sources)
 
     def operation(context, x):
         x = to_images(x).to(dtype)
@@ -184,10 +184,10 @@ def scale_and_shift(norm: Any) -> tuple[torch.Tensor, torch.Tensor]:
     return scale, parameter(norm.beta) - parameter(norm.moving_mean) * scale
 
 
-def _folded(kernel, bias, norm) -> tuple[torch.Tensor, torch.Tensor]:
+def _folded(kernel, bias, norm, dtype) -> tuple[torch.Tensor, torch.Tensor]:
     """Kernel and bias of a convolution fused with its batch norm."""
     scale, shift = scale_and_shift(norm)
-    return kernel * scale, shift if bias is None else shift + bias * scale
+    return (kernel * scale).to(dtype), shift if bias is None else shift + bias * scale
 
 
 def lower_norm(layer, operands: list[Value], following) -> Lowered | None:

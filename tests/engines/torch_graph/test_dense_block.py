@@ -107,6 +107,36 @@ def test_logits_gradients_and_statistics_are_keras_own(size):
     assert_alike([lowered.predict(x, verbose=0)], [plain.predict(x, verbose=0)], 1e-4)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_bfloat16_deviates_from_float32_as_keras_own_does(size):
+    x, y = batch(size, 64)
+    reference = block_net(size)
+    exact = gradients(reference, x, y), reference.predict(x, verbose=0)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        lowered, plain = both(size=size)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert layers_in_blocks(lowered) == 3
+    (ours, logits), (theirs, plain_logits) = (
+        (gradients(one, x, y), one.predict(x, verbose=0)) for one in (lowered, plain)
+    )
+    assert {one.dtype for one in ours} == {np.dtype("float32")}
+
+    def deviation(found, expected):
+        found, expected = (
+            np.concatenate([*map(np.ravel, one)]) for one in (found, expected)
+        )
+        return np.linalg.norm(found - expected) / np.linalg.norm(expected)
+
+    assert deviation(ours, exact[0]) < 2.5 * deviation(theirs, exact[0]) < 0.2
+    assert 1e-5 < deviation(logits, exact[1]) < 2.5 * deviation(plain_logits, exact[1])
+    moved = [one.non_trainable_weights for one in (lowered, reference)]
+    for mine, other in zip(*moved, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=0.02, atol=0.02)
+
+
 @pytest.mark.parametrize("change", ["order", "epsilon", "tapped", "bias", "relu"])
 def test_what_is_no_such_block_is_computed_layer_by_layer(change):
     lowered, plain = both(change=change)

@@ -20,6 +20,7 @@ from kerasnets.engines.torch_graph.kept_gradients import KeptGradient, KeptGradi
 from kerasnets.engines.torch_graph.matrix_product import biased_relu
 from kerasnets.engines.torch_graph.values import (
     Context,
+    dtype_of,
     images_of,
     parameter,
     pixel_rows,
@@ -81,11 +82,10 @@ class DenseBlock:
             # In the memory order of its gradient.
             store(parameter(layer.conv1.kernel), (0, 1, 3, 2))
             self.convolution.store(parameter(layer.conv2.kernel))
-        # Views of each layer's kernels: [C, B], [B, C], and for the 3x3 convolution.
+        # Views of each layer's kernels: [C, B], and for the 3x3 convolution.
         self.weights = [
             parameter(layer.conv1.kernel).detach()[0, 0] for layer in self.layers
         ]
-        self.transposed = [weight.t() for weight in self.weights]
         self.kernels = [
             self.convolution.read(parameter(layer.conv2.kernel).detach())
             for layer in self.layers
@@ -93,12 +93,39 @@ class DenseBlock:
         self._training_memory = BlockMemory(self.layers)
         self._keeper: KeptGradients | None = None
         self._kept: list[KeptGradient] = []
-        self._folded = [Derived(*_folding(layer)) for layer in self.layers]
+        self.dtype = dtype_of(norm)
+        self._folded = [
+            Derived(*_folding(layer, kernel))
+            for layer, kernel in zip(self.layers, self.kernels, strict=True)
+        ]
         self._scaled = Derived(
-            lambda: scale_and_shift(norm), *map(parameter, norm.variables)
+            lambda: _in(self.dtype, *scale_and_shift(norm)),
+            *map(parameter, norm.variables),
+        )
+        # Scale and shift that change nothing. They give the statistics of maps in a
+        # smaller dtype the dtype of the parameters.
+        gamma = parameter(norm.gamma).detach()
+        self._neutral = torch.ones_like(gamma), torch.zeros_like(gamma)
+
+    def kernels_in(
+        self, dtype: torch.dtype
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Each layer's kernels [C, B], and those for the 3x3 convolution."""
+        if dtype == self._neutral[0].dtype:
+            return self.weights, self.kernels
+        return (
+            [kernel.to(dtype) for kernel in self.weights],
+            [kernel.to(dtype) for kernel in self.kernels],
         )
 
+    def neutral(self, maps: torch.Tensor) -> Sequence[torch.Tensor | None]:
+        """Scale and shift [C] of a norm without any, for maps [pixels, C]."""
+        if maps.dtype == self._neutral[0].dtype:
+            return None, None
+        return [values[: maps.shape[1]] for values in self._neutral]
+
     def __call__(self, context: Context, x: torch.Tensor) -> torch.Tensor:
+        x = x.to(self.dtype)
         if context.training and all(p.requires_grad for p in self.parameters):
             return self._train(context, x)
         if context.training or torch.is_grad_enabled():
@@ -148,10 +175,10 @@ class DenseBlock:
         """For frozen layers, and for gradients in inference mode."""
         for layer in self.layers:
             new = torch.relu_(batch_norm(context, layer.norm1, x))
-            new = F.conv2d(new, parameter(layer.conv1.kernel).permute(3, 2, 0, 1))
+            new = F.conv2d(new, _as_torch(layer.conv1, x.dtype))
             new = torch.relu_(batch_norm(context, layer.norm2, new))
-            kernel = parameter(layer.conv2.kernel).permute(3, 2, 0, 1)
-            x = torch.cat([x, F.conv2d(new, kernel, padding=1)], 1)
+            new = F.conv2d(new, _as_torch(layer.conv2, x.dtype), padding=1)
+            x = torch.cat([x, new], 1)
         return torch.relu_(batch_norm(context, self.norm, x))
 
     def _infer(self, x: torch.Tensor) -> torch.Tensor:
@@ -162,8 +189,8 @@ class DenseBlock:
         rows = maps.new_empty(len(maps), width + len(self.layers) * self.growth)
         rows[:, :width] = maps
         widest = rows.new_empty(rows.numel())
-        for folded, kernel in zip(self._folded, self.kernels, strict=True):
-            low, high, weight, bias = folded()
+        for folded in self._folded:
+            low, high, weight, bias, kernel = folded()
             read = widest[: len(rows) * width].view(len(rows), width)
             torch.clamp(rows[:, :width], low, high, out=read)
             inner = biased_relu(read, weight, bias)
@@ -174,14 +201,25 @@ class DenseBlock:
         return images_of(torch.addcmul(shift, rows, scale).relu_(), x.shape)
 
 
-def _folding(layer: DenseLayer) -> Iterator[Any]:
+def _as_torch(conv: Any, dtype: torch.dtype) -> torch.Tensor:
+    """A kernel as [O, I, h, w]."""
+    return parameter(conv.kernel).permute(3, 2, 0, 1).to(dtype)
+
+
+def _in(dtype: torch.dtype, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    return tuple(tensor.to(dtype) for tensor in tensors)
+
+
+def _folding(layer: DenseLayer, kernel: torch.Tensor) -> Iterator[Any]:
     """Arguments for `Derived`: bounds [C], matrix [C, B] and bias [B] such that
 
         norm2(conv1(relu(norm1(x)))) = clamp(x, low, high) @ matrix + bias
 
-    with moving statistics. Norm and ReLU, max(s x + t, 0), equal s * max(x, -t / s) + t
-    for s > 0, and s * min(x, -t / s) + t for s < 0. Moving s into the matrix and t into
-    the bias leaves a single pass over x.
+    with moving statistics, and `kernel`, all in the layer's compute dtype.
+
+    Norm and ReLU, max(s x + t, 0), equal s * max(x, -t / s) + t for s > 0, and
+    s * min(x, -t / s) + t for s < 0. Moving s into the matrix and t into the bias
+    leaves a single pass over x.
     """
 
     def fold():
@@ -193,8 +231,10 @@ def _folding(layer: DenseLayer) -> Iterator[Any]:
         low = torch.where((scale > 0) | constant, bound, -torch.inf)
         high = torch.where((scale < 0) | constant, bound, torch.inf)
         bias = shift2 + torch.where(constant, shift.relu(), shift) @ matrix
-        return low, high, scale[:, None] * matrix, bias
+        return _in(
+            dtype_of(layer.conv2), low, high, scale[:, None] * matrix, bias, kernel
+        )
 
     yield fold
     norms = [*layer.norm1.variables, *layer.norm2.variables]
-    yield from map(parameter, [*norms, layer.conv1.kernel])
+    yield from map(parameter, [*norms, layer.conv1.kernel, layer.conv2.kernel])

@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 
+from kerasnets.engines.torch_graph.values import parameter
+
 
 class BlockMemory:
     """Matrices with a row for each pixel, and views of them. The memory is reused, as
@@ -18,7 +20,8 @@ class BlockMemory:
         normal: all maps, normalized.
         columns, new: views of `normal` with the input and the output of each layer.
         to_normal, to_columns, to_new: likewise, for gradients.
-        sums, sums_of_columns, new_sums: likewise, with one value per map.
+        sums, sums_of_columns, new_sums: likewise, with one value per map, in the
+            parameters' dtype.
         products, products_of_columns, new_products: likewise.
         active: inner maps of each layer after norm and ReLU.
         inner_means, inner_inverse_stds: statistics of the inner maps of each layer.
@@ -30,6 +33,7 @@ class BlockMemory:
         self._widths = [layer.norm1.gamma.shape[0] for layer in layers]
         self._inner_widths = [layer.norm2.gamma.shape[0] for layer in layers]
         self._growth = layers[0].conv2.filters
+        self._parameter = parameter(layers[0].norm1.gamma)
         self._pixels: int | None = None
         self._memory: dict[str, torch.Tensor] = {}
 
@@ -41,17 +45,17 @@ class BlockMemory:
             return
         total = self._widths[-1] + self._growth
 
-        def matrix(name: str, columns: int, rows: int = pixels) -> torch.Tensor:
+        def matrix(name: str, columns: int) -> torch.Tensor:
             memory = self._memory.get(name)
-            if memory is None or len(memory) < rows * columns:
-                memory = self._memory[name] = maps.new_empty(rows * columns)
-            return memory[: rows * columns].view(rows, columns)
+            if memory is None or len(memory) < pixels * columns:
+                memory = self._memory[name] = maps.new_empty(pixels * columns)
+            return memory[: pixels * columns].view(pixels, columns)
 
         self.normal = matrix("normal", total)
         self.columns, self.new = self._parts(self.normal)
         self.to_normal = matrix("to normal", total)
         self.to_columns, self.to_new = self._parts(self.to_normal)
-        self.sums, self.products = matrix("sums", total, 2)
+        self.sums, self.products = self._parameter.new_empty(2, total)
         self.sums_of_columns, self.new_sums = self._parts(self.sums)
         self.products_of_columns, self.new_products = self._parts(self.products)
         self.active = [
@@ -59,7 +63,8 @@ class BlockMemory:
             for index, width in enumerate(self._inner_widths)
         ]
         self.inner_means, self.inner_inverse_stds = (
-            [maps.new_empty(width) for width in self._inner_widths] for _ in range(2)
+            [self._parameter.new_empty(width) for width in self._inner_widths]
+            for _ in range(2)
         )
         widest = matrix("read", total).view(-1)
         self.read = [

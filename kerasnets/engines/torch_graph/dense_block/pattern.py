@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from keras import activations, layers
 
 from kerasnets.engines.torch_graph.dense_block.block import DenseBlock, DenseLayer
@@ -35,7 +36,7 @@ class Found:
 
 def find(node: Any, source: Value, readers: Readers) -> Found | None:
     """The dense block that begins with `node`, if there is one that `DenseBlock`
-    supports: on a CPU, in the dtype of its weights, with maps of known size.
+    supports: on a CPU, in its weights' dtype or bfloat16, with maps of known size.
 
     Args:
         source: properties of the node's input.
@@ -109,10 +110,13 @@ def _appends(node: Any, norm: Any, conv: Any, readers: Readers) -> bool:
 def _computable(found: list[DenseLayer], norm: Any, channels_last: bool) -> bool:
     first = [layer.norm1 for layer in found] + [norm]
     norms = first + [layer.norm2 for layer in found]
+    convs = [conv for layer in found for conv in (layer.conv1, layer.conv2)]
     return (
         parameter(norm.gamma).device.type == "cpu"
         and len({one.epsilon for one in first}) == 1
         and len({layer.conv2.filters for layer in found}) == 1
+        and len({dtype_of(one) for one in norms + convs}) == 1
+        and dtype_of(norm) in (parameter(norm.gamma).dtype, torch.bfloat16)
         and all(_plain_norm(one, channels_last) for one in norms)
         and all(
             _plain_conv(conv, size, channels_last)
@@ -124,12 +128,7 @@ def _computable(found: list[DenseLayer], norm: Any, channels_last: bool) -> bool
 
 def _plain_norm(norm: Any, channels_last: bool) -> bool:
     axis = norm.axis if isinstance(norm.axis, int) else norm.axis[0]
-    return (
-        norm.center
-        and norm.scale
-        and axis % 4 == (3 if channels_last else 1)
-        and dtype_of(norm) == parameter(norm.gamma).dtype
-    )
+    return norm.center and norm.scale and axis % 4 == (3 if channels_last else 1)
 
 
 def _plain_conv(conv: Any, size: int, channels_last: bool) -> bool:
@@ -142,5 +141,4 @@ def _plain_conv(conv: Any, size: int, channels_last: bool) -> bool:
         and not conv.use_bias
         and conv.activation is activations.linear
         and is_channels_last(conv) == channels_last
-        and dtype_of(conv) == parameter(conv.kernel).dtype
     )

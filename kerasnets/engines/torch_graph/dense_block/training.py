@@ -8,9 +8,13 @@ layers are summed before they pass the normalization once; the sums needed for t
 those for the gradients of the layers' scales and shifts. A layer's input after norm and
 ReLU is recomputed instead of stored (Pleiss et al. 2017, "Memory-Efficient
 Implementation of DenseNets").
+
+Maps, kernels and their gradients have the layers' compute dtype, for example bfloat16;
+statistics and the sums over pixels have the parameters' dtype.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
@@ -43,13 +47,14 @@ class TrainedBlock(torch.autograd.Function):
         convolution = same_convolution(*x.shape[:1], *x.shape[2:])
         maps = pixel_rows(x)
         memory.fit(maps)
+        kernels1, kernels2 = block.kernels_in(maps.dtype)
         inners: list[torch.Tensor] = []
-        found = [_normalize(maps, block.epsilon, memory.columns[0])]
+        found = [_normalize(maps, block, memory.columns[0])]
         for index, layer in enumerate(block.layers):
             scale, shift, _, scale2, shift2, _ = _of(parameters, index)
             read, active = memory.read[index], memory.active[index]
-            torch.addcmul(shift, memory.columns[index], scale, out=read).relu_()
-            inner = _as_one_image(product(read, block.weights[index]))
+            _scaled(shift, memory.columns[index], scale, read).relu_()
+            inner = _as_one_image(product(read, kernels1[index]))
             mean, inverse_std = (
                 memory.inner_means[index],
                 memory.inner_inverse_stds[index],
@@ -70,11 +75,12 @@ class TrainedBlock(torch.autograd.Function):
             active.relu_()
             inners.append(inner)
             statistics.append((mean, inverse_std))
-            new = convolution(active, block.kernels[index])
-            found.append(_normalize(new, block.epsilon, memory.new[index]))
+            new = convolution(active, kernels2[index])
+            found.append(_normalize(new, block, memory.new[index]))
         mean, inverse_std = (torch.cat(parts) for parts in zip(*found, strict=True))
-        out = torch.addcmul(parameters[-1], memory.normal, parameters[-2]).relu_()
+        out = _scaled(parameters[-1], memory.normal, parameters[-2]).relu_()
         ctx.save_for_backward(out, *parameters)
+        ctx.kernels1, ctx.kernels2 = kernels1, kernels2
         ctx.block, ctx.memory, ctx.kept, ctx.convolution = (
             *(block, memory, kept, convolution),
         )
@@ -92,11 +98,12 @@ class TrainedBlock(torch.autograd.Function):
         # pixels: of that gradient, and of its product with the map.
         to_normal = memory.to_normal
         _threshold(pixel_rows(grad), out, to_normal)
-        to_shift = to_normal.sum(0)
-        to_scale = torch.mul(to_normal, memory.normal, out=memory.read[-1]).sum(0)
-        gradients[-2:] = to_scale, to_shift
         scale = parameters[-2]
-        to_normal.mul_(scale)
+        to_shift = to_normal.sum(0, dtype=scale.dtype)
+        weighted = torch.mul(to_normal, memory.normal, out=memory.read[-1])
+        to_scale = weighted.sum(0, dtype=scale.dtype)
+        gradients[-2:] = to_scale, to_shift
+        to_normal.mul_(scale.to(to_normal.dtype))
         torch.mul(scale, to_shift, out=memory.sums)
         torch.mul(scale, to_scale, out=memory.products)
         for index in range(len(block.layers) - 1, -1, -1):
@@ -110,7 +117,7 @@ class TrainedBlock(torch.autograd.Function):
                 ctx.inverse_stds[index + 1],
             )
             to_active, to_kernel2 = convolution.gradients(
-                to_new, active, block.kernels[index]
+                to_new, active, ctx.kernels2[index]
             )
             _threshold(to_active, active, to_active)
             to_inner, to_scale2, to_shift2 = _NORM_BACKWARD(
@@ -126,18 +133,19 @@ class TrainedBlock(torch.autograd.Function):
             )
             to_inner = to_inner.as_strided(active.shape, active.stride())
             columns = memory.columns[index]
-            torch.addcmul(shift, columns, scale, out=read).relu_()
+            _scaled(shift, columns, scale, read).relu_()
             to_kernel1 = outer_products(to_inner, read)
-            to_read = product(to_inner, block.transposed[index])
+            to_read = product(to_inner, ctx.kernels1[index].t())
             _threshold(to_read, read, to_read)
-            to_shift = to_read.sum(0)
-            to_scale = torch.mul(to_read, columns, out=read).sum(0)
-            memory.to_columns[index].addcmul_(to_read, scale)
+            to_shift = to_read.sum(0, dtype=scale.dtype)
+            to_scale = torch.mul(to_read, columns, out=read).sum(0, dtype=scale.dtype)
+            memory.to_columns[index].addcmul_(to_read, scale.to(to_read.dtype))
             memory.sums_of_columns[index].addcmul_(scale, to_shift)
             memory.products_of_columns[index].addcmul_(scale, to_scale)
             first = 6 * index
             gradients[first : first + 6] = (
-                *(to_scale, to_shift, to_kernel1, to_scale2, to_shift2, to_kernel2),
+                *(to_scale, to_shift, to_kernel1.to(scale.dtype)),
+                *(to_scale2, to_shift2, to_kernel2.to(scale.dtype)),
             )
             _hand_over(ctx.kept, gradients, first, first + 6)
         to_x = _before_normalization(
@@ -161,9 +169,9 @@ def _before_normalization(
 ) -> torch.Tensor:
     """The gradient of maps [pixels, C], from that of the normalized maps and its sums
     [C] over the pixels, plain and multiplied by the normalized maps."""
-    share = 1 / len(normal)
-    through = torch.addcmul(to_normal, normal, products, value=-share)
-    return through.sub_(sums, alpha=share).mul_(inverse_std)
+    share, dtype = 1 / len(normal), normal.dtype
+    through = torch.addcmul(to_normal, normal, products.to(dtype), value=-share)
+    return through.sub_(sums.to(dtype), alpha=share).mul_(inverse_std.to(dtype))
 
 
 def _hand_over(
@@ -209,15 +217,27 @@ def _as_one_image(rows: torch.Tensor) -> torch.Tensor:
 
 
 def _normalize(
-    maps: torch.Tensor, epsilon: float, out: torch.Tensor
+    maps: torch.Tensor, block: Any, out: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Write normalized maps [pixels, C] to `out`; return mean and inverse standard
     deviation."""
+    scale, shift = block.neutral(maps)
     normal, mean, inverse_std = torch.native_batch_norm(
-        _as_one_image(maps), None, None, None, None, True, 0.0, epsilon
+        _as_one_image(maps), scale, shift, None, None, True, 0.0, block.epsilon
     )
     out.copy_(normal.as_strided(out.shape, (out.shape[1], 1)))
     return mean, inverse_std
+
+
+def _scaled(
+    shift: torch.Tensor,
+    normal: torch.Tensor,
+    scale: torch.Tensor,
+    out: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Normalized maps [pixels, C] times scale [C] plus shift [C]."""
+    dtype = normal.dtype
+    return torch.addcmul(shift.to(dtype), normal, scale.to(dtype), out=out)
 
 
 def _threshold(grad: torch.Tensor, value: torch.Tensor, out: torch.Tensor) -> None:
