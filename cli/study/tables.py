@@ -50,7 +50,7 @@ def print_study(results: "Results") -> None:
         rows.append(
             (
                 cell.name,
-                f"{100 * cell.paper_accuracy:.2f}",
+                f"{100 * cell.paper.accuracy:.2f}",
                 "" if cell.accuracy is None else f"{100 * cell.accuracy:.2f}",
                 ""
                 if found is None

@@ -10,7 +10,6 @@ from kerasnets.paper.pages import render
 from kerasnets.paper.plan import Study
 from kerasnets.paper.references import REFERENCES
 from kerasnets.paper.results import Results, gather
-from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import SCALES
 from kerasnets.paper.tables import (
     RULE,
@@ -20,6 +19,7 @@ from kerasnets.paper.tables import (
     paper_table,
     references_table,
 )
+from kerasnets.paper.verdict import paper_interval
 from kerasnets.statistics import Interval
 
 
@@ -63,10 +63,11 @@ def as_json(results: Results) -> dict[str, Any]:
 
 
 def _cell(one: Cell) -> dict[str, Any]:
+    paper = paper_interval(one.row)
     return {
         **_line(one),
-        "paper_low": rounded(percent(one.paper_interval.low)),
-        "paper_high": rounded(percent(one.paper_interval.high)),
+        "paper_low": rounded(percent(paper.low)),
+        "paper_high": rounded(percent(paper.high)),
         "collapsed": one.collapsed,
         "recipe": dataclasses.asdict(one.recipe),
         "runs": [_outcome(run) for run in one.outcomes],
@@ -85,7 +86,7 @@ def _outcome(one: Outcome) -> dict[str, Any]:
         "best_validation_epoch": percent(one.accuracy_at_best_validation),
         "best_on_test_optimistic": percent(one.best_on_test),
         "monitored": one.monitored and _monitored(one.monitored),
-        "test_loss": one.metrics["loss"] if one.metrics else None,
+        "test_loss": one.metrics.get("loss"),
         "train_s": round(one.train_s, 2),
     }
 
@@ -100,12 +101,12 @@ def _line(one: Cell) -> dict[str, Any]:
     """A row of results.csv, by column."""
     known: dict[str, Any] = {}
     for run in one.finished:
-        known = {**(run.environment or {}), "images": (run.metrics or {})["images"]}
+        known = run.environment | run.metrics
     return {
         "row": one.row,
-        "table": one.table,
-        "label": one.label,
-        "paper_accuracy": PAPER[one.row].test_accuracy,
+        "table": one.paper.table,
+        "label": one.paper.label,
+        "paper_accuracy": one.paper.test_accuracy,
         **accuracy_values(one.accuracy, one.interval),
         "difference": rounded(percent(one.difference)),
         "verdict": one.verdict.outcome,
@@ -116,7 +117,7 @@ def _line(one: Cell) -> dict[str, Any]:
         "test_images": known.get("images"),
         "epochs": one.recipe.epochs,
         "minutes": rounded(one.minutes),
-        "paper_minutes": one.paper_minutes,
+        "paper_minutes": one.paper.minutes,
         "dataset": one.recipe.dataset,
     }
 

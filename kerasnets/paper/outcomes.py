@@ -1,18 +1,17 @@
 """The outcome of one run of a study, read from its folder."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from kerasnets import runs
-from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.titles import dataset_title, measured_name
-from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
-from kerasnets.paper.rows import PAPER
-from kerasnets.paper.verdict import Verdict, judge, scaled_down
+from kerasnets.paper.plan import PlannedRun, RunsFolder
+from kerasnets.paper.rows import PAPER, PaperRow
+from kerasnets.paper.verdict import Verdict, judge, paper_interval, scaled_down
 from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
 from kerasnets.runs.records import begun_environment, training_s
@@ -22,10 +21,7 @@ from kerasnets.statistics import Interval, accuracy_interval
 from kerasnets.text import spaced_percent
 
 FINISHED, FAILED, BEGUN, NOT_BEGUN = "finished", "failed", "begun", "not begun"
-
-# examples.png is drawn last. The network is not required, as a published study has no
-# weights.
-_LAST_FILES = (METRICS_FILE, "examples.png")
+DATA_CHANGED = "the data changed between training and evaluation"
 
 
 @dataclass(frozen=True)
@@ -56,8 +52,8 @@ class Outcome:
         state: `FINISHED`, `FAILED`, `BEGUN` or `NOT_BEGUN`.
         epochs: completed epochs.
         failure: why it failed, or "".
-        metrics: the content of metrics.json, once finished.
-        environment: the content of environment.json, once begun.
+        metrics: the content of metrics.json; empty unless finished.
+        environment: the content of environment.json; empty unless begun.
         monitored: None before the first epoch ends.
         best_epoch_accuracy: test accuracy (share) of the best epoch's network; None if
             that epoch is the last, or its network was not kept.
@@ -70,8 +66,8 @@ class Outcome:
     state: str
     epochs: int = 0
     failure: str = ""
-    metrics: dict[str, Any] | None = None
-    environment: dict[str, Any] | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
     monitored: Monitored | None = None
     best_epoch_accuracy: float | None = None
     train_s: float = 0.0
@@ -80,7 +76,7 @@ class Outcome:
     @property
     def accuracy(self) -> float | None:
         """Test accuracy of the last epoch's network, a share."""
-        return None if self.metrics is None else self.metrics["accuracy"]
+        return self.metrics.get("accuracy")
 
     @property
     def accuracy_at_best_validation(self) -> float | None:
@@ -108,7 +104,9 @@ def is_finished(path: Path) -> bool:
     Raises:
         RunError: a file of the run is damaged.
     """
-    drawn = all((path / name).is_file() for name in _LAST_FILES)
+    # examples.png is drawn last. The network is not required, as a published study has
+    # no weights.
+    drawn = all((path / name).is_file() for name in (METRICS_FILE, "examples.png"))
     return drawn and progress(runs.load(path)).finished
 
 
@@ -167,16 +165,18 @@ def outcome(place: RunsFolder, planned: PlannedRun) -> Outcome:
     run = Run(path, planned.recipe)
     history = run.history
     stopped = progress(runs.load(path)).reason if runs.is_run(path) else ""
+    best = path / BEST_EPOCH_FOLDER
+    tested = (best / METRICS_FILE).exists()
     return Outcome(
         planned.row,
         planned.seed,
         state,
         len(history),
         failure,
-        read_metrics(path) if state == FINISHED else None,
-        begun_environment(run),
+        read_metrics(path) if state == FINISHED else {},
+        begun_environment(run) or {},
         _monitored(planned, history) if history else None,
-        _best_epoch_accuracy(path),
+        read_metrics(best)["accuracy"] if tested else None,
         training_s(run),
         stopped,
     )
@@ -202,11 +202,24 @@ def _monitored(planned: PlannedRun, history: list[dict[str, float]]) -> Monitore
     )
 
 
-def _best_epoch_accuracy(path: Path) -> float | None:
-    folder = path / BEST_EPOCH_FOLDER
-    if not (folder / METRICS_FILE).exists():
-        return None
-    return read_metrics(folder)["accuracy"]
+def without_result(
+    outcomes: Sequence[Outcome], epochs: int, *, monitored: bool = False
+) -> str:
+    """Why a row has no result: a failure, or how far its runs have come.
+
+    Args:
+        epochs: of the recipe.
+        monitored: whether to add the last accuracy on the monitored images.
+    """
+    for one in outcomes:
+        if one.state == FAILED:
+            return f"failed: {one.failure}"
+    farthest = max(outcomes, key=lambda one: one.epochs)
+    if farthest.state == NOT_BEGUN:
+        return "not run"
+    reached = f"not run to its end: {farthest.epochs} of {epochs} epochs"
+    seen = farthest.monitored if monitored else None
+    return f"{reached}, {seen.split} {spaced_percent(seen.last)}" if seen else reached
 
 
 @dataclass(frozen=True)
@@ -215,33 +228,17 @@ class Cell:
 
     Attributes:
         row: a name from `kerasnets.paper.rows.PAPER`.
-        label: the row's name in the paper.
-        table: the paper's table, 1 (MNIST) or 2 (CIFAR-10).
         recipe: our recipe for seed 0.
-        paper_accuracy: a share.
-        paper_interval: of the paper's accuracy, from its number of test images, in
-            shares.
-        paper_minutes: the paper's training time on its GPU, or None.
         outcomes: one per seed.
-        accuracy: test accuracy of the last epoch's network, mean over finished seeds, a
-            share; None if there are none.
-        interval: of `accuracy`, in shares.
-        difference: ours minus the paper's, in shares.
-        verdict: see `kerasnets.paper.verdict`.
     """
 
     row: str
-    label: str
-    table: int
     recipe: Recipe
-    paper_accuracy: float
-    paper_interval: Interval
-    paper_minutes: float | None
     outcomes: tuple[Outcome, ...]
-    accuracy: float | None
-    interval: Interval | None
-    difference: float | None
-    verdict: Verdict
+
+    @property
+    def paper(self) -> PaperRow:
+        return PAPER[self.row]
 
     @property
     def name(self) -> str:
@@ -253,26 +250,61 @@ class Cell:
         return tuple(one for one in self.outcomes if one.state == FINISHED)
 
     @property
+    def accuracy(self) -> float | None:
+        """Test accuracy of the last epoch's network, mean over finished seeds, a share;
+        None if there are none."""
+        shares = [one.metrics["accuracy"] for one in self.finished]
+        return fmean(shares) if shares else None
+
+    @property
+    def interval(self) -> Interval | None:
+        """The interval of `accuracy`, in shares."""
+        shares = [one.metrics["accuracy"] for one in self.finished]
+        images = [one.metrics["images"] for one in self.finished]
+        return accuracy_interval(shares, images[0]) if shares else None
+
+    @property
+    def difference(self) -> float | None:
+        """Our accuracy minus the paper's, in shares."""
+        ours = self.accuracy
+        return None if ours is None else ours - self.paper.accuracy
+
+    @property
     def minutes(self) -> float | None:
         """Minutes of training and validation on our machine, mean over seeds."""
         times = [one.train_s / 60 for one in self.finished]
-        return math.fsum(times) / len(times) if times else None
+        return fmean(times) if times else None
 
     @property
     def collapsed(self) -> str:
         """The class that a finished run predicts for (almost) all images, or ""."""
-        for one in self.finished:
-            found = (one.metrics or {}).get("collapsed")
-            if found:
-                return str(found["class"])
-        return ""
+        found = (one.metrics.get("collapsed") for one in self.finished)
+        return next((str(one["class"]) for one in found if one), "")
+
+    @property
+    def verdict(self) -> Verdict:
+        """See `kerasnets.paper.verdict`."""
+        notes = (one.metrics.get("dataset_note", "") for one in self.finished)
+        paper, obstacle = paper_interval(self.row), self._obstacle()
+        return judge(paper, self.interval, obstacle, note=next(notes, ""))
+
+    def _obstacle(self) -> str:
+        """Why the results cannot be compared with the paper's, or ""."""
+        epochs = self.recipe.epochs
+        if not self.finished:
+            return without_result(self.outcomes, epochs, monitored=True)
+        for one in self.outcomes:
+            if one.stopped:
+                return f"stopped early after {one.epochs} of {epochs} epochs"
+        changed = any(one.metrics.get("data_changed") for one in self.outcomes)
+        return scaled_down(self.row, self.recipe) or (DATA_CHANGED if changed else "")
 
 
 def table_title(number: int, cells: Sequence[Cell]) -> str:
     """The heading of a table, such as "Table 1: MNIST", or "Table 1 on Digits instead
     of MNIST" if the study's scale replaces the dataset."""
-    alike = [cell for cell in cells if cell.table == number]
-    (paper,) = {PAPER[cell.row].recipe.dataset for cell in alike}
+    alike = [cell for cell in cells if cell.paper.table == number]
+    (paper,) = {cell.paper.recipe.dataset for cell in alike}
     (dataset,) = {cell.recipe.dataset for cell in alike}
     if dataset == paper:
         return f"Table {number}: {dataset_title(dataset)}"
@@ -287,68 +319,6 @@ def elsewhere(cells: Sequence[Cell]) -> str:
     others = {
         cell.recipe.dataset
         for cell in cells
-        if cell.recipe.dataset != PAPER[cell.row].recipe.dataset
+        if cell.recipe.dataset != cell.paper.recipe.dataset
     }
     return f" on {' and '.join(map(dataset_title, sorted(others)))}" if others else ""
-
-
-def cell(study: Study, row: str, outcomes: Sequence[Outcome]) -> Cell:
-    """Build a row's cell from the outcomes of its seeds."""
-    paper = PAPER[row]
-    recipe = study.recipe(row)
-    facts = DATASETS[paper.recipe.dataset]
-    reported = paper.test_accuracy / 100
-    known = accuracy_interval([reported], facts.test)
-    done = [one for one in outcomes if one.state == FINISHED]
-    accuracies = [one.metrics["accuracy"] for one in done if one.metrics]
-    metrics = (done[0].metrics if done else None) or {}
-    mean = math.fsum(accuracies) / len(accuracies) if accuracies else None
-    found = accuracy_interval(accuracies, metrics["images"]) if accuracies else None
-    return Cell(
-        row=row,
-        label=paper.label,
-        table=1 if paper.recipe.dataset == "mnist" else 2,
-        recipe=recipe,
-        paper_accuracy=reported,
-        paper_interval=known,
-        paper_minutes=paper.minutes,
-        outcomes=tuple(outcomes),
-        accuracy=mean,
-        interval=found,
-        difference=None if mean is None else mean - reported,
-        verdict=judge(
-            known,
-            found,
-            _obstacle(row, recipe, outcomes),
-            metrics.get("dataset_note", ""),
-        ),
-    )
-
-
-def _obstacle(row: str, recipe: Recipe, outcomes: Sequence[Outcome]) -> str:
-    """Why the row's results cannot be compared with the paper's, or ""."""
-    if not any(one.state == FINISHED for one in outcomes):
-        failures = [one.failure for one in outcomes if one.state == FAILED]
-        if failures:
-            return f"failed: {failures[0]}"
-        return _how_far(recipe, max(outcomes, key=lambda one: one.epochs))
-    for one in outcomes:
-        if one.stopped:
-            return f"stopped early after {one.epochs} of {recipe.epochs} epochs"
-    reason = scaled_down(row, recipe)
-    if reason:
-        return reason
-    if any((one.metrics or {}).get("data_changed") for one in outcomes):
-        return "the data changed between training and evaluation"
-    return ""
-
-
-def _how_far(recipe: Recipe, farthest: Outcome) -> str:
-    """The progress of a row without a result."""
-    if farthest.state == NOT_BEGUN:
-        return "not run"
-    trained = f"not run to its end: {farthest.epochs} of {recipe.epochs} epochs"
-    seen = farthest.monitored
-    if seen is None:
-        return trained
-    return f"{trained}, {seen.split} {spaced_percent(seen.last)}"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kerasnets.paper.claims import Claim, claims
-from kerasnets.paper.outcomes import FAILED, FINISHED, Cell, Outcome, cell, outcome
+from kerasnets.paper.outcomes import FAILED, FINISHED, Cell, Outcome, outcome
 from kerasnets.paper.plan import Study
 
 
@@ -47,7 +47,7 @@ class Results:
             (cell.recipe.dataset, str(one.environment["dataset_note"]))
             for cell in self.cells
             for one in cell.outcomes
-            if one.environment and one.environment.get("dataset_note")
+            if one.environment.get("dataset_note")
         }
         return tuple(sorted(notes))
 
@@ -56,8 +56,7 @@ def machines(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     """Descriptions of the machines on which runs began, most common first."""
     named = Counter(
         f"{e['device_name']}, {e['threads']} thread{'s' * (e['threads'] != 1)}, "
-        f"{e['backend']} "
-        f"{e['packages'][e['backend']]}, engine {e['engine']}"
+        f"{e['backend']} {e['packages'][e['backend']]}, engine {e['engine']}"
         for e in (one.environment for one in outcomes)
         if e
     )
@@ -72,7 +71,7 @@ def gather(study: Study) -> Results:
     """
     outcomes = [outcome(study, planned) for planned in study.runs]
     cells = tuple(
-        cell(study, row, [one for one in outcomes if one.row == row])
+        Cell(row, study.recipe(row), tuple(one for one in outcomes if one.row == row))
         for row in study.rows
     )
     return Results(study, cells, claims(cells))

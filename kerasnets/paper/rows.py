@@ -22,6 +22,16 @@ class PaperRow:
     test_accuracy: float
     minutes: float | None
 
+    @property
+    def accuracy(self) -> float:
+        """`test_accuracy` as a share."""
+        return self.test_accuracy / 100
+
+    @property
+    def table(self) -> int:
+        """The number of the paper's table."""
+        return 1 if self.recipe.dataset == "mnist" else 2
+
 
 _VGG_MODIFIED: dict[str, Any] = {"batch_norm": True, "glorot": True}
 _RESNET_MODIFIED: dict[str, Any] = {"dropout": 0.2, "glorot": True}

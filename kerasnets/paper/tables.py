@@ -8,7 +8,7 @@ from kerasnets.paper.claims import Claim
 from kerasnets.paper.outcomes import FAILED, Cell
 from kerasnets.paper.references import REFERENCES
 from kerasnets.statistics import CONFIDENT, INTERVAL, Interval
-from kerasnets.text import Table, points, spaced_percent
+from kerasnets.text import Table, number, points, spaced_percent
 
 T = TypeVar("T")
 
@@ -42,13 +42,13 @@ def table_of(
     return Table(tuple(columns), tuple(cells), words)
 
 
-def paper_table(cells: Sequence[Cell], number: int) -> Table:
+def paper_table(cells: Sequence[Cell], table: int) -> Table:
     """Table 1 or 2 of the paper, with our results."""
     return table_of(
-        [cell for cell in cells if cell.table == number],
+        [cell for cell in cells if cell.paper.table == table],
         {
-            "Network": lambda cell: cell.label,
-            "Paper": lambda cell: spaced_percent(cell.paper_accuracy),
+            "Network": lambda cell: cell.paper.label,
+            "Paper": lambda cell: spaced_percent(cell.paper.accuracy),
             f"Ours ({INTERVAL})": lambda cell: accuracy_text(
                 cell.accuracy, cell.interval, len(cell.finished)
             ),
@@ -58,8 +58,8 @@ def paper_table(cells: Sequence[Cell], number: int) -> Table:
             "Verdict": _verdict,
             "Training / validation / test images": _data,
             "Epochs": lambda cell: str(cell.recipe.epochs),
-            "Minutes": lambda cell: _if_known(cell.minutes, ".1f"),
-            "Minutes there": lambda cell: _if_known(cell.paper_minutes, "g"),
+            "Minutes": lambda cell: number(cell.minutes, ".1f"),
+            "Minutes there": lambda cell: number(cell.paper.minutes, "g"),
         },
         words=("Verdict",),
     )
@@ -96,7 +96,9 @@ def references_table() -> Table:
         {
             "Network": lambda one: network_title(one.network),
             "Test accuracy": lambda one: f"{one.accuracy:.2f} %",
-            "Parameters": lambda one: _if_known(one.parameters, ".1f", " M"),
+            "Parameters": lambda one: (
+                f"{one.parameters:.1f} M" if one.parameters else ""
+            ),
             "Head": lambda one: one.head,
             "Stem": lambda one: one.stem,
             "Epochs": lambda one: str(one.epochs),
@@ -128,10 +130,6 @@ def accuracy_text(
     return f"{spaced_percent(accuracy)} ({interval.percent()}{several})"
 
 
-def _if_known(value: float | None, form: str, unit: str = "") -> str:
-    return "" if value is None else f"{value:{form}}{unit}"
-
-
 def _verdict(cell: Cell) -> str:
     parts = [str(cell.verdict)]
     if cell.collapsed:
@@ -147,11 +145,11 @@ def _verdict(cell: Cell) -> str:
 
 def _data(cell: Cell) -> str:
     for run in cell.finished:
-        known, metrics = run.environment or {}, run.metrics or {}
+        known = run.environment
         held_out = known["validation_images"]
         if cell.recipe.validation == "test":
             held_out = 0
-        return f"{known['train_images']:,} / {held_out:,} / {metrics['images']:,}"
+        return f"{known['train_images']:,} / {held_out:,} / {run.metrics['images']:,}"
     return ""
 
 

@@ -25,7 +25,7 @@ from kerasnets.catalog.titles import dataset_title
 from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import ASSUMPTIONS
 from kerasnets.recipe import Recipe
-from kerasnets.statistics import INTERVAL, Interval
+from kerasnets.statistics import INTERVAL, Interval, accuracy_interval
 
 AGREES, DIFFERS, NOT_COMPARABLE = "agrees", "differs", "not comparable"
 
@@ -44,6 +44,12 @@ class Verdict:
 
     def __str__(self) -> str:
         return f"{self.outcome}: {self.reason}"
+
+
+def paper_interval(row: str) -> Interval:
+    """The interval of the paper's accuracy, from its number of test images."""
+    paper = PAPER[row]
+    return accuracy_interval([paper.accuracy], DATASETS[paper.recipe.dataset].test)
 
 
 def judge(

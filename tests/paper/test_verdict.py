@@ -16,9 +16,9 @@ from kerasnets.paper.outcomes import (
     FAILED,
     FINISHED,
     NOT_BEGUN,
+    Cell,
     Monitored,
     Outcome,
-    cell,
 )
 from kerasnets.paper.plan import Study
 from kerasnets.paper.references import REFERENCES
@@ -55,6 +55,10 @@ def finished(row: str, accuracy: float, seed: int = 0, **metrics) -> Outcome:
     return Outcome(
         row, seed, FINISHED, 20, metrics=found, environment=environment, train_s=60.0
     )
+
+
+def cell(study: Study, row: str, outcomes: list[Outcome]) -> Cell:
+    return Cell(row, study.recipe(row), tuple(outcomes))
 
 
 def wilson(accuracy: float, images: int):
