@@ -136,16 +136,15 @@ def reproduce(
     from kerasnets.cli.study.tables import print_estimates, print_study
 
     if dry_run:
-        from kerasnets.paper.reproduction.estimate import estimate, estimate_runs
+        from kerasnets.paper.reproduction.estimate import estimate
 
-        measuring: dict[str, Any] = {
-            "execution": execution,
-            "say": lambda line: click.echo(line, err=True),
-        }
-        if planned:
-            left = estimate_runs(planned.all_runs, **measuring)
-        else:
-            left = estimate(study, chosen_rows(study, rows), **measuring)
+        chosen = chosen_rows(study, rows)
+        own = [one for one in study.runs if one.row in chosen]
+        left = estimate(
+            planned.all_runs if planned else own,
+            execution=execution,
+            say=partial(click.echo, err=True),
+        )
         print_estimates(study, left)
         return 0
 
@@ -193,7 +192,7 @@ def _reconcile(planned: "Reconciliation", settings: dict[str, Any]) -> int:
     print_table(findings_table(found))
     click.echo(f"\n{found.conclusion}")
     click.echo(f"results are in {shown(planned.path / 'reconcile.md')}")
-    runs = [one.name for _, one in planned.all_runs]
+    runs = [one.name for one in planned.all_runs]
     failed = [
         (name, one.failure)
         for name, one in zip(runs, found.outcomes, strict=True)

@@ -38,9 +38,9 @@ class KeepBestEpoch(keras.callbacks.Callback):
     interrupted in between, the epoch is repeated with identical bits.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, best: BestEpoch) -> None:
         super().__init__()
-        self.best = BestEpoch(run.path, run.recipe)
+        self.best = best
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         history = self.best.history[: epoch + 1]

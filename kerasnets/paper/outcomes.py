@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from kerasnets import runs
 from kerasnets.catalog.titles import dataset_title, measured_name
-from kerasnets.paper.plan import PlannedRun, RunsFolder
+from kerasnets.paper.plan import PlannedRun
 from kerasnets.paper.rows import PAPER, PaperRow
 from kerasnets.paper.verdict import Verdict, judge, paper_interval, scaled_down
 from kerasnets.recipe import Recipe
@@ -117,21 +117,20 @@ class Failure(NamedTuple):
     diverged: bool
 
 
-def failure_of(place: RunsFolder, planned: PlannedRun) -> Failure | None:
+def failure_of(planned: PlannedRun) -> Failure | None:
     """The failure recorded for a run by `record_failure`, or None.
 
     Raises:
         RunError: the file is damaged.
     """
-    file = place.failure_file(planned)
-    if not file.exists():
+    if not planned.failure_file.exists():
         return None
-    kept = runs.read_json(file)
+    kept = runs.read_json(planned.failure_file)
     return Failure(str(kept.get("error", "")), bool(kept.get("diverged")))
 
 
 def record_failure(
-    place: RunsFolder, planned: PlannedRun, message: str, *, diverged: bool = False
+    planned: PlannedRun, message: str, *, diverged: bool = False
 ) -> None:
     """Record why a run has no result.
 
@@ -139,7 +138,7 @@ def record_failure(
         diverged: whether it would fail again and must not be repeated.
     """
     runs.write_json(
-        place.failure_file(planned),
+        planned.failure_file,
         {
             "error": message,
             "diverged": diverged,
@@ -148,17 +147,17 @@ def record_failure(
     )
 
 
-def outcome(place: RunsFolder, planned: PlannedRun) -> Outcome:
+def outcome(planned: PlannedRun) -> Outcome:
     """Read a run's folder, finished or not.
 
     Raises:
         RunError: a file in it is damaged.
     """
-    path = place.run_folder(planned)
+    path = planned.folder
     state, failure = NOT_BEGUN, ""
     if is_finished(path):
         state = FINISHED
-    elif found := failure_of(place, planned):
+    elif found := failure_of(planned):
         state, failure = FAILED, found.error
     elif runs.is_run(path):
         state = BEGUN

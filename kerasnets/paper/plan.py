@@ -30,41 +30,10 @@ DEFAULT_ROOT = Path("artifacts/study")
 
 
 @dataclass(frozen=True)
-class PlannedRun:
-    """One row of the paper under one seed.
-
-    Attributes:
-        row: a name from `kerasnets.paper.rows.PAPER`.
-        seed: >= 0.
-        recipe: at the study's scale.
-        alternative: name of the change to the row; "" if none.
-    """
-
-    row: str
-    seed: int
-    recipe: Recipe
-    alternative: str = ""
-
-    @property
-    def name(self) -> str:
-        return f"{self.alternative or self.row}-seed{self.seed}"
-
-
-@dataclass(frozen=True)
 class RunsFolder:
-    """A folder of planned runs: their folders, failure files and locks.
-
-    Attributes:
-        path: the folder.
-    """
+    """A folder of planned runs, with their failure files and locks."""
 
     path: Path
-
-    def run_folder(self, planned: PlannedRun) -> Path:
-        return self.path / "runs" / planned.name
-
-    def failure_file(self, planned: PlannedRun) -> Path:
-        return self.path / "failures" / f"{planned.name}.json"
 
     @contextlib.contextmanager
     def lock(self, name: str, *, wait: bool) -> Iterator[bool]:
@@ -76,15 +45,43 @@ class RunsFolder:
         folder = self.path / "locks"
         folder.mkdir(exist_ok=True)
         lock = filelock.FileLock(folder / f"{name}.lock")
-        try:
+        with contextlib.suppress(filelock.Timeout):
             lock.acquire(timeout=-1 if wait else 0, poll_interval=0.2)
-        except filelock.Timeout:
-            yield False
-            return
         try:
-            yield True
+            yield lock.is_locked
         finally:
             lock.release()
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One row of the paper under one seed.
+
+    Attributes:
+        place: the study or reconciliation that keeps it.
+        row: a name from `kerasnets.paper.rows.PAPER`.
+        seed: >= 0.
+        recipe: at the study's scale.
+        alternative: name of the change to the row; "" if none.
+    """
+
+    place: RunsFolder
+    row: str
+    seed: int
+    recipe: Recipe
+    alternative: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.alternative or self.row}-seed{self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        return self.place.path / "runs" / self.name
+
+    @property
+    def failure_file(self) -> Path:
+        return self.place.path / "failures" / f"{self.name}.json"
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ class Study(RunsFolder):
     def runs(self) -> tuple[PlannedRun, ...]:
         """All runs, ordered by seed, then row."""
         return tuple(
-            PlannedRun(row, seed, self.recipe(row, seed))
+            PlannedRun(self, row, seed, self.recipe(row, seed))
             for seed in range(self.seeds)
             for row in self.rows
         )
@@ -175,20 +172,23 @@ def plan(
     return study
 
 
-def begin(study: Study) -> None:
-    """Write study.json, unless it is up to date, and create the subfolders.
+def begin(place: RunsFolder) -> None:
+    """Write a study's study.json, unless it is up to date, and create the subfolders.
 
     Raises:
         RunError: the folder cannot be written.
     """
+    path = place.path
     try:
-        study.path.mkdir(parents=True, exist_ok=True)
-        if not (study.path / "study.json").exists() or load(study.path) != study:
-            _write(study)
+        path.mkdir(parents=True, exist_ok=True)
+        if isinstance(place, Study) and not (
+            (path / "study.json").exists() and load(path) == place
+        ):
+            _write(place)
         for folder in ("runs", "failures", "locks"):
-            (study.path / folder).mkdir(exist_ok=True)
+            (path / folder).mkdir(exist_ok=True)
     except OSError as error:
-        raise RunError(f"cannot write {study.path}: {error.strerror}.") from error
+        raise RunError(f"cannot write {path}: {error.strerror}.") from error
 
 
 def _write(study: Study) -> None:

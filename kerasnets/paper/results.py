@@ -69,7 +69,7 @@ def gather(study: Study) -> Results:
     Raises:
         RunError: a file of a run is damaged.
     """
-    outcomes = [outcome(study, planned) for planned in study.runs]
+    outcomes = [outcome(planned) for planned in study.runs]
     cells = tuple(
         Cell(row, study.recipe(row), tuple(one for one in outcomes if one.row == row))
         for row in study.rows

@@ -116,7 +116,7 @@ def read_sources(folder: Path | str, data_dir: Path | str | None = None) -> Sour
         groups = {
             path: _group(planned)
             for planned in results.study.runs
-            if runs.is_run(path := results.study.run_folder(planned))
+            if runs.is_run(path := planned.folder)
         }
         found = [runs.load(path) for path in groups]
     else:

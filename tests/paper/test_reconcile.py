@@ -44,17 +44,17 @@ class Trained:
         self.accuracies = accuracies or {}
         self.fails, self.stops, self.without_own = fails, stops, without_own
 
-    def __call__(self, place, planned, means, **options) -> str:
+    def __call__(self, planned, means, **options) -> str:
         self.names.append(planned.name)
         if planned.name == self.stops:
             raise KeyboardInterrupt
         if planned.name in self.fails:
-            record_failure(place, planned, "the disk is away.")
+            record_failure(planned, "the disk is away.")
             return "the disk is away."
         if self.without_own and not planned.alternative:
             return ""
         accuracy = self.accuracies.get(planned.name.partition("-seed")[0], 0.8)
-        run = runs.create(place.run_folder(planned), planned.recipe)
+        run = runs.create(planned.folder, planned.recipe)
         runs.write_csv(
             run.path / "history.csv",
             runs.HISTORY_COLUMNS,

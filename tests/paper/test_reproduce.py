@@ -240,7 +240,7 @@ def test_the_network_of_the_best_epoch_is_kept(tmp_path):
     run = runs.create(tmp_path / "run", PAPER[ROWS[0]].recipe)
     run.checkpoint_folder.mkdir()
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    keep = best_epoch.KeepBestEpoch(run)
+    keep = best_epoch.KeepBestEpoch(best_epoch.BestEpoch(run.path, run.recipe))
     keep.set_model(model)
     rows = []
     for epoch, accuracy in enumerate((0.5, 0.75, 0.75, 0.25)):

@@ -179,9 +179,7 @@ def test_images_are_counted_as_the_data_is_split():
 def test_a_dry_run_measures_each_network_once_and_writes_nothing(tmp_path, tiny):
     study = plan(tmp_path / "study", scale=tiny)
     measured: list[str] = []
-    found = estimate(
-        study, study.rows[:2], execution=Execution("cpu"), say=measured.append
-    )
+    found = estimate(study.runs[:2], execution=Execution("cpu"), say=measured.append)
     assert len(found) == 2
     assert measured == [f"measuring {study.rows[0]}"]  # the second is the same network
     assert all(one.seconds > 0 and one.train_images == 54 for one in found)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,13 +17,14 @@ from kerasnets.cli.main import _run as command
 from kerasnets.compute.execution import Execution
 from kerasnets.paper import plan as plans
 from kerasnets.paper.outcomes import FINISHED
-from kerasnets.paper.plan import PlannedRun, plan
+from kerasnets.paper.plan import PlannedRun, RunsFolder, plan
 from kerasnets.paper.reproduction import reproduce as reproducing
 from kerasnets.paper.reproduction import side_by_side as module
 from kerasnets.paper.reproduction.longest_first import longest_first
 from kerasnets.paper.reproduction.reproduce import reproduce
 from kerasnets.paper.scales import recipe_at
 
+NOWHERE = RunsFolder(Path())
 ROWS = ("mnist-resnet34-original", "mnist-densenet121", "mnist-vgg19-original")
 
 # In the place of a run's process, so that a test takes no training.
@@ -121,7 +123,8 @@ def test_no_more_than_jobs_at_a_time(study):
 def test_the_longest_is_the_papers_on_its_device(device, order):
     rows = ("resnet34-modified", "vgg19-modified", "densenet121")
     planned = [
-        PlannedRun(name, 0, recipe_at("paper", f"cifar10-{name}")) for name in rows
+        PlannedRun(NOWHERE, name, 0, recipe_at("paper", f"cifar10-{name}"))
+        for name in rows
     ]
     assert tuple(one.row for one in longest_first(planned, device)) == order
 
@@ -130,7 +133,10 @@ def test_a_wider_stem_takes_longer():
     recipe = recipe_at("paper", "cifar10-resnet34-modified")
     wide = dataclasses.replace(recipe, stem="cifar")
     for device in ("cpu", "cuda:0"):
-        planned = [PlannedRun("as it is", 0, recipe), PlannedRun("wide", 0, wide)]
+        planned = [
+            PlannedRun(NOWHERE, "as it is", 0, recipe),
+            PlannedRun(NOWHERE, "wide", 0, wide),
+        ]
         assert longest_first(planned, device)[0].row == "wide"
 
 
@@ -222,13 +228,13 @@ def test_processes_end_with_a_parent_that_is_killed(study, tmp_path):
         from kerasnets.paper.plan import PlannedRun, RunsFolder
         from kerasnets.paper.scales import recipe_at
         module._COMMAND = "fake_run_process"
-        planned = PlannedRun({ROWS[0]!r}, 0, recipe_at("smoke", {ROWS[0]!r}))
+        place = RunsFolder(Path({str(study.path)!r}))
+        planned = PlannedRun(place, {ROWS[0]!r}, 0, recipe_at("smoke", {ROWS[0]!r}))
         def say(line):
             if line.endswith("ready"):
                 os.kill(os.getpid(), 9)
         module.side_by_side(
-            [(RunsFolder(Path({str(study.path)!r})), planned)],
-            Settings(Execution("cpu"), jobs=2, say=say), "cpu")
+            [planned], Settings(Execution("cpu"), jobs=2, say=say), "cpu")
     """
     process = subprocess.run([sys.executable, "-c", textwrap.dedent(code)])
     assert process.returncode == -9
@@ -243,7 +249,7 @@ def test_a_run_whose_parent_is_gone_keeps_a_checkpoint(tmp_path, tiny, quick_pro
     study = plan(tmp_path / "study", scale=tiny)
     plans.begin(study)
     recipe = dataclasses.replace(study.recipe(ROWS[0]), epochs=500)
-    planned = PlannedRun(ROWS[0], 0, recipe)
+    planned = PlannedRun(study, ROWS[0], 0, recipe)
     process = subprocess.Popen(
         [
             sys.executable,
@@ -277,17 +283,16 @@ def test_a_run_whose_parent_is_gone_keeps_a_checkpoint(tmp_path, tiny, quick_pro
     process.stdin.close()
     assert process.wait(120) == 143
     process.stdout.close()
-    folder = study.run_folder(planned)
-    assert list((folder / "checkpoint").iterdir())
-    assert runs.load(folder).history
-    assert not study.failure_file(planned).exists()
+    assert list((planned.folder / "checkpoint").iterdir())
+    assert runs.load(planned.folder).history
+    assert not planned.failure_file.exists()
 
 
 def test_the_page_is_written_when_a_row_ends(tmp_path, monkeypatch, capsys):
     pages: list[bool] = []
     out = tmp_path / "study"
 
-    def end(place, planned, means, **options):
+    def end(planned, means, **options):
         pages.append((out / "report.html").exists())
         return ""
 

@@ -64,11 +64,9 @@ def test_a_study_on_other_data_is_headed_by_what_was_measured(
     counts = {"validation_images": 25, "trainable_parameters": 1}
     monkeypatch.setattr(cost, "_cost", lambda *network: cost.Cost(1, 1))
     for planned in study.runs:
-        made(study.run_folder(planned), environment={**machine, **counts})
-        runs.write_text(
-            study.run_folder(planned) / "recipe.json", planned.recipe.to_json()
-        )
-        (study.run_folder(planned) / "examples.png").touch()
+        made(planned.folder, environment={**machine, **counts})
+        runs.write_text(planned.folder / "recipe.json", planned.recipe.to_json())
+        (planned.folder / "examples.png").touch()
     results = files.write(study)
     text, markdown = page(read_sources(study.path)), (study.path / "results.md")
     for found in (text, markdown.read_text()):

@@ -9,7 +9,6 @@ together all that usually help.
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from kerasnets.catalog.networks import NETWORKS
@@ -73,6 +72,7 @@ class Reconciliation(RunsFolder):
             changes["decay"] = DECOUPLED  # the alternatives' values assume it
         return tuple(
             PlannedRun(
+                self,
                 self.row,
                 seed,
                 dataclasses.replace(self.study.recipe(self.row, seed), **changes),
@@ -82,13 +82,10 @@ class Reconciliation(RunsFolder):
         )
 
     @property
-    def all_runs(self) -> tuple[tuple[RunsFolder, PlannedRun], ...]:
-        """Every run with its folder, unchanged ones first."""
+    def all_runs(self) -> tuple[PlannedRun, ...]:
+        """Every run, unchanged ones first."""
         own = [run for one in self.alternatives for run in self.runs_of(one)]
-        return (
-            *((self.study, run) for run in self.unchanged),
-            *((self, run) for run in own),
-        )
+        return (*self.unchanged, *own)
 
 
 def reconciliation(study: Study, row: str) -> Reconciliation:
@@ -98,8 +95,8 @@ def reconciliation(study: Study, row: str) -> Reconciliation:
 
 def begun(study: Study) -> tuple[Reconciliation, ...]:
     """The reconciliations in the study's folder, in the paper's order."""
-    found: list[Path] = [study.path / FOLDER / row for row in study.rows]
-    return tuple(reconciliation(study, one.name) for one in found if one.is_dir())
+    every = (reconciliation(study, row) for row in study.rows)
+    return tuple(one for one in every if one.path.is_dir())
 
 
 def alternatives(recipe: Recipe) -> tuple[Alternative, ...]:

@@ -6,14 +6,13 @@ from typing import Any
 from kerasnets import runs
 from kerasnets.paper.files import accuracy_values
 from kerasnets.paper.pages import render
-from kerasnets.paper.reconciliation.alternatives import Reconciliation
+from kerasnets.paper.reconciliation.alternatives import Reconciliation, not_tried
 from kerasnets.paper.reconciliation.table import (
     Finding,
     Reconciled,
     findings_table,
     gather,
 )
-from kerasnets.paper.rows import PAPER
 from kerasnets.paper.scales import SCALES
 from kerasnets.statistics import INTERVAL
 
@@ -47,7 +46,7 @@ def as_json(reconciled: Reconciled) -> dict[str, Any]:
         "scale": planned.study.scale,
         "seeds": planned.study.seeds,
         "assumptions": dict(planned.study.assumptions),
-        "paper_accuracy": PAPER[planned.row].test_accuracy,
+        "paper_accuracy": reconciled.paper.test_accuracy,
         "not_comparable": reconciled.obstacle,
         "machines": list(reconciled.machines),
         "data_notes": list(reconciled.data_notes),
@@ -56,7 +55,7 @@ def as_json(reconciled: Reconciled) -> dict[str, Any]:
             _finding(one, changes.get(one.name.removesuffix("-best"), {}))
             for one in reconciled.findings
         ],
-        "not_tried": reconciled.not_tried,
+        "not_tried": not_tried(planned.recipe),
         "conclusion": reconciled.conclusion,
     }
 

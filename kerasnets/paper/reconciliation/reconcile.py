@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-from kerasnets.errors import RunError
 from kerasnets.paper import files, plan
 from kerasnets.paper.reconciliation import output
 from kerasnets.paper.reconciliation.alternatives import Reconciliation
@@ -28,10 +27,10 @@ def reconcile(reconciliation: Reconciliation, **settings: Any) -> Reconciled:
         settings: fields of `kerasnets.paper.reproduction.settings.Settings`.
     """
     chosen = Settings(**settings)
-    unsettled = [one for one in reconciliation.all_runs if not is_settled(*one)]
+    unsettled = [one for one in reconciliation.all_runs if not is_settled(one)]
     device = check_settings(unsettled, chosen)
     plan.begin(reconciliation.study)
-    _begin(reconciliation)
+    plan.begin(reconciliation)
 
     def publish() -> None:
         files.write(reconciliation.study)
@@ -40,13 +39,3 @@ def reconcile(reconciliation: Reconciliation, **settings: Any) -> Reconciled:
 
     complete_runs(unsettled, replace(chosen, ended=publish), device)
     return output.write(reconciliation)
-
-
-def _begin(reconciliation: Reconciliation) -> None:
-    try:
-        for folder in ("runs", "failures", "locks"):
-            (reconciliation.path / folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(
-            f"cannot write {reconciliation.path}: {error.strerror}."
-        ) from error

@@ -1,19 +1,26 @@
 """Results of a row under other assumptions: with which is the paper's number inside the
 interval?"""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from kerasnets.catalog.titles import dataset_title
-from kerasnets.paper.outcomes import FAILED, FINISHED, NOT_BEGUN, Outcome, outcome
+from kerasnets.paper.outcomes import (
+    DATA_CHANGED,
+    FINISHED,
+    Outcome,
+    outcome,
+    without_result,
+)
+from kerasnets.paper.plan import PlannedRun
 from kerasnets.paper.reconciliation.alternatives import (
     ON_TEST,
     Reconciliation,
     not_tried,
 )
 from kerasnets.paper.results import machines
-from kerasnets.paper.rows import PAPER
+from kerasnets.paper.rows import PAPER, PaperRow
 from kerasnets.paper.tables import accuracy_text, table_of
 from kerasnets.paper.verdict import scaled_down
 from kerasnets.statistics import INTERVAL, Interval, accuracy_interval
@@ -41,10 +48,10 @@ class Finding:
     name: str
     assumed: str
     folders: tuple[str, ...]
-    accuracy: float | None
-    interval: Interval | None
-    finished: int
-    inside: bool | None
+    accuracy: float | None = None
+    interval: Interval | None = None
+    finished: int = 0
+    inside: bool | None = None
     remark: str = ""
 
 
@@ -55,27 +62,24 @@ class Reconciled:
     Attributes:
         reconciliation: the planned runs.
         findings: results, beginning with the study's own assumptions.
-        not_tried: other assumptions, and why they are not tried.
         obstacle: why the study's results cannot be compared with the paper's, or "".
         outcomes: of all runs.
     """
 
     reconciliation: Reconciliation
     findings: tuple[Finding, ...]
-    not_tried: dict[str, str]
     obstacle: str
     outcomes: tuple[Outcome, ...]
 
     @property
-    def paper_accuracy(self) -> float:
-        """A share."""
-        return PAPER[self.reconciliation.row].test_accuracy / 100
+    def paper(self) -> PaperRow:
+        return PAPER[self.reconciliation.row]
 
     @property
     def title(self) -> str:
         """The study's dataset and the paper's name of the row."""
         dataset = self.reconciliation.recipe.dataset
-        return f"{dataset_title(dataset)}, {PAPER[self.reconciliation.row].label}"
+        return f"{dataset_title(dataset)}, {self.paper.label}"
 
     @property
     def machines(self) -> tuple[str, ...]:
@@ -85,7 +89,7 @@ class Reconciled:
     @property
     def data_notes(self) -> tuple[str, ...]:
         """Remarks on the images."""
-        notes = [(one.environment or {}).get("dataset_note") for one in self.outcomes]
+        notes = [one.environment.get("dataset_note") for one in self.outcomes]
         return tuple(sorted({str(note) for note in notes if note}))
 
     @property
@@ -99,7 +103,7 @@ class Reconciled:
         inside = [one for one in judged if one.inside]
         if not judged:
             return runs
-        number = spaced_percent(self.paper_accuracy)
+        number = spaced_percent(self.paper.accuracy)
         if not inside:
             best = max(judged, key=lambda one: one.accuracy or 0)
             highest = spaced_percent(best.accuracy or 0)
@@ -123,105 +127,83 @@ def gather(reconciliation: Reconciliation) -> Reconciled:
     """
     study, recipe = reconciliation.study, reconciliation.recipe
     obstacle = scaled_down(reconciliation.row, recipe)
-    paper = PAPER[reconciliation.row].test_accuracy / 100
-    own = [outcome(study, one) for one in reconciliation.unchanged]
-    every = list(own)
+    paper = PAPER[reconciliation.row].accuracy
+    outcomes = {one.name: outcome(one) for one in reconciliation.all_runs}
+    findings: list[Finding] = []
 
-    def finding(
+    def add(
         name: str,
         assumed: str,
-        folders: Sequence[str],
-        outcomes: Sequence[Outcome],
+        planned: Sequence[PlannedRun],
         accuracy: Callable[[Outcome], float | None] = lambda one: one.accuracy,
         remark: str = "",
-    ) -> Finding:
-        done = [one for one in outcomes if one.state == FINISHED]
+    ) -> None:
+        seeds = [outcomes[one.name] for one in planned]
+        done = [one for one in seeds if one.state == FINISHED]
         found = [value for one in done if (value := accuracy(one)) is not None]
         if not done:
-            remark = _without_result(outcomes, recipe.epochs)
+            remark = without_result(seeds, recipe.epochs)
         elif len(found) < len(done):
             # A mean over some of the seeds would not compare with the other rows.
             found, remark = [], "unknown: that epoch's network was not kept"
-        changed = any((one.metrics or {}).get("data_changed") for one in done)
+        changed = any(one.metrics.get("data_changed") for one in done)
         if changed:
-            remark = "the data changed between training and evaluation"
-        mean = math.fsum(found) / len(found) if found else None
-        images = (done[0].metrics or {})["images"] if done else 0
-        known = accuracy_interval(found, images) if found else None
-        judged = known and not obstacle and not changed
-        return Finding(
-            name,
-            assumed,
-            tuple(folders),
-            mean,
-            known,
-            len(found),
-            known.low <= paper <= known.high if known and judged else None,
-            remark,
+            remark = DATA_CHANGED
+        interval, inside = None, None
+        if found:
+            interval = accuracy_interval(found, done[0].metrics["images"])
+            if not obstacle and not changed:
+                inside = interval.low <= paper <= interval.high
+        findings.append(
+            Finding(
+                name,
+                assumed,
+                tuple(one.folder.relative_to(study.path).as_posix() for one in planned),
+                fmean(found) if found else None,
+                interval,
+                len(found),
+                inside,
+                remark,
+            )
         )
 
-    folders = [f"runs/{one.name}" for one in reconciliation.unchanged]
-    findings = [finding(UNCHANGED, "Nothing: as in the study", folders, own)]
+    def add_best_on_test(
+        name: str, assumed: str, planned: Sequence[PlannedRun]
+    ) -> None:
+        add(
+            f"{name}-best",
+            f"{assumed}, and the best epoch on the test images is reported",
+            planned,
+            lambda one: one.best_on_test,
+            "optimistic: chosen on the images that it is measured on",
+        )
+
+    own = reconciliation.unchanged
+    add(UNCHANGED, "Nothing: as in the study", own)
     if recipe.validation == "test":
-        findings.append(_best_on_test(finding, UNCHANGED, ON_TEST, folders, own))
+        add_best_on_test(UNCHANGED, ON_TEST, own)
     else:
-        findings.append(
-            finding(
-                f"{UNCHANGED}-best",
-                "The best epoch on the held-out images is tested, not the last",
-                folders,
-                own,
-                lambda one: one.accuracy_at_best_validation,
-            )
+        add(
+            f"{UNCHANGED}-best",
+            "The best epoch on the held-out images is tested, not the last",
+            own,
+            lambda one: one.accuracy_at_best_validation,
         )
     for one in reconciliation.alternatives:
         planned = reconciliation.runs_of(one)
-        place = reconciliation.path.relative_to(study.path).as_posix()
-        folders = [f"{place}/runs/{run.name}" for run in planned]
-        outcomes = [outcome(reconciliation, run) for run in planned]
-        every += outcomes
-        findings.append(finding(one.name, one.assumed, folders, outcomes))
+        add(one.name, one.assumed, planned)
         if one.changes.get("validation") == "test":
-            best = _best_on_test(finding, one.name, one.assumed, folders, outcomes)
-            findings.append(best)
-    return Reconciled(
-        reconciliation, tuple(findings), not_tried(recipe), obstacle, tuple(every)
-    )
-
-
-def _best_on_test(
-    finding: Callable[..., Finding],
-    name: str,
-    assumed: str,
-    folders: Sequence[str],
-    outcomes: Sequence[Outcome],
-) -> Finding:
-    return finding(
-        f"{name}-best",
-        f"{assumed}, and the best epoch on the test images is reported",
-        folders,
-        outcomes,
-        lambda one: one.best_on_test,
-        "optimistic: chosen on the images that it is measured on",
-    )
-
-
-def _without_result(outcomes: Sequence[Outcome], epochs: int) -> str:
-    for one in outcomes:
-        if one.state == FAILED:
-            return f"failed: {one.failure}"
-    farthest = max(outcomes, key=lambda one: one.epochs)
-    if farthest.state == NOT_BEGUN:
-        return "not run"
-    return f"not run to its end: {farthest.epochs} of {epochs} epochs"
+            add_best_on_test(one.name, one.assumed, planned)
+    every = tuple(outcomes.values())
+    return Reconciled(reconciliation, tuple(findings), obstacle, every)
 
 
 def findings_table(reconciled: Reconciled) -> Table:
     """Assumption, result, the paper's number, and whether it is inside the interval."""
-    paper = spaced_percent(reconciled.paper_accuracy)
+    paper = spaced_percent(reconciled.paper.accuracy)
     untried = [
-        Finding(assumed, assumed, (), None, None, 0, None, f"not tried: {reason}")
-        for assumed, reason in reconciled.not_tried.items()
+        Finding(assumed, assumed, (), remark=f"not tried: {reason}")
+        for assumed, reason in not_tried(reconciled.reconciliation.recipe).items()
     ]
     return table_of(
         [*reconciled.findings, *untried],

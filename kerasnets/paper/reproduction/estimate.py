@@ -1,8 +1,10 @@
 """Estimate of a study's duration from a few steps of each distinct network."""
 
-import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+import timeit
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from statistics import median
 
 import numpy as np
 
@@ -10,7 +12,7 @@ from kerasnets.catalog.datasets import DATASETS
 from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.paper.outcomes import FAILED, FINISHED, Outcome, outcome
-from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
+from kerasnets.paper.plan import PlannedRun
 from kerasnets.recipe import Recipe
 from kerasnets.training.compile import ready_to_train
 
@@ -18,6 +20,20 @@ _WARM_UP, _STEPS = 2, 3
 _WARM_UP_ON_CUDA = 5  # the fourth step is captured as a CUDA graph
 _EVALUATION_BATCH = 256
 _STEPS_PER_EPOCH = 1000  # for the schedule; the value does not affect the time
+
+
+# The fields that affect the speed; dropout and initialization hardly do.
+_network_key = attrgetter(
+    "network",
+    "batch_norm",
+    "head",
+    "stem",
+    "growth_rate",
+    "image_size",
+    "channels",
+    "batch_size",
+    "precision",
+)
 
 
 @dataclass(frozen=True)
@@ -47,26 +63,7 @@ class Estimate:
 
 
 def estimate(
-    study: Study,
-    rows: Sequence[str],
-    *,
-    execution: Execution = DEFAULT,
-    say: Callable[[str], None] = lambda line: None,
-) -> tuple[Estimate, ...]:
-    """Remaining time of each run of some rows, see `estimate_runs`.
-
-    Args:
-        rows: names of the study's rows.
-    """
-    return estimate_runs(
-        [(study, planned) for planned in study.runs if planned.row in rows],
-        execution=execution,
-        say=say,
-    )
-
-
-def estimate_runs(
-    runs: Sequence[tuple[RunsFolder, PlannedRun]],
+    runs: Sequence[PlannedRun],
     *,
     execution: Execution = DEFAULT,
     say: Callable[[str], None] = lambda line: None,
@@ -74,23 +71,30 @@ def estimate_runs(
     """Remaining time of each run. Writes nothing, and reads no data.
 
     Args:
-        runs: runs with their folders.
         execution: device, engine and threads.
         say: receives a line before each measurement.
 
     Raises:
         BackendError: the device or engine is not available.
     """
-    outcomes = {planned.name: outcome(place, planned) for place, planned in runs}
+    outcomes = [outcome(planned) for planned in runs]
     speeds: dict[Hashable, Speed] = {}
-    for _, planned in runs:
-        key = _network_key(planned.recipe)
-        if key not in speeds and _is_open(outcomes[planned.name]):
-            say(f"measuring {planned.alternative or planned.row}")
-            speeds[key] = measure(planned.recipe, execution)
-    return tuple(
-        _estimate(planned, outcomes[planned.name], speeds) for _, planned in runs
-    )
+    estimates = []
+    for planned, found in zip(runs, outcomes, strict=True):
+        recipe = planned.recipe
+        train, validation, test = images(recipe)
+        seconds = 0.0
+        if found.state not in (FINISHED, FAILED):
+            key = _network_key(recipe)
+            if key not in speeds:
+                say(f"measuring {planned.alternative or planned.row}")
+                speeds[key] = measure(recipe, execution)
+            speed = speeds[key]
+            epoch = train / speed.training + validation / speed.evaluation
+            left = max(0, recipe.epochs - found.epochs)
+            seconds = left * epoch + test / speed.evaluation
+        estimates.append(Estimate(planned, found, train, seconds))
+    return tuple(estimates)
 
 
 @frees_models
@@ -114,58 +118,17 @@ def measure(recipe: Recipe, execution: Execution = DEFAULT) -> Speed:
         )
         x = random_images(recipe.batch_size)
         y = rng.integers(spec.classes, size=recipe.batch_size)
+        shown = random_images(_EVALUATION_BATCH)
         on_cuda = session.device.startswith("cuda")
         warm_up = _WARM_UP_ON_CUDA if on_cuda else _WARM_UP
-        training = _images_per_s(lambda: model.train_on_batch(x, y), len(x), warm_up)
-        shown = random_images(_EVALUATION_BATCH)
-        evaluation = _images_per_s(
-            lambda: model.predict_on_batch(shown), len(shown), warm_up
-        )
-    return Speed(training, evaluation)
+        training = _seconds(lambda: model.train_on_batch(x, y), warm_up)
+        evaluation = _seconds(lambda: model.predict_on_batch(shown), warm_up)
+    return Speed(len(x) / training, len(shown) / evaluation)
 
 
-def _images_per_s(step: Callable[[], object], images: int, warm_up: int) -> float:
-    for _ in range(warm_up):
-        step()
-    seconds = []
-    for _ in range(_STEPS):
-        began = time.perf_counter()
-        step()
-        seconds.append(time.perf_counter() - began)
-    return images / float(np.median(seconds))
-
-
-def _network_key(recipe: Recipe) -> Hashable:
-    """The fields that affect the speed; dropout and initialization hardly do."""
-    return (
-        recipe.network,
-        recipe.batch_norm,
-        recipe.head,
-        recipe.stem,
-        recipe.growth_rate,
-        recipe.image_size,
-        recipe.channels,
-        recipe.batch_size,
-        recipe.precision,
-    )
-
-
-def _is_open(found: Outcome) -> bool:
-    return found.state not in (FINISHED, FAILED)
-
-
-def _estimate(
-    planned: PlannedRun, found: Outcome, speeds: Mapping[Hashable, Speed]
-) -> Estimate:
-    recipe = planned.recipe
-    train, validation, test = images(recipe)
-    seconds = 0.0
-    if _is_open(found):
-        speed = speeds[_network_key(recipe)]
-        epoch = train / speed.training + validation / speed.evaluation
-        left = max(0, recipe.epochs - found.epochs)
-        seconds = left * epoch + test / speed.evaluation
-    return Estimate(planned, found, train, seconds)
+def _seconds(step: Callable[[], object], warm_up: int) -> float:
+    """The median time of a step, after `warm_up` others."""
+    return median(timeit.repeat(step, number=1, repeat=warm_up + _STEPS)[warm_up:])
 
 
 def images(recipe: Recipe) -> tuple[int, int, int]:

@@ -5,7 +5,6 @@ holds."""
 import gc
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from kerasnets import datasets, runs
@@ -15,17 +14,11 @@ from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.figures import draw_evaluation, draw_training
 from kerasnets.paper import files, plan
 from kerasnets.paper.best_epoch import BestEpoch, KeepBestEpoch
-from kerasnets.paper.outcomes import (
-    best_epoch,
-    failure_of,
-    is_finished,
-    record_failure,
-)
-from kerasnets.paper.plan import PlannedRun, RunsFolder, Study
+from kerasnets.paper.outcomes import best_epoch, failure_of, is_finished, record_failure
+from kerasnets.paper.plan import PlannedRun, Study
 from kerasnets.paper.reproduction.settings import Settings
 from kerasnets.paper.reproduction.side_by_side import side_by_side
 from kerasnets.paper.results import Results
-from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
 from kerasnets.training import checkpoint
 from kerasnets.training.fit import fit
@@ -51,11 +44,7 @@ def reproduce(study: Study, rows: Sequence[str] = (), **settings: Any) -> Result
     """
     rows = plan.chosen_rows(study, rows)
     chosen = Settings(**settings)
-    unsettled = [
-        (study, planned)
-        for planned in study.runs
-        if planned.row in rows and not is_settled(study, planned)
-    ]
+    unsettled = [one for one in study.runs if one.row in rows and not is_settled(one)]
     device = check_settings(unsettled, chosen)
     plan.begin(study)
 
@@ -67,9 +56,7 @@ def reproduce(study: Study, rows: Sequence[str] = (), **settings: Any) -> Result
     return files.write(study)
 
 
-def check_settings(
-    unsettled: Sequence[tuple[RunsFolder, PlannedRun]], settings: Settings
-) -> str:
+def check_settings(unsettled: Sequence[PlannedRun], settings: Settings) -> str:
     """Check device, engine and data early, as errors would otherwise end a row hours
     later. Downloads missing data, and caches decoded images for all processes.
 
@@ -80,7 +67,7 @@ def check_settings(
         device = session.device
     wanted = {
         (one.recipe.dataset, one.recipe.image_size, one.recipe.channels)
-        for _, one in unsettled
+        for one in unsettled
     }
     for name, image_size, channels in sorted(wanted, key=str):
         datasets.load(
@@ -93,9 +80,7 @@ def check_settings(
 
 
 def complete_runs(
-    unsettled: Sequence[tuple[RunsFolder, PlannedRun]],
-    settings: Settings,
-    device: str,
+    unsettled: Sequence[PlannedRun], settings: Settings, device: str
 ) -> None:
     """Complete the runs that no other process holds, in this process or in parallel;
     then, with `settings.wait`, those that were held.
@@ -107,89 +92,73 @@ def complete_runs(
         side_by_side(unsettled, settings, device)
         return
 
-    def work_on(place: RunsFolder, planned: PlannedRun, *, wait: bool) -> bool:
+    def work_on(planned: PlannedRun, *, wait: bool) -> bool:
         """Complete a run unless another process holds it; return whether it was
         free."""
-        with place.lock(planned.name, wait=wait) as held:
+        with planned.place.lock(planned.name, wait=wait) as held:
             # The previous holder may have finished it.
-            if held and not is_settled(place, planned):
+            if held and not is_settled(planned):
                 settings.say(f"{planned.name}: starts or resumes")
-                failure = complete_run(place, planned, settings)
+                failure = complete_run(planned, settings)
                 if failure:
                     settings.say(f"{planned.name}: failed: {failure}")
                 settings.ended()
             return held
 
-    locked = [one for one in unsettled if not work_on(*one, wait=False)]
-    for place, planned in locked:
+    for planned in [one for one in unsettled if not work_on(one, wait=False)]:
+        settings.say_held(planned.name)
         if settings.wait:
-            settings.say(f"{planned.name}: waiting for the process that works on it")
-            work_on(place, planned, wait=True)
-        else:
-            settings.say(f"{planned.name}: another process works on it")
+            work_on(planned, wait=True)
 
 
-def is_settled(place: RunsFolder, planned: PlannedRun) -> bool:
+def is_settled(planned: PlannedRun) -> bool:
     """Whether nothing is left to do: the run is finished, or has diverged."""
-    if is_finished(place.run_folder(planned)):
+    if is_finished(planned.folder):
         return True
-    failure = failure_of(place, planned)
+    failure = failure_of(planned)
     return failure is not None and failure.diverged
 
 
 def complete_run(
-    place: RunsFolder,
-    planned: PlannedRun,
-    settings: Settings,
-    callbacks: Sequence[Any] = (),
+    planned: PlannedRun, settings: Settings, callbacks: Sequence[Any] = ()
 ) -> str:
     """Train, evaluate and draw one run; return the message of a failure, or "".
 
     Args:
         callbacks: additional Keras callbacks for `kerasnets.training.fit.fit`.
     """
-    path = place.run_folder(planned)
-    place.failure_file(planned).unlink(missing_ok=True)
+    path, recipe = planned.folder, planned.recipe
+    planned.failure_file.unlink(missing_ok=True)
     if path.is_dir() and not runs.is_run(path):
         # Left by a process that was killed while writing its first file.
-        Run(path, planned.recipe).clear_temporary_files()
+        Run(path, recipe).clear_temporary_files()
+    best = BestEpoch(path, recipe)
+    # The test split must not be used for selection.
+    watchers = [] if recipe.validation == "test" else [KeepBestEpoch(best)]
     try:
         run = fit(
-            planned.recipe,
+            recipe,
             path,
             resume=True,
             keep_checkpoints=ALL if settings.keep_checkpoints == ALL else LAST,
-            callbacks=[*_watchers(path, planned.recipe), *callbacks],
+            callbacks=[*watchers, *callbacks],
             verbosity=settings.verbosity,
             execution=settings.execution,
         )
         draw_training(run)
         evaluate(run, first_batch=True, execution=settings.execution)
-        best = BestEpoch(path, planned.recipe)
-        before_the_last = best_epoch(run.history) < planned.recipe.epochs
+        before_the_last = best_epoch(run.history) < recipe.epochs
         if before_the_last and best.model_file.exists():
             evaluate(best, execution=settings.execution)
         draw_evaluation(run, data_dir=settings.execution.data_dir)
     except KerasnetsError as error:
-        record_failure(
-            place, planned, str(error), diverged=isinstance(error, TrainingDiverged)
-        )
+        diverged = isinstance(error, TrainingDiverged)
+        record_failure(planned, str(error), diverged=diverged)
         return str(error)
     finally:
         gc.collect()  # Keras models contain cycles, and VGG-19's takes gigabytes
-    _drop_checkpoints(run, settings.keep_checkpoints)
-    return ""
-
-
-def _watchers(path: Path, recipe: Recipe) -> list[KeepBestEpoch]:
-    """Callbacks that keep the best epoch; empty if the test split is monitored, which
-    must not be used for selection."""
-    held_out = recipe.validation != "test"
-    return [KeepBestEpoch(Run(path, recipe))] if held_out else []
-
-
-def _drop_checkpoints(run: Run, keep: str) -> None:
-    """Remove checkpoints and the best epoch's network, as VGG-19's take gigabytes."""
+    # Checkpoints and best epochs of VGG-19 take gigabytes.
     for file in run.checkpoint_folder.glob("best-*.keras"):
         runs.remove(file)
-    checkpoint.finish(run.checkpoint_folder, keep)
+    checkpoint.finish(run.checkpoint_folder, settings.keep_checkpoints)
+    return ""

@@ -38,23 +38,17 @@ def _work_on(job: dict[str, Any]) -> int:
     from kerasnets.paper.reproduction.side_by_side import HELD
     from kerasnets.recipe import Recipe
 
-    place = RunsFolder(Path(job["place"]))
-    planned = PlannedRun(
-        job["row"], job["seed"], Recipe(**job["recipe"]), job["alternative"]
-    )
+    place, recipe = RunsFolder(Path(job["place"])), Recipe(**job["recipe"])
+    planned = PlannedRun(place, job["row"], job["seed"], recipe, job["alternative"])
     with place.lock(planned.name, wait=job["wait"]) as held:
         if not held:
             return HELD
         # The previous holder may have finished it.
-        if not is_settled(place, planned):
-            complete_run(
-                place,
-                planned,
-                Settings(
-                    Execution(**job["execution"]), job["keep_checkpoints"], verbosity=0
-                ),
-                callbacks=[_epoch_lines(planned.recipe)] if job["verbosity"] else [],
-            )
+        if not is_settled(planned):
+            execution = Execution(**job["execution"])
+            settings = Settings(execution, job["keep_checkpoints"], verbosity=0)
+            callbacks = [_epoch_lines(recipe)] if job["verbosity"] else []
+            complete_run(planned, settings, callbacks)
     return 0
 
 

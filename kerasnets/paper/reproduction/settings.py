@@ -33,3 +33,8 @@ class Settings:
     verbosity: int = 1
     say: Callable[[str], None] = print
     ended: Callable[[], None] = lambda: None
+
+    def say_held(self, name: str) -> None:
+        """Say that another process holds a run."""
+        who = "waiting for the process that" if self.wait else "another process"
+        self.say(f"{name}: {who} works on it")

@@ -22,7 +22,7 @@ from typing import Any
 from kerasnets.compute.threads import allowed_cores
 from kerasnets.errors import is_command_line
 from kerasnets.paper.outcomes import FAILED, FINISHED, outcome, record_failure
-from kerasnets.paper.plan import PlannedRun, RunsFolder
+from kerasnets.paper.plan import PlannedRun
 from kerasnets.paper.reproduction.longest_first import longest_first
 from kerasnets.paper.reproduction.settings import Settings
 from kerasnets.text import duration, spaced_percent
@@ -34,9 +34,7 @@ _PATIENCE_S = 10  # grace period after the second signal
 
 
 def side_by_side(
-    unsettled: Sequence[tuple[RunsFolder, PlannedRun]],
-    settings: Settings,
-    device: str,
+    unsettled: Sequence[PlannedRun], settings: Settings, device: str
 ) -> None:
     """Complete runs, `settings.jobs` at a time, the longest first.
 
@@ -46,22 +44,18 @@ def side_by_side(
     Args:
         device: see `kerasnets.compute.runtime.Session`.
     """
-    places = {planned.name: place for place, planned in unsettled}
-    order = longest_first([planned for _, planned in unsettled], device)
+    order = longest_first(unsettled, device)
     say, jobs = settings.say, min(settings.jobs, len(order))
     environment = _environment(jobs)
-    shared = dataclasses.asdict(settings.execution)
-    if settings.execution.data_dir is not None:
-        shared["data_dir"] = str(settings.execution.data_dir)  # JSON has no paths
 
     def job(planned: PlannedRun, *, wait: bool) -> dict[str, Any]:
         return {
-            "place": str(places[planned.name].path),
+            "place": planned.place.path,
             "row": planned.row,
             "seed": planned.seed,
             "alternative": planned.alternative,
             "recipe": dataclasses.asdict(planned.recipe),
-            "execution": shared,
+            "execution": dataclasses.asdict(settings.execution),
             "keep_checkpoints": settings.keep_checkpoints,
             "wait": wait,
             "verbosity": settings.verbosity,
@@ -83,14 +77,12 @@ def side_by_side(
                 elif process.status == HELD:
                     held.append(process.planned)
                 else:
-                    _tell_end(places[process.planned.name], process, say)
+                    _tell_end(process, say)
                     settings.ended()
         return held
 
     for planned in (held := work_through(deque(order), wait=False)):
-        doing = "waiting for the" if settings.wait else "another"
-        does = "that works" if settings.wait else "works"
-        say(f"{planned.name}: {doing} process {does} on it")
+        settings.say_held(planned.name)
     if settings.wait and held:
         work_through(deque(held), wait=True)
 
@@ -131,7 +123,7 @@ class _Process:
         threading.Thread(target=self._read, daemon=True).start()
         assert self._process.stdin
         with contextlib.suppress(OSError):  # it has ended; see its status
-            self._process.stdin.write(json.dumps(job) + "\n")
+            self._process.stdin.write(json.dumps(job, default=str) + "\n")  # paths
             self._process.stdin.flush()
 
     def _read(self) -> None:
@@ -159,8 +151,7 @@ class _Process:
         if self.status < 0:
             return f"its process was ended by {_signal_name(-self.status)}"
         if self.status - 128 in (signal.SIGINT, signal.SIGTERM):
-            name = _signal_name(self.status - 128)
-            return f"its process was stopped by {name}"
+            return f"its process was stopped by {_signal_name(self.status - 128)}"
         said = f" ({self.last_line[:_LAST_WORDS]})" if self.last_line else ""
         return f"its process ended with status {self.status}{said}"
 
@@ -221,13 +212,13 @@ def _processes(say: Callable[[str], None]) -> Iterator[_Processes]:
             running.stop(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
 
 
-def _tell_end(place: RunsFolder, process: _Process, say: Callable[[str], None]) -> None:
+def _tell_end(process: _Process, say: Callable[[str], None]) -> None:
     """Report how a run ended, and record a failure if its process could not."""
     planned = process.planned
-    found = outcome(place, planned)
+    found = outcome(planned)
     if process.status != 0 and found.state != FINISHED:
-        record_failure(place, planned, process.how_it_ended)
-        found = outcome(place, planned)
+        record_failure(planned, process.how_it_ended)
+        found = outcome(planned)
     if found.state == FAILED:
         say(f"{planned.name}: failed: {found.failure}")
     elif found.state == FINISHED:
