@@ -33,11 +33,8 @@ def write(study: Study) -> Results:
         results = gather(study)
         runs.write_json(study.path / "results.json", as_json(results))
         lines = [_line(one) for one in results.cells]
-        runs.write_csv(
-            study.path / "results.csv",
-            list(lines[0]),
-            [[*one.values()] for one in lines],
-        )
+        cells = [list(line.values()) for line in lines]
+        runs.write_csv(study.path / "results.csv", list(lines[0]), cells)
         runs.write_text(study.path / "results.md", markdown(results))
     return results
 

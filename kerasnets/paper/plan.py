@@ -128,7 +128,7 @@ def plan(
     *,
     scale: str | None = None,
     seeds: int | None = None,
-    assumptions: Mapping[str, Any] | None = None,
+    assumptions: Mapping[str, Any] = {},
 ) -> Study:
     """Load the study of a folder, or create a new one in memory; writes nothing.
 
@@ -147,7 +147,7 @@ def plan(
     """
     if scale is not None and scale not in SCALES:
         raise RecipeError(unknown("scale", scale, SCALES))
-    for name in assumptions or {}:
+    for name in assumptions:
         if name not in ASSUMPTIONS:
             raise RecipeError(unknown("assumption", name, ASSUMPTIONS))
     if seeds is not None and seeds < 1:
@@ -157,17 +157,16 @@ def plan(
         found = load(path)
         _check_agrees(found, scale, seeds, assumptions)
         return dataclasses.replace(found, seeds=max(found.seeds, seeds or 1))
-    if path.exists() and not (path.is_dir() and _is_empty(path)):
-        raise RunError(
-            f"{path} exists but is not a study; choose another {option('path')}."
-        )
-    obstacle = folders.why_not_writable(path)
+    obstacle: str | None = f"{path} exists but is not a study"
+    # A process killed during its first write leaves a hidden temporary file.
+    if not path.exists() or (
+        path.is_dir() and all(file.name.startswith(".") for file in path.iterdir())
+    ):
+        obstacle = folders.why_not_writable(path)
     if obstacle:
         raise RunError(f"{obstacle}; choose another {option('path')}.")
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    study = Study(
-        path, scale or DEFAULT_SCALE, seeds or 1, now, dict(assumptions or {})
-    )
+    study = Study(path, scale or DEFAULT_SCALE, seeds or 1, now, dict(assumptions))
     study.recipe(study.rows[0])  # checks the assumptions' ranges
     return study
 
@@ -205,11 +204,6 @@ def _write(study: Study) -> None:
     )
 
 
-def _is_empty(folder: Path) -> bool:
-    # A process killed during its first write leaves a hidden temporary file.
-    return all(file.name.startswith(".") for file in folder.iterdir())
-
-
 def load(path: Path | str) -> Study:
     """Load the study of a folder.
 
@@ -219,23 +213,24 @@ def load(path: Path | str) -> Study:
     """
     path = Path(path)
     file = path / "study.json"
+    record = runs.read_json(file)
     try:
-        record = runs.read_json(file)
-    except OSError as error:
-        raise RunError(f"{path} is not a study: it has no study.json.") from error
-    try:
+        before = {row: dict(recipe) for row, recipe in record["rows"].items()}
+        first = next(iter(before.values()), {})
+        same_in_all_rows = {
+            name: first.get(name, SETTINGS[name].absent)
+            for name in ("initial_weights", "decay")
+        }
         study = Study(
             path,
             record["scale"],
             int(record["seeds"]),
             str(record["created"]),
             dict(record["assumptions"]),
-            tuple(record["rows"]),
-            _recorded(record["rows"], "initial_weights"),
-            _recorded(record["rows"], "decay"),
+            tuple(before),
+            **same_in_all_rows,
         )
         now = {row: dataclasses.asdict(study.recipe(row)) for row in study.rows}
-        before = {row: dict(recipe) for row, recipe in record["rows"].items()}
     except (AttributeError, KeyError, TypeError, ValueError, RecipeError) as error:
         raise RunError(f"{file} does not describe a study.") from error
     for row, recipe in now.items():
@@ -247,12 +242,6 @@ def load(path: Path | str) -> Study:
                     f"{option('path')}."
                 )
     return study
-
-
-def _recorded(rows: Mapping[str, Mapping[str, Any]], name: str) -> str:
-    """A field that all recipes of a study have in common."""
-    recipe = next(iter(rows.values()), {})
-    return recipe.get(name, SETTINGS[name].absent)
 
 
 def chosen_rows(study: Study, names: Sequence[str]) -> tuple[str, ...]:
@@ -268,17 +257,13 @@ def chosen_rows(study: Study, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_agrees(
-    found: Study,
-    scale: str | None,
-    seeds: int | None,
-    assumptions: Mapping[str, Any] | None,
+    found: Study, scale: str | None, seeds: int | None, assumptions: Mapping[str, Any]
 ) -> None:
     asked: dict[str, tuple[Any, Any]] = {"scale": (found.scale, scale or found.scale)}
-    for name, value in (assumptions or {}).items():
-        present = getattr(found.recipe(found.rows[0]), name)
-        asked[name] = (present, value)
-    if seeds is not None and seeds < found.seeds:
-        asked["seeds"] = (found.seeds, seeds)
+    for name, value in assumptions.items():
+        asked[name] = (getattr(found.recipe(found.rows[0]), name), value)
+    # More seeds than it has are added to it.
+    asked["seeds"] = (found.seeds, min(seeds or found.seeds, found.seeds))
     for name, (present, value) in asked.items():
         if present != value:
             raise RunError(

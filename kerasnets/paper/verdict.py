@@ -63,10 +63,8 @@ def judge(
         note: a possible explanation of a difference, or "".
     """
     also = f"; {note}" if note else ""
-    if obstacle:
-        return Verdict(NOT_COMPARABLE, obstacle)
-    if ours is None:
-        return Verdict(NOT_COMPARABLE, "no result")
+    if obstacle or ours is None:
+        return Verdict(NOT_COMPARABLE, obstacle or "no result")
     if ours.overlaps(paper):
         return Verdict(AGREES, f"the {INTERVAL}s overlap{also}")
     return Verdict(DIFFERS, f"the {INTERVAL}s do not overlap{also}")
