@@ -54,6 +54,10 @@ def claims(cells: Sequence[Cell] = ()) -> tuple[Claim, ...]:
         cells: our results; without them, claims that need a run are unconfirmed.
     """
     ours = {cell.row: cell for cell in cells}
+    excels = (
+        "Though all three models perform excellently on both datasets, ResNet-34 "
+        "with dropout excels every time ..."
+    )
     return (
         _vgg_parameters(),
         _resnet_share(),
@@ -85,7 +89,7 @@ def claims(cells: Sequence[Cell] = ()) -> tuple[Claim, ...]:
             "Resnet-34 with dropout layer achieved an accuracy of 91.18% slightly "
             "greater than the original model-90.01%.",
             "cifar10-resnet34-modified",
-            ("cifar10-resnet34-original",),
+            ("cifar10-resnet34-original", "cifar10-resnet34-modified"),
         ),
         _slowest(
             ours,
@@ -94,18 +98,8 @@ def claims(cells: Sequence[Cell] = ()) -> tuple[Claim, ...]:
             "~90 minutes ...",
             _CIFAR10,
         ),
-        *(
-            _best(
-                "Though all three models perform excellently on both datasets, "
-                f"ResNet-34 with dropout excels every time ... ({title})",
-                resnet,
-                (vgg, densenet),
-            )
-            for title, (vgg, resnet, densenet) in (
-                ("MNIST", _MNIST),
-                ("CIFAR-10", _CIFAR10),
-            )
-        ),
+        _best(f"{excels} (MNIST)", "mnist-resnet34-modified", _MNIST),
+        _best(f"{excels} (CIFAR-10)", "cifar10-resnet34-modified", _CIFAR10),
     )
 
 
@@ -256,9 +250,10 @@ def _dropout_gain(ours: Mapping[str, Cell]) -> Claim:
     )
 
 
-def _best(sentence: str, best: str, others: tuple[str, ...]) -> Claim:
-    """A claim that one row is better than others, judged by the paper's own
+def _best(sentence: str, best: str, rows: Sequence[str]) -> Claim:
+    """A claim that one row is the best of several, judged by the paper's own
     numbers."""
+    others = [row for row in rows if row != best]
     rival = max(others, key=lambda row: PAPER[row].test_accuracy)
     ahead = PAPER[best].test_accuracy - PAPER[rival].test_accuracy
     images = DATASETS[PAPER[best].recipe.dataset].test
@@ -280,7 +275,7 @@ def _best(sentence: str, best: str, others: tuple[str, ...]) -> Claim:
 
 
 def _slowest(
-    ours: Mapping[str, Cell], section: str, sentence: str, rows: tuple[str, ...]
+    ours: Mapping[str, Cell], section: str, sentence: str, rows: Sequence[str]
 ) -> Claim:
     """A claim that the last of some rows takes longest, judged by our own times."""
 
