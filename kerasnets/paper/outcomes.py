@@ -163,9 +163,15 @@ def outcome(planned: PlannedRun) -> Outcome:
         state = BEGUN
     run = Run(path, planned.recipe)
     history = run.history
+    monitored = None
+    if history:
+        split = "test" if planned.recipe.validation == "test" else "validation"
+        best = best_epoch(history)
+        shares = [row["val_accuracy"] for row in history]
+        monitored = Monitored(split, best, shares[0], shares[best - 1], shares[-1])
     stopped = progress(runs.load(path)).reason if runs.is_run(path) else ""
-    best = path / BEST_EPOCH_FOLDER
-    tested = (best / METRICS_FILE).exists()
+    of_best = path / BEST_EPOCH_FOLDER
+    tested = (of_best / METRICS_FILE).exists()
     return Outcome(
         planned.row,
         planned.seed,
@@ -174,8 +180,8 @@ def outcome(planned: PlannedRun) -> Outcome:
         failure,
         read_metrics(path) if state == FINISHED else {},
         begun_environment(run) or {},
-        _monitored(planned, history) if history else None,
-        read_metrics(best)["accuracy"] if tested else None,
+        monitored,
+        read_metrics(of_best)["accuracy"] if tested else None,
         training_s(run),
         stopped,
     )
@@ -188,17 +194,6 @@ def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
         history: rows of history.csv, at least one.
     """
     return int(max(history, key=lambda row: row["val_accuracy"])["epoch"])
-
-
-def _monitored(planned: PlannedRun, history: list[dict[str, float]]) -> Monitored:
-    best = best_epoch(history)
-    return Monitored(
-        "test" if planned.recipe.validation == "test" else "validation",
-        best,
-        history[0]["val_accuracy"],
-        history[best - 1]["val_accuracy"],
-        history[-1]["val_accuracy"],
-    )
 
 
 def without_result(
@@ -303,13 +298,11 @@ def table_title(number: int, cells: Sequence[Cell]) -> str:
     """The heading of a table, such as "Table 1: MNIST", or "Table 1 on Digits instead
     of MNIST" if the study's scale replaces the dataset."""
     alike = [cell for cell in cells if cell.paper.table == number]
-    (paper,) = {cell.paper.recipe.dataset for cell in alike}
-    (dataset,) = {cell.recipe.dataset for cell in alike}
-    if dataset == paper:
-        return f"Table {number}: {dataset_title(dataset)}"
-    return (
-        f"Table {number} on {dataset_title(dataset)} instead of {dataset_title(paper)}"
-    )
+    (paper,) = {dataset_title(cell.paper.recipe.dataset) for cell in alike}
+    where = elsewhere(alike)
+    if where:
+        return f"Table {number}{where} instead of {paper}"
+    return f"Table {number}: {paper}"
 
 
 def elsewhere(cells: Sequence[Cell]) -> str:

@@ -7,12 +7,7 @@ from kerasnets import runs
 from kerasnets.paper.files import accuracy_values
 from kerasnets.paper.pages import render
 from kerasnets.paper.reconciliation.alternatives import Reconciliation, not_tried
-from kerasnets.paper.reconciliation.table import (
-    Finding,
-    Reconciled,
-    findings_table,
-    gather,
-)
+from kerasnets.paper.reconciliation.table import Reconciled, findings_table, gather
 from kerasnets.paper.scales import SCALES
 from kerasnets.statistics import INTERVAL
 
@@ -52,24 +47,20 @@ def as_json(reconciled: Reconciled) -> dict[str, Any]:
         "data_notes": list(reconciled.data_notes),
         "recipe": dataclasses.asdict(planned.recipe),
         "findings": [
-            _finding(one, changes.get(one.name.removesuffix("-best"), {}))
+            {
+                "name": one.name,
+                "assumed": one.assumed,
+                "changes": changes.get(one.name.removesuffix("-best"), {}),
+                **accuracy_values(one.accuracy, one.interval),
+                "seeds_finished": one.finished,
+                "paper_inside": one.inside,
+                "remark": one.remark,
+                "runs": list(one.folders),
+            }
             for one in reconciled.findings
         ],
         "not_tried": not_tried(planned.recipe),
         "conclusion": reconciled.conclusion,
-    }
-
-
-def _finding(one: Finding, changes: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "name": one.name,
-        "assumed": one.assumed,
-        "changes": changes,
-        **accuracy_values(one.accuracy, one.interval),
-        "seeds_finished": one.finished,
-        "paper_inside": one.inside,
-        "remark": one.remark,
-        "runs": list(one.folders),
     }
 
 

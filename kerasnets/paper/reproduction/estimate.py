@@ -104,9 +104,6 @@ def measure(recipe: Recipe, execution: Execution = DEFAULT) -> Speed:
     spec = DATASETS[recipe.dataset]
     shape = (recipe.image_size, recipe.image_size, recipe.channels or spec.channels)
 
-    def random_images(count: int) -> np.ndarray:
-        return rng.random((count, *shape), dtype="float32")
-
     with execution.begin(recipe.precision) as (session, engine):
         model = ready_to_train(
             recipe,
@@ -116,9 +113,11 @@ def measure(recipe: Recipe, execution: Execution = DEFAULT) -> Speed:
             session=session,
             engine=engine,
         )
-        x = random_images(recipe.batch_size)
+        x, shown = (
+            rng.random((images, *shape), dtype="float32")
+            for images in (recipe.batch_size, _EVALUATION_BATCH)
+        )
         y = rng.integers(spec.classes, size=recipe.batch_size)
-        shown = random_images(_EVALUATION_BATCH)
         on_cuda = session.device.startswith("cuda")
         warm_up = _WARM_UP_ON_CUDA if on_cuda else _WARM_UP
         training = _seconds(lambda: model.train_on_batch(x, y), warm_up)

@@ -26,8 +26,7 @@ def main() -> int:
         with command_line() if job["command_line"] else contextlib.nullcontext():
             return _work_on(job)
     except KeyboardInterrupt as error:
-        stopped = error if isinstance(error, Interrupted) else None
-        return (stopped or Interrupted(signal.SIGINT)).exit_status
+        return getattr(error, "exit_status", 128 + signal.SIGINT)
 
 
 def _work_on(job: dict[str, Any]) -> int:

@@ -66,8 +66,8 @@ def side_by_side(
         """Complete the waiting runs; return those held by another process."""
         held = []
         with _processes(say) as running:
-            while waiting or running.count:
-                while waiting and running.count < jobs:
+            while waiting or running.processes:
+                while waiting and len(running.processes) < jobs:
                     planned = waiting.popleft()
                     say(f"{planned.name}: starts or resumes")
                     running.start(planned, job(planned, wait=wait), environment)
@@ -122,8 +122,9 @@ class _Process:
         )
         threading.Thread(target=self._read, daemon=True).start()
         assert self._process.stdin
+        text = json.dumps(job, default=str)  # JSON has no paths
         with contextlib.suppress(OSError):  # it has ended; see its status
-            self._process.stdin.write(json.dumps(job, default=str) + "\n")  # paths
+            self._process.stdin.write(f"{text}\n")
             self._process.stdin.flush()
 
     def _read(self) -> None:
@@ -161,33 +162,29 @@ class _Processes:
 
     def __init__(self) -> None:
         self._events: queue.Queue[tuple[_Process, str | None]] = queue.Queue()
-        self._running: list[_Process] = []
-
-    @property
-    def count(self) -> int:
-        return len(self._running)
+        self.processes: list[_Process] = []
 
     def start(
         self, planned: PlannedRun, job: dict[str, Any], environment: dict[str, str]
     ) -> None:
-        self._running.append(_Process(planned, job, environment, self._events))
+        self.processes.append(_Process(planned, job, environment, self._events))
 
     def next(self, timeout: float | None = None) -> tuple[_Process, str | None]:
         """A process and its next line of output, or None once it has ended."""
         process, line = self._events.get(timeout=timeout)
         if line is None:
             process.end()
-            self._running.remove(process)
+            self.processes.remove(process)
         return process, line
 
     def stop(self, number: int, timeout: float | None = None) -> None:
         """Send a signal to all processes, and wait until they end, at most `timeout`
         seconds."""
-        for process in self._running:
+        for process in self.processes:
             process.signal(number)
         until = None if timeout is None else time.monotonic() + timeout
         with contextlib.suppress(queue.Empty):
-            while self._running:
+            while self.processes:
                 self.next(None if until is None else max(0, until - time.monotonic()))
 
 
@@ -199,8 +196,8 @@ def _processes(say: Callable[[str], None]) -> Iterator[_Processes]:
     try:
         yield running
     except KeyboardInterrupt:
-        if running.count:
-            say(f"stopping: {running.count} runs make a checkpoint at their next step")
+        if count := len(running.processes):
+            say(f"stopping: {count} runs make a checkpoint at their next step")
         raise
     finally:
         try:
