@@ -103,7 +103,6 @@ def measure(recipe: Recipe, execution: Execution = DEFAULT) -> Speed:
     rng = np.random.default_rng(0)
     spec = DATASETS[recipe.dataset]
     shape = (recipe.image_size, recipe.image_size, recipe.channels or spec.channels)
-
     with execution.begin(recipe.precision) as (session, engine):
         model = ready_to_train(
             recipe,
@@ -114,8 +113,8 @@ def measure(recipe: Recipe, execution: Execution = DEFAULT) -> Speed:
             engine=engine,
         )
         x, shown = (
-            rng.random((images, *shape), dtype="float32")
-            for images in (recipe.batch_size, _EVALUATION_BATCH)
+            rng.random((count, *shape), dtype="float32")
+            for count in (recipe.batch_size, _EVALUATION_BATCH)
         )
         y = rng.integers(spec.classes, size=recipe.batch_size)
         on_cuda = session.device.startswith("cuda")
