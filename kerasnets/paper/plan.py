@@ -231,6 +231,8 @@ def load(path: Path | str) -> Study:
             **same_in_all_rows,
         )
         now = {row: dataclasses.asdict(study.recipe(row)) for row in study.rows}
+        if study.seeds < 1 or {PAPER[row].table for row in study.rows} != {1, 2}:
+            raise ValueError("no runs, or an empty table")
     except (AttributeError, KeyError, TypeError, ValueError, RecipeError) as error:
         raise RunError(f"{file} does not describe a study.") from error
     for row, recipe in now.items():

@@ -130,6 +130,18 @@ def test_a_damaged_study_is_one_line(tmp_path, text):
     assert len(str(raised.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "change", [{"seeds": 0}, {"rows": {}}, {"rows": {"mnist-vgg19-original": {}}}]
+)
+def test_a_study_without_runs_is_one_line(tmp_path, change):
+    path = tmp_path / "study"
+    begun(path, scale="smoke")
+    record = runs.read_json(path / "study.json")
+    runs.write_json(path / "study.json", record | change)
+    with pytest.raises(RunError, match="does not describe a study"):
+        plan(path)
+
+
 def test_a_folder_of_other_files_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(RunError, match="is not a study"):
