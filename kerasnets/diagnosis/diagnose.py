@@ -5,6 +5,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from timeit import timeit
 
 import numpy as np
 
@@ -16,7 +17,13 @@ from kerasnets.datasets.pipeline.batches import training_batches
 from kerasnets.diagnosis.record import Diagnosis, check_free, clear, write_tables
 from kerasnets.diagnosis.summary import page, verdict
 from kerasnets.diagnosis.trial import STATISTICS_BATCHES, run_trial
-from kerasnets.diagnosis.variants import MODIFIED, Variant, named_variants, to_try
+from kerasnets.diagnosis.variants import (
+    MODIFIED,
+    Variant,
+    named_variants,
+    settings,
+    to_try,
+)
 from kerasnets.errors import RecipeError
 from kerasnets.figures import draw_diagnosis
 from kerasnets.recipe import Recipe
@@ -25,7 +32,7 @@ from kerasnets.training.effects import check_schedule
 
 DEFAULT_ROOT = Path("artifacts/diagnoses")
 STEPS = 100  # default of each trial
-_WARM_UP, _TIMED = 1, 2  # steps for the estimate of the time
+_TIMED = 2  # steps for the estimate of the time, after one to warm up
 
 
 def diagnose(
@@ -91,7 +98,7 @@ def diagnose(
                 steps=steps,
                 session=session,
                 engine=engine,
-                measured=_settings(tried) == _settings(recipe),
+                measured=settings(tried) == settings(recipe),
                 say=lambda line, name=name: say(f"{name}: {line}"),  # type: ignore[misc]
             )
             if number == 1:
@@ -110,17 +117,13 @@ def diagnose(
 
 def _conclude(folder: Path, diagnosis: Diagnosis) -> None:
     """Write the outputs that need both the original and the modified network."""
-    recipe = diagnosis.recipe
+    recipe, steps = diagnosis.recipe, diagnosis.steps
     layers = {
-        name: (
-            diagnosis.signals(variant, 0),
-            diagnosis.signals(variant, diagnosis.steps),
-        )
+        name: (diagnosis.signals(variant, 0), diagnosis.signals(variant, steps))
         for variant, name in named_variants(recipe).items()
     }
-    for suffix in (".png", ".svg"):
-        path = folder / f"signal{suffix}"
-        draw_diagnosis(recipe, diagnosis.steps, layers, path)
+    for file in ("signal.png", "signal.svg"):
+        draw_diagnosis(recipe, steps, layers, folder / file)
     runs.write_text(folder / "diagnosis.md", page(diagnosis).markdown())
     runs.write_json(folder / "diagnosis.json", diagnosis.to_json())
 
@@ -144,10 +147,6 @@ def _check(recipe: Recipe, steps: int) -> None:
         raise RecipeError(f"steps must be at least 1, not {steps}.")
 
 
-def _settings(recipe: Recipe) -> tuple[float, float]:
-    return recipe.learning_rate, recipe.momentum
-
-
 def _name(recipe: Recipe) -> str:
     name = f"{Variant.of(recipe).label}, learning rate {recipe.learning_rate:g}"
     if "momentum" in recipe.without_effect:
@@ -156,23 +155,15 @@ def _name(recipe: Recipe) -> str:
 
 
 @frees_models
-def expected_s(
-    recipe: Recipe,
-    *,
-    steps: int = STEPS,
-    ablate: bool = False,
-    execution: Execution = DEFAULT,
-) -> float:
-    """Estimate the seconds of `diagnose`, assuming that every variant is as slow as the
-    one with batch norm; excludes drawing and measuring layers.
+def expected_s(recipe: Recipe, execution: Execution = DEFAULT) -> float:
+    """Estimate the seconds of `diagnose` with `ablate`, assuming that every variant is
+    as slow as the one with batch norm; excludes drawing and measuring layers.
 
     Raises:
         KerasnetsError: the device, the engine or the data is not available.
     """
-    trials = len(to_try(recipe, ablate=ablate))
-    modified = dataclasses.replace(
-        recipe, batch_norm=MODIFIED.batch_norm, glorot=MODIFIED.glorot
-    )
+    trials = len(to_try(recipe, ablate=True))
+    modified = dataclasses.replace(recipe, **vars(MODIFIED))
     with execution.begin() as (session, engine):
         dataset = datasets.load_for(recipe, execution.data_dir)
         parts = datasets.partition(dataset, recipe)
@@ -184,14 +175,10 @@ def expected_s(
         step_s = _seconds(lambda: model.train_on_batch(*train[0]))
         batch_s = _seconds(lambda: model.predict_on_batch(monitored[0][0]))
     return trials * (
-        built_s + (steps + STATISTICS_BATCHES) * step_s + len(monitored) * batch_s
+        built_s + (STEPS + STATISTICS_BATCHES) * step_s + len(monitored) * batch_s
     )
 
 
 def _seconds(step: Callable[[], object]) -> float:
-    for _ in range(_WARM_UP):
-        step()
-    began = time.perf_counter()
-    for _ in range(_TIMED):
-        step()
-    return (time.perf_counter() - began) / _TIMED
+    step()
+    return timeit(step, number=_TIMED) / _TIMED

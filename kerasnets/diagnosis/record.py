@@ -7,7 +7,7 @@ from typing import Any
 
 from kerasnets import runs
 from kerasnets.diagnosis.trial import LayerRow, Trial
-from kerasnets.diagnosis.variants import Variant
+from kerasnets.diagnosis.variants import Variant, settings
 from kerasnets.errors import RunError, option
 from kerasnets.evaluation.layer_signals import LayerSignal
 from kerasnets.recipe import Recipe
@@ -58,12 +58,8 @@ class Diagnosis:
     @property
     def own(self) -> dict[Variant, Trial]:
         """The trials at the recipe's own learning rate and momentum."""
-        own = (self.recipe.learning_rate, self.recipe.momentum)
-        return {
-            trial.variant: trial
-            for trial in self.ablation
-            if (trial.learning_rate, trial.momentum) == own
-        }
+        own = settings(self.recipe)
+        return {one.variant: one for one in self.ablation if settings(one) == own}
 
     def signals(self, variant: Variant, step: int) -> tuple[LayerSignal, ...]:
         """A variant's layers, from input to output; empty if not measured."""
@@ -78,8 +74,18 @@ class Diagnosis:
         return {
             **vars(self),
             "recipe": dataclasses.asdict(self.recipe),
-            "layers": [_layer(row) for row in self.layers],
-            "ablation": [_trial(trial) for trial in self.ablation],
+            "layers": [
+                {
+                    "variant": row.variant.label,
+                    "step": row.step,
+                    **dataclasses.asdict(row.signal),
+                }
+                for row in self.layers
+            ],
+            "ablation": [
+                {**dataclasses.asdict(trial), "variant": trial.variant.label}
+                for trial in self.ablation
+            ],
         }
 
 
@@ -94,8 +100,7 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
             f"the diagnosis {folder} exists; {option('overwrite', True)} replaces "
             f"it, {option('folder')} chooses another folder."
         )
-    obstacle = folders.why_not_writable(folder)
-    if obstacle:
+    if obstacle := folders.why_not_writable(folder):
         raise RunError(f"{obstacle}; choose another {option('folder')}.")
 
 
@@ -115,25 +120,10 @@ def clear(folder: Path) -> None:
 
 def write_tables(folder: Path, diagnosis: Diagnosis) -> None:
     """Write layers.csv and ablation.csv of the trials finished so far."""
-    for name, rows in (
-        ("layers.csv", [_layer(row) for row in diagnosis.layers]),
-        ("ablation.csv", [_trial(trial) for trial in diagnosis.ablation]),
-    ):
-        cells = ([_cell(value) for value in row.values()] for row in rows)
-        runs.write_csv(folder / name, list(rows[0]), cells)
-
-
-def _layer(row: LayerRow) -> dict[str, Any]:
-    return {
-        "variant": row.variant.label,
-        "step": row.step,
-        **dataclasses.asdict(row.signal),
-    }
-
-
-def _trial(trial: Trial) -> dict[str, Any]:
-    return {**dataclasses.asdict(trial), "variant": trial.variant.label}
-
-
-def _cell(value: Any) -> Any:
-    return f"{value:.6g}" if isinstance(value, float) else value
+    values = diagnosis.to_json()
+    for name in ("layers", "ablation"):
+        cells = (
+            [f"{x:.6g}" if isinstance(x, float) else x for x in row.values()]
+            for row in values[name]
+        )
+        runs.write_csv(folder / f"{name}.csv", list(values[name][0]), cells)

@@ -1,14 +1,14 @@
 """A diagnosis in words, with computed numbers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from kerasnets.catalog.titles import dataset_title, network_title
 from kerasnets.diagnosis.record import Diagnosis
 from kerasnets.diagnosis.trial import STATISTICS_BATCHES, Trial
-from kerasnets.diagnosis.variants import MODIFIED, Variant, named_variants
+from kerasnets.diagnosis.variants import MODIFIED, Variant, named_variants, settings
 from kerasnets.evaluation.layer_signals import LayerSignal
 from kerasnets.text import Figure, Page, Table, number, percent
 
@@ -84,12 +84,12 @@ def trials_table(trials: Sequence[Trial], *, entropy: bool = True) -> Table:
 def switches_table(trials: Sequence[Trial]) -> Table | None:
     """Accuracy and outcome by batch norm × initialization, for each learning rate and
     momentum; None if at most two of the four variants were tried."""
-    found = {(t.variant, t.learning_rate, t.momentum): t for t in trials}
+    found = {(trial.variant, settings(trial)): trial for trial in trials}
     if len({trial.variant for trial in trials}) <= 2:
         return None
 
-    def cell(batch_norm: bool, glorot: bool, rate: float, momentum: float) -> str:
-        trial = found.get((Variant(batch_norm, glorot), rate, momentum))
+    def cell(batch_norm: bool, glorot: bool, of: tuple[float, float]) -> str:
+        trial = found.get((Variant(batch_norm, glorot), of))
         if trial is None or trial.accuracy is None:
             return trial.outcome if trial else ""
         return f"{trial.accuracy:.2%}, {trial.outcome}"
@@ -101,12 +101,10 @@ def switches_table(trials: Sequence[Trial]) -> Table | None:
                 f"{'Glorot' if glorot else 'its own'} initialization",
                 f"{rate:g}",
                 f"{momentum:g}",
-                cell(False, glorot, rate, momentum),
-                cell(True, glorot, rate, momentum),
+                cell(False, glorot, (rate, momentum)),
+                cell(True, glorot, (rate, momentum)),
             )
-            for rate, momentum in dict.fromkeys(
-                (trial.learning_rate, trial.momentum) for trial in trials
-            )
+            for rate, momentum in dict.fromkeys(map(settings, trials))
             for glorot in (False, True)
         ),
         words=("without batch norm", "with batch norm"),
@@ -235,29 +233,21 @@ def _all_settings(diagnosis: Diagnosis) -> str:
         return ""
     rates, momenta = (
         " and ".join(f"{value:g}" for value in dict.fromkeys(values))
-        for values in (
-            [trial.learning_rate for trial in trials],
-            [trial.momentum for trial in trials],
-        )
+        for values in zip(*map(settings, trials), strict=True)
     )
-    counts = {
-        (switch, on): [
-            trial.outcome == "learning"
-            for trial in trials
-            if getattr(trial.variant, switch) == on
-        ]
-        for switch in ("batch_norm", "glorot")
-        for on in (True, False)
-    }
-    learn = {key: f"{sum(found)} of {len(found)}" for key, found in counts.items()}
+
+    def learn(chosen: Callable[[Variant], bool]) -> str:
+        found = [one.outcome == "learning" for one in trials if chosen(one.variant)]
+        return f"{sum(found)} of {len(found)}"
+
     original = Variant.original(diagnosis.recipe.network)
-    saved = sum(t.variant == original and t.outcome == "learning" for t in trials)
     return (
         f"Over all trials (learning rate {rates}, momentum {momenta}) "
-        f"{learn['batch_norm', True]} with batch norm learn and "
-        f"{learn['batch_norm', False]} without, {learn['glorot', True]} with Glorot "
-        f"and {learn['glorot', False]} without; the original learns in {saved} of "
-        f"{sum(t.variant == original for t in trials)}."
+        f"{learn(lambda one: one.batch_norm)} with batch norm learn and "
+        f"{learn(lambda one: not one.batch_norm)} without, "
+        f"{learn(lambda one: one.glorot)} with Glorot and "
+        f"{learn(lambda one: not one.glorot)} without; the original learns in "
+        f"{learn(lambda one: one == original)}."
     )
 
 

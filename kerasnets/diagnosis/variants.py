@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
+from operator import attrgetter
 
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.recipe import Recipe
@@ -32,7 +33,11 @@ class Variant:
         return cls(NETWORKS[network].batch_norm, False)
 
 
+VARIANTS = tuple(Variant(*switches) for switches in product((False, True), repeat=2))
 MODIFIED = Variant(batch_norm=True, glorot=True)
+
+# What a recipe or a trial has besides its variant.
+settings = attrgetter("learning_rate", "momentum")
 
 
 def named_variants(recipe: Recipe) -> dict[Variant, str]:
@@ -61,9 +66,7 @@ def to_try(
     variants = list(named_variants(recipe))
     rates, momenta = [recipe.learning_rate], [recipe.momentum]
     if ablate:
-        variants += [
-            Variant(*switches) for switches in product((False, True), repeat=2)
-        ]
+        variants += VARIANTS
         rates += learning_rates
         if "momentum" not in recipe.without_effect:
             momenta.append(0.0 if recipe.momentum else 0.9)

@@ -30,10 +30,7 @@ def diagnose_collapsed(
     left = to_diagnose(sources)
     if not left:
         return
-    seconds = sum(
-        expected_s(record.run.recipe, ablate=True, execution=execution)
-        for record in left
-    )
+    seconds = sum(expected_s(record.run.recipe, execution) for record in left)
     say(
         f"{named_collapsed(left)}: switching one thing at a time to see why takes "
         f"about {duration(seconds)}"
