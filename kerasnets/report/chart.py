@@ -63,27 +63,20 @@ def line_chart(
     ys = [point.y for one in series for point in one.points]
     log = not percent and min(ys) > 0 and max(ys) > _LOG_FROM * min(ys)
     x_ticks = ticks(0.0 if not whole_x else min(xs), max(xs), whole=whole_x)
-    if log:
-        y_ticks = _powers(min(ys), max(ys))
-        title = f"{title}, logarithmic"
-    else:
-        y_ticks = ticks(min(ys), max(ys))
-    x_range = _range(x_ticks, xs)
-    y_range = _range(y_ticks, ys)
-
-    if log:
-        y_range = (math.log(y_range[0]), math.log(y_range[1]))
+    y_ticks = (_powers if log else ticks)(min(ys), max(ys))
+    x_range, y_range = _range(x_ticks, xs), _range(y_ticks, ys)
+    scale = math.log if log else float
 
     def place_x(value: float) -> str:
         return _place(value, x_range, _LEFT, WIDTH - _RIGHT)
 
     def place_y(value: float) -> str:
-        value = math.log(value) if log else value
-        return _place(value, y_range, HEIGHT - _BOTTOM, _TOP)
+        low, high = map(scale, y_range)
+        return _place(scale(value), (low, high), HEIGHT - _BOTTOM, _TOP)
 
     return render(
         "chart.html.j2",
-        title=title,
+        title=f"{title}, logarithmic" if log else title,
         x_label=x_label,
         width=WIDTH,
         height=HEIGHT,

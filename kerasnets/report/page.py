@@ -50,17 +50,13 @@ def page(sources: Sources) -> str:
     Raises:
         RunError, DatasetError: a file is damaged.
     """
-    study = "The paper's study, repeated" if sources.results else "Runs"
     script = source("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     made = render(
         "page.html.j2",
-        title=f"{study}: {sources.folder.resolve().name}",
-        # No external resources, and only our own script.
-        policy="default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'",
         style=source("page.css"),
         script=script,
+        script_digest=digest,
         sources=sources,
         sections=[
             (name, link, data)

@@ -2,6 +2,7 @@
 
 import base64
 from functools import cache
+from importlib.resources import files
 from io import BytesIO
 from typing import Any
 
@@ -11,6 +12,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from kerasnets.catalog.titles import dataset_title, network_title
+from kerasnets.diagnosis.summary import switches_table, trials_table
 from kerasnets.paper.pages import changes
 from kerasnets.paper.verdict import AGREES, DIFFERS
 from kerasnets.report.commands import diagnose_command, reproduce_command
@@ -27,9 +29,7 @@ def render(name: str, **data: Any) -> Markup:
 
 def source(name: str) -> Markup:
     """A file of the folder templates/, verbatim: the page's style or script."""
-    environment = _templates()
-    assert environment.loader
-    return Markup(environment.loader.get_source(environment, name)[0])
+    return Markup((files("kerasnets.report") / "templates" / name).read_text("utf-8"))
 
 
 @cache
@@ -51,7 +51,9 @@ def _templates() -> Environment:
         "png": lambda path: _data_url(path.read_bytes()),
         "repr": repr,
         "reproduce_command": reproduce_command,
+        "switches_table": switches_table,
         "thumbnail": thumbnail,
+        "trials_table": trials_table,
         "verdict_mark": verdict_mark,
     }
     environment.globals["interval_name"] = INTERVAL

@@ -11,18 +11,16 @@ def comparison(sources: Sources) -> dict[str, Any] | None:
     found = sources.comparison
     if found is None:
         return None
-    pairs = pages.pairs_table(found) if found.mcnemar else None
+    pairs = pages.pairs_table(found)
     return {
         "accuracy": pages.accuracy_table(found),
         "cost": pages.cost_table(found),
-        "seeds": pages.seeds_table(found) if found.over_seeds else None,
-        "seed_differences": pages.seed_differences_table(found)
-        if found.seed_tests
-        else None,
+        "seeds": pages.seeds_table(found),
+        "seed_differences": pages.seed_differences_table(found),
         "fronts": pages.front_lines(found),
         "pairs": pairs,
-        "differ": sum(row[-1] == "differ" for row in pairs.rows) if pairs else 0,
-        "agreement": pages.agreement_table(found) if pairs else None,
+        "differ": sum(row[-1] == "differ" for row in pairs.rows),
+        "agreement": pages.agreement_table(found),
         "notes": found.notes,
         "rules": pages.RULES,
     }

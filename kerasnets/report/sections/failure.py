@@ -2,24 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from kerasnets import runs
 from kerasnets.catalog.titles import network_title
-from kerasnets.diagnosis.summary import switches_table, trials_table
 from kerasnets.diagnosis.trial import Trial
-from kerasnets.diagnosis.variants import Variant
+from kerasnets.diagnosis.variants import VARIANTS
 from kerasnets.errors import RecipeError, RunError
 from kerasnets.recipe import Recipe
 from kerasnets.report.sources import Record, Sources
-from kerasnets.text import Table
 
 FOLDER = "diagnoses"  # in the report's folder
 
-# Fields that match a diagnosis to a run. Batch norm and initialization are not among
-# them, as diagnoses vary these.
-_OF_A_RUN = ("network", "dataset", "head", "stem", "growth_rate")
+# What matches a diagnosis to a run. Batch norm and initialization are not among these
+# fields, as diagnoses vary them.
+_diagnosed = attrgetter("network", "dataset", "head", "stem", "growth_rate")
 
 
 @dataclass(frozen=True)
@@ -42,16 +41,6 @@ class FoundDiagnosis:
     trials: tuple[Trial, ...]
     figure: Path
 
-    @property
-    def switches(self) -> Table | None:
-        """Table of batch norm × initialization; None unless all combinations were
-        tried."""
-        return switches_table(self.trials)
-
-    @property
-    def every_trial(self) -> Table:
-        return trials_table(self.trials)
-
 
 def read_diagnoses(folder: Path) -> tuple[FoundDiagnosis, ...]:
     """Read every diagnosis in the subfolder `FOLDER`.
@@ -65,40 +54,36 @@ def read_diagnoses(folder: Path) -> tuple[FoundDiagnosis, ...]:
 
 def _read(file: Path) -> FoundDiagnosis:
     values = runs.read_json(file)
+    variants = {variant.label: variant for variant in VARIANTS}
     try:
         return FoundDiagnosis(
             Recipe.from_record(values["recipe"]),
             int(values["steps"]),
             str(values["verdict"]),
             int(values["planned"]),
-            tuple(map(_trial, values["ablation"])),
+            tuple(
+                Trial(**{**trial, "variant": variants[trial["variant"]]})
+                for trial in values["ablation"]
+            ),
             file.with_name("signal.png"),
         )
     except (KeyError, TypeError, ValueError, RecipeError) as error:
         raise RunError(f"{file} is not a diagnosis.") from error
 
 
-def _trial(values: dict[str, Any]) -> Trial:
-    both = (False, True)
-    variants = [Variant(batch_norm, glorot) for batch_norm in both for glorot in both]
-    by_label = {variant.label: variant for variant in variants}
-    return Trial(**{**values, "variant": by_label[values["variant"]]})
-
-
 def undiagnosed(
     sources: Sources, found: Sequence[FoundDiagnosis]
 ) -> tuple[Record, ...]:
     """Collapsed, randomly initialized runs without a diagnosis, one per network."""
-    known = [one.recipe for one in found]
-    chosen: list[Record] = []
+    chosen: dict[tuple, Record] = {}
     for record in sources.records:
         recipe = record.run.recipe
-        if recipe.weights is not None:
-            continue  # diagnoses compare random initializations
-        if record.collapsed and not any(_alike(recipe, other) for other in known):
-            chosen.append(record)
-            known.append(recipe)
-    return tuple(chosen)
+        # Diagnoses compare random initializations.
+        if record.collapsed and recipe.weights is None:
+            chosen.setdefault(_diagnosed(recipe), record)
+    for one in found:
+        chosen.pop(_diagnosed(one.recipe), None)
+    return tuple(chosen.values())
 
 
 def to_diagnose(sources: Sources) -> tuple[Record, ...]:
@@ -112,10 +97,6 @@ def to_diagnose(sources: Sources) -> tuple[Record, ...]:
 def named_collapsed(records: Sequence[Record]) -> str:
     """The clause "<labels> collapsed"."""
     return f"{', '.join(record.label for record in records)} collapsed"
-
-
-def _alike(first: Recipe, second: Recipe) -> bool:
-    return all(getattr(first, name) == getattr(second, name) for name in _OF_A_RUN)
 
 
 def failure(sources: Sources) -> dict[str, Any] | None:
