@@ -143,6 +143,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def largest_cells(matrix: np.ndarray, most: int) -> list[tuple[int, int]]:
+    """Row and column of the `most` cells that are farthest from 0, farthest first, then
+    by row and column; cells of 0 are left out.
+
+    Args:
+        matrix: counts or their differences, int [rows, columns].
+    """
+    order = np.argsort(-np.abs(matrix[matrix != 0]), kind="stable")[:most]
+    return [(row, column) for row, column in np.argwhere(matrix)[order].tolist()]
+
+
 COLLAPSE_SHARE = 0.99
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
+from itertools import combinations, count
 from typing import Any
 
 from kerasnets.catalog.titles import dataset_title
@@ -14,7 +14,11 @@ from kerasnets.runs import Run
 from kerasnets.runs.find import labels
 from kerasnets.statistics import CONFIDENCE, McNemar, holm, mcnemar
 
-COSTS = ("flops", "parameters", "total_s")
+COSTS = {
+    "flops": "FLOPs an image",
+    "parameters": "parameters",
+    "total_s": "training time",
+}
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Front:
     """The Pareto front of accuracy against one cost, among comparable runs.
 
     Attributes:
-        cost: one of `COSTS`, a field of the rows.
+        cost: a key of `COSTS`, a field of the rows.
         among: labels of the runs compared, which have the same test images and, for
             the time, the same device.
         front: labels of the runs that no other dominates (is at least as good in test
@@ -129,8 +133,6 @@ def compare(chosen: Sequence[Run]) -> Comparison:
         make_row(run, label, results.get(label), groups.get(label))
         for label, run in named
     )
-    left_out = [str(run.path) for run in chosen if not run.history]
-    smoothed = [label for label, run in named if run.loss_is_smoothed]
     over_seeds = seed_groups(named, results)
     return Comparison(
         rows=rows,
@@ -139,24 +141,18 @@ def compare(chosen: Sequence[Run]) -> Comparison:
         over_seeds=over_seeds,
         seed_tests=seed_tests(over_seeds, results),
         pareto=fronts(rows),
-        notes=tuple(_notes(rows, results, left_out, smoothed)),
+        notes=tuple(_notes(chosen, named, rows, results)),
     )
 
 
 def _notes(
+    chosen: Sequence[Run],
+    named: Sequence[tuple[str, Run]],
     rows: Sequence[Row],
     results: Mapping[str, Evaluated],
-    left_out: Sequence[str],
-    smoothed: Sequence[str],
 ) -> Iterator[str]:
-    """Notes on what is missing, and what cannot be compared and why.
-
-    Args:
-        results: of the evaluated runs, by label.
-        left_out: runs without a finished epoch.
-        smoothed: labels of the runs whose validation loss includes label smoothing.
-    """
-    if left_out:
+    """Notes on what is missing, and what cannot be compared and why."""
+    if left_out := [str(run.path) for run in chosen if not run.history]:
         yield f"Left out, no finished epoch: {', '.join(left_out)}."
     if short := [
         f"{row.label} ({row.epochs} of {row.planned_epochs} epochs)"
@@ -196,36 +192,35 @@ def _notes(
         yield f"Times are of different devices: {devices}."
     if monitored := [row.label for row in rows if row.monitored == "test"]:
         yield f"Validation of {', '.join(monitored)} is on the test split."
-    if smoothed:
+    if smoothed := [label for label, run in named if run.loss_is_smoothed]:
         yield f"The validation loss of {', '.join(smoothed)} has label smoothing in it."
 
 
 def _groups(results: Mapping[str, Evaluated]) -> dict[str, int]:
     """Group number of each run; runs of a group have the same test images."""
-    groups: list[list[str]] = []
+    groups: dict[str, int] = {}
     for label, result in results.items():
-        for group in groups:
-            if not any(why_other_images(result, results[other]) for other in group):
-                group.append(label)
-                break
-        else:
-            groups.append([label])
-    return {label: number for number, group in enumerate(groups) for label in group}
+        apart = {
+            group
+            for other, group in groups.items()
+            if why_other_images(result, results[other])
+        }
+        groups[label] = next(number for number in count() if number not in apart)
+    return groups
 
 
 def _pair_tests(
     results: dict[str, Evaluated], groups: dict[str, int]
 ) -> tuple[PairTest, ...]:
-    pairs = [
-        (first, second)
+    tests = {
+        (first, second): mcnemar(results[first].correct, results[second].correct)
         for first, second in combinations(results, 2)
         if groups[first] == groups[second]
-    ]
-    tests = [mcnemar(results[a].correct, results[b].correct) for a, b in pairs]
-    adjusted = holm([test.p for test in tests])
+    }
+    adjusted = holm([test.p for test in tests.values()])
     return tuple(
-        PairTest(first, second, test, p)
-        for (first, second), test, p in zip(pairs, tests, adjusted, strict=True)
+        PairTest(*pair, test, p)
+        for (pair, test), p in zip(tests.items(), adjusted, strict=True)
     )
 
 

@@ -84,12 +84,12 @@ def write_comparison(comparison: Comparison, folder: Path | str) -> None:
 def _cells(row: Row) -> dict[str, Any]:
     """All numbers of a row, unrounded, with the interval in two columns."""
     cells: dict[str, Any] = {}
-    for name in Row.__dataclass_fields__:
+    for name, value in vars(row).items():
         if name == "interval":
             for end in ("low", "high"):
-                cells[f"interval_{end}"] = getattr(row.interval, end, None)
+                cells[f"interval_{end}"] = getattr(value, end, None)
         elif name != "curve":
-            cells[name] = getattr(row, name)
+            cells[name] = value
     return cells
 
 
@@ -114,10 +114,7 @@ def write_difference(
         (folder / name).unlink(missing_ok=True)
     figures = []
     if found := difference.outcomes:
-        pair = [
-            runs.load(Path(path))
-            for path in (difference.first_run, difference.second_run)
-        ]
+        pair = runs.load(difference.first_run), runs.load(difference.second_run)
         labels = (difference.first, difference.second)
         change = np.array(found.confusion)
         path = folder / "confusion_difference.png"

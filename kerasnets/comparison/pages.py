@@ -4,10 +4,12 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import numpy as np
+
 from kerasnets.catalog.titles import dataset_title
-from kerasnets.comparison.compare import Comparison
+from kerasnets.comparison.compare import COSTS, Comparison
 from kerasnets.comparison.diff import Change, Difference, Outcomes
-from kerasnets.statistics import INTERVAL, Interval
+from kerasnets.statistics import INTERVAL, Interval, largest_cells
 from kerasnets.text import (
     Bullets,
     Figure,
@@ -25,12 +27,6 @@ from kerasnets.text import (
 )
 
 SIGNIFICANCE = 0.05
-
-COST_TITLES = {
-    "flops": "FLOPs an image",
-    "parameters": "parameters",
-    "total_s": "training time",
-}
 
 RULES = (
     f"Intervals are {INTERVAL}s: of an accuracy by Wilson's rule, of a difference by "
@@ -192,7 +188,7 @@ def front_lines(comparison: Comparison) -> list[str]:
     """One line for each cost and set of comparable runs."""
     several = len({front.among for front in comparison.pareto}) > 1
     return [
-        f"{COST_TITLES[front.cost]}: {', '.join(front.front)}"
+        f"{COSTS[front.cost]}: {', '.join(front.front)}"
         + (f" (among {', '.join(front.among)})" if several else "")
         for front in comparison.pareto
         if len(front.among) > 1
@@ -319,19 +315,12 @@ def verdict_line(difference: Difference, found: Outcomes) -> str:
 
 def turned_table(difference: Difference, found: Outcomes) -> Table:
     """The cells of the confusion matrix that changed most."""
-    names = found.class_names
-    cells = [
-        (count, label, prediction)
-        for label, row in enumerate(found.confusion)
-        for prediction, count in enumerate(row)
-        if count
-    ]
-    cells.sort(key=lambda cell: (-abs(cell[0]), cell[1:]))
+    names, change = found.class_names, np.array(found.confusion)
     return Table(
         ("true class", "predicted class", f"{difference.second} − {difference.first}"),
         tuple(
-            (names[label], names[prediction], f"{count:+,}")
-            for count, label, prediction in cells[:_TURNED_SHOWN]
+            (names[label], names[prediction], f"{change[label, prediction]:+,}")
+            for label, prediction in largest_cells(change, _TURNED_SHOWN)
         ),
         words=("predicted class",),
     )

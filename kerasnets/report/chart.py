@@ -116,8 +116,7 @@ def _powers(low: float, high: float) -> list[float]:
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     factors = (1, 2, 5) if last - first <= 2 else (1,)
     every = [f * 10.0**power for power in range(first, last + 1) for f in factors]
-    inside = [tick for tick in every if low <= tick <= high]
-    return [float(f"{tick:.1g}") for tick in inside]
+    return [float(f"{tick:.1g}") for tick in every if low <= tick <= high]
 
 
 def _range(marks: Sequence[float], values: Sequence[float]) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Interactive loss and accuracy curves by epoch and by time, like the paper's Figures 5
 to 8."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -33,13 +33,13 @@ def _charts(records: Sequence[Record]) -> list[Markup]:
     timed = [record.curve.total_s for record in records if record.curve.total_s]
     _, unit, unit_name = next(u for u in _UNITS if max(timed, default=0) >= u[0])
     charts = []
-    for title, values, written, percent in (
-        ("Loss (nats per image)", lambda r: r.curve.loss, lambda v: f"{v:.4f}", False),
-        ("Accuracy", lambda r: r.curve.accuracy, lambda v: f"{v:.2%}", True),
+    for title, quantity, form, percent in (
+        ("Loss (nats per image)", "loss", ".4f", False),
+        ("Accuracy", "accuracy", ".2%", True),
     ):
         for by_time in (False, True):
             series = [
-                _series(number, record, values(record), written, unit if by_time else 0)
+                _series(number, record, quantity, form, unit if by_time else 0)
                 for number, record in enumerate(records)
                 if record.curve.ends_s or not by_time
             ]
@@ -56,24 +56,15 @@ def _charts(records: Sequence[Record]) -> list[Markup]:
     return charts
 
 
-def _series(
-    number: int,
-    record: Record,
-    values: Sequence[float],
-    written: Callable[[float], str],
-    unit: int,
-) -> Series:
+def _series(number: int, record: Record, quantity: str, form: str, unit: int) -> Series:
     """A run's line over epochs, or over time if `unit` (in seconds) is not 0."""
     curve = record.curve
     ends = curve.ends_s
     points = []
-    for index, (epoch, value) in enumerate(zip(curve.epochs, values, strict=True)):
+    for index, value in enumerate(getattr(curve, quantity)):
+        epoch = curve.epochs[index]
         after = f", {duration(ends[index])}" if ends else ""
-        points.append(
-            Point(
-                ends[index] / unit if ends and unit else epoch,
-                value,
-                f"{record.label}: {written(value)} (epoch {epoch}{after})",
-            )
-        )
+        words = f"{record.label}: {value:{form}} (epoch {epoch}{after})"
+        x = ends[index] / unit if ends and unit else epoch
+        points.append(Point(x, value, words))
     return Series(number, points)

@@ -13,6 +13,7 @@ from kerasnets.errors import RunError
 from kerasnets.figures.examples import check_same_images
 from kerasnets.report.sources import Record, Sources
 from kerasnets.runs.results import Predictions, read_confusion
+from kerasnets.statistics import largest_cells
 
 PAIRS = 5  # pairs of classes per run
 IMAGES = 6  # images per pair
@@ -31,10 +32,10 @@ def _run(record: Record, data_dir: Path | str | None) -> dict[str, Any]:
     assert record.evaluated
     folder = record.run.results_folder("test")
     counts, names = read_confusion(folder / "confusion_matrix.csv")
-    pairs = confused_pairs(counts)
-    images, obstacle = None, ""
-    if pairs:
-        images, obstacle = _images(record, len(names), data_dir)
+    mistakes = counts.copy()
+    np.fill_diagonal(mistakes, 0)
+    pairs = largest_cells(mistakes, PAIRS)
+    images, obstacle = _images(record, len(names), data_dir) if pairs else (None, "")
     predictions = record.evaluated.predictions
     return {
         "label": record.label,
@@ -49,43 +50,22 @@ def _run(record: Record, data_dir: Path | str | None) -> dict[str, Any]:
                 "total": int(counts[label].sum()),
                 "images": []
                 if images is None
-                else [
-                    (
-                        np.asarray(images[predictions.index[row]]),
-                        float(predictions.confidence[row]),
-                    )
-                    for row in _most_confident(predictions, label, prediction)
-                ],
+                else _most_confident(images, predictions, label, prediction),
             }
             for label, prediction in pairs
         ],
     }
 
 
-def confused_pairs(counts: np.ndarray) -> list[tuple[int, int]]:
-    """The `PAIRS` most frequent mistakes, as (label, prediction), most frequent first.
-
-    Args:
-        counts: confusion matrix, int [classes, classes], row: label.
-    """
-    mistakes = counts.copy()
-    np.fill_diagonal(mistakes, 0)
-    order = np.argsort(-mistakes, axis=None, kind="stable")[:PAIRS]
-    return [
-        (int(label), int(prediction))
-        for label, prediction in zip(
-            *np.unravel_index(order, counts.shape), strict=True
-        )
-        if mistakes[label, prediction]
-    ]
-
-
 def _most_confident(
-    predictions: Predictions, label: int, prediction: int
-) -> np.ndarray:
+    images: Images, predictions: Predictions, label: int, prediction: int
+) -> list[tuple[np.ndarray, float]]:
+    """The images of a pair with the highest confidence, and the confidence."""
     of_pair = (predictions.label == label) & (predictions.prediction == prediction)
     rows = of_pair.nonzero()[0]
-    return rows[np.argsort(-predictions.confidence[rows], kind="stable")][:IMAGES]
+    rows = rows[np.argsort(-predictions.confidence[rows], kind="stable")][:IMAGES]
+    shown = zip(predictions.index[rows], predictions.confidence[rows], strict=True)
+    return [(np.asarray(images[index]), float(share)) for index, share in shown]
 
 
 def _images(

@@ -1,7 +1,8 @@
 """Our results next to the paper's: its tables, the choice of epoch, others' published
 results, and the claims of its text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from kerasnets.catalog.datasets import DATASETS
@@ -18,17 +19,17 @@ from kerasnets.paper.tables import (
     epochs_table,
     paper_table,
     references_table,
-    table_of,
 )
-from kerasnets.paper.verdict import Verdict, judge, scaled_down
+from kerasnets.paper.verdict import judge, scaled_down
 from kerasnets.recipe import Recipe
 from kerasnets.report.sources import Record, Sources
+from kerasnets.runs import Run
 from kerasnets.runs.status import STOPPED, progress
-from kerasnets.statistics import INTERVAL, Interval, accuracy_interval
+from kerasnets.statistics import INTERVAL, accuracy_interval
 from kerasnets.text import Table, points, spaced_percent
 
-# Fields that distinguish the paper's rows.
-_TELLING = ("network", "dataset", "batch_norm", "glorot", "dropout")
+# What distinguishes the paper's rows.
+_telling = attrgetter("network", "dataset", "batch_norm", "glorot", "dropout")
 
 
 def beside_the_paper(sources: Sources) -> dict[str, Any]:
@@ -61,57 +62,52 @@ def text_checked(sources: Sources) -> tuple[Claim, ...]:
 
 def paper_row(recipe: Recipe) -> str | None:
     """The row of the paper's tables that a recipe matches at any scale, or None."""
-    for name, row in PAPER.items():
-        if all(getattr(recipe, f) == getattr(row.recipe, f) for f in _TELLING):
-            return name
-    return None
+    alike = (row for row in PAPER if _telling(PAPER[row].recipe) == _telling(recipe))
+    return next(alike, None)
 
 
 def runs_table(records: Sequence[Record]) -> Table:
     """Evaluated runs outside a study that match one of the paper's rows."""
-    known = [
-        (record, row)
-        for record in records
-        if record.evaluated and (row := paper_row(record.run.recipe))
-    ]
-    return table_of(
-        known,
-        {
-            "Run": lambda one: one[0].label,
-            "The paper's row": lambda one: (
-                f"{PAPER[one[1]].label}, {dataset_title(PAPER[one[1]].recipe.dataset)}"
-            ),
-            "Paper": lambda one: spaced_percent(PAPER[one[1]].test_accuracy / 100),
-            f"Ours ({INTERVAL})": lambda one: accuracy_text(
-                one[0].accuracy, _ours(one[0])
-            ),
-            "Points": lambda one: points(
-                one[0].accuracy - PAPER[one[1]].test_accuracy / 100
-            ),
-            "Verdict": lambda one: str(_verdict(*one)),
-        },
+    rows = []
+    for record in records:
+        row = paper_row(record.run.recipe)
+        if row is None or record.evaluated is None:
+            continue
+        paper, metrics = PAPER[row], record.evaluated.metrics
+        dataset, reported = paper.recipe.dataset, paper.test_accuracy / 100
+        ours = accuracy_interval([record.accuracy], metrics["images"])
+        verdict = judge(
+            accuracy_interval([reported], DATASETS[dataset].test),
+            ours,
+            _obstacle(record.run, row, metrics),
+            metrics.get("dataset_note", ""),
+        )
+        cells = (
+            record.label,
+            f"{paper.label}, {dataset_title(dataset)}",
+            spaced_percent(reported),
+            accuracy_text(record.accuracy, ours),
+            points(record.accuracy - reported),
+            str(verdict),
+        )
+        rows.append(cells)
+    ours_column = f"Ours ({INTERVAL})"
+    return Table(
+        ("Run", "The paper's row", "Paper", ours_column, "Points", "Verdict"),
+        tuple(rows),
         words=("The paper's row", "Verdict"),
     )
 
 
-def _ours(record: Record) -> Interval:
-    assert record.evaluated
-    return accuracy_interval([record.accuracy], record.evaluated.metrics["images"])
-
-
-def _verdict(record: Record, row: str) -> Verdict:
-    assert record.evaluated
-    metrics, recipe = record.evaluated.metrics, record.run.recipe
-    obstacle = scaled_down(row, recipe)
-    reached = progress(record.run)
-    if not obstacle and reached.state == STOPPED:
-        obstacle = "its training was stopped early"
-    elif not obstacle and reached.epochs_done < reached.epochs:
-        obstacle = "its training has not finished"
-    if not obstacle and metrics["data_changed"]:
-        obstacle = "the data changed between training and evaluation"
-    paper = PAPER[row]
-    known = accuracy_interval(
-        [paper.test_accuracy / 100], DATASETS[paper.recipe.dataset].test
-    )
-    return judge(known, _ours(record), obstacle, metrics.get("dataset_note", ""))
+def _obstacle(run: Run, row: str, metrics: Mapping[str, Any]) -> str:
+    """Why a run's result cannot be compared with a row of the paper, or ""."""
+    reached = progress(run)
+    if scale := scaled_down(row, run.recipe):
+        return scale
+    if reached.state == STOPPED:
+        return "its training was stopped early"
+    if reached.epochs_done < reached.epochs:
+        return "its training has not finished"
+    if metrics["data_changed"]:
+        return "the data changed between training and evaluation"
+    return ""

@@ -53,8 +53,6 @@ def _best(sources: Sources) -> Iterator[tuple[str, Record, Interval | None]]:
     intervals = {row.label: row.interval for row in rows}
     evaluated = [record for record in sources.records if record.evaluated]
     for group in dict.fromkeys(record.group for record in evaluated):
-        best = max(
-            (record for record in evaluated if record.group == group),
-            key=lambda record: record.accuracy,
-        )
+        alike = (record for record in evaluated if record.group == group)
+        best = max(alike, key=lambda record: record.accuracy)
         yield group, best, intervals.get(best.label)

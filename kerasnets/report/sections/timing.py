@@ -7,7 +7,7 @@ from typing import Any
 from kerasnets.paper.tables import table_of
 from kerasnets.report.sources import Sources
 from kerasnets.runs.records import EpochTime, epoch_times
-from kerasnets.text import Table, duration
+from kerasnets.text import Table, duration, number
 
 Epochs = Sequence[EpochTime]
 
@@ -25,34 +25,33 @@ def timing(sources: Sources) -> dict[str, Any] | None:
 
 
 def _runs(timed: Mapping[str, Epochs]) -> Table:
-    def seconds(epochs: Epochs) -> list[float]:
-        return [epoch.seconds for epoch in epochs]
+    runs = timed.values()
 
-    def waiting(epochs: Epochs) -> float:
-        trained = sum(epoch.train_s for epoch in epochs)
-        return sum(epoch.data_wait_s for epoch in epochs) / (trained or 1)
+    def medians(quantity: str, form: str) -> list[str]:
+        return [format(median(getattr(x, quantity) for x in run), form) for run in runs]
 
-    def memory(epochs: Epochs) -> str:
-        known = [x.peak_memory_mb for x in epochs if x.peak_memory_mb is not None]
-        return f"{max(known):,.0f}" if known else ""
+    def waiting(run: Epochs) -> float:
+        trained = sum(epoch.train_s for epoch in run)
+        return sum(epoch.data_wait_s for epoch in run) / (trained or 1)
 
-    return table_of(
-        timed.items(),
+    def memory(run: Epochs) -> float | None:
+        known = [x.peak_memory_mb for x in run if x.peak_memory_mb is not None]
+        return max(known, default=None)
+
+    return Table.of(
         {
-            "Run": lambda one: one[0],
-            "Epochs": lambda one: str(len(one[1])),
-            "First epoch (s)": lambda one: f"{seconds(one[1])[0]:.1f}",
-            "Median epoch (s)": lambda one: f"{median(seconds(one[1])):.1f}",
-            "Validation of it (s)": lambda one: (
-                f"{median(epoch.validation_s for epoch in one[1]):.1f}"
-            ),
-            "Training images/s": lambda one: (
-                f"{median(epoch.train_images_per_s for epoch in one[1]):,.0f}"
-            ),
-            "Waiting for data": lambda one: f"{waiting(one[1]):.1%}",
-            "Most memory (MB)": lambda one: memory(one[1]),
-            "Training and validation": lambda one: duration(sum(seconds(one[1]))),
-        },
+            "Run": list(timed),
+            "Epochs": [str(len(run)) for run in runs],
+            "First epoch (s)": [f"{run[0].seconds:.1f}" for run in runs],
+            "Median epoch (s)": medians("seconds", ".1f"),
+            "Validation of it (s)": medians("validation_s", ".1f"),
+            "Training images/s": medians("train_images_per_s", ",.0f"),
+            "Waiting for data": [f"{waiting(run):.1%}" for run in runs],
+            "Most memory (MB)": [number(memory(run), ",.0f") for run in runs],
+            "Training and validation": [
+                duration(sum(epoch.seconds for epoch in run)) for run in runs
+            ],
+        }
     )
 
 
