@@ -194,8 +194,10 @@ def file_size(size: float) -> str:
     return f"{size:,.{1 if size < 9.95 else 0}f} {units[0]}"
 
 
-def duration(seconds: float) -> str:
-    """Seconds as readable text: "42 s", "3 min 20 s", "2 h 05 min"."""
+def duration(seconds: float | None) -> str:
+    """Seconds as readable text: "42 s", "3 min 20 s", "2 h 05 min"; "" for None."""
+    if seconds is None:
+        return ""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -133,7 +133,7 @@ def compare(chosen: Sequence[Run]) -> Comparison:
         make_row(run, label, results.get(label), groups.get(label))
         for label, run in named
     )
-    over_seeds = seed_groups(named, results)
+    over_seeds = seed_groups(results)
     return Comparison(
         rows=rows,
         mcnemar=_pair_tests(results, groups),

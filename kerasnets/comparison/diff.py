@@ -6,9 +6,8 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix
 
-from kerasnets.comparison.evaluated import Evaluated, read_evaluated, why_other_images
+from kerasnets.comparison.evaluated import read_evaluated, why_other_images
 from kerasnets.errors import RunError
 from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
@@ -49,11 +48,9 @@ def reached(first: Run, second: Run) -> tuple[Reached, ...]:
     curves = learning_curve(first), learning_curve(second)
     found: dict[tuple[int | None, ...], Reached] = {}
     for level in LEVELS:
-        moments = [_moment(curve, level) for curve in curves]
-        if moments == [(None, None)] * 2:
-            break
-        epochs = tuple(epoch for epoch, _ in moments)
-        found[epochs] = Reached(level, *moments[0], *moments[1])
+        (a, a_s), (b, b_s) = (_moment(curve, level) for curve in curves)
+        if a or b:
+            found[a, b] = Reached(level, a, a_s, b, b_s)
     return tuple(found.values())
 
 
@@ -197,12 +194,15 @@ def _outcomes(
     if why := why_other_images(a, b):
         return None, why
     class_names = tuple(recorded.get("class_names", ()))
-    used = a.predictions.label, a.predictions.prediction, b.predictions.prediction
+    p, q = a.predictions, b.predictions
+    used = p.label, p.prediction, q.prediction
     if not class_names or max(values.max() for values in used) >= len(class_names):
         raise RunError(f"{first.path / 'environment.json'} lacks the class names.")
     wrong = ~a.correct & ~b.correct
-    alike = a.predictions.prediction == b.predictions.prediction
-    change = _confusion(b, len(class_names)) - _confusion(a, len(class_names))
+    alike = p.prediction == q.prediction
+    change = np.zeros((len(class_names), len(class_names)), int)
+    np.add.at(change, (q.label, q.prediction), 1)
+    np.subtract.at(change, (p.label, p.prediction), 1)
     outcomes = Outcomes(
         both_right=int((a.correct & b.correct).sum()),
         both_wrong_alike=int((wrong & alike).sum()),
@@ -212,11 +212,6 @@ def _outcomes(
         class_names=class_names,
     )
     return outcomes, ""
-
-
-def _confusion(result: Evaluated, classes: int) -> np.ndarray:
-    found = result.predictions
-    return confusion_matrix(found.label, found.prediction, labels=np.arange(classes))
 
 
 def _notes(first: Recipe, second: Recipe, why: str) -> Iterator[str]:

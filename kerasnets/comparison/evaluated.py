@@ -1,7 +1,7 @@
 """A run's test predictions, and whether two runs have the same test images."""
 
-import operator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ def read_evaluated(run: Run) -> Evaluated | None:
         recorded.get("dataset_fingerprint"),
         recorded.get("dataset_files", {}).get("sha256"),
     )
-    images = len(predictions.label)
+    images = len(results.correct)
     if (
         images != metrics["images"]
         or not images
@@ -86,13 +86,10 @@ def why_other_images(first: Evaluated, second: Evaluated) -> str | None:
         return "they are on different datasets"
     if first.metrics["data_changed"] or second.metrics["data_changed"]:
         return "one was evaluated on data that it was not trained on"
-    for name in ("index", "label"):
-        if not np.array_equal(
-            getattr(first.predictions, name), getattr(second.predictions, name)
-        ):
-            return "their test images are different"
-    form = operator.attrgetter("image_size", "channels", "resize", "background")
-    alike = form(a) == form(b)
-    if alike and first.fingerprint != second.fingerprint:
+    p, q = first.predictions, second.predictions
+    if not (np.array_equal(p.index, q.index) and np.array_equal(p.label, q.label)):
+        return "their test images are different"
+    form = attrgetter("image_size", "channels", "resize", "background")
+    if form(a) == form(b) and first.fingerprint != second.fingerprint:
         return "the fingerprints of their datasets differ"
     return None

@@ -46,7 +46,6 @@ RULES = (
 
 
 def comparison_page(comparison: Comparison) -> Page:
-    """The page of a comparison."""
     accuracy, cost = accuracy_table(comparison), cost_table(comparison)
     pairs = pairs_table(comparison)
     notes = Bullets(comparison.notes, lead="note: ")
@@ -83,7 +82,6 @@ def comparison_page(comparison: Comparison) -> Page:
 
 
 def accuracy_table(comparison: Comparison) -> Table:
-    """The accuracy of each run."""
     rows = comparison.rows
     several = len({row.dataset for row in rows}) > 1
     dataset = {"dataset": [dataset_title(row.dataset) for row in rows]}
@@ -105,7 +103,6 @@ def accuracy_table(comparison: Comparison) -> Table:
 
 
 def cost_table(comparison: Comparison) -> Table:
-    """The cost of each run."""
     rows = comparison.rows
     energies = [row.energy_j for row in rows]
     energy = {"energy (kJ)": [number(j and j / 1000, ",.1f") for j in energies]}
@@ -116,7 +113,7 @@ def cost_table(comparison: Comparison) -> Table:
             "GFLOPs/image": [giga(row.flops) for row in rows],
             "s/epoch": [number(row.seconds_per_epoch, ".1f") for row in rows],
             "images/s": [number(row.images_per_s, ",.0f") for row in rows],
-            "training time": [_time(row.total_s, "") for row in rows],
+            "training time": [duration(row.total_s) for row in rows],
             **(energy if any(j is not None for j in energies) else {}),
         }
     )
@@ -179,8 +176,8 @@ def _in_points(interval: Interval) -> str:
 def agreement_table(comparison: Comparison) -> Table:
     """Share of equal predictions for each pair."""
     names = tuple(row.label for row in comparison.rows)
-    cells = (tuple(map(percent, shares)) for shares in comparison.agreement)
-    rows = ((name, *line) for name, line in zip(names, cells, strict=True))
+    lines = zip(names, comparison.agreement, strict=True)
+    rows = ((name, *map(percent, shares)) for name, shares in lines)
     return Table(("", *names), tuple(rows))
 
 
@@ -265,10 +262,6 @@ def _value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _time(seconds: float | None, unknown: str = "–") -> str:
-    return unknown if seconds is None else duration(seconds)
-
-
 def reached_table(difference: Difference) -> Table:
     """Epoch and time at which each run reached an accuracy."""
     first, second, levels = difference.first, difference.second, difference.reached
@@ -276,9 +269,9 @@ def reached_table(difference: Difference) -> Table:
         {
             "validation accuracy": [f"{100 * level.accuracy:g}%" for level in levels],
             f"{first}: epoch": [_value(level.first_epoch) for level in levels],
-            f"{first}: time": [_time(level.first_s) for level in levels],
+            f"{first}: time": [duration(level.first_s) or "–" for level in levels],
             f"{second}: epoch": [_value(level.second_epoch) for level in levels],
-            f"{second}: time": [_time(level.second_s) for level in levels],
+            f"{second}: time": [duration(level.second_s) or "–" for level in levels],
         }
     )
 

@@ -20,14 +20,10 @@ class Row:
         label: unique in the comparison.
         run: path of the run folder.
         network: title of the network, such as "VGG-19 BN".
-        dataset: as in the recipe.
         weights: source of pretrained weights; "" for random initialization.
         epochs: number of finished epochs.
-        planned_epochs: of the recipe.
+        dataset, planned_epochs, seed: of the recipe.
         stopped: why a callback stopped training early, else "".
-        seed: of the recipe.
-        train_images: number of training images.
-        test_images: number of test images.
         test_accuracy: share of test images classified correctly, in [0, 1].
         interval: of the test accuracy, by Wilson's rule.
         test_loss: mean cross-entropy, nats per image.

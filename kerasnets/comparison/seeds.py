@@ -8,7 +8,6 @@ from itertools import combinations
 from statistics import fmean
 
 from kerasnets.comparison.evaluated import Evaluated, why_other_images
-from kerasnets.runs import Run
 from kerasnets.statistics import SeedInterval, over_seeds
 
 
@@ -51,25 +50,18 @@ class SeedTest:
     interval: SeedInterval
 
 
-def seed_groups(
-    named: Sequence[tuple[str, Run]], results: Mapping[str, Evaluated]
-) -> tuple[SeedGroup, ...]:
-    """The groups among runs.
-
-    Args:
-        named: labels and runs. Of runs with the same recipe and seed, the first counts.
-        results: of the evaluated runs, by label; others are left out.
-    """
+def seed_groups(results: Mapping[str, Evaluated]) -> tuple[SeedGroup, ...]:
+    """The groups among evaluated runs, given by label. Of runs with the same recipe and
+    seed, the first counts."""
     found: dict[str, dict[int, str]] = {}
-    for label, run in named:
-        if label in results:
-            recipe = dataclasses.replace(run.recipe, seed=0).to_json()
-            found.setdefault(recipe, {}).setdefault(run.recipe.seed, label)
+    for label, result in results.items():
+        recipe = result.run.recipe
+        of_any_seed = dataclasses.replace(recipe, seed=0).to_json()
+        found.setdefault(of_any_seed, {}).setdefault(recipe.seed, label)
     groups = []
     for by_seed in found.values():
         if len(by_seed) > 1:
-            seeds = tuple(sorted(by_seed))
-            labels = tuple(by_seed[seed] for seed in seeds)
+            seeds, labels = zip(*sorted(by_seed.items()), strict=True)
             shares = tuple(float(results[label].correct.mean()) for label in labels)
             mean, interval = fmean(shares), over_seeds(shares)
             name = _name(labels, seeds)

@@ -75,8 +75,8 @@ def diagnose(
         parts = datasets.partition(dataset, recipe)
         epoch = len(training_batches(recipe, dataset, parts.train))
         check_schedule(recipe, epoch, trained=steps)
-        shares = np.bincount(parts.validation.labels) / len(parts.validation)
-        shares = shares[shares > 0]
+        _, counts = np.unique(parts.validation.labels, return_counts=True)
+        shares = counts / len(parts.validation)
         diagnosis = Diagnosis(
             recipe=recipe,
             steps=steps,

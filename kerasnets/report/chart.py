@@ -7,7 +7,7 @@ There is no chart library because it would add 1.3 to 4.8 MB to a page of 0.8 MB
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -19,8 +19,7 @@ _LOG_FROM = 30  # minimum ratio of highest to lowest value for a logarithmic axi
 _TICKS = 5
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """A value with its position and label."""
 
     x: float
@@ -28,8 +27,7 @@ class Point:
     words: str
 
 
-@dataclass(frozen=True)
-class Series:
+class Series(NamedTuple):
     """A line.
 
     Attributes:
@@ -105,8 +103,7 @@ def ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
     step = next(s * power for s in (1, 2, 5, 10) if s * power >= rough * 0.999)
     if whole:
         step = max(1.0, round(step))
-    first = math.floor(low / step + 1e-9)
-    last = math.floor(high / step + 1e-9)
+    first, last = (math.floor(end / step + 1e-9) for end in (low, high))
     found = [round(number * step, 12) for number in range(first, last + 1)]
     return [tick for tick in found if not whole or tick >= low]
 

@@ -49,5 +49,5 @@ def reproduce_command(study: Study, *rows: str) -> str:
 
 def diagnose_command(recipe: Recipe) -> str:
     """`kerasnets diagnose` of a recipe, with one switch changed at a time."""
-    words = shlex.split(fit_command(recipe, but=OF_EPOCHS))
-    return shlex.join([words[0], "diagnose", *words[2:], "--ablate"])
+    fit = fit_command(recipe, but=OF_EPOCHS)
+    return f"{fit.replace('fit', 'diagnose', 1)} --ablate"

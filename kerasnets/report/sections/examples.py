@@ -8,10 +8,11 @@ import numpy as np
 
 from kerasnets import datasets
 from kerasnets.catalog.places import is_at_hand
+from kerasnets.comparison.evaluated import Evaluated
 from kerasnets.datasets.dataset import Images
 from kerasnets.errors import RunError
 from kerasnets.figures.examples import check_same_images
-from kerasnets.report.sources import Record, Sources
+from kerasnets.report.sources import Sources
 from kerasnets.runs.results import Predictions, read_confusion
 from kerasnets.statistics import largest_cells
 
@@ -24,21 +25,22 @@ def examples(sources: Sources) -> list[dict[str, Any]]:
     images are missing, pairs are only counted.
     """
     return [
-        _run(record, sources.data_dir) for record in sources.records if record.evaluated
+        {"label": record.label, **_run(record.evaluated, sources.data_dir)}
+        for record in sources.records
+        if record.evaluated
     ]
 
 
-def _run(record: Record, data_dir: Path | str | None) -> dict[str, Any]:
-    assert record.evaluated
-    folder = record.run.results_folder("test")
+def _run(evaluated: Evaluated, data_dir: Path | str | None) -> dict[str, Any]:
+    folder = evaluated.run.results_folder("test")
     counts, names = read_confusion(folder / "confusion_matrix.csv")
     mistakes = counts.copy()
     np.fill_diagonal(mistakes, 0)
     pairs = largest_cells(mistakes, PAIRS)
-    images, obstacle = _images(record, len(names), data_dir) if pairs else (None, "")
-    predictions = record.evaluated.predictions
+    images, obstacle = None, ""
+    if pairs:
+        images, obstacle = _images(evaluated, len(names), data_dir)
     return {
-        "label": record.label,
         "drawn": folder / "examples.png",
         "obstacle": obstacle,
         "limit": IMAGES,
@@ -50,7 +52,7 @@ def _run(record: Record, data_dir: Path | str | None) -> dict[str, Any]:
                 "total": int(counts[label].sum()),
                 "images": []
                 if images is None
-                else _most_confident(images, predictions, label, prediction),
+                else _most_confident(images, evaluated.predictions, label, prediction),
             }
             for label, prediction in pairs
         ],
@@ -69,17 +71,16 @@ def _most_confident(
 
 
 def _images(
-    record: Record, classes: int, data_dir: Path | str | None
+    evaluated: Evaluated, classes: int, data_dir: Path | str | None
 ) -> tuple[Images | None, str]:
     """The test images, uint8 [N, H, W, C], or None and why they are unavailable."""
-    assert record.evaluated
-    recipe = record.run.recipe
+    recipe = evaluated.run.recipe
     if not is_at_hand(recipe.dataset, data_dir):
         return None, f"the dataset {recipe.dataset} is not on this machine"
     dataset = datasets.load_for(recipe, data_dir)
-    folder = record.run.results_folder("test")
+    folder = evaluated.run.results_folder("test")
     try:
-        check_same_images(folder, dataset.test, record.evaluated.predictions, classes)
+        check_same_images(folder, dataset.test, evaluated.predictions, classes)
     except RunError:
         return None, "the dataset now holds other images than were evaluated"
     return dataset.test.images, ""

@@ -1,14 +1,12 @@
 """Information for repeating the runs: commands, assumptions, machines."""
 
-import json
-from collections.abc import Callable
 from typing import Any
 
 from kerasnets.catalog.titles import dataset_title, measured_name
-from kerasnets.paper.assumptions import ASSUMPTIONS, Assumption
-from kerasnets.paper.tables import table_of
+from kerasnets.paper.assumptions import ASSUMPTIONS
 from kerasnets.report.commands import fit_command, reproduce_command
 from kerasnets.report.sources import Sources
+from kerasnets.text import Table
 
 # Keys of environment.json that vary between runs, or are shown elsewhere.
 _NOT_OF_THE_MACHINE = frozenset(
@@ -40,16 +38,16 @@ def commands(sources: Sources) -> list[tuple[str, str]]:
 
 def assumptions(sources: Sources) -> dict[str, Any]:
     """The assumptions where the paper is silent, and this study's changes to them."""
-    columns: dict[str, Callable[[Assumption], str]] = {
-        "What": lambda one: one.what,
-        "The paper says": lambda one: one.paper,
-        "Chosen": lambda one: one.chosen,
-        "Why": lambda one: one.why.replace("`", ""),
-        "Switch": lambda one: one.switch.replace("`", ""),
+    columns = {
+        "What": [one.what for one in ASSUMPTIONS],
+        "The paper says": [one.paper for one in ASSUMPTIONS],
+        "Chosen": [one.chosen for one in ASSUMPTIONS],
+        "Why": [one.why.replace("`", "") for one in ASSUMPTIONS],
+        "Switch": [one.switch.replace("`", "") for one in ASSUMPTIONS],
     }
     return {
         "changed": sources.results.study.assumptions if sources.results else {},
-        "table": table_of(ASSUMPTIONS, columns, words=tuple(columns)),
+        "table": Table.of(columns, words=tuple(columns)),
     }
 
 
@@ -57,18 +55,17 @@ def environment(sources: Sources) -> dict[str, Any] | None:
     """Machines with their packages, and datasets."""
     if not sources.records:
         return None
-    machines: dict[str, list[str]] = {}
+    machines: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for record in sources.records:
-        facts = {
-            name: value
-            for name, value in record.environment.items()
+        facts = tuple(
+            (name, _written(value))
+            for name, value in sorted(record.environment.items())
             if name not in _NOT_OF_THE_MACHINE
-        }
-        machines.setdefault(json.dumps(facts, sort_keys=True), []).append(record.label)
-    columns = {"": lambda fact: fact[0], "Recorded": lambda fact: _written(fact[1])}
+        )
+        machines.setdefault(facts, []).append(record.label)
     return {
         "machines": [
-            (labels, table_of(json.loads(facts).items(), columns, words=("Recorded",)))
+            (labels, Table(("", "Recorded"), facts, words=("Recorded",)))
             for facts, labels in machines.items()
         ],
         "datasets": sorted(
@@ -84,7 +81,8 @@ def environment(sources: Sources) -> dict[str, Any] | None:
 
 def _written(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_written(inner)}" for name, inner in value.items())
+        inner = sorted(value.items())
+        return ", ".join(f"{name} {_written(fact)}" for name, fact in inner)
     if isinstance(value, list):
         return ", ".join(map(_written, value))
     return str(value)
