@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, chi2
 
-from kerasnets.statistics import holm, mcnemar, wilson_interval
+from kerasnets.statistics import holm, largest_cells, mcnemar, wilson_interval
 
 Z = 1.959963984540054
 
@@ -91,3 +91,10 @@ def test_holm_lies_between_no_correction_and_bonferroni(p_values):
         assert p <= adjusted <= min(1, p * len(p_values))
     pairs = sorted(zip(p_values, holm(p_values), strict=True))
     assert [a for _, a in pairs] == sorted(a for _, a in pairs)
+
+
+def test_the_largest_cells_come_first_and_zeros_not_at_all():
+    change = np.array([[0, -3, 2], [3, 0, 0], [1, 0, -9]])
+    assert largest_cells(change, 4) == [(2, 2), (0, 1), (1, 0), (0, 2)]
+    assert largest_cells(change, 9)[4:] == [(2, 0)]
+    assert largest_cells(np.zeros((2, 2), int), 3) == []

@@ -76,11 +76,11 @@ def make_row(run: Run, label: str, result: Evaluated | None, group: int | None) 
         RunError: its records are damaged.
     """
     recipe, recorded, curve = run.recipe, environment(run), learning_curve(run)
-    if not recorded.get("class_names"):
+    names = recorded.get("class_names")
+    if not names:
         raise RunError(f"{run.path / 'environment.json'} lacks the class names.")
-    cost = network_cost(
-        recipe, len(recorded["class_names"]), recorded.get("trainable_parameters")
-    )
+    cost = network_cost(recipe, len(names), recorded.get("trainable_parameters"))
+    right = int(result.correct.sum()) if result else 0
     images = len(result.correct) if result else None
     return Row(
         label=label,
@@ -94,10 +94,8 @@ def make_row(run: Run, label: str, result: Evaluated | None, group: int | None) 
         seed=recipe.seed,
         train_images=recorded.get("train_images"),
         test_images=images,
-        test_accuracy=float(result.correct.mean()) if result else None,
-        interval=wilson_interval(int(result.correct.sum()), len(result.correct))
-        if result
-        else None,
+        test_accuracy=right / images if images else None,
+        interval=wilson_interval(right, images) if images else None,
         test_loss=result.metrics["loss"] if result else None,
         validation_accuracy=curve.accuracy[-1],
         monitored="test" if recipe.validation == "test" else "validation",

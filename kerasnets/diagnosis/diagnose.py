@@ -17,13 +17,7 @@ from kerasnets.datasets.pipeline.batches import training_batches
 from kerasnets.diagnosis.record import Diagnosis, check_free, clear, write_tables
 from kerasnets.diagnosis.summary import page, verdict
 from kerasnets.diagnosis.trial import STATISTICS_BATCHES, run_trial
-from kerasnets.diagnosis.variants import (
-    MODIFIED,
-    Variant,
-    named_variants,
-    settings,
-    to_try,
-)
+from kerasnets.diagnosis.variants import Variant, named_variants, settings, to_try
 from kerasnets.errors import RecipeError
 from kerasnets.figures import draw_diagnosis
 from kerasnets.recipe import Recipe
@@ -162,8 +156,8 @@ def expected_s(recipe: Recipe, execution: Execution = DEFAULT) -> float:
     Raises:
         KerasnetsError: the device, the engine or the data is not available.
     """
-    trials = len(to_try(recipe, ablate=True))
-    modified = dataclasses.replace(recipe, **vars(MODIFIED))
+    plan = to_try(recipe, ablate=True)
+    _, modified, *_ = plan
     with execution.begin() as (session, engine):
         dataset = datasets.load_for(recipe, execution.data_dir)
         parts = datasets.partition(dataset, recipe)
@@ -174,7 +168,7 @@ def expected_s(recipe: Recipe, execution: Execution = DEFAULT) -> float:
         built_s = time.perf_counter() - began
         step_s = _seconds(lambda: model.train_on_batch(*train[0]))
         batch_s = _seconds(lambda: model.predict_on_batch(monitored[0][0]))
-    return trials * (
+    return len(plan) * (
         built_s + (STEPS + STATISTICS_BATCHES) * step_s + len(monitored) * batch_s
     )
 

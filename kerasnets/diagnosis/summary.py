@@ -143,12 +143,10 @@ def _became(trial: Trial) -> str:
 def _before_training(diagnosis: Diagnosis) -> str:
     """Signal and gradient of the original and, in brackets, of the modified network."""
     recipe = diagnosis.recipe
-    original, modified = (
-        diagnosis.signals(variant, 0)
-        for variant in (Variant.original(recipe.network), MODIFIED)
-    )
-    first, last = original[0], original[-1]
-    other_first, other_last = modified[0], modified[-1]
+    original = diagnosis.signals(Variant.original(recipe.network), 0)
+    modified = diagnosis.signals(MODIFIED, 0)
+    first, *_, last = original
+    other_first, *_, other_last = modified
     clauses = [
         f"the signal goes from {first.signal_rms:.2g} after {first.layer} to "
         f"{last.signal_rms:.2g} at the logits ({other_first.signal_rms:.2g} to "
@@ -208,9 +206,8 @@ def _alone(diagnosis: Diagnosis) -> str:
     """Which switch suffices alone, if the original has neither."""
     norm = diagnosis.own.get(Variant(batch_norm=True, glorot=False))
     glorot = diagnosis.own.get(Variant(batch_norm=False, glorot=True))
-    if Variant.original(diagnosis.recipe.network) != Variant(False, False) or not (
-        norm and glorot
-    ):
+    original = Variant.original(diagnosis.recipe.network)
+    if original.batch_norm or not norm or not glorot:
         return ""
     conclusion = {
         (True, False): "what it lacks is batch norm, not another initialization",

@@ -6,7 +6,7 @@ There is no chart library because it would add 1.3 to 4.8 MB to a page of 0.8 MB
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -62,16 +62,8 @@ def line_chart(
     log = not percent and min(ys) > 0 and max(ys) > _LOG_FROM * min(ys)
     x_ticks = ticks(0.0 if not whole_x else min(xs), max(xs), whole=whole_x)
     y_ticks = (_powers if log else ticks)(min(ys), max(ys))
-    x_range, y_range = _range(x_ticks, xs), _range(y_ticks, ys)
-    scale = math.log if log else float
-
-    def place_x(value: float) -> str:
-        return _place(value, x_range, _LEFT, WIDTH - _RIGHT)
-
-    def place_y(value: float) -> str:
-        low, high = map(scale, y_range)
-        return _place(scale(value), (low, high), HEIGHT - _BOTTOM, _TOP)
-
+    place_x = _axis(x_ticks, xs, _LEFT, WIDTH - _RIGHT)
+    place_y = _axis(y_ticks, ys, HEIGHT - _BOTTOM, _TOP, math.log if log else float)
     return render(
         "chart.html.j2",
         title=f"{title}, logarithmic" if log else title,
@@ -116,11 +108,18 @@ def _powers(low: float, high: float) -> list[float]:
     return [float(f"{tick:.1g}") for tick in every if low <= tick <= high]
 
 
-def _range(marks: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
+def _axis(
+    marks: Sequence[float],
+    values: Sequence[float],
+    start: float,
+    end: float,
+    scale: Callable[[float], float] = float,
+) -> Callable[[float], str]:
+    """A function that places a value on the axis from `start` to `end`, in pixels."""
     low, high = min(*marks[:1], *values), max(*marks[-1:], *values)
-    return (low, high) if high > low else (low - 0.5, low + 0.5)
-
-
-def _place(value: float, values: tuple[float, float], start: float, end: float) -> str:
-    low, high = values
-    return f"{start + (value - low) / (high - low) * (end - start):.1f}"
+    if high <= low:
+        low, high = low - 0.5, low + 0.5
+    first, last = scale(low), scale(high)
+    return lambda value: (
+        f"{start + (scale(value) - first) / (last - first) * (end - start):.1f}"
+    )

@@ -64,7 +64,6 @@ class Sources:
     """The content of a folder.
 
     Attributes:
-        folder: its path.
         results: a study's results, or None for a folder of runs.
         records: runs with a finished epoch.
         not_begun: names of runs without one.

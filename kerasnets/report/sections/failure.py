@@ -1,10 +1,9 @@
 """Collapsed runs, with the findings of `kerasnets diagnose`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kerasnets import runs
 from kerasnets.catalog.titles import network_title
@@ -21,8 +20,7 @@ FOLDER = "diagnoses"  # in the report's folder
 _diagnosed = attrgetter("network", "dataset", "head", "stem", "growth_rate")
 
 
-@dataclass(frozen=True)
-class FoundDiagnosis:
+class FoundDiagnosis(NamedTuple):
     """The content of a folder of `kerasnets diagnose`.
 
     Attributes:
@@ -105,8 +103,7 @@ def failure(sources: Sources) -> dict[str, Any] | None:
     found = read_diagnoses(sources.folder)
     if not collapsed and not found:
         return None
-    recipes = [record.run.recipe for record in collapsed]
-    recipes = recipes or [one.recipe for one in found]
+    recipes = [one.run.recipe for one in collapsed] or [one.recipe for one in found]
     return {
         "networks": sorted({network_title(recipe.network) for recipe in recipes}),
         "collapsed": collapsed,

@@ -9,18 +9,16 @@ from kerasnets.report.sources import Sources
 from kerasnets.text import Table
 
 # Keys of environment.json that vary between runs, or are shown elsewhere.
-_NOT_OF_THE_MACHINE = frozenset(
-    {
-        "started",
-        "resumed",
-        "class_names",
-        "dataset_fingerprint",
-        "dataset_note",
-        "train_images",
-        "validation_images",
-        "test_images",
-        "trainable_parameters",
-    }
+_NOT_OF_THE_MACHINE = (
+    "started",
+    "resumed",
+    "class_names",
+    "dataset_fingerprint",
+    "dataset_note",
+    "train_images",
+    "validation_images",
+    "test_images",
+    "trainable_parameters",
 )
 
 
