@@ -112,22 +112,21 @@ def write_difference(
     prepare_folder(folder, OF_DIFFERENCE, marker="difference.json")
     for name in OF_PREDICTIONS:
         (folder / name).unlink(missing_ok=True)
-    figures = []
     if found := difference.outcomes:
         pair = runs.load(difference.first_run), runs.load(difference.second_run)
         labels = (difference.first, difference.second)
         change = np.array(found.confusion)
         path = folder / "confusion_difference.png"
         write_confusion(path.with_suffix(".csv"), change, found.class_names)
-        figures.append(draw_confusion_change(change, found.class_names, labels, path))
+        draw_confusion_change(change, found.class_names, labels, path)
         path = folder / "disagreements.png"
         _write_disagreements(path.with_suffix(".csv"), *pair)
         try:
-            figures.append(draw_disagreements(*pair, labels, path, data_dir))
+            draw_disagreements(*pair, labels, path, data_dir)
         except (DatasetError, InstallationError, RunError) as error:
             note = f"Images are not drawn: {error}"
             difference = replace(difference, notes=(*difference.notes, note))
-    page = difference_page(difference, [path.name for path in figures])
+    page = difference_page(difference, [path.name for path in folder.glob("*.png")])
     write_text(folder / "difference.md", page.markdown())
     write_json(folder / "difference.json", difference.to_json())
     return difference

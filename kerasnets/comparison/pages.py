@@ -301,8 +301,7 @@ def verdict_line(difference: Difference, found: Outcomes) -> str:
     return (
         f"The test accuracy of {difference.second} less that of {difference.first} is "
         f"{points(test.difference)} points ({INTERVAL} {_in_points(test.interval)}); "
-        "McNemar's exact test: "
-        f"p {'' if p.startswith('<') else '= '}{p}."
+        f"McNemar's exact test: p {'' if p.startswith('<') else '= '}{p}."
     )
 
 

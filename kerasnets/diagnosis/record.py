@@ -63,11 +63,8 @@ class Diagnosis:
 
     def signals(self, variant: Variant, step: int) -> tuple[LayerSignal, ...]:
         """A variant's layers, from input to output; empty if not measured."""
-        return tuple(
-            row.signal
-            for row in self.layers
-            if (row.variant, row.step) == (variant, step)
-        )
+        moment = (variant, step)
+        return tuple(row.signal for row in self.layers if row[:2] == moment)
 
     def to_json(self) -> dict[str, Any]:
         """The diagnosis as JSON values, with the rows of the CSV files."""
@@ -75,12 +72,8 @@ class Diagnosis:
             **vars(self),
             "recipe": dataclasses.asdict(self.recipe),
             "layers": [
-                {
-                    "variant": row.variant.label,
-                    "step": row.step,
-                    **dataclasses.asdict(row.signal),
-                }
-                for row in self.layers
+                {"variant": variant.label, "step": step, **dataclasses.asdict(signal)}
+                for variant, step, signal in self.layers
             ],
             "ablation": [
                 {**dataclasses.asdict(trial), "variant": trial.variant.label}

@@ -84,31 +84,24 @@ def trials_table(trials: Sequence[Trial], *, entropy: bool = True) -> Table:
 def switches_table(trials: Sequence[Trial]) -> Table | None:
     """Accuracy and outcome by batch norm × initialization, for each learning rate and
     momentum; None if at most two of the four variants were tried."""
-    found = {(trial.variant, settings(trial)): trial for trial in trials}
     if len({trial.variant for trial in trials}) <= 2:
         return None
-
-    def cell(batch_norm: bool, glorot: bool, of: tuple[float, float]) -> str:
-        trial = found.get((Variant(batch_norm, glorot), of))
-        if trial is None or trial.accuracy is None:
-            return trial.outcome if trial else ""
-        return f"{trial.accuracy:.2%}, {trial.outcome}"
-
-    return Table(
-        ("", "lr", "momentum", "without batch norm", "with batch norm"),
-        tuple(
-            (
-                f"{'Glorot' if glorot else 'its own'} initialization",
-                f"{rate:g}",
-                f"{momentum:g}",
-                cell(False, glorot, (rate, momentum)),
-                cell(True, glorot, (rate, momentum)),
+    cells = {
+        (trial.variant, settings(trial)): trial.outcome
+        if trial.accuracy is None
+        else f"{percent(trial.accuracy)}, {trial.outcome}"
+        for trial in trials
+    }
+    rows = []
+    for own in dict.fromkeys(map(settings, trials)):
+        for glorot in (False, True):
+            name = f"{'Glorot' if glorot else 'its own'} initialization"
+            pair = (
+                cells.get((Variant(norm, glorot), own), "") for norm in (False, True)
             )
-            for rate, momentum in dict.fromkeys(map(settings, trials))
-            for glorot in (False, True)
-        ),
-        words=("without batch norm", "with batch norm"),
-    )
+            rows.append((name, *(f"{value:g}" for value in own), *pair))
+    columns = ("", "lr", "momentum", "without batch norm", "with batch norm")
+    return Table(columns, tuple(rows), words=columns[3:])
 
 
 def _outcomes(diagnosis: Diagnosis) -> str:

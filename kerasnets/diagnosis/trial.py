@@ -13,7 +13,7 @@ from kerasnets.compute.freed_models import frees_models
 from kerasnets.compute.runtime import Session
 from kerasnets.datasets import Dataset, Partition
 from kerasnets.datasets.pipeline.batches import Batches
-from kerasnets.diagnosis.variants import Variant
+from kerasnets.diagnosis.variants import Variant, settings
 from kerasnets.evaluation.layer_signals import LayerSignal, layer_signals
 from kerasnets.evaluation.metrics import log_softmax, measure, predict_logits
 from kerasnets.recipe import Recipe
@@ -115,13 +115,8 @@ def run_trial(
     if math.isfinite(losses[-1]) and np.isfinite(logits).all():
         rows += layers(steps)
         found = _tried(losses, logits, parts.validation.labels, dataset.class_names)
-    trial = Trial(
-        variant,
-        recipe.learning_rate,
-        recipe.momentum,
-        seconds=round(time.perf_counter() - began, 1),
-        **found,
-    )
+    seconds = round(time.perf_counter() - began, 1)
+    trial = Trial(variant, *settings(recipe), seconds=seconds, **found)
     say(_line(trial))
     return trial, rows
 

@@ -22,8 +22,7 @@ IMAGES = 6  # images per pair
 
 def examples(sources: Sources) -> list[dict[str, Any]]:
     """Examples and confused pairs of each evaluated run. Nothing is downloaded; if the
-    images are missing, pairs are only counted.
-    """
+    images are missing, pairs are only counted."""
     return [
         {"label": record.label, **_run(record.evaluated, sources.data_dir)}
         for record in sources.records
