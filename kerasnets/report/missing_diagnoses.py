@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from kerasnets.compute.execution import DEFAULT, Execution
+from kerasnets.compute.execution import Execution
 from kerasnets.diagnosis import diagnose as study
 from kerasnets.diagnosis.diagnose import expected_s
 from kerasnets.report.sections.failure import FOLDER, named_collapsed, to_diagnose
@@ -12,10 +12,7 @@ from kerasnets.text import duration
 
 
 def diagnose_collapsed(
-    sources: Sources,
-    *,
-    execution: Execution = DEFAULT,
-    say: Callable[[str], None],
+    sources: Sources, execution: Execution, say: Callable[[str], None]
 ) -> None:
     """Diagnose one run of each collapsed network that has no complete diagnosis, after
     printing an estimate of the time. Missing data is downloaded.
