@@ -62,7 +62,10 @@ def _moment(curve: LearningCurve, level: float) -> tuple[int | None, float | Non
 
 
 # Keys of environment.json that always differ, or are shown elsewhere.
-_NOT_COMPARED = ("started", "resumed", "class_names", "dataset_fingerprint")
+_NOT_COMPARED = (
+    *("started", "resumed", "dataset_load_s", "start_s"),
+    *("class_names", "dataset_fingerprint"),
+)
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,14 @@ from dataclasses import dataclass
 
 from kerasnets.catalog.titles import network_title
 from kerasnets.comparison.evaluated import Evaluated
-from kerasnets.errors import RunError
 from kerasnets.networks.cost import network_cost
 from kerasnets.runs import Run
-from kerasnets.runs.records import LearningCurve, environment, learning_curve
+from kerasnets.runs.records import (
+    LearningCurve,
+    class_names,
+    environment,
+    learning_curve,
+)
 from kerasnets.runs.status import progress
 from kerasnets.statistics import Interval, wilson_interval
 
@@ -76,10 +80,8 @@ def make_row(run: Run, label: str, result: Evaluated | None, group: int | None) 
         RunError: its records are damaged.
     """
     recipe, recorded, curve = run.recipe, environment(run), learning_curve(run)
-    names = recorded.get("class_names")
-    if not names:
-        raise RunError(f"{run.path / 'environment.json'} lacks the class names.")
-    cost = network_cost(recipe, len(names), recorded.get("trainable_parameters"))
+    classes = len(class_names(run))
+    cost = network_cost(recipe, classes, recorded.get("trainable_parameters"))
     right = int(result.correct.sum()) if result else 0
     images = len(result.correct) if result else None
     return Row(
@@ -98,7 +100,7 @@ def make_row(run: Run, label: str, result: Evaluated | None, group: int | None) 
         interval=wilson_interval(right, images) if images else None,
         test_loss=result.metrics["loss"] if result else None,
         validation_accuracy=curve.accuracy[-1],
-        monitored="test" if recipe.validation == "test" else "validation",
+        monitored=recipe.monitored_split,
         parameters=cost.parameters,
         macs=cost.macs,
         flops=cost.flops,

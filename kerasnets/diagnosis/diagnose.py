@@ -74,7 +74,7 @@ def diagnose(
         diagnosis = Diagnosis(
             recipe=recipe,
             steps=steps,
-            monitored="test" if recipe.validation == "test" else "validation",
+            monitored=recipe.monitored_split,
             images=len(parts.validation),
             guess_loss=float(-(shares * np.log(shares)).sum()),
             guess_accuracy=float(shares.max()),

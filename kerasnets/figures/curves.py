@@ -34,7 +34,7 @@ def draw_curves(run: Run | Path | str, path: Path | str | None = None) -> Path:
     if not history:
         raise RunError(f"{run.path} has no finished epoch to draw.")
     path = Path(path or run.path / "curves.png")
-    monitored = "test" if run.recipe.validation == "test" else "validation"
+    monitored = run.recipe.monitored_split
     images = environment(run).get("train_images")
     with sheet(
         path,

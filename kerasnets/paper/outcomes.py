@@ -165,10 +165,12 @@ def outcome(planned: PlannedRun) -> Outcome:
     history = run.history
     monitored = None
     if history:
-        split = "test" if planned.recipe.validation == "test" else "validation"
         best = best_epoch(history)
         shares = [row["val_accuracy"] for row in history]
-        monitored = Monitored(split, best, shares[0], shares[best - 1], shares[-1])
+        monitored = Monitored(
+            planned.recipe.monitored_split,
+            *(best, shares[0], shares[best - 1], shares[-1]),
+        )
     stopped = progress(runs.load(path)).reason if runs.is_run(path) else ""
     of_best = path / BEST_EPOCH_FOLDER
     tested = (of_best / METRICS_FILE).exists()

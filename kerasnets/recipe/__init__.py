@@ -143,6 +143,11 @@ class Recipe(Fields):
         return self.protocol or protocol_by_name(self.dataset) or "cifar10"
 
     @property
+    def monitored_split(self) -> str:
+        """The split measured after each epoch: "validation" or "test"."""
+        return "test" if self.validation == "test" else "validation"
+
+    @property
     def mixes(self) -> bool:
         """Whether training uses MixUp or CutMix."""
         return bool(self.mixup or self.cutmix)

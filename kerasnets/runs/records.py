@@ -15,7 +15,8 @@ from kerasnets.runs import Run, read_csv, read_json
 from kerasnets.storage import schema
 from kerasnets.storage.schema import COUNT, LINE, NAMES, NUMBER, or_null
 
-_SESSION = {
+# What a session of training ran on.
+MACHINE = {
     "backend": LINE,
     "engine": LINE,
     "deterministic": schema.FLAG,
@@ -26,9 +27,8 @@ _SESSION = {
     "python": LINE,
     "packages": schema.VERSIONS,
     "settings": schema.LINES,
-    "dataset_load_s": NUMBER,
-    "start_s": NUMBER,
 }
+_SESSION = {**MACHINE, "dataset_load_s": NUMBER, "start_s": NUMBER}
 
 ENVIRONMENT_FILE = "environment.json"
 ENVIRONMENT = {

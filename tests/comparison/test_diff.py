@@ -42,7 +42,11 @@ def test_recipe_environment_and_data(tmp_path):
 
 
 def test_equal_runs_do_not_differ(tmp_path):
-    found = diff(make_run(tmp_path / "a"), make_run(tmp_path / "b"))
+    first, second = (
+        make_run(tmp_path / name, environment={"start_s": s, "dataset_load_s": s / 2})
+        for name, s in (("a", 3.5), ("b", 4.25))
+    )
+    found = diff(first, second)
     assert (found.recipe, found.environment, found.notes) == ((), (), ())
     assert found.same_data is True
     assert found.outcomes is not None

@@ -17,6 +17,8 @@ from kerasnets.cli.main import _run
 from kerasnets.diagnosis import diagnose as module
 from kerasnets.errors import RunError
 from kerasnets.report import missing_diagnoses
+from kerasnets.report.sections.repeating import environment
+from kerasnets.report.sources import read_sources
 from kerasnets.storage.files import write_text
 
 COLLAPSED = {"class": "1", "share": 0.995}
@@ -279,3 +281,14 @@ def test_a_browser_runs_nothing_that_is_in_a_name(tmp_path):
     page, console = browse(folder / "report.html", 900)
     assert console == ""
     assert "<title>Runs: " in page  # where one of them ran, "taken"
+
+
+def test_runs_of_one_machine_share_their_table(tmp_path):
+    for name, threads, start in (("a", 2, 3.5), ("b", 2, 4.25), ("c", 1, 3.5)):
+        recorded = {"threads": threads, "start_s": start, "history_columns": [name]}
+        make_run(tmp_path / name, environment=recorded)
+    machines = environment(read_sources(tmp_path))["machines"]
+    assert [labels for labels, _ in machines] == [["a", "b"], ["c"]]
+    assert {row[0] for row in machines[0][1].rows} == {
+        *("device_name", "packages", "threads")
+    }

@@ -8,7 +8,7 @@ from typing import Any
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.titles import dataset_title
 from kerasnets.paper.claims import Claim, claims
-from kerasnets.paper.outcomes import table_title
+from kerasnets.paper.outcomes import DATA_CHANGED, table_title
 from kerasnets.paper.reconciliation.output import QUESTION
 from kerasnets.paper.reconciliation.table import findings_table
 from kerasnets.paper.rows import PAPER
@@ -20,7 +20,7 @@ from kerasnets.paper.tables import (
     paper_table,
     references_table,
 )
-from kerasnets.paper.verdict import judge, scaled_down
+from kerasnets.paper.verdict import judge, paper_interval, scaled_down
 from kerasnets.recipe import Recipe
 from kerasnets.report.sources import Record, Sources
 from kerasnets.runs import Run
@@ -74,20 +74,19 @@ def runs_table(records: Sequence[Record]) -> Table:
         if row is None or record.evaluated is None:
             continue
         paper, metrics = PAPER[row], record.evaluated.metrics
-        dataset, reported = paper.recipe.dataset, paper.test_accuracy / 100
         ours = accuracy_interval([record.accuracy], metrics["images"])
         verdict = judge(
-            accuracy_interval([reported], DATASETS[dataset].test),
+            paper_interval(row),
             ours,
             _obstacle(record.run, row, metrics),
             metrics.get("dataset_note", ""),
         )
         cells = (
             record.label,
-            f"{paper.label}, {dataset_title(dataset)}",
-            spaced_percent(reported),
+            f"{paper.label}, {dataset_title(paper.recipe.dataset)}",
+            spaced_percent(paper.accuracy),
             accuracy_text(record.accuracy, ours),
-            points(record.accuracy - reported),
+            points(record.accuracy - paper.accuracy),
             str(verdict),
         )
         rows.append(cells)
@@ -109,5 +108,5 @@ def _obstacle(run: Run, row: str, metrics: Mapping[str, Any]) -> str:
     if reached.epochs_done < reached.epochs:
         return "its training has not finished"
     if metrics["data_changed"]:
-        return "the data changed between training and evaluation"
+        return DATA_CHANGED
     return ""

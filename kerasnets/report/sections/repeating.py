@@ -6,20 +6,8 @@ from kerasnets.catalog.titles import dataset_title, measured_name
 from kerasnets.paper.assumptions import ASSUMPTIONS
 from kerasnets.report.commands import fit_command, reproduce_command
 from kerasnets.report.sources import Sources
+from kerasnets.runs.records import MACHINE
 from kerasnets.text import Table
-
-# Keys of environment.json that vary between runs, or are shown elsewhere.
-_NOT_OF_THE_MACHINE = (
-    "started",
-    "resumed",
-    "class_names",
-    "dataset_fingerprint",
-    "dataset_note",
-    "train_images",
-    "validation_images",
-    "test_images",
-    "trainable_parameters",
-)
 
 
 def commands(sources: Sources) -> list[tuple[str, str]]:
@@ -58,7 +46,7 @@ def environment(sources: Sources) -> dict[str, Any] | None:
         facts = tuple(
             (name, _written(value))
             for name, value in sorted(record.environment.items())
-            if name not in _NOT_OF_THE_MACHINE
+            if name in MACHINE
         )
         machines.setdefault(facts, []).append(record.label)
     return {
