@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from kerasnets.cli.main import kerasnets
+from kerasnets.cli.commands import kerasnets
 
 PAGE = Path(__file__).with_name("commands.md")
 _INTRODUCTION = """\

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -82,6 +83,15 @@ def figures_without_pixels(request):
         # A gallery of two images takes a fraction of one of twenty-four.
         patch.setattr(examples, "evenly_chosen", lambda rows, confidence: rows[:1])
         yield
+
+
+@pytest.fixture(autouse=True)
+def signal_handlers():
+    """A command leaves signals that end its process."""
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -174,7 +174,7 @@ def test_an_unknown_part_is_refused(tmp_path, capsys):
 
 @pytest.mark.parametrize("part", driver.PARTS)
 def test_the_commands_of_a_part_have_the_options_that_they_are_given(part):
-    from kerasnets.cli.main import kerasnets
+    from kerasnets.cli.commands import kerasnets
 
     for arguments in (driver.PARTS[part].arguments, driver.PARTS[part].dry):
         _, what, *words = driver.shlex.split(arguments or "-m pytest")

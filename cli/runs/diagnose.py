@@ -106,11 +106,9 @@ def diagnose(
             execution=execution,
             say=lambda line: click.echo(line, err=True),
         )
-    except KeyboardInterrupt:
-        click.echo(
-            f"kerasnets: interrupted; finished trials are in {shown(folder)}", err=True
-        )
-        raise click.exceptions.Exit(130) from None
+    except KeyboardInterrupt as error:
+        error.add_note(f"finished trials are in {shown(folder)}")
+        raise
     if as_json:
         click.echo(json.dumps(diagnosis.to_json(), indent=2))
         return

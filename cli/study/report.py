@@ -66,9 +66,9 @@ def report(
                 execution=execution,
                 say=lambda line: click.echo(line, err=True),
             )
-        except KeyboardInterrupt:
-            click.echo("kerasnets: interrupted; no report is written.", err=True)
-            raise click.exceptions.Exit(130) from None
+        except KeyboardInterrupt as error:
+            error.add_note("no report is written")
+            raise
     write_page(page(sources), path)
     if not diagnose and (collapsed := to_diagnose(sources)):
         click.echo(

@@ -167,8 +167,8 @@ def reproduce(
         if planned:
             return _reconcile(planned, settings)
         results = run(study, rows, **settings)
-    except KeyboardInterrupt:
-        click.echo("kerasnets: repeat the command to continue the study.", err=True)
+    except KeyboardInterrupt as error:
+        error.add_note("repeat the command to continue the study")
         raise
     print_study(results)
     click.echo(f"results are in {shown(study.path / 'results.md')}")

@@ -19,6 +19,7 @@ from PIL import Image
 
 from kerasnets.benchmark.measure import interleave
 from kerasnets.benchmark.part import numbers_of, ratio_of
+from kerasnets.compute.child_processes import independent
 from kerasnets.compute.runtime import cpu_name, package_version
 from kerasnets.compute.threads import allowed_cores
 from kerasnets.datasets.dataset import Split, Subset
@@ -182,7 +183,12 @@ def _theirs(place: Path, batch_size: int) -> Callable[[], float]:
     )
     count = len(batches.dataset)  # type: ignore[arg-type]
 
-    return lambda: _seconds(count, iter(batches))
+    def turn() -> float:
+        with independent():  # the processes of the first turn stay
+            made = iter(batches)
+        return _seconds(count, made)
+
+    return turn
 
 
 def _seconds(images: int, batches: Any) -> float:

@@ -9,7 +9,6 @@ import multiprocessing
 import os
 import pickle
 import shutil
-import signal
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
-from kerasnets.compute.child_processes import without_main
+from kerasnets.compute.child_processes import independent
 from kerasnets.errors import ProcessEnded
 
 
@@ -44,7 +43,7 @@ class Worker:
         self._process = context.Process(
             target=_serve, args=(theirs, self.memory), daemon=True
         )
-        with _ctrl_c_blocked(), without_main():
+        with independent():
             self._process.start()
         theirs.close()  # so that the pipe ends with the process
 
@@ -130,23 +129,6 @@ class Worker:
     def _raise_ended(self) -> NoReturn:
         self._process.join(5)
         raise ProcessEnded(_ended(self._name, self._process.exitcode)) from None
-
-
-@contextlib.contextmanager
-def _ctrl_c_blocked() -> Iterator[None]:
-    """Make processes started in the block ignore Ctrl-C, which a terminal sends to all
-    of its processes; their parent handles it and ends them."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    from multiprocessing import resource_tracker
-
-    resource_tracker.ensure_running()  # starting it later would unblock the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _once(function: Callable[..., Any], arguments: tuple) -> Iterator[Any]:

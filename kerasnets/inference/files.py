@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from kerasnets.catalog.image_files import ENDINGS
-from kerasnets.compute.child_processes import without_main
+from kerasnets.compute.child_processes import independent
 from kerasnets.datasets.images import decode_file
 from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.errors import DatasetError, ProcessEnded, shown
@@ -127,7 +127,7 @@ def decoded(
         while True:
             if ahead or not waiting:
                 for some in islice(chunks, most - len(waiting)):
-                    with without_main():  # processes start with their first task
+                    with independent():  # processes start with their first task
                         waiting.append(pool.submit(_read_all, some, steps))
             if not waiting:
                 return

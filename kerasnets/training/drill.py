@@ -21,7 +21,7 @@ from typing import Any
 
 from kerasnets import runs
 from kerasnets.compute import runtime
-from kerasnets.compute.child_processes import without_main
+from kerasnets.compute.child_processes import independent
 from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.errors import KerasnetsError, RunError
@@ -236,7 +236,7 @@ def run_child(
         RunError: it failed.
     """
     process = context.Process(target=target, args=arguments)  # type: ignore[attr-defined]
-    with without_main():
+    with independent():
         process.start()
     try:
         process.join(kill_after)

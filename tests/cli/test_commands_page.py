@@ -3,7 +3,7 @@
 import runpy
 from pathlib import Path
 
-from kerasnets.cli.main import kerasnets
+from kerasnets.cli.commands import kerasnets
 
 DOCS = Path(__file__).parents[2] / "docs"
 

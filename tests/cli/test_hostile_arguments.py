@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from made_records import add_metrics, make_records
 
 import kerasnets as package
-from kerasnets.cli.main import _run, kerasnets
+from kerasnets.cli.commands import kerasnets
+from kerasnets.cli.main import _run
 from kerasnets.errors import KerasnetsError
 
 NAMES = [

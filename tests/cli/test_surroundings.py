@@ -19,7 +19,8 @@ from made_runs import make_run
 
 from kerasnets import runs
 from kerasnets.catalog.locations import cache_folders, data_folder
-from kerasnets.cli.main import _run, kerasnets
+from kerasnets.cli.commands import kerasnets
+from kerasnets.cli.main import _run
 from kerasnets.cli.options import Name
 from kerasnets.compute import runtime
 from kerasnets.console import printable
@@ -230,7 +231,7 @@ class Full(io.StringIO):
 @pytest.mark.parametrize("name", LINES)
 def test_what_cannot_be_printed_is_one_line(name, place, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdout", Full())
-    monkeypatch.setattr("kerasnets.cli.main._print_no_more", lambda: None)
+    monkeypatch.setattr("kerasnets.cli.commands._print_no_more", lambda: None)
     assert _run([name, *LINES[name]]) == 1
     err = capsys.readouterr().err
     assert err == f"kerasnets: cannot write to standard output: {os.strerror(28)}.\n"

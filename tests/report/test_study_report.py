@@ -9,7 +9,7 @@ import pytest
 from evaluated_runs import made
 
 from kerasnets import runs
-from kerasnets.cli.main import kerasnets
+from kerasnets.cli.commands import kerasnets
 from kerasnets.cli.study.tables import print_study
 from kerasnets.networks import cost
 from kerasnets.paper import assumptions, files, scales

@@ -1,0 +1,231 @@
+"""The group of commands, and the reporting of errors.
+
+Only click and light modules are imported here, so that `kerasnets --help` is instant.
+"""
+
+import contextlib
+import errno
+import functools
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+import click
+
+from kerasnets.cli.data.datasets import datasets
+from kerasnets.cli.data.inspect import inspect
+from kerasnets.cli.data.prepare import prepare
+from kerasnets.cli.runs.compare import compare
+from kerasnets.cli.runs.diagnose import diagnose
+from kerasnets.cli.runs.diff import diff
+from kerasnets.cli.runs.evaluate import evaluate
+from kerasnets.cli.runs.runs import runs
+from kerasnets.cli.runs.verify import verify
+from kerasnets.cli.stopping import is_stop, last_words, listen_no_more, raise_if_put_off
+from kerasnets.cli.study.report import report
+from kerasnets.cli.study.reproduce import reproduce
+from kerasnets.cli.training.benchmark import benchmark
+from kerasnets.cli.training.drill import drill
+from kerasnets.cli.training.fit import fit
+from kerasnets.cli.training.networks import networks
+from kerasnets.cli.training.parity import parity
+from kerasnets.cli.training.summary import summary
+from kerasnets.cli.use.card import card
+from kerasnets.cli.use.explain import explain
+from kerasnets.cli.use.export import export
+from kerasnets.cli.use.predict import predict
+from kerasnets.compute.import_guards import light_keras
+from kerasnets.console import line, printable
+from kerasnets.errors import (
+    InstallationError,
+    KerasnetsError,
+    command_line,
+    frames,
+    import_failure,
+    shown,
+    unknown,
+)
+from kerasnets.version import __version__
+
+
+class _Group(click.Group):
+    def resolve_command(self, ctx: click.Context, args: list[str]):
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            ctx.fail(unknown("command", name, self.list_commands(ctx)))
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
+
+    # Stops are handled in these two, because click would print an empty line first.
+
+    def make_context(self, info_name, args: list[str], *rest, **named):
+        with _stops(list(args)):
+            return super().make_context(info_name, args, *rest, **named)
+
+    def invoke(self, ctx: click.Context):
+        with _stops(ctx.meta[_ARGUMENTS]), command_line():
+            return super().invoke(ctx)
+
+
+_ARGUMENTS = "kerasnets.arguments"
+
+
+@contextlib.contextmanager
+def _stops(arguments: list[str]) -> Iterator[None]:
+    try:
+        raise_if_put_off()
+        yield
+    except BaseException as error:
+        if not is_stop(error):
+            raise
+        raise _Stopped(arguments, error) from error
+
+
+class _Stopped(click.ClickException):
+    def __init__(self, arguments: list[str], error: BaseException) -> None:
+        line, status = last_words(arguments, error)
+        super().__init__(line)
+        self.exit_code = status  # type: ignore[misc]  # click's: one a class
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
+)
+@click.version_option(__version__, prog_name="kerasnets")
+def kerasnets() -> None:
+    """Train, evaluate and compare deep image-classification networks.
+
+    The Keras backend is PyTorch; the environment variable KERAS_BACKEND switches it
+    to jax or tensorflow. TFDS_DATA_DIR names the folder of prepared datasets.
+
+    \b
+    Example:
+      kerasnets fit vgg19 --bn --head compact --dataset digits --epochs 3
+      kerasnets evaluate
+    """
+
+
+# Commands that only read small files. All others first check that the backend can be
+# used: otherwise the import of Keras would end with a traceback.
+_WITHOUT_KERAS = {networks, datasets, inspect, prepare, runs, verify, card}
+
+
+def _with_backend(callback: Callable) -> Callable:
+    @functools.wraps(callback)
+    def checked(*arguments, **named):
+        from kerasnets.compute.runtime import backend
+
+        backend()
+        return callback(*arguments, **named)
+
+    return checked
+
+
+for command in (
+    fit,
+    evaluate,
+    predict,
+    explain,
+    export,
+    card,
+    compare,
+    diff,
+    diagnose,
+    reproduce,
+    report,
+    runs,
+    verify,
+    networks,
+    summary,
+    datasets,
+    inspect,
+    prepare,
+    benchmark,
+    parity,
+    drill,
+):
+    if command not in _WITHOUT_KERAS and command.callback:
+        command.callback = _with_backend(command.callback)
+    kerasnets.add_command(command)
+
+
+def run_on_its_own(arguments: Sequence[str] | None) -> int:
+    """Run the command line in a process of its own; return its exit status."""
+    # Commands write figures and show none. Keras imports matplotlib, and a notebook
+    # passes on a backend that only its own installation has.
+    os.environ["MPLBACKEND"] = "agg"
+    # Without a home folder, matplotlib warns at length that it has no place for its
+    # cache.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    with light_keras(), printable():
+        return run(arguments)
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Run the command line, print errors, and return the exit status."""
+    try:
+        return _answer(arguments)
+    except Exception as error:
+        failure = import_failure(error)
+        if failure is None:
+            raise
+        return fail(failure, InstallationError.exit_status)
+
+
+_PRINTING = ("click.utils", "rich.console", "keras.src.utils.io_utils")
+
+
+def _not_printed(error: Exception) -> bool:
+    """Whether printing raised the error: standard output accepts no more."""
+    return any(module in _PRINTING for module, _ in frames(error))
+
+
+def _answer(arguments: Sequence[str] | None) -> int:
+    try:
+        status = kerasnets.main(arguments, "kerasnets", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "kerasnets"
+        message = " ".join(error.format_message().split())
+        return fail(f"{message} See '{command} --help'.", error.exit_code)
+    except click.ClickException as error:
+        return fail(error.format_message(), error.exit_code)
+    except KerasnetsError as error:
+        return fail(str(error), error.exit_status)
+    except (click.Abort, KeyboardInterrupt) as error:  # before the command began
+        return fail(*last_words([], error.__cause__ or error))
+    except MemoryError:
+        return fail("the memory is full; fewer or smaller images may fit.", 2)
+    except OSError as error:
+        if import_failure(error):
+            raise
+        if _not_printed(error):
+            _print_no_more()
+            return fail(f"cannot write to standard output: {error.strerror}.", 1)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            name = shown(error.filename or "a file")
+            return fail(f"cannot write {name}: {error.strerror}.", 1)
+        if error.filename is None:
+            raise
+        # A name that is too long, a folder where a file is expected, and the like.
+        return fail(f"cannot use {shown(error.filename)}: {error.strerror}.", 2)
+
+
+def _print_no_more() -> None:
+    """Discard further output: Python would retry at exit, and print that it failed."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # no stream at all
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
+
+
+def fail(message: str, status: int) -> int:
+    """Print the message as the command's last line; return the status."""
+    listen_no_more()
+    click.echo(f"kerasnets: {line(message)}", err=True)
+    return status
