@@ -77,9 +77,8 @@ def _mnist_class(base: Any, mirror: Mirror | None) -> Any:
                 yield from (urljoin(folder, file) for file in files)
 
         def _split_generators(self, dl_manager):
-            # One at a time: if one of several parallel downloads failed, the others
-            # would continue and leave files behind.
-            paths = {url: dl_manager.download(url) for url in self.archive_urls()}
+            urls = list(self.archive_urls())
+            paths = dict(zip(urls, dl_manager.download(urls), strict=True))
             return {
                 split: self._generate_examples(
                     *(paths[urljoin(folder, file)] for file in files)

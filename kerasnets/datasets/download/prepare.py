@@ -4,8 +4,11 @@ import contextlib
 import io
 import shutil
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +67,7 @@ def prepare(
         ready = prepared_folder(name, data)
         if ready:
             return ready
-        _remove_unfinished(name, data)
+        _remove_unfinished(data, builder)
         _download_and_prepare(name, data, builder, source)
     ready = prepared_folder(name, data)
     if ready is None:
@@ -89,10 +92,20 @@ def _turn(name: str, data: Path) -> Iterator[None]:
         lock.release()
 
 
-def _remove_unfinished(name: str, data: Path) -> None:
-    for pattern in (f"{name}/*incomplete*", f"downloads/{name}/*.tmp.*"):
-        for left in data.glob(pattern):
+def _remove_unfinished(data: Path, builder: Any) -> None:
+    for folder, pattern in (
+        (Path(builder.data_dir).parent, "incomplete.*"),
+        (_extracted(data, builder), "incomplete.*"),
+        (data / "downloads" / builder.name, "**/*.tmp.*"),
+    ):
+        for left in list(folder.glob(pattern)):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _extracted(data: Path, builder: Any) -> Path:
+    """The folder of a dataset's extracted archives. TFDS's default is one for all, in
+    which another process may be extracting another dataset's."""
+    return data / "downloads" / "extracted" / builder.name
 
 
 def _builder(name: str, data: Path, mirror: "Mirror | None") -> tuple[Any, str]:
@@ -120,11 +133,12 @@ def _download_and_prepare(name: str, data: Path, builder: Any, source: str) -> N
     ours = name in builders.NAMES
     try:
         text = f"downloading {name} from {source} and preparing it in {data}"
-        with _quiet(text), _time_limits():
+        with _quiet(text), _downloads():
             builder.download_and_prepare(
                 download_config=tfds().download.DownloadConfig(
                     # The checksums are not those of prepared copies on GCS.
                     try_download_gcs=not ours,
+                    extract_dir=_extracted(data, builder),
                     force_checksums_validation=ours,
                 )
             )
@@ -135,7 +149,7 @@ def _download_and_prepare(name: str, data: Path, builder: Any, source: str) -> N
             f"unfinished was kept; 'kerasnets prepare {name}' tries again."
         ) from error
     finally:
-        _remove_unfinished(name, data)  # also when it is interrupted
+        _remove_unfinished(data, builder)  # also when it is interrupted
 
 
 @contextlib.contextmanager
@@ -152,22 +166,53 @@ def _quiet(text: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _time_limits() -> Iterator[None]:
-    """Time out on a server that has stopped sending; TFDS would wait forever, and has
-    no setting for this."""
+def _downloads() -> Iterator[None]:
+    """Download files in the block one after another, with a timeout, and no longer than
+    the block lasts.
+
+    TFDS downloads in parallel threads, waits forever for a server that has stopped
+    sending, and has no setting for either. After an error or Ctrl-C, its threads would
+    continue, leave files behind, and delay the end of the process.
+    """
+    import tree
+    from requests import ConnectionError, Response
     from requests.adapters import HTTPAdapter
 
-    send = HTTPAdapter.send
+    send, manager = HTTPAdapter.send, tfds().download.DownloadManager
+    download, extract = manager.download, manager.download_and_extract
+    ended, responses = threading.Event(), list[Response]()
 
-    def send_in_time(adapter: HTTPAdapter, *arguments: Any, **named: Any) -> Any:
+    def send_in_time(adapter: HTTPAdapter, *arguments: Any, **named: Any) -> Response:
         named["timeout"] = named.get("timeout") or _TIMEOUT_S
-        return send(adapter, *arguments, **named)
+        response = send(adapter, *arguments, **named)
+        content = response.iter_content
+
+        def until_ended(*arguments: Any, **named: Any) -> Iterator[bytes]:
+            for block in chain(content(*arguments, **named), [b""]):
+                if ended.is_set():
+                    raise ConnectionError("given up")
+                yield block
+
+        response.iter_content = until_ended  # type: ignore[method-assign]
+        responses.append(response)
+        return response
+
+    def in_turn(method: Callable) -> Callable:
+        return lambda self, url_or_urls: tree.map_structure(
+            partial(method, self), url_or_urls
+        )
 
     HTTPAdapter.send = send_in_time  # type: ignore[method-assign,assignment]
+    manager.download, manager.download_and_extract = map(in_turn, (download, extract))
     try:
         yield
     finally:
+        manager.download, manager.download_and_extract = download, extract
         HTTPAdapter.send = send  # type: ignore[method-assign]
+        ended.set()
+        for response in responses:
+            with contextlib.suppress(Exception):  # older urllib3, or it has been read
+                response.raw.shutdown()  # ends a wait for the server
 
 
 def _check_reachable(url: str, name: str) -> None:
