@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasnets.catalog.places import is_place, located
-from kerasnets.errors import DatasetError, option
+from kerasnets.errors import DatasetError, RecipeError, option
 from kerasnets.storage.folders import user_cache
 
 if TYPE_CHECKING:
@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from kerasnets.datasets.splits import Partition, partition
     from kerasnets.recipe import Recipe
 
-__all__ = ["Dataset", "Partition", "Split", "Subset", "load", "load_for", "partition"]
+__all__ = [
+    "Dataset",
+    "Partition",
+    "Split",
+    "Subset",
+    "load",
+    "load_for",
+    "partition",
+    "streams",
+]
 
 _MODULES = {
     "Dataset": "kerasnets.datasets.dataset",
@@ -48,17 +57,10 @@ def load_for(
         stream: see `load`.
 
     Raises:
-        DatasetError: as `load`; or the dataset lacks a class of the recipe; or crops
-            from files are requested without streaming.
+        DatasetError: as `load`; or the dataset lacks a class of the recipe.
         InstallationError: as `load`.
+        RecipeError: as `streams`.
     """
-    if recipe.crop_from == "file":
-        if stream is False:
-            raise DatasetError(
-                f"{option('crop_from', 'file')} decodes images on demand, which "
-                "contradicts no stream."
-            )
-        stream = True
     dataset = load(
         recipe.dataset,
         image_size=recipe.image_size,
@@ -69,7 +71,7 @@ def load_for(
         resize=recipe.resize,
         background=recipe.background,
         on_corrupt=recipe.on_corrupt,
-        stream=stream,
+        stream=streams(recipe.dataset, stream, recipe.crop_from),
         decode=recipe.decode,
     )
     if recipe.classes is None:
@@ -78,6 +80,31 @@ def load_for(
     from kerasnets.recipe.checks import class_names
 
     return of_classes(dataset, class_names(recipe.classes))
+
+
+def streams(
+    dataset: str, stream: bool | None, crop_from: str = "square"
+) -> bool | None:
+    """Whether a recipe's images are decoded on demand: as in `stream`, but crops from
+    files always are. None leaves it to `load`.
+
+    Raises:
+        RecipeError: the dataset is not your own images.
+        DatasetError: crops from files are requested without streaming.
+    """
+    if stream and not is_place(dataset):
+        raise RecipeError(
+            f"{option('stream', True)} is only for your own images; "
+            f"{dataset} is not a folder or manifest."
+        )
+    if crop_from != "file":
+        return stream
+    if stream is False:
+        raise DatasetError(
+            f"{option('crop_from', 'file')} decodes images on demand, which "
+            "contradicts no stream."
+        )
+    return True
 
 
 def load(
@@ -120,6 +147,7 @@ def load(
         DatasetError: the dataset is unknown, damaged, or cannot be prepared; or an
             argument is out of range.
         InstallationError: a package needed to read it cannot be imported.
+        RecipeError: as `streams`.
     """
     if image_size < 1:
         raise DatasetError(f"image_size must be at least 1, not {image_size}.")
@@ -129,6 +157,7 @@ def load(
         raise DatasetError(
             f"test_fraction must be between 0 and 1, not {test_fraction}."
         )
+    stream = streams(name, stream)
     if is_place(name):
         dataset = _load_files(
             located(name, data_dir),
@@ -141,11 +170,6 @@ def load(
             stream,
         )
     else:
-        if stream:
-            raise DatasetError(
-                f"stream is only for your own images; {name} is not a folder or "
-                "manifest."
-            )
         dataset = _load(name, image_size, channels, data_dir, resize, background)
     if not len(dataset.test):
         from kerasnets.datasets.splits import OWN_TEST_FRACTION, draw_test

@@ -8,7 +8,6 @@ from typing import Unpack
 from kerasnets import datasets, runs
 from kerasnets.catalog.kept_checkpoints import KEEP
 from kerasnets.catalog.networks import check_size
-from kerasnets.catalog.places import is_place
 from kerasnets.compute import out_of_memory
 from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
 from kerasnets.compute.freed_models import frees_models
@@ -98,24 +97,24 @@ def fit(
     began = time.perf_counter() if began is None else began
     execution = execution.replace(**options)
     _check_arguments(recipe, verbosity, keep_checkpoints)
+    path = None if path is None else as_path(path, "path")
+    begun = _begun(path) if resume else None
     remark = None
     if recipe.precision == AUTO:
-        recipe, remark = with_precision(recipe, path, execution, resume=resume)
-    path = runs.DEFAULT_ROOT / recipe.name if path is None else as_path(path, "path")
+        recipe, remark = with_precision(recipe, begun, execution)
+    if path is None:
+        path = runs.DEFAULT_ROOT / recipe.name
+        begun = _begun(path) if resume else None
     checkpoint_every = Interval.of(checkpoint_every)
     users = of_keras.as_list(callbacks)
     of_keras.check(users, recipe, path)
     _check_numbers(confusion_every, workers)
-    if stream and not is_place(recipe.dataset):
-        raise RecipeError(
-            f"{option('stream', True)} is only for your own images; "
-            f"{recipe.dataset} is not a folder or manifest."
-        )
+    stream = datasets.streams(recipe.dataset, stream, recipe.crop_from)
     if resume and overwrite:
         raise RunError("resume contradicts overwrite.")
-    resuming = resume and runs.is_run(path)
-    if resuming:
-        recipe, execution = continued(runs.load(path), recipe, execution)
+    resuming = begun is not None
+    if begun:
+        recipe, execution = continued(begun, recipe, execution)
     else:
         runs.check_free(path, overwrite=overwrite)
         transfer.check_there(recipe)
@@ -201,6 +200,10 @@ def fit(
             )
             train_run(run, facts, train, validation, averages, ways, reporter, stop)
     return run
+
+
+def _begun(path: Path | None) -> Run | None:
+    return runs.load(path) if path is not None and runs.is_run(path) else None
 
 
 def _check_arguments(

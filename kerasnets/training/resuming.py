@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from kerasnets import runs
 from kerasnets.catalog.places import is_place, located
 from kerasnets.compute import runtime, threads
 from kerasnets.compute.execution import Execution
@@ -38,13 +37,12 @@ def continued(
 
 
 def with_precision(
-    recipe: Recipe, path: Path | str | None, execution: Execution, *, resume: bool
+    recipe: Recipe, begun: Run | None, execution: Execution
 ) -> tuple[Recipe, str | None]:
     """`recipe` with precision "auto" resolved for the device, and a line that says why;
-    a resumed run keeps its own precision."""
-    if resume and path is not None and runs.is_run(path):
-        begun = runs.load(path).recipe.precision
-        return recipe.replace(precision=begun), None
+    the run `begun`, if it is resumed, keeps its own precision."""
+    if begun:
+        return recipe.replace(precision=begun.recipe.precision), None
     precision, why = automatic(execution.device)
     return recipe.replace(precision=precision), f"precision {precision}: {why}"
 

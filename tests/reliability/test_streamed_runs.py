@@ -7,10 +7,11 @@ import pytest
 import small_run
 from PIL import Image
 
-from kerasnets.errors import RecipeError
+from kerasnets.errors import DatasetError, RecipeError
 from kerasnets.recipe import Recipe
 from kerasnets.training.checkpointing import Interval
 from kerasnets.training.drill import fingerprint
+from kerasnets.training.fit import fit
 
 
 class Interrupt(keras.callbacks.Callback):
@@ -62,3 +63,9 @@ def test_only_files_can_be_streamed(tmp_path):
     with pytest.raises(RecipeError, match="only for your own images"):
         small_run.fit(tmp_path / "run", stream=True)
     assert not (tmp_path / "run").exists()
+
+
+def test_what_contradicts_streaming_is_found_before_the_device(tmp_path, recipe):
+    cropped = recipe.replace(augment="resized-crop", crop_from="file")
+    with pytest.raises(DatasetError, match="contradicts no stream"):
+        fit(cropped, tmp_path / "run", stream=False, device="cuda:99")

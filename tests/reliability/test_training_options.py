@@ -241,5 +241,9 @@ def test_automatic_precision_is_recorded_and_kept(tmp_path, monkeypatch, native)
     assert f"precision {chosen}: the processor" in (run.path / "run.log").read_text()
     processor(not native)
     longer = recipe.replace(epochs=2)
+    read = []
+    load = runs.load
+    monkeypatch.setattr(runs, "load", lambda at: read.append(at) or load(at))
     again = small_run.fit(run.path, on=longer, resume=True)
     assert again.recipe.precision == chosen and len(again.history) == 2
+    assert read == [run.path] * 2  # before its lock is held, and then
