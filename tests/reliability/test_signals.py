@@ -14,6 +14,8 @@ import warm_python
 
 from kerasnets import runs
 from kerasnets.errors import Interrupted
+from kerasnets.runs import status
+from kerasnets.runs.records import environment
 from kerasnets.training import checkpoint
 from kerasnets.training.callbacks.stop_requests import stop_requests
 from kerasnets.training.drill import fingerprint
@@ -71,6 +73,22 @@ def test_at_the_end_of_an_epoch_the_whole_epoch_is_kept(tmp_path, expected, call
         small_run.fit(tmp_path / "run", callbacks=[callback])
     run = small_run.fit(tmp_path / "run", resume=True)
     assert fingerprint(run) == expected
+
+
+def test_a_start_that_ended_before_its_first_step_is_recorded_without_its_time(
+    tmp_path, expected
+):
+    callback = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: os.kill(os.getpid(), signal.SIGTERM)
+    )
+    with pytest.raises(Interrupted, match="after no step"):
+        small_run.fit(tmp_path / "run", callbacks=[callback])
+    assert status.state(tmp_path / "run").state == "interrupted"
+    run = small_run.fit(tmp_path / "run", resume=True)
+    assert fingerprint(run) == expected
+    begun = environment(run)
+    assert "start_s" not in begun and begun["resumed"][0]["start_s"] > 0
+    assert status.state(run.path).state == "complete"
 
 
 @pytest.mark.parametrize("number", SIGNALS)
