@@ -125,6 +125,12 @@ def train_run(
             quiet=True,
         )
 
+    if facts.engine == "torch_compile":
+        reporter.say(
+            "PyTorch compiles the network in the first step and in the first "
+            "validation, which takes minutes",
+            quiet=True,
+        )
     try:
         run_epochs(
             model,

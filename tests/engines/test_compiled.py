@@ -1,5 +1,7 @@
 """A network that torch.compile compiles is one graph, with the engine's own results."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from keras import layers
 from kerasnets.engines import choice
 
 torch = pytest.importorskip("torch")
+from kerasnets.engines.torch_graph.small_maps import SmallMapConv  # noqa: E402
 
 
 def made(engine: str, frozen: int = 0) -> keras.Model:
@@ -57,3 +60,18 @@ def test_it_is_one_graph_and_trains_alike(monkeypatch, frozen):
     for losses, logits in found[1:]:
         np.testing.assert_allclose(losses, found[0][0], rtol=1e-5)
         np.testing.assert_allclose(logits, found[0][1], rtol=1e-4, atol=1e-5)
+
+
+def test_compilation_warns_of_nothing():
+    def without_a_compiler(x, kernel):
+        return SmallMapConv.apply(x, kernel, 1, None)
+
+    x, kernel = torch.rand(2, 2, 2, 3), torch.rand(3, 3, 3, 4, requires_grad=True)
+    expected = without_a_compiler(x, kernel)
+    compiled = torch.compile(without_a_compiler, backend="aot_eager", fullgraph=True)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = compiled(x, kernel)
+        found.sum().backward()
+    assert [str(one.message) for one in told] == []
+    np.testing.assert_allclose(found.detach(), expected.detach(), rtol=1e-6)

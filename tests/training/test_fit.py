@@ -109,6 +109,13 @@ def test_the_model_file_loads_without_kerasnets(tmp_path):
     assert run.model_file.stat().st_size < 1.1 * 4 * 11_200_000
 
 
+def test_compilation_is_announced(tmp_path, monkeypatch, capsys, narrow_networks):
+    monkeypatch.setattr("torch.compile", lambda graph, **options: graph)
+    fit(small(epochs=1), tmp_path / "run", device="cpu", engine="torch_compile")
+    told = capsys.readouterr().out
+    assert 0 < told.find("PyTorch compiles the network") < told.find("first step done")
+
+
 @pytest.mark.parametrize("at", [(1, 2), (2, 1), (3, 3)])
 def test_resumed_equals_uninterrupted_to_the_bit(tmp_path, at, narrow_networks):
     recipe = small(epochs=3, schedule="cosine", warmup=1.0)

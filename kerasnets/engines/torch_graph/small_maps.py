@@ -45,7 +45,9 @@ class SmallMapConv(torch.autograd.Function):
     def forward(ctx, x, kernel, stride, keep):
         count, height, width, _ = x.shape
         ctx.save_for_backward(x, kernel)
-        ctx.taps = taps(height, width, kernel.shape[0], stride)
+        # torch.compile computes them once, and warns of a cache.
+        found = _taps if torch.compiler.is_compiling() else taps
+        ctx.taps = found(height, width, kernel.shape[0], stride)
         ctx.keep = keep
         size = (count, -(-height // stride), -(-width // stride), kernel.shape[3])
         # The first tap meets every output pixel.
@@ -83,8 +85,7 @@ class SmallMapConv(torch.autograd.Function):
         return grad_x, grad_kernel, None, None
 
 
-@lru_cache(maxsize=256)
-def taps(height: int, width: int, size: int, stride: int) -> tuple[Tap, ...]:
+def _taps(height: int, width: int, size: int, stride: int) -> tuple[Tap, ...]:
     """The taps that meet at least one pixel of a map, the central one first."""
     center = size // 2
     found = []
@@ -97,6 +98,9 @@ def taps(height: int, width: int, size: int, stride: int) -> tuple[Tap, ...]:
         if rows and columns:
             found.append(Tap(place, (rows[0], columns[0]), (rows[1], columns[1])))
     return tuple(found)
+
+
+taps = lru_cache(maxsize=256)(_taps)
 
 
 def _met(extent: int, shift: int, stride: int) -> tuple[slice, slice] | None:

@@ -103,11 +103,12 @@ class ProgressReporter(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._steps_seen = 0
-        self._estimated = False
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._epoch = epoch + 1
         self._began = self._refreshed = time.perf_counter()
+        if self._steps_seen >= _WARM_UP_STEPS:  # the estimate is of steps alone
+            self._warm += self._began - self._validation_began
         self._first: int | None = None
         if self.verbosity > QUIET and self.console.is_terminal:
             self._bar = Progress(
@@ -189,7 +190,8 @@ class ProgressReporter(keras.callbacks.Callback):
         return duration(images / speed)
 
     def on_test_begin(self, logs: dict | None = None) -> None:
-        self._train_s = time.perf_counter() - self._began
+        self._validation_began = time.perf_counter()
+        self._train_s = self._validation_began - self._began
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.close()
