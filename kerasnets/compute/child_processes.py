@@ -10,26 +10,33 @@ from types import ModuleType
 @contextlib.contextmanager
 def independent() -> Iterator[None]:
     """Prevent processes that multiprocessing starts in the block from running the
-    caller's script, and from receiving Ctrl-C.
-
-    They would import the script for its definitions. One without
-    `if __name__ == "__main__"`, such as a user's few lines, would then run again in
-    each of them.
-
-    A terminal sends Ctrl-C to all of its processes. These leave it to their parent,
-    which ends them; each would print a traceback otherwise.
-    """
-    with _ctrl_c_blocked():
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = ModuleType("__main__")
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main
+    caller's script, and from receiving Ctrl-C."""
+    with ctrl_c_blocked(), without_main():
+        yield
 
 
 @contextlib.contextmanager
-def _ctrl_c_blocked() -> Iterator[None]:
+def without_main() -> Iterator[None]:
+    """Prevent processes that multiprocessing starts in the block from running the
+    caller's script.
+
+    They would import it for its definitions. A script without
+    `if __name__ == "__main__"`, such as a user's few lines, would then run again in
+    each of them.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def ctrl_c_blocked() -> Iterator[None]:
+    """Make processes started in the block ignore Ctrl-C, which a terminal sends to all
+    of its processes; their parent handles it and ends them. The block itself does not
+    receive it either, and must be short."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return

@@ -15,13 +15,14 @@ import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
+from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
 from kerasnets import runs
 from kerasnets.compute import runtime
-from kerasnets.compute.child_processes import independent
+from kerasnets.compute.child_processes import independent, without_main
 from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.compute.freed_models import frees_models
 from kerasnets.errors import KerasnetsError, RunError
@@ -236,7 +237,14 @@ def run_child(
         RunError: it failed.
     """
     process = context.Process(target=target, args=arguments)  # type: ignore[attr-defined]
-    with independent():
+    if context.get_start_method() == "forkserver":
+        # Its processes ignore Ctrl-C as it does. They start when its imports are done.
+        with independent():
+            forkserver.ensure_running()
+        starting = without_main()
+    else:
+        starting = independent()
+    with starting:
         process.start()
     try:
         process.join(kill_after)

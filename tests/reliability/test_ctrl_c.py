@@ -16,6 +16,7 @@ from PIL import Image
 
 from kerasnets.benchmark import data
 from kerasnets.inference import files
+from kerasnets.training.drill import run_child, warm_context
 
 # Runs `kerasnets networks`, and Ctrl-C comes as `moment` says.
 COMMAND = """
@@ -116,6 +117,10 @@ def test_processes_that_decode_leave_it_to_the_command(tmp_path, monkeypatch):
         os.kill(process, signal.SIGINT)
     found += made
     assert len(found) == 40 and all(isinstance(one, np.ndarray) for one in found)
+
+
+def test_processes_of_a_drill_leave_it_to_the_command():
+    assert run_child(warm_context(), signal.raise_signal, (signal.SIGINT,))
 
 
 def test_processes_of_torchvision_leave_it_to_the_command(monkeypatch):
