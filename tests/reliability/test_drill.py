@@ -6,7 +6,7 @@ import narrow
 import pytest
 from click.testing import CliRunner
 
-from kerasnets.cli.training.drill import drill as command
+from kerasnets.cli.commands import kerasnets
 from kerasnets.compute.execution import Execution
 from kerasnets.errors import RunError
 from kerasnets.training import drill as drilling
@@ -71,7 +71,7 @@ def test_the_command_gives_a_verdict(monkeypatch, result, change, status, words)
     drilled, _ = result
     made = dataclasses.replace(drilled, **change(drilled))
     monkeypatch.setattr(drilling, "drill", lambda *args, **options: made)
-    answer = CliRunner().invoke(command, ["resnet18"], standalone_mode=False)
+    answer = CliRunner().invoke(kerasnets, ["drill", "resnet18"], standalone_mode=False)
     assert answer.return_value == status
     assert answer.output.endswith(words)
     assert ("DIFFERS" in answer.output) == bool(status)

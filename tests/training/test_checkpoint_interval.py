@@ -5,7 +5,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasnets.cli.training.fit import fit as command
+from kerasnets.cli.commands import kerasnets
 from kerasnets.errors import RecipeError
 from kerasnets.training.checkpointing import Interval
 
@@ -21,8 +21,8 @@ def test_nonsense_is_refused_before_anything_is_loaded(text):
     line = f"checkpoint interval {text!r} is neither a number of steps"
     with pytest.raises(RecipeError, match=line):
         Interval.parse(text)
-    words = ["resnet18", "--dataset", "digits", "--checkpoint-every", text]
-    result = CliRunner().invoke(command, words)
+    words = ["fit", "resnet18", "--dataset", "digits", "--checkpoint-every", text]
+    result = CliRunner().invoke(kerasnets, words)
     assert isinstance(result.exception, RecipeError)
 
 
