@@ -147,7 +147,6 @@ def load(
         DatasetError: the dataset is unknown, damaged, or cannot be prepared; or an
             argument is out of range.
         InstallationError: a package needed to read it cannot be imported.
-        RecipeError: as `streams`.
     """
     if image_size < 1:
         raise DatasetError(f"image_size must be at least 1, not {image_size}.")
@@ -157,7 +156,10 @@ def load(
         raise DatasetError(
             f"test_fraction must be between 0 and 1, not {test_fraction}."
         )
-    stream = streams(name, stream)
+    try:
+        stream = streams(name, stream)
+    except RecipeError as error:
+        raise DatasetError(str(error)) from None
     if is_place(name):
         dataset = _load_files(
             located(name, data_dir),
