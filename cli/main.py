@@ -22,11 +22,5 @@ def main(arguments: list[str] | None = None) -> None:
     raise SystemExit(status)
 
 
-def _run(arguments: list[str] | None) -> int:
-    from kerasnets.cli.commands import run
-
-    return run(arguments)
-
-
 if __name__ == "__main__":
     main()

@@ -114,7 +114,7 @@ def test_one_console_prints_names_as_they_are():
 def test_help_imports_nothing_heavy():
     loaded = run_python(
         "import sys\n"
-        "from kerasnets.cli.main import _run\n"
+        "from kerasnets.cli.commands import run as _run\n"
         "import contextlib, io\n"
         "with contextlib.redirect_stdout(io.StringIO()): assert _run(['--help']) == 0\n"
         "print(*sorted({m.partition('.')[0] for m in sys.modules}))"

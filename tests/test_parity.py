@@ -9,7 +9,7 @@ import pytest
 
 from kerasnets import parity
 from kerasnets.catalog.networks import NETWORKS
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.errors import BackendError
 from kerasnets.parity import Found, Parity, Row, compare, recipe_of
 

@@ -8,7 +8,7 @@ from made_records import add_metrics, make_records
 
 import kerasnets
 from kerasnets import datasets, figures, runs
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.errors import KerasnetsError, RecipeError, RunError, command_line, option
 from kerasnets.recipe import Recipe
 from kerasnets.runs.status import state, states

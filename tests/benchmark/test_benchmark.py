@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kerasnets.benchmark import footprint, processes, profile, roofline
 from kerasnets.benchmark.contenders import choice
 from kerasnets.benchmark.measure import Timing, interleave, ratio
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.runs import read_csv
 from kerasnets.training.drill import warm_context
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from kerasnets.benchmark import data
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.errors import InstallationError
 
 

@@ -9,7 +9,7 @@ from kerasnets.benchmark.clock import Clock
 from kerasnets.benchmark.contenders import choice
 from kerasnets.benchmark.contenders.contender import Contender
 from kerasnets.benchmark.work import Work, random_images
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.errors import BackendError
 
 ONNX = Contender("onnxruntime", exported=True)

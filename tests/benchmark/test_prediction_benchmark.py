@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kerasnets.benchmark import prediction
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from made_records import add_metrics, make_records
 
 from kerasnets.cli.commands import kerasnets
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.cli.options import architecture_options, training_options
 from kerasnets.recipe import Recipe
 from kerasnets.storage.files import write_text

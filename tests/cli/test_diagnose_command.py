@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.networks import vgg
 
 TINY = "vgg11 --dataset digits --head compact --limit 100 --batch-size 16 --steps 2"

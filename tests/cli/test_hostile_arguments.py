@@ -15,7 +15,7 @@ from made_records import add_metrics, make_records
 
 import kerasnets as package
 from kerasnets.cli.commands import kerasnets
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.errors import KerasnetsError
 
 NAMES = [

@@ -3,7 +3,7 @@
 import pytest
 from made_records import add_metrics, make_records
 
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.errors import RecipeError
 from kerasnets.recipe import Recipe
 from kerasnets.training.effects import check_schedule

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from kerasnets import runs
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.report.commands import fit_command
 
 CLASSES = ("Food & Drink", "käse")

@@ -20,7 +20,7 @@ from made_runs import make_run
 from kerasnets import runs
 from kerasnets.catalog.locations import cache_folders, data_folder
 from kerasnets.cli.commands import kerasnets
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.cli.options import Name
 from kerasnets.compute import runtime
 from kerasnets.console import printable

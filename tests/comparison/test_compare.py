@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.stats import binomtest, sem, t
 
 from kerasnets import runs
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.comparison.compare import compare, pareto_front
 from kerasnets.comparison.pages import accuracy_table, comparison_page, cost_table
 from kerasnets.errors import RunError

@@ -8,7 +8,7 @@ from made_runs import CLASSES, labels, make_run
 from PIL import Image
 
 from kerasnets import figures, runs
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.comparison.diff import Change, diff
 from kerasnets.comparison.pages import difference_page
 from kerasnets.errors import RunError

@@ -34,7 +34,7 @@ def little_memory():
 
 @pytest.mark.parametrize("engine", ["torch_graph", "torch_cuda_graph"])
 def test_it_is_one_line(tmp_path, capsys, engine):
-    main = pytest.importorskip("kerasnets.cli.main")
+    commands = pytest.importorskip("kerasnets.cli.commands")
     options = "resnet18 --dataset digits --stem cifar --image-size 64 --epochs 1"
     arguments = [
         *("fit", *options.split(), "--batch-size", str(BATCH), "--quiet"),
@@ -42,7 +42,7 @@ def test_it_is_one_line(tmp_path, capsys, engine):
         *("--out", str(tmp_path / "run")),
     ]
     with little_memory():
-        status = main._run(arguments)
+        status = commands.run(arguments)
     told = capsys.readouterr().err.splitlines()
     assert status == 2
     assert told[-1].startswith(f"kerasnets: out of memory at batch size {BATCH}; ")

@@ -5,7 +5,7 @@ import shlex
 import made_dataset as made
 import pytest
 
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.errors import RecipeError
 from kerasnets.recipe import Recipe
 from kerasnets.report.commands import fit_command

@@ -99,7 +99,7 @@ def of_two_classes(tmp_path_factory):
     and what was printed."""
     import keras
 
-    from kerasnets.cli.main import _run
+    from kerasnets.cli.commands import run as _run
     from kerasnets.datasets.dataset import Split
     from kerasnets.recipe import Recipe
 

@@ -5,7 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 SMALL = {"OPTIONS": "--image-size 16 --batch-size 16", "EPOCHS": 1}

@@ -16,7 +16,7 @@ from trained_run import make_run
 
 import kerasnets
 from kerasnets import datasets
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.cli.use.explain import METHODS as OFFERED
 from kerasnets.errors import RunError
 from kerasnets.evaluation.evaluate import evaluate

@@ -13,7 +13,7 @@ from trained_run import make_run
 import kerasnets
 from kerasnets import datasets, runs
 from kerasnets.catalog.networks import NETWORKS
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.cli.use.export import FORMATS as OFFERED
 from kerasnets.errors import ExportError
 from kerasnets.inference.export import export as exporting

@@ -11,7 +11,7 @@ from PIL import Image
 from rich.console import Console
 
 import kerasnets
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.cli.tables import print_table
 from kerasnets.cli.use.predict import answers_table
 from kerasnets.evaluation.evaluate import evaluate

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from kerasnets import runs
-from kerasnets.cli.main import _run as command
+from kerasnets.cli.commands import run as command
 from kerasnets.compute.execution import Execution
 from kerasnets.paper.outcomes import record_failure
 from kerasnets.paper.plan import begin, plan

@@ -7,7 +7,7 @@ import pytest
 
 from kerasnets import runs
 from kerasnets.catalog.datasets import DATASETS
-from kerasnets.cli.main import _run as command
+from kerasnets.cli.commands import run as command
 from kerasnets.compute.execution import Execution
 from kerasnets.errors import RecipeError, RunError
 from kerasnets.paper import plan as plans

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kerasnets import runs
-from kerasnets.cli.main import _run as command
+from kerasnets.cli.commands import run as command
 from kerasnets.compute.execution import Execution
 from kerasnets.paper import plan as plans
 from kerasnets.paper.outcomes import FINISHED

@@ -32,7 +32,7 @@ BEFORE = "    protocol: str | None = setting("
 # Prints what a person meets of the field, as JSON.
 PROBE = """
 import contextlib, io, json, runpy
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.cli.options import named
 from kerasnets.cli.training.fit import fit
 from kerasnets.errors import KerasnetsError

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.errors import RecipeError
 from kerasnets.recipe import Recipe, presets
 from kerasnets.recipe.files import from_file

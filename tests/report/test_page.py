@@ -13,7 +13,7 @@ from evaluated_runs import add_confusion, made
 from made_runs import CLASSES, labels, make_run
 
 from kerasnets import runs
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.diagnosis import diagnose as module
 from kerasnets.errors import RunError
 from kerasnets.report import missing_diagnoses

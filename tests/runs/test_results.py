@@ -5,7 +5,7 @@ import pytest
 from made_records import METRICS, add_metrics, make_records
 
 from kerasnets import runs
-from kerasnets.cli.main import _run
+from kerasnets.cli.commands import run as _run
 from kerasnets.runs import results
 from kerasnets.storage.files import write_json, write_text
 

@@ -102,27 +102,28 @@ class DenseBlock:
             lambda: _in(self.dtype, *scale_and_shift(norm)),
             *map(parameter, norm.variables),
         )
-        # Scale and shift that change nothing. They give the statistics of maps in a
-        # smaller dtype the dtype of the parameters.
+        # A norm's scale and shift that change nothing. They give the statistics of maps
+        # in a smaller dtype the dtype of the parameters.
         gamma = parameter(norm.gamma).detach()
-        self._neutral = torch.ones_like(gamma), torch.zeros_like(gamma)
+        self._neutral: tuple[torch.Tensor, torch.Tensor] | None = None
+        if self.dtype != gamma.dtype:
+            self._neutral = torch.ones_like(gamma), torch.zeros_like(gamma)
 
-    def kernels_in(
-        self, dtype: torch.dtype
-    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """Each layer's kernels [C, B], and those for the 3x3 convolution."""
-        if dtype == self._neutral[0].dtype:
+    def computed_kernels(self) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Each layer's kernels [C, B], and those for the 3x3 convolution, in the
+        layers' dtype."""
+        if self._neutral is None:
             return self.weights, self.kernels
         return (
-            [kernel.to(dtype) for kernel in self.weights],
-            [kernel.to(dtype) for kernel in self.kernels],
+            [kernel.to(self.dtype) for kernel in self.weights],
+            [kernel.to(self.dtype) for kernel in self.kernels],
         )
 
-    def neutral(self, maps: torch.Tensor) -> Sequence[torch.Tensor | None]:
-        """Scale and shift [C] of a norm without any, for maps [pixels, C]."""
-        if maps.dtype == self._neutral[0].dtype:
+    def neutral(self, width: int) -> Sequence[torch.Tensor | None]:
+        """Scale and shift of a norm of `width` maps that has none."""
+        if self._neutral is None:
             return None, None
-        return [values[: maps.shape[1]] for values in self._neutral]
+        return [values[:width] for values in self._neutral]
 
     def __call__(self, context: Context, x: torch.Tensor) -> torch.Tensor:
         x = x.to(self.dtype)

@@ -47,7 +47,7 @@ class TrainedBlock(torch.autograd.Function):
         convolution = same_convolution(*x.shape[:1], *x.shape[2:])
         maps = pixel_rows(x)
         memory.fit(maps)
-        kernels1, kernels2 = block.kernels_in(maps.dtype)
+        kernels1, kernels2 = block.computed_kernels()
         inners: list[torch.Tensor] = []
         found = [_normalize(maps, block, memory.columns[0])]
         for index, layer in enumerate(block.layers):
@@ -221,7 +221,7 @@ def _normalize(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Write normalized maps [pixels, C] to `out`; return mean and inverse standard
     deviation."""
-    scale, shift = block.neutral(maps)
+    scale, shift = block.neutral(maps.shape[1])
     normal, mean, inverse_std = torch.native_batch_norm(
         _as_one_image(maps), scale, shift, None, None, True, 0.0, block.epsilon
     )
