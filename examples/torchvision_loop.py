@@ -23,6 +23,13 @@ import kerasnets
 from kerasnets.datasets import load_for
 from kerasnets.datasets.splits import partition
 
+# Options that this loop follows, where they differ from `--preset modern`.
+FOLLOWED = {
+    *("preset", "stem", "epochs", "batch_size", "seed", "limit", "classes", "cutout"),
+    *("image_size", "resize", "background", "augment", "validation", "test_fraction"),
+    *("learning_rate", "momentum", "nesterov", "weight_decay", "label_smoothing"),
+}
+
 
 def network(recipe, classes: int, channels: int) -> nn.Module:
     model = getattr(torchvision.models, recipe.network)(num_classes=classes)
@@ -59,6 +66,12 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     recipe = kerasnets.load_run(options.run).recipe
+    others = set(recipe.departures()) - FOLLOWED
+    if recipe.preset != "modern" or not recipe.network.startswith("resnet") or others:
+        parser.error(
+            "the run must be of a ResNet with --preset modern"
+            + (f", without {', '.join(sorted(others))}" if others else "")
+        )
     dataset = load_for(recipe)
     parts = partition(dataset, recipe)
 
