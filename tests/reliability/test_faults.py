@@ -18,6 +18,7 @@ import warm_python
 from faults import failing_disk
 
 from kerasnets import datasets, runs
+from kerasnets.cli.commands import run as _run
 from kerasnets.compute.out_of_memory import explained
 from kerasnets.datasets import cache
 from kerasnets.errors import DatasetError, KerasnetsError, OutOfMemory, RunError
@@ -142,12 +143,10 @@ def test_the_disk_may_fill_up_at_any_write_of_preparing(tmp_path, monkeypatch, s
 
 
 def test_the_command_says_that_the_disk_is_full(tmp_path, monkeypatch, capsys):
-    from kerasnets.cli import main as cli
-
     monkeypatch.setattr("kerasnets.training.compile.from_recipe", small_run.network)
     words = "fit resnet18 --dataset digits --image-size 8 --limit 60 --batch-size 10"
     with failing_disk(tmp_path, 40, stays_full=True):
-        assert cli._run([*words.split(), "-q", "--out", str(tmp_path / "run")]) == 1
+        assert _run([*words.split(), "-q", "--out", str(tmp_path / "run")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"kerasnets: cannot write {tmp_path / 'run'}")
     assert line.endswith("No space left on device.")
