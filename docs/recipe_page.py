@@ -15,9 +15,9 @@ _INTRODUCTION = """\
 
 A recipe is everything that decides what a training run computes. Each field has one
 name in Python and in recipe.json, and one option of `kerasnets fit`. A field that you
-do not name has the paper's value for the network and the dataset, or the value of a
-[preset](training.md#presets); "grey" and "RGB" stand for the paper's MNIST and CIFAR-10
-protocols.
+do not name has the value of a [preset](training.md#presets), or the default below.
+"grey" and "color" are the paper's values for MNIST and CIFAR-10, which other grey and
+color datasets take too.
 
 ```python
 import kerasnets

@@ -246,6 +246,11 @@ def command(*words: object) -> str:
     return " ".join(map(_shell_word, words))
 
 
+def adding(requirement: str, what: str = "it") -> str:
+    """The end of a message: how to install a package that is missing."""
+    return f"{command('pip', 'install', requirement)} adds {what}."
+
+
 def _shell_word(word: object) -> str:
     text = str(word)
     if isinstance(word, PurePath) and text.startswith("-"):

@@ -20,7 +20,7 @@ from kerasnets.catalog.networks import NETWORKS
 from kerasnets.compute.execution import Execution
 from kerasnets.compute.runtime import BACKENDS
 from kerasnets.compute.worker import Worker
-from kerasnets.errors import BackendError, KerasnetsError, unknown
+from kerasnets.errors import BackendError, KerasnetsError, adding, unknown
 from kerasnets.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -168,8 +168,8 @@ def compare(
     absent = tuple(name for name in BACKENDS if name not in present)
     if len(present) < 2:
         raise BackendError(
-            f"parity compares backends; {' and '.join(absent)} are not installed: 'pip "
-            "install kerasnets[jax]' adds one."
+            f"parity compares backends; {' and '.join(absent)} are not installed: "
+            f"{adding('kerasnets[jax]', 'one')}"
         )
     with contextlib.ExitStack() as stack:
         folder = tempfile.TemporaryDirectory(prefix="kerasnets-parity-")

@@ -89,14 +89,15 @@ def fit(
 ) -> None:
     """Train a network.
 
-    Options that are not given have the paper's value for the network and dataset, or
-    the value of --preset or --recipe.
+    Options that are not given have the value of --recipe or --preset; otherwise the
+    paper's on its datasets, and on your own images those in docs/your-images.md. They
+    are printed before training.
 
     \b
     Examples:
       kerasnets fit vgg19 --bn --glorot --dataset mnist
       kerasnets fit resnet34 --dropout 0.2 --glorot --dataset cifar10 --resume
-      kerasnets fit densenet121 --dataset mnist --limit 6000 --epochs 2
+      kerasnets fit resnet18 --dataset ./photos --weights imagenet --freeze all-but-head
       kerasnets fit resnet18 --dataset cifar10 --preset modern --epochs 10
       kerasnets fit --recipe artifacts/runs/cifar10-resnet34 --seed 1
     """

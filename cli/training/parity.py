@@ -20,7 +20,7 @@ def parity(networks: tuple[str, ...], as_json: bool) -> int:
     backend, each in its own process: initial weights, logits, ten training steps,
     evaluation. In float32 on the CPU, without dropout, with learning rate 1e-5 and
     residual branches scaled by 0.1, because with its initial weights a deep ResNet
-    amplifies rounding errors ten thousandfold per step. The exit status is 1 if
+    amplifies rounding errors by orders of magnitude per step. The exit status is 1 if
     backends disagree.
 
     \b

@@ -26,7 +26,7 @@ from kerasnets.datasets.dataset import Split, Subset
 from kerasnets.datasets.pipeline.augmentation import Augmentation
 from kerasnets.datasets.pipeline.batches import Batches
 from kerasnets.datasets.streamed_images import Form, StreamedImages, states
-from kerasnets.errors import InstallationError
+from kerasnets.errors import InstallationError, adding
 from kerasnets.networks.published import MEAN, STD
 from kerasnets.runs import write_json
 
@@ -68,7 +68,7 @@ def benchmark_data(
     except ImportError as error:
         raise InstallationError(
             "'benchmark data' compares with torchvision, which is not installed; "
-            "'pip install kerasnets[bench]' adds it."
+            f"{adding('kerasnets[bench]')}"
         ) from error
     with tempfile.TemporaryDirectory(prefix="kerasnets-photos-") as place:
         paths = make_photos(Path(place), images)

@@ -19,7 +19,7 @@ from typing import Any
 from kerasnets.compute import process_settings
 from kerasnets.compute.threads import limited_to
 from kerasnets.console import printable
-from kerasnets.errors import BackendError, shown, unknown
+from kerasnets.errors import BackendError, adding, shown, unknown
 from kerasnets.storage.folders import user_cache
 
 BACKENDS = ("torch", "jax", "tensorflow")
@@ -92,11 +92,7 @@ def backend() -> str:
     if find_spec(name) is None:
         raise BackendError(
             f"KERAS_BACKEND is {name!r}, which is not installed; "
-            + (
-                f"'pip install kerasnets[{name}]' adds it."
-                if name != "torch"
-                else "'pip install torch' adds it."
-            )
+            + adding("torch" if name == "torch" else f"kerasnets[{name}]")
         )
     return name
 

@@ -560,7 +560,7 @@ class Fields:
         group=DATA,
         paper=None,
         choices=PROTOCOLS,
-        null="grey mnist, RGB cifar10, own images own",
+        null="mnist (grey), cifar10 (color), own (own images)",
         tag="protocol-",
         default=None,
     )

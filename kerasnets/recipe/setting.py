@@ -228,9 +228,12 @@ class Setting:
                 )
                 for protocol in PROTOCOLS
             )
-            text = grey if grey == color else f"grey {grey}, RGB {color}"
-            if own != color:
-                text += f"; own images {own}"
+            if grey != color == own:
+                text = f"{grey} (grey), {color} (color, own images)"
+            elif grey != color:
+                text = f"{grey} (grey), {color} (color), {own} (own images)"
+            else:
+                text = color if own == color else f"{color}; own images {own}"
             texts.setdefault(text, []).append(FAMILIES[family])
         if len(texts) == 1:
             return next(iter(texts))

@@ -36,7 +36,7 @@ def test_it_takes_part_in_float32_inference_on_a_cpu_alone(work):
     ("words", "says"),
     [
         (("--only", "train"), "inference in float32 on a CPU alone"),
-        (("--only", "inference"), "'pip install kerasnets[onnx]' adds it"),
+        (("--only", "inference"), "pip install 'kerasnets[onnx]' adds it"),
     ],
 )
 def test_what_it_cannot_do_is_one_line(tmp_path, monkeypatch, capsys, words, says):

@@ -76,7 +76,7 @@ WITHOUT_KERAS = {"card", "datasets", "inspect", "networks", "prepare", "runs", "
         ("theano", "unknown KERAS_BACKEND 'theano'"),
         ("Torch", "Did you mean 'torch'"),
         ("", "unknown KERAS_BACKEND ''"),
-        ("jax", "'pip install kerasnets[jax]' adds it"),
+        ("jax", "pip install 'kerasnets[jax]' adds it"),
     ],
 )
 @pytest.mark.parametrize("name", kerasnets.commands)

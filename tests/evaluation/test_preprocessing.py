@@ -17,7 +17,7 @@ from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.recipe import Recipe
 from kerasnets.training.fit import fit
 
-DOCUMENTED = Path(__file__).parents[2] / "docs" / "run-folder.md"
+DOCS = Path(__file__).parents[2] / "docs"
 IMAGES = (0, 7, 200)  # rows of the test split
 
 
@@ -52,7 +52,9 @@ def trained(path, **named):
 
 
 def documented_lines() -> str:
-    blocks = re.findall(r"```python\n(.*?)```", DOCUMENTED.read_text(), re.DOTALL)
+    blocks = re.findall(
+        r"```python\n(.*?)```", (DOCS / "using.md").read_text(), re.DOTALL
+    )
     (lines,) = [block for block in blocks if "preprocessing.json" in block]
     return lines
 
@@ -116,7 +118,9 @@ def test_the_record_says_what_was_done(tmp_path):
         output="logits",
         class_names=dataset.class_names,
     )
-    keys = re.findall(r"^\| ([a-z_, ]+) \|", DOCUMENTED.read_text(), re.MULTILINE)
+    keys = re.findall(
+        r"^\| ([a-z_, ]+) \|", (DOCS / "run-folder.md").read_text(), re.MULTILINE
+    )
     documented = {name for key in keys for name in key.split(", ")}
     assert {field.name for field in dataclasses.fields(found)} <= documented
 

@@ -215,7 +215,7 @@ def test_the_commands_formats_are_those_that_there_are():
         ("--format onxn", "Did you mean 'onnx'"),
         ("--format saved-model", "KERAS_BACKEND=tensorflow"),
         ("--format litert", "KERAS_BACKEND=tensorflow"),
-        ("--format openvino", "pip install kerasnets[openvino]"),
+        ("--format openvino", "pip install 'kerasnets[openvino]'"),
         ("--format safetensors --int8", "--int8 is for the format onnx"),
         ("--format onnx --out x.pt", "--out x.pt must end in .onnx"),
         ("--format safetensors --out there.safetensors", "--overwrite replaces it"),

@@ -158,8 +158,14 @@ def test_folder_words_and_options_tell_fields_apart():
         ("batch_norm", "VGG off; ResNet and DenseNet on"),
         ("dropout", "VGG 0.5; ResNet and DenseNet 0"),
         ("growth_rate", "32 or 48"),
-        ("epochs", "VGG and ResNet grey 20, RGB 50; DenseNet grey 15, RGB 40"),
-        ("batch_size", "grey 128, RGB 64"),
+        (
+            "epochs",
+            "VGG and ResNet 20 (grey), 50 (color, own images); "
+            "DenseNet 15 (grey), 40 (color, own images)",
+        ),
+        ("batch_size", "128 (grey), 64 (color, own images)"),
+        ("augment", "flip (grey), crop-flip (color), resized-crop (own images)"),
+        ("resize", "squash; own images crop"),
         ("learning_rate", "0.001"),
         ("channels", "the dataset's"),
         ("limit", "all"),

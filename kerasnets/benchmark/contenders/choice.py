@@ -16,7 +16,7 @@ from kerasnets.compute import runtime
 from kerasnets.compute.determinism import deterministic
 from kerasnets.compute.execution import Execution
 from kerasnets.compute.threads import limited_to
-from kerasnets.errors import BackendError, InstallationError, option, unknown
+from kerasnets.errors import BackendError, InstallationError, adding, option, unknown
 
 OURS = "kerasnets"
 # Contenders that kerasnets can be compared with.
@@ -52,7 +52,7 @@ def check(names: tuple[str, ...]) -> None:
             if find_spec(package) is None:
                 raise InstallationError(
                     f"comparing with onnxruntime needs {package}, which is not "
-                    "installed; 'pip install kerasnets[onnx]' adds it."
+                    f"installed; {adding('kerasnets[onnx]')}"
                 )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnets.errors import ExportError, InstallationError, unknown
+from kerasnets.errors import ExportError, InstallationError, adding, unknown
 from kerasnets.inference.classifier import Classifier
 from kerasnets.inference.export.network import INPUT, OUTPUT, from_pixels, rebuilt
 from kerasnets.networks.pretrained import load_torchvision_weights, torchvision_weights
@@ -65,7 +65,7 @@ def checked(name: str) -> Format:
         if find_spec(package) is None:
             raise InstallationError(
                 f"{name} needs {package}, which is not installed; "
-                f"'pip install kerasnets[{name}]' adds it."
+                f"{adding(f'kerasnets[{name}]')}"
             )
     return form
 
