@@ -22,7 +22,7 @@ from kerasnets.cli.runs.diff import diff
 from kerasnets.cli.runs.evaluate import evaluate
 from kerasnets.cli.runs.runs import runs
 from kerasnets.cli.runs.verify import verify
-from kerasnets.cli.stopping import is_stop, last_words, listen_no_more, raise_if_put_off
+from kerasnets.cli.stopping import is_stop, last_words, listen_no_more
 from kerasnets.cli.study.report import report
 from kerasnets.cli.study.reproduce import reproduce
 from kerasnets.cli.training.benchmark import benchmark
@@ -56,40 +56,31 @@ class _Group(click.Group):
             ctx.fail(unknown("command", name, self.list_commands(ctx)))
         return super().resolve_command(ctx, args)
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[_ARGUMENTS] = list(args)
-        return super().parse_args(ctx, args)
+    # Stops are caught in these two, because click would print an empty line first.
 
-    # Stops are handled in these two, because click would print an empty line first.
-
-    def make_context(self, info_name, args: list[str], *rest, **named):
-        with _stops(list(args)):
-            return super().make_context(info_name, args, *rest, **named)
+    def make_context(self, *given, **named):
+        with _stops():
+            return super().make_context(*given, **named)
 
     def invoke(self, ctx: click.Context):
-        with _stops(ctx.meta[_ARGUMENTS]), command_line():
+        with _stops(), command_line():
             return super().invoke(ctx)
 
 
-_ARGUMENTS = "kerasnets.arguments"
+class _Stopped(Exception):
+    """Raised from what has stopped the command."""
 
 
 @contextlib.contextmanager
-def _stops(arguments: list[str]) -> Iterator[None]:
+def _stops() -> Iterator[None]:
     try:
-        raise_if_put_off()
+        if is_stop():
+            raise KeyboardInterrupt
         yield
     except BaseException as error:
         if not is_stop(error):
             raise
-        raise _Stopped(arguments, error) from error
-
-
-class _Stopped(click.ClickException):
-    def __init__(self, arguments: list[str], error: BaseException) -> None:
-        line, status = last_words(arguments, error)
-        super().__init__(line)
-        self.exit_code = status  # type: ignore[misc]  # click's: one a class
+        raise _Stopped from error
 
 
 @click.group(
@@ -197,8 +188,9 @@ def _answer(arguments: Sequence[str] | None) -> int:
         return fail(error.format_message(), error.exit_code)
     except KerasnetsError as error:
         return fail(str(error), error.exit_status)
-    except (click.Abort, KeyboardInterrupt) as error:  # before the command began
-        return fail(*last_words([], error.__cause__ or error))
+    except (_Stopped, click.Abort, KeyboardInterrupt) as error:
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        return fail(*last_words(words, error.__cause__ or error))
     except MemoryError:
         return fail("the memory is full; fewer or smaller images may fit.", 2)
     except OSError as error:

@@ -7,12 +7,11 @@ import signal
 import sys
 from types import FrameType
 
-_TIMER = hasattr(signal, "setitimer")  # not on Windows
+_ALARM = getattr(signal, "SIGALRM", None)  # None on Windows
 _AGAIN_S = 0.2
 _AFRESH_OR_ON = ("--overwrite", "--resume")
-_listening = False
 _number = 0  # the last signal
-_command: FrameType | None = None  # the caller of `listen`
+_command: FrameType | None = None  # the caller of `listen`, until `listen_no_more`
 _report = sys.unraisablehook
 
 
@@ -23,11 +22,10 @@ def listen() -> None:
     During an import it waits for the end or for a second signal, as some imports would
     abort the process or discard it. Discarded elsewhere, it is raised again.
     """
-    global _listening, _number, _command, _report
-    _number, _command = 0, sys._getframe(1)
-    if not _listening:
-        _listening = True
+    global _number, _command, _report
+    if _command is None:
         sys.unraisablehook, _report = _unraisable, sys.unraisablehook
+    _number, _command = 0, sys._getframe(1)
     signal.signal(signal.SIGTERM, _end)
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, _end)
@@ -36,26 +34,20 @@ def listen() -> None:
 def listen_no_more() -> None:
     """Let signals end the process at once: its work is done or given up, and Python
     would answer them with a traceback while it exits."""
-    global _listening, _number, _command
-    if _listening:
-        _listening = False
-        _number, _command = 0, None
-        _insist_every(0)
-        sys.unraisablehook = _report
-        for number in (signal.SIGTERM, signal.SIGINT):
-            if signal.getsignal(number) == _end:
-                signal.signal(number, signal.SIG_DFL)
+    global _number, _command
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) == _end:
+            signal.signal(number, signal.SIG_DFL)
+    if _command is not None:
+        _number, _command, sys.unraisablehook = 0, None, _report
+        if _ALARM:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def is_stop(error: BaseException) -> bool:
-    """Whether the error is that of a signal or, after one, perhaps its consequence."""
+def is_stop(error: BaseException | None = None) -> bool:
+    """Whether a signal has come, or the error is one's; after a signal, any error may
+    be its consequence. During an import, a signal raises nothing."""
     return _number != 0 or isinstance(error, KeyboardInterrupt)
-
-
-def raise_if_put_off() -> None:
-    """Raise KeyboardInterrupt if a signal came during an import."""
-    if _number:
-        raise KeyboardInterrupt
 
 
 def last_words(arguments: list[str], error: BaseException) -> tuple[str, int]:
@@ -78,29 +70,25 @@ def last_words(arguments: list[str], error: BaseException) -> tuple[str, int]:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """Stop with an exception, so that half-written files are removed on the way out."""
+    """Stop with an exception, so that half-written files are removed on the way out;
+    then every `_AGAIN_S`, unless one is on its way."""
     global _number
-    first, _number = not _number, number
-    _insist_every(_AGAIN_S)
-    if not (_TIMER and first and _within_import(frame)):
+    again = _number and number != _ALARM
+    if number != _ALARM:
+        _number = number
+        if _ALARM:
+            signal.signal(_ALARM, _end)
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_S, _AGAIN_S)
+    waits = _command is None or _on_its_way() or _within_import(frame)
+    if again or not (_ALARM and waits):
         raise KeyboardInterrupt
 
 
-def _insist_every(seconds: float) -> None:
-    """Call `_insist` so often; 0 for no more."""
-    if _TIMER:
-        signal.signal(signal.SIGALRM, _insist)
-        signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
-
-
-def _insist(number: int, frame: FrameType | None) -> None:
+def _on_its_way() -> bool:
     error = sys.exc_info()[1]
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt):
-            return  # it is on its way out
+    while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
-    if _listening and not _within_import(frame):
-        raise KeyboardInterrupt
+    return error is not None
 
 
 def _within_import(frame: FrameType | None) -> bool:
