@@ -60,14 +60,10 @@ class CapturedStep:
         self._recorded: _Recorded | None = None
         self._unseen = False
         self._stream: torch.cuda.Stream | None = None
-        self._possible = not isinstance(
-            model.optimizer, keras.optimizers.LossScaleOptimizer
-        )
-        if not self._possible:
-            _log.warning(
-                "the loss scale of mixed_float16 is read in every step, so steps are "
-                "not recorded as a CUDA graph; mixed_bfloat16 needs no scale"
-            )
+        obstacle = _obstacle(model.optimizer)
+        self._possible = obstacle is None
+        if obstacle:
+            _log.warning("%s", obstacle)
 
     def __call__(self, data: Any) -> dict[str, Any]:
         """One training step, as `keras.Model.train_step`."""
@@ -143,7 +139,26 @@ class CapturedStep:
             dropout.draw_held()
         recorded.replay()
         self._unseen = True
-        return recorded.logs
+        # A callback may keep the logs, and the next replay overwrites these.
+        return {
+            name: value.clone() if isinstance(value, torch.Tensor) else value
+            for name, value in recorded.logs.items()
+        }
+
+
+def _obstacle(optimizer: keras.optimizers.Optimizer) -> str | None:
+    """Why no step with an optimizer can be captured; None if nothing is known."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return (
+            "the loss scale of mixed_float16 is read in every step, so steps are "
+            "not recorded as a CUDA graph; mixed_bfloat16 needs no scale"
+        )
+    if optimizer.gradient_accumulation_steps:
+        return (
+            "with accumulated gradients, every step reads whether it updates the "
+            "weights, so steps are not recorded as a CUDA graph"
+        )
+    return None
 
 
 class _Recorded:
@@ -174,8 +189,12 @@ def record(
         A function that replays the step, and the metrics that it updates each time.
     """
     graph = torch.cuda.CUDAGraph()
-    # Other threads may copy batches at the same time.
-    with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+    with (
+        # Restores the current stream even if the end of the capture fails.
+        torch.cuda.stream(stream),
+        # Other threads may copy batches at the same time.
+        torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"),
+    ):
         logs = step()
     return graph.replay, logs
 

@@ -54,6 +54,11 @@ RECIPES = {
     "bf16": {"precision": "mixed_bfloat16"},
     "dropout": {"dropout": 0.2},
 }
+# Their optimizers read a value from the device in every step.
+READING = {
+    "accumulate": {"accumulate": 2},
+    "float16": {"precision": "mixed_float16"},
+}
 
 # What makes the host wait for a device, or copies from one to the other.
 _WAITS = {
@@ -142,6 +147,21 @@ def test_a_step_does_nothing_that_cannot_be_recorded(recipe):
     fields = RECIPES[recipe]
     with runtime.session("cpu", fields.get("precision", "float32")):
         assert watched(made(**fields)) == []
+
+
+@pytest.mark.parametrize("recipe", READING)
+def test_steps_that_read_a_value_are_not_recorded(recipe, recording, caplog):
+    fields = READING[recipe]
+    with runtime.session("cpu", fields.get("precision", "float32")):
+        alone, captured, other = (made(**fields) for _ in range(3))
+        assert "__bool__" in watched(other)
+        install.install(alone)
+        install.install(captured, captured=True)
+        batches = [batch(number) for number in range(6)]
+        assert trained(captured, batches)[0] == trained(alone, batches)[0]
+    assert recording == []
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert "not recorded as a CUDA graph" in message and "\n" not in message
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
@@ -246,6 +266,54 @@ def test_a_step_that_cannot_be_recorded_runs_one_by_one(recording, monkeypatch, 
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == 1 and "\n" not in messages[0]
     assert "not permitted when stream is capturing" in messages[0]
+
+
+@pytest.mark.parametrize("why", ["step", "end"])
+def test_a_refused_recording_restores_the_stream(monkeypatch, why):
+    """torch.cuda.graph leaves its stream current if the capture cannot be ended."""
+    current = ["default"]
+
+    @contextlib.contextmanager
+    def stream(name):
+        before, current[:] = current.copy(), [name]
+        try:
+            yield
+        finally:
+            current[:] = before
+
+    class Graph:
+        def __init__(self, graph, stream, capture_error_mode):
+            self.stream = stream
+
+        def __enter__(self):
+            current[:] = [self.stream]
+
+        def __exit__(self, *error):
+            raise RuntimeError("capture was invalidated")
+
+    def step():
+        if why == "step":
+            raise RuntimeError("refused")
+        return {}
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: None)
+    monkeypatch.setattr(torch.cuda, "graph", Graph)
+    monkeypatch.setattr(torch.cuda, "stream", stream)
+    with pytest.raises(RuntimeError, match="invalidated"):
+        captured_step.record(step, "side")
+    assert current == ["default"]
+
+
+def test_kept_logs_stay_those_of_their_step(recording):
+    model = made()
+    install.install(model, captured=True)
+    kept, read = [], []
+    for number in range(6):
+        logs = model.train_step(batch(number))
+        kept.append(logs)
+        read.append({name: float(value) for name, value in logs.items()})
+    assert len(recording) == 1
+    assert [{k: float(v) for k, v in logs.items()} for logs in kept] == read
 
 
 def test_numbers_become_the_same_tensor_every_time():
