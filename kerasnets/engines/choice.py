@@ -41,9 +41,14 @@ def check(engine: str, device: str = "cpu") -> str:
     return engine
 
 
-def use(model: keras.Model, engine: str) -> None:
+def use(model: keras.Model, engine: str, batch_size: int | None = None) -> None:
     """Make `model` run on an engine, a result of `check`. If the model is compiled, its
-    optimizer must be built."""
+    optimizer must be built.
+
+    Args:
+        batch_size: of training; "torch_compile" compiles for it. Default: that of the
+            first training batch.
+    """
     if engine in _TORCH_ENGINES:
         from kerasnets.engines import install
         from kerasnets.engines.torch_graph.values import parameter
@@ -54,4 +59,5 @@ def use(model: keras.Model, engine: str) -> None:
             model,
             compiled=compiled,
             captured=engine == "torch_cuda_graph" or (compiled and on_cuda),
+            batch_size=batch_size,
         )

@@ -19,7 +19,11 @@ from kerasnets.engines.torch_graph.values import parameter
 
 
 def install(
-    model: keras.Model, *, compiled: bool = False, captured: bool = False
+    model: keras.Model,
+    *,
+    compiled: bool = False,
+    captured: bool = False,
+    batch_size: int | None = None,
 ) -> TorchGraph:
     """Make `model` run through a `TorchGraph`, and return that.
 
@@ -29,6 +33,8 @@ def install(
             epoch's last, run uncompiled.
         captured: whether to capture a compiled Keras model's training step as a CUDA
             graph.
+        batch_size: of the training batches that are compiled for. Default: that of the
+            first, which in a resumed run may be an epoch's last.
 
     Raises:
         ValueError: the model is not functional with one input and one output.
@@ -36,7 +42,7 @@ def install(
     original = model.call
     # torch.compile optimizes a block's single operations better than a fused block.
     graph = TorchGraph(model, blocks=not compiled)
-    run = _compiled(graph) if compiled else graph
+    run = _compiled(graph, batch_size) if compiled else graph
 
     def call(inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         symbolic = isinstance(inputs, keras.KerasTensor)
@@ -111,12 +117,14 @@ def _each_layer_once(model: keras.Model) -> bool:
     return len({id(layer) for layer in layers}) == len(layers)
 
 
-def _compiled(graph: TorchGraph) -> Callable[..., torch.Tensor]:
-    first: dict[bool, torch.Size] = {}
+def _compiled(graph: TorchGraph, batch_size: int | None) -> Callable[..., torch.Tensor]:
+    shapes: dict[bool, torch.Size] = {}
     faster = torch.compile(graph, dynamic=False)
 
     def run(images: torch.Tensor, *, training: bool) -> torch.Tensor:
-        if first.setdefault(training, images.shape) != images.shape:
+        if training and batch_size not in (None, len(images)):
+            return graph(images, training=training)
+        if shapes.setdefault(training, images.shape) != images.shape:
             return graph(images, training=training)
         drawn = [one for one in graph.dropouts if training and not one.holding]
         for dropout in drawn:

@@ -129,7 +129,7 @@ def ready_to_train(
         labels=labels,
     )
     model.optimizer.build(model.trainable_variables)
-    choice.use(model, engine)
+    choice.use(model, engine, recipe.batch_size)
     if fixed_batch_size.are_needed(session):
         fixed_batch_size.install(model)
     if recipe.unfreeze_after:

@@ -75,6 +75,35 @@ def test_interrupted_at_any_step_equals_uninterrupted(tmp_path, whole, every, st
         assert fingerprint(run) == expected, f"interrupted at step {step}"
 
 
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="PyTorch compiles")
+def test_a_run_with_a_short_batch_left_compiles_the_full_ones(tmp_path, monkeypatch):
+    import torch
+
+    compiled = []
+
+    def compile_(graph, **options):
+        """Stands for the compiler: other last bits."""
+
+        def faster(images, *, training):
+            if training:
+                compiled.append(len(images))
+            return graph(images, training=training) * 1.001
+
+        return faster
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    whole = small_run.fit(tmp_path / "whole", engine="torch_compile")
+    interrupted_fit(
+        tmp_path / "parts",
+        small_run.STEPS,
+        engine="torch_compile",
+        checkpoint_every=Interval(steps=small_run.STEPS - 1),
+    )
+    parts = small_run.fit(tmp_path / "parts", resume=True, engine="torch_compile")
+    assert set(compiled) == {whole.recipe.batch_size}
+    assert fingerprint(parts) == fingerprint(whole)
+
+
 @settings(max_examples=4)
 @given(parts=st.lists(st.integers(1, 5), min_size=2, max_size=4))
 def test_any_series_of_interruptions_equals_none(tmp_path_factory, whole, parts):

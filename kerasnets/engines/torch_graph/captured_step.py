@@ -136,6 +136,7 @@ class CapturedStep:
         recorded.images.copy_(images)
         recorded.labels.copy_(labels)
         for dropout in self._dropouts:
+            dropout.hold(len(images))
             dropout.draw_held()
         recorded.replay()
         self._unseen = True

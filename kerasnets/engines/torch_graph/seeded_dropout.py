@@ -34,6 +34,8 @@ class SeededDropout:
         self._version: int | None = None
         self._seed = 0
         self._generator: torch.Generator | None = None
+        # By batch size: a CUDA graph reads its mask for as long as it exists.
+        self._masks: dict[int, torch.Tensor] = {}
         self._held: torch.Tensor | None = None
         self.holding = False
 
@@ -46,10 +48,11 @@ class SeededDropout:
         return torch.where(mask, x / self.keep, torch.zeros_like(x))
 
     def hold(self, count: int) -> None:
-        """Allocate memory for the mask of a batch of size `count`."""
-        shape, device = (count, self._units), self._state.device
-        if self._held is None or self._held.shape != shape:
-            self._held = torch.empty(shape, dtype=torch.bool, device=device)
+        """Use the memory for the mask of a batch of size `count`."""
+        if count not in self._masks:
+            shape, device = (count, self._units), self._state.device
+            self._masks[count] = torch.empty(shape, dtype=torch.bool, device=device)
+        self._held = self._masks[count]
         self.holding = True
 
     def draw_held(self) -> None:

@@ -239,6 +239,19 @@ def test_recorded_steps_are_those_that_run_one_by_one(recipe, recording):
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_recorded_step_keeps_its_mask_while_others_draw_theirs(
+    recording, monkeypatch
+):
+    monkeypatch.setattr(torch, "compile", lambda run, **options: run)
+    alone, captured = made(dropout=0.2), made(dropout=0.2)
+    install.install(alone, compiled=True)
+    install.install(captured, compiled=True, captured=True)
+    sizes = [3, 4, 4, 4, 4, 3, 4, 3, 4]  # compiled for 3, recorded for 4
+    batches = [batch(number, size) for number, size in enumerate(sizes)]
+    assert trained(captured, batches)[0] == trained(alone, batches)[0]
+    assert len(recording) == 1
+
+
 def test_a_layer_that_is_frozen_is_recorded_anew(recording):
     model = made()
     install.install(model, captured=True)
