@@ -24,8 +24,9 @@ def recording(
         RunError: another process holds the lock, or the folder has gone.
     """
     with (
-        _taken_back(run, reporter, created=created),
         run.lock(),
+        # Inside the lock: without it, the folder is another process's.
+        _taken_back(run, reporter, created=created),
         _still_there(run),
         stop_requests() as stop,
     ):

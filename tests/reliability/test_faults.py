@@ -172,6 +172,21 @@ def test_a_run_folder_removed_underneath_ends_training_with_one_line(tmp_path):
     assert not path.exists()
 
 
+def test_a_start_that_comes_second_leaves_the_run_of_the_first(tmp_path, monkeypatch):
+    create = runs.create
+    with contextlib.ExitStack() as other:
+
+        def created(path, *arguments, **options):
+            run = create(path, *arguments, **options)
+            other.enter_context(run.lock())  # as another process would, in between
+            return run
+
+        monkeypatch.setattr(runs, "create", created)
+        with pytest.raises(RunError, match="is in use by process"):
+            fit(tmp_path / "run")
+        assert runs.is_run(tmp_path / "run")
+
+
 def test_a_clock_that_jumps_back_does_not_make_times_negative(
     tmp_path, monkeypatch, expected
 ):
