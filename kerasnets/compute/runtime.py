@@ -4,6 +4,7 @@ The rest of the code enters `session(...)` and uses Keras.
 """
 
 import contextlib
+import ctypes
 import os
 import platform
 import sys
@@ -220,8 +221,9 @@ def training_step(model: Any, images: Any, labels: Any) -> Callable[[], Any]:
 
 
 def peak_memory_bytes(backend: str, device: str) -> int | None:
-    """Peak memory in bytes so far: of the accelerator if one is used, else of the
-    process; None if the platform does not report it.
+    """Peak memory in bytes since `forget_peak_memory`, or else so far: of the
+    accelerator if one is used, else of the process; None if the platform does not
+    report it.
 
     Args:
         backend, device: as in `Session`.
@@ -252,6 +254,32 @@ def peak_memory_bytes(backend: str, device: str) -> int | None:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def forget_peak_memory(backend: str, device: str) -> None:
+    """Restart `peak_memory_bytes` from the memory in use, so that it excludes earlier
+    runs of the process. It has no effect with JAX on an accelerator, nor on a CPU
+    outside of Linux.
+
+    Args:
+        backend, device: as in `Session`.
+    """
+    if device.startswith("cuda"):
+        index = int(device.partition(":")[2])
+        if backend == "torch":
+            import torch
+
+            torch.cuda.reset_peak_memory_stats(index)
+        elif backend == "tensorflow":
+            import tensorflow
+
+            tensorflow.config.experimental.reset_memory_stats(f"GPU:{index}")
+    elif sys.platform == "linux":
+        with contextlib.suppress(AttributeError):  # a C library other than glibc
+            # Memory that malloc keeps after it was freed counts as in use.
+            ctypes.CDLL(None).malloc_trim(0)
+        with contextlib.suppress(OSError):  # not permitted
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def device_of(device: str) -> tuple[str, str]:

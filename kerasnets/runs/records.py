@@ -126,8 +126,9 @@ class EpochTime:
         train_images_per_s: training images per second.
         validation_images_per_s: monitored images per second.
         data_wait_s: part of `train_s` spent making or waiting for batches.
-        peak_memory_mb: peak memory so far (10^6 bytes), of the accelerator if one is
-            used, else of the process; None if the platform does not report it.
+        peak_memory_mb: peak memory so far in the training (10^6 bytes), of the
+            accelerator if one is used, else of the process; None if the platform does
+            not report it.
     """
 
     epoch: int

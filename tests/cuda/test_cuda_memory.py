@@ -7,6 +7,7 @@ import cuda_runs
 import pytest
 import torch
 
+from kerasnets import runs
 from kerasnets.errors import OutOfMemory
 from kerasnets.training.drill import fingerprint
 
@@ -30,6 +31,14 @@ def little_memory():
         torch.cuda.set_per_process_memory_fraction(1.0, 0)
         gc.collect()
         torch.cuda.empty_cache()
+
+
+def test_the_most_memory_is_that_of_the_run(tmp_path):
+    earlier = torch.empty(1 << 30, dtype=torch.uint8, device="cuda:0")
+    del earlier
+    run = cuda_runs.trained(tmp_path / "run", cuda_runs.recipe(epochs=1))
+    (row,) = runs.read_csv(run.path / "epoch_times.csv")
+    assert float(row["peak_memory_mb"]) < 1000
 
 
 @pytest.mark.parametrize("engine", ["torch_graph", "torch_cuda_graph"])

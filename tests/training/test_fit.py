@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import warm_python
 
 from kerasnets import runs
+from kerasnets.compute.runtime import peak_memory_bytes
 from kerasnets.errors import (
     BackendError,
     DatasetError,
@@ -89,6 +91,17 @@ def test_the_run_folder_has_every_record(tmp_path):
     started = f"first step done after {environment['start_s']:.1f} s"
     assert started in (run.path / "run.log").read_text()
     assert runs.load(run.path).recipe == small()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak cannot be reset")
+def test_the_most_memory_is_that_of_the_run(tmp_path, narrow_networks):
+    # As an earlier run of the process, in pieces that malloc keeps once freed.
+    earlier = [np.ones(1 << 17) for _ in range(400)]
+    peak_mb = peak_memory_bytes(keras.backend.backend(), "cpu") / 1e6
+    del earlier
+    run = fit(small(limit=30, epochs=1), tmp_path / "run", device="cpu", verbosity=0)
+    (row,) = runs.read_csv(run.path / "epoch_times.csv")
+    assert float(row["peak_memory_mb"]) < peak_mb - 200
 
 
 def test_the_model_file_loads_without_kerasnets(tmp_path):

@@ -7,7 +7,11 @@ from typing import Any
 
 import keras
 
-from kerasnets.compute.runtime import Session, peak_memory_bytes
+from kerasnets.compute.runtime import (
+    Session,
+    forget_peak_memory,
+    peak_memory_bytes,
+)
 from kerasnets.runs import HISTORY_COLUMNS
 from kerasnets.runs.records import EPOCH_TIMES, VALIDATION_CONFUSION
 from kerasnets.training.callbacks.epoch_table import EpochTable
@@ -102,7 +106,8 @@ class HistoryLogger(TableKeeper):
 
 class EpochTimer(TableKeeper):
     """epoch_times.csv: seconds and images per second of training and validation,
-    seconds spent waiting for batches, and peak memory in megabytes (10^6 bytes).
+    seconds spent waiting for batches, and peak memory since training started in
+    megabytes (10^6 bytes).
 
     The seconds of an interrupted epoch are those up to the checkpoint from which it was
     resumed, plus those after.
@@ -140,6 +145,9 @@ class EpochTimer(TableKeeper):
 
     def go_on_from(self, part: Mapping[str, float]) -> None:
         self._earlier = part
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        forget_peak_memory(self.session.backend, self.session.device)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._began = time.perf_counter() - self._earlier.get("train_s", 0.0)
