@@ -119,12 +119,15 @@ class Facts:
         before, now = records.begun_environment(run), self._environment()
         if before is None:
             return None
-        # Older runs did not record settings.
-        before.setdefault("settings", now["settings"])
+        # Older runs did not record these.
+        for name in ("settings", "deterministic"):
+            before.setdefault(name, now[name])
+        on_cpu = self.session.device == "cpu"  # deterministic in any case
         changes = [
             f"{name} {now[name]} (begun with {before.get(name)})"
             for name in _DECIDE_BITS
             if before.get(name) != now[name]
+            and not (name == "deterministic" and on_cpu)
         ]
         if not changes:
             return None
@@ -204,7 +207,10 @@ def _count(weights: Iterable[keras.Variable]) -> int:
     return sum(math.prod(weight.shape) for weight in weights)
 
 
-_DECIDE_BITS = ("backend", "device_name", "threads", "engine", "packages", "settings")
+_DECIDE_BITS = (
+    *("backend", "device_name", "threads", "engine", "deterministic"),
+    *("packages", "settings"),
+)
 
 
 def _write(run: Run, environment: dict[str, Any]) -> None:
