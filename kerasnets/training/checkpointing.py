@@ -125,7 +125,7 @@ class Checkpointer(keras.callbacks.Callback):
         self.early = early
         self.stopped = resumed.stopped if resumed else None
         self._resumed = resumed
-        if resumed:
+        if resumed and resumed.batch:
             for keeper in keepers:
                 keeper.go_on_from(resumed.parts.get(keeper.table.path.name, {}))
 

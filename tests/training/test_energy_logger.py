@@ -3,6 +3,7 @@
 import sys
 from types import ModuleType, SimpleNamespace
 
+import keras
 import pytest
 import torch
 
@@ -68,6 +69,29 @@ def test_a_run_has_the_joules_of_each_epoch_also_resumed(
     assert read_csv(run.path / "energy.csv") == [
         {"epoch": str(epoch), "energy_j": "7.0"} for epoch in (1, 2, 3)
     ]
+
+
+def test_an_epoch_begun_where_nothing_is_counted_has_no_row(
+    tmp_path, monkeypatch, narrow_networks
+):
+    class Cut(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 1:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(
+            recipe(2),
+            tmp_path / "run",
+            verbosity=0,
+            checkpoint_every=1,
+            callbacks=[Cut()],
+        )
+    readings = iter(range(0, 1000, 7))
+    monkeypatch.setattr(module, "energy_counter", lambda device: lambda: next(readings))
+    run = fit(recipe(2), tmp_path / "run", resume=True, verbosity=0)
+    rows = read_csv(run.path / "energy.csv")
+    assert rows == [{"epoch": "2", "energy_j": "7.0"}]
 
 
 def test_no_file_where_nothing_is_counted(tmp_path, powercap, narrow_networks):

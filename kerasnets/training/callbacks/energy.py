@@ -17,7 +17,8 @@ class EnergyLogger(TableKeeper):
     """energy.csv: joules of each epoch, training and validation together.
 
     The joules of an interrupted epoch are those up to the checkpoint from which it was
-    resumed, plus those after. An epoch in which the counter fails has no row.
+    resumed, plus those after. An epoch in which the counter fails, or whose joules up
+    to the checkpoint are unknown, has no row.
     """
 
     def __init__(self, folder: Path, counter: Counter) -> None:
@@ -31,7 +32,7 @@ class EnergyLogger(TableKeeper):
         return {"energy_j": used} if math.isfinite(used) else {}
 
     def go_on_from(self, part: Mapping[str, float]) -> None:
-        self._earlier = part.get("energy_j", 0.0)
+        self._earlier = part.get("energy_j", math.nan)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._began = self._joules() - self._earlier

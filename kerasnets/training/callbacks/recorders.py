@@ -31,7 +31,8 @@ class TableKeeper(keras.callbacks.Callback):
         return {}
 
     def go_on_from(self, part: Mapping[str, float]) -> None:
-        """Continue the next epoch from an earlier process's partial record."""
+        """Continue an interrupted epoch from the partial record of an earlier process,
+        which is empty if that process did not fill the table."""
 
     def is_last(self, epoch: int) -> None:
         """Called after `on_epoch_end` if the epoch turns out to be the last."""
