@@ -3,6 +3,7 @@
 The average is validated and saved; training continues from the weights themselves.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,22 +46,31 @@ class Averages(keras.callbacks.Callback):
         _assign(self._averages, self._of_weights())
         self._held: list[np.ndarray] | None = None
         self._move = self._keras_move
+        self._constants: contextlib.AbstractContextManager = contextlib.nullcontext()
         if keras.backend.backend() == "torch":
+            from kerasnets.engines.torch_graph.captured_step import Constants
             from kerasnets.engines.torch_graph.update.averages import TorchAverages
 
+            # Copying a number to the device in each step would wait for it.
+            self._constants = Constants()
             self._move = TorchAverages(self._averages, self._weights).move
         wrap = _on_jax if keras.backend.backend() == "jax" else _in_place
         model.train_step = wrap(model, model.train_step, self.update)
 
     def update(self) -> None:
         """Update the averages; called after each step."""
+        with self._constants:
+            self._move(self._share())
+
+    def _share(self) -> Any:
+        """The part of the distance to the weights by which the averages move."""
         steps = steps_done(self._optimizer)
         updates = ops.cast(ops.floor_divide(steps, self.accumulate), "float32")
         share = 1.0 - ops.minimum(self.decay, (1.0 + updates) / (10.0 + updates))
         if self.accumulate > 1:
             updated = ops.equal(ops.mod(steps, self.accumulate), 0)
             share = share * ops.cast(updated, "float32")
-        self._move(share)
+        return share
 
     def _keras_move(self, share: Any) -> None:
         for average, weight in zip(self._averages, self._weights, strict=True):
