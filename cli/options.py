@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.networks import NETWORKS, check_size
+from kerasnets.engines.names import ENGINES
 from kerasnets.errors import unknown
 from kerasnets.recipe import SETTINGS, Recipe, protocol_of
 from kerasnets.recipe.fields import OF_EPOCHS, OF_TRANSFER
@@ -122,7 +123,7 @@ def engine_option(command: Callable) -> Callable:
         "--engine",
         default="auto",
         show_default=True,
-        metavar="auto|keras|torch_graph|torch_compile",
+        metavar="|".join(ENGINES),
         help="What runs the network: Keras itself, or PyTorch calls directly; auto "
         "takes the faster.",
     )(with_engine)

@@ -21,7 +21,7 @@ class Execution:
 
     Attributes:
         device: "auto", "cpu", "cuda" or "cuda:N".
-        engine: runs the network, one of `kerasnets.engines.choice.ENGINES`.
+        engine: runs the network, one of `kerasnets.engines.names.ENGINES`.
         data_dir: folder of prepared datasets; TFDS_DATA_DIR unless given.
         deterministic: use only deterministic algorithms on accelerators too, at a cost
             in speed; on a CPU all are deterministic.

@@ -2,9 +2,9 @@
 
 import keras
 
+from kerasnets.engines.names import ENGINES
 from kerasnets.errors import BackendError, unknown
 
-ENGINES = ("auto", "keras", "torch_graph", "torch_compile", "torch_cuda_graph")
 _TORCH_ENGINES = ENGINES[2:]
 
 

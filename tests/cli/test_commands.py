@@ -12,6 +12,7 @@ from made_records import add_metrics, make_records
 from kerasnets.cli.commands import kerasnets
 from kerasnets.cli.commands import run as _run
 from kerasnets.cli.options import architecture_options, training_options
+from kerasnets.engines.choice import ENGINES
 from kerasnets.recipe import Recipe
 from kerasnets.storage.files import write_text
 
@@ -28,6 +29,13 @@ def test_every_command_has_help_with_an_example(name, capsys):
     assert status == 0
     assert "Example" in out
     assert f"kerasnets {name}" in out.partition("Example")[2]
+
+
+def test_the_engine_option_names_every_engine():
+    (option,) = [
+        one for one in kerasnets.commands["fit"].params if one.name == "engine"
+    ]
+    assert option.metavar.split("|") == list(ENGINES)
 
 
 def test_every_recipe_field_has_an_option():

@@ -74,7 +74,7 @@ def expand(
     replaces it under its own name.
 
     Args:
-        engine: for kerasnets, one of `kerasnets.engines.choice.ENGINES`.
+        engine: for kerasnets, one of `kerasnets.engines.names.ENGINES`.
         channels: of the images, 1 or 3.
     """
     plain = {"torchvision", "torchvision-compiled"} & set(names)

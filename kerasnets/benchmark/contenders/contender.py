@@ -14,7 +14,7 @@ class Contender:
 
     Attributes:
         name: in tables, figures and files.
-        engine: runs a Keras model, one of `kerasnets.engines.choice.ENGINES`; None for
+        engine: runs a Keras model, one of `kerasnets.engines.names.ENGINES`; None for
             onnxruntime and for plain PyTorch, whose process has no Keras.
         channels_last: the memory format of plain PyTorch.
         compiled: whether plain PyTorch's network is compiled by torch.compile.
