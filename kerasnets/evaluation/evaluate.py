@@ -83,6 +83,9 @@ def evaluate(
     with run.lock():  # fail early if the folder is locked or not writable
         recorded = environment(run)
         fed = preprocessing.read(run)
+        # Before the weights are read: if training goes on in between, the results are
+        # stale, and say so.
+        epochs, epoch = _told(lambda: len(run.history)), _told(lambda: run.kept_epoch)
     with execution.begin(run.recipe.precision) as (session, engine):
         model = load_model(run)
         follow_layout(model)
@@ -118,8 +121,8 @@ def evaluate(
         "dataset_note": dataset.note,
         "data_changed": _data_changed(run, recorded, dataset),
         "split": split,
-        "epochs": _told(lambda: len(run.history)),
-        "epoch": _told(lambda: run.kept_epoch),
+        "epochs": epochs,
+        "epoch": epoch,
         **_numbers(whole, dataset.class_names),
         "first_batch": batch
         and {"images": int(batch.support.sum()), "accuracy": batch.accuracy},

@@ -1,5 +1,6 @@
 """Evaluation of a whole run folder on scikit-learn's digits."""
 
+import csv
 import dataclasses
 import json
 import logging
@@ -11,6 +12,7 @@ from trained_run import make_run
 from kerasnets import datasets, runs
 from kerasnets.errors import KerasnetsError, RunError
 from kerasnets.evaluation.evaluate import evaluate
+from kerasnets.evaluation.metrics import predict_logits
 from kerasnets.figures import draw_evaluation
 from kerasnets.runs.results import FILES as ALL
 from kerasnets.runs.results import read_confusion, read_predictions, stale
@@ -149,6 +151,20 @@ def test_hostile_class_names_survive(tmp_path, monkeypatch):
     assert counts.trace() / 360 == pytest.approx(metrics["accuracy"])
     rows = runs.read_csv(run.path / "per_class.csv")
     assert tuple(row["class"] for row in rows) == names
+
+
+def test_training_that_goes_on_meanwhile_makes_the_results_stale(run, monkeypatch):
+    def predicted(model, batches):
+        first, *rows = csv.reader((run.path / "history.csv").open())
+        rows.append([len(rows) + 1, *rows[-1][1:]])
+        runs.write_csv(run.path / "history.csv", first, rows)
+        return predict_logits(model, batches)
+
+    before = len(run.history)
+    monkeypatch.setattr("kerasnets.evaluation.evaluate.predict_logits", predicted)
+    metrics = evaluate(run)
+    assert metrics["epochs"] == metrics["epoch"] == before == len(run.history) - 1
+    assert "stale: measured after" in stale(run.path)[0].what
 
 
 def test_collapse_is_told_by_name(tmp_path):
