@@ -9,7 +9,7 @@ import os
 import platform
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -204,20 +204,6 @@ def jit_compile() -> bool | str:
     if backend() == "tensorflow" and not _cuda_devices("tensorflow"):
         return False
     return "auto"
-
-
-def training_step(model: Any, images: Any, labels: Any) -> Callable[[], Any]:
-    """A function that does what `fit` does for one batch and returns the loss.
-
-    `train_on_batch` would additionally set up a PyTorch model at every call.
-    """
-    if backend() != "torch":
-        return lambda: model.train_on_batch(images, labels)[0]
-    from keras import ops
-
-    batch = (ops.convert_to_tensor(images), ops.convert_to_tensor(labels))
-    model.train_on_batch(images, labels)
-    return lambda: model.train_function([batch])["loss"]
 
 
 def peak_memory_bytes(backend: str, device: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Replace a model's call by its lowered graph, and restore it.
+"""Replace a model's call by its lowered graph.
 
 `fit`, `evaluate`, `predict`, callbacks, metrics and saving remain Keras's; only the
 computation from images to logits changes.
@@ -56,7 +56,6 @@ def install(
         return run(inputs, training=bool(training))
 
     replayed: CapturedStep | None = None
-    call.original = original  # type: ignore[attr-defined]
     model.call = call
     if model.compiled and model.optimizer.built:
         _store_alike(model)
@@ -66,16 +65,6 @@ def install(
         replayed = CapturedStep(model, model.train_step, graph.dropouts)
         model.train_step = replayed
     return graph
-
-
-def uninstall(model: keras.Model) -> None:
-    """Restore the original call of `model`."""
-    model.call = model.call.original
-    if "train_step" in vars(model):
-        del model.train_step
-    optimizer = getattr(model, "optimizer", None)  # None before compilation
-    if optimizer is not None and "apply" in vars(optimizer):
-        del optimizer.apply
 
 
 def _fuse_steps(model: keras.Model, graph: TorchGraph, *, keep: bool) -> None:
