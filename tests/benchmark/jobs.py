@@ -112,6 +112,25 @@ def fails_compiling(contender, work):
     yield from take_turns(contender, work)
 
 
+def fails_profiling(contender, work):
+    """Rows of a profile, except of plain PyTorch."""
+    if contender.is_plain:
+        raise RuntimeError("no C++ compiler\nwas found")
+    return [[contender.name, "the rest", "", 1.0, 1.0]]
+
+
+def out_of_memory_alone(contender, work):
+    if contender.name == "keras":
+        raise OutOfMemory("out of memory at batch size 64.")
+    yield from take_turns(contender, work)
+
+
+def ours_fails(contender, work):
+    if contender.name == "kerasnets":
+        raise ValueError("no number")
+    yield from take_turns(contender, work)
+
+
 def fails_in_a_turn(contender, work):
     """Ours fails in its third turn."""
     told = take_turns(contender, work)
