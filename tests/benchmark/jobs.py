@@ -1,6 +1,5 @@
 """What the tests let a worker do. It imports this file: nothing heavy is imported."""
 
-import itertools
 import os
 import signal
 import sys
@@ -63,13 +62,6 @@ def two_threads(contender, work):
     """Ready where the execution has come to the work."""
     assert (work.threads, work.deterministic) == (2, True)
     yield from take_turns(contender, work)
-
-
-def slow_turns(contender, work):
-    yield from itertools.islice(take_turns(contender, work), 2)
-    while True:
-        time.sleep(0.2)
-        yield 0.2
 
 
 def quick_turns(contender, work):

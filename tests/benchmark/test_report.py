@@ -1,11 +1,20 @@
 """What a benchmark says of contenders that fail, take too long, or do not fit."""
 
 import json
+from types import SimpleNamespace
 
 import jobs
 import pytest
 
-from kerasnets.benchmark import comparison, compiling, footprint, processes, profile
+from kerasnets.benchmark import (
+    comparison,
+    compiling,
+    footprint,
+    measure,
+    processes,
+    profile,
+    work,
+)
 from kerasnets.benchmark.comparison import benchmark
 from kerasnets.benchmark.contenders import choice
 from kerasnets.cli.commands import run
@@ -145,12 +154,24 @@ def test_where_memory_is_short_turns_come_one_after_another(
     assert len(part["contenders"]) == 3 and not part["failed"]
 
 
-def test_the_budget_ends_rounds_and_leaves_out_the_rest(compare):
+def test_the_budget_ends_rounds_and_leaves_out_the_rest(compare, monkeypatch):
+    passed = 0  # seconds, one in each round
+
+    def a_round_begins():
+        nonlocal passed
+        passed += 1
+        return passed
+
+    clock = SimpleNamespace(perf_counter=lambda: passed)
+    monkeypatch.setattr(comparison, "time", clock)
+    monkeypatch.setattr(work, "time", clock)
+    rounds = SimpleNamespace(perf_counter=a_round_begins, sleep=lambda seconds: None)
+    monkeypatch.setattr(measure, "time", rounds)
     found, said = compare(
-        jobs.slow_turns, against=("keras",), budget_s=4.0, batch_sizes=(2, 4), rounds=99
+        jobs.take_turns, against=("keras",), budget_s=3.5, batch_sizes=(2, 4), rounds=99
     )
     (part,) = found["train"]
-    assert 1 <= part["rounds"] < 99
+    assert part["rounds"] == 4
     assert found["left_out"] == ["resnet18, training, 32x32, batch 4, float32"]
     assert "of 99" in said[1] and "left out" in said[2]
 
