@@ -11,11 +11,12 @@ from click.shell_completion import CompletionItem
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.catalog.networks import NETWORKS, check_size
 from kerasnets.engines.names import ENGINES
-from kerasnets.errors import unknown
+from kerasnets.errors import RunError, shown, unknown
 from kerasnets.recipe import SETTINGS, Recipe, protocol_of
 from kerasnets.recipe.fields import OF_EPOCHS, OF_TRANSFER
 from kerasnets.recipe.files import from_file
 from kerasnets.recipe.setting import NETWORK, Setting
+from kerasnets.storage.folders import why_not_writable
 
 
 class Name(click.ParamType):
@@ -294,6 +295,18 @@ def recipe_of(
         prepare(recipe.dataset, data_dir=data_dir)
         recipe = made()
     return recipe
+
+
+def check_out(out: Path) -> None:
+    """Raise RunError unless the file of --out can be written."""
+    folder = out.absolute().parent
+    if out.is_dir():
+        raise RunError(f"{shown(out)} is a folder; --out needs a file.")
+    if not folder.is_dir():
+        raise RunError(f"there is no folder {shown(out.parent)} for --out.")
+    obstacle = why_not_writable(folder)
+    if obstacle:
+        raise RunError(f"{obstacle}; choose another --out.")
 
 
 def say_data_dir(dataset: str, data_dir: Path | str | None) -> None:

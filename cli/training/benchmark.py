@@ -204,7 +204,9 @@ def benchmark(
     parts = [part for one in reports for part in (*one["train"], *one["inference"])]
     if parts:
         draw_benchmark(reports, out / "speeds.png")
-    failed = any("kerasnets" in part["failed"] for part in parts)
+    failures = [part["failed"] for part in parts]
+    failures += [names for one in reports for names in one["failed"].values()]
+    failed = any("kerasnets" in names for names in failures)
     if as_json:
         click.echo(json.dumps(reports, indent=2))
         context.exit(int(failed))

@@ -56,6 +56,8 @@ def print_benchmark(reports: Sequence[dict[str, Any]]) -> None:
                 f"{one['start_s']:.1f} s",
                 "" if peak is None else f"{peak - imports:,.0f} of {peak:,.0f} MB",
             )
+        for name in report.get("failed", {}).get("start", ()):
+            add(report["network"], "start", _short(name), "failed")
     print_table(
         Table(tuple(columns), tuple(rows), words=("what", "with")),
         "Train and inference with their batch size: images/s, and how many times "

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from kerasnets.cli.options import check_out
 from kerasnets.errors import RunError, shown
 
 
@@ -25,17 +26,12 @@ def card(run: Path, out: Path | None) -> None:
       kerasnets card mnist-vgg19-bn --out README.md
     """
     from kerasnets import runs
-    from kerasnets.storage.folders import why_not_writable
 
     chosen = runs.load(run)
     if out is not None:
         if out.exists():
             raise RunError(f"{shown(out)} exists; choose another --out.")
-        if not out.absolute().parent.is_dir():
-            raise RunError(f"there is no folder {shown(out.parent)} for --out.")
-        obstacle = why_not_writable(out.absolute().parent)
-        if obstacle:
-            raise RunError(f"{obstacle}; choose another --out.")
+        check_out(out)
     from kerasnets.inference.card import model_card
     from kerasnets.storage.files import write_text
 

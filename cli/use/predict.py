@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kerasnets.cli.options import device_option, engine_option
+from kerasnets.cli.options import check_out, device_option, engine_option
 from kerasnets.errors import DatasetError, shown
 from kerasnets.text import Table, percent
 
@@ -91,7 +91,7 @@ def predict(
     chosen = runs.load(run)
     check_trained(chosen)
     if out is not None:
-        _check_out(out)
+        check_out(out)
     from kerasnets.inference.files import image_files
 
     files = image_files(images, sys.stdin.buffer)
@@ -167,18 +167,6 @@ def _say_unreadable(unreadable: Sequence["Answer"], count: int) -> None:
             f"kerasnets: {len(unreadable):,} of {count:,} files cannot be read.",
             err=True,
         )
-
-
-def _check_out(out: Path) -> None:
-    from kerasnets.storage.folders import why_not_writable
-
-    if out.is_dir():
-        raise DatasetError(f"{shown(out)} is a folder; --out needs a file.")
-    if not out.absolute().parent.is_dir():
-        raise DatasetError(f"there is no folder {shown(out.parent)} for --out.")
-    obstacle = why_not_writable(out.absolute().parent)
-    if obstacle:
-        raise DatasetError(f"{obstacle}; choose another --out.")
 
 
 def answers_table(answers: Iterable["Answer"]) -> Table:

@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Unpack
@@ -17,6 +17,7 @@ from kerasnets.benchmark import profile, roofline
 from kerasnets.benchmark.compiling import Compiled, empty_cache
 from kerasnets.benchmark.contenders import choice
 from kerasnets.benchmark.contenders.contender import Contender
+from kerasnets.benchmark.failures import Failure, failure
 from kerasnets.benchmark.footprint import Footprint, footprint
 from kerasnets.benchmark.part import part_of, said
 from kerasnets.benchmark.processes import Processes
@@ -25,7 +26,7 @@ from kerasnets.catalog.networks import NETWORKS
 from kerasnets.compute import runtime
 from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
 from kerasnets.compute.worker import Worker
-from kerasnets.errors import BackendError, unknown
+from kerasnets.errors import BackendError, OutOfMemory, unknown
 from kerasnets.recipe.fields import PRECISIONS
 
 
@@ -192,6 +193,7 @@ class _Benchmark:
             "train": [],
             "inference": [],
             "footprint": {},
+            "failed": {"start": {}, "profile": {}},
             "left_out": [],
             "finished": False,
         }
@@ -240,12 +242,11 @@ class _Benchmark:
         if self._plan.over:
             self._leave_out("profile")
             return
-        rows = [
-            row
-            for one in self._names
-            if one.takes_part(work)
-            for row in profile.profile(one, work, processes.worker(one))
-        ]
+        rows = []
+        for one in self._names:
+            if one.takes_part(work):
+                with self._kept_failure("profile", one):
+                    rows += profile.profile(one, work, processes.worker(one))
         if self._folder is not None:
             table = self._folder / f"{self._plan.stem}-profile.csv"
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -257,13 +258,33 @@ class _Benchmark:
                 continue
             ready = compiled.ready.get(work) if one.compiled else None
             if one.compiled and ready is None and work in compiled.failed:
+                self._fail("start", one, compiled.failed[work])
                 continue
             if ready is None and self._plan.over:
                 self._leave_out(f"start of {one.name}")
                 continue
-            measured = Footprint.of(ready) if ready else footprint(one, work)
-            self._report["footprint"][one.name] = dataclasses.asdict(measured)
+            with self._kept_failure("start", one):
+                measured = (
+                    Footprint.of(ready)
+                    if ready
+                    else footprint(one, work, until=self._plan.until)
+                )
+                self._report["footprint"][one.name] = dataclasses.asdict(measured)
             self._write()
+
+    @contextlib.contextmanager
+    def _kept_failure(self, what: str, one: Contender) -> Iterator[None]:
+        """Record a failure of the contender instead of raising it."""
+        try:
+            yield
+        except OutOfMemory as error:
+            self._fail(what, one, Failure(str(error)))
+        except Exception as error:
+            self._fail(what, one, failure(one, error))
+
+    def _fail(self, what: str, one: Contender, failed: Failure) -> None:
+        self._report["failed"][what][one.name] = dataclasses.asdict(failed)
+        self._say(f"{self._plan.network}, {what}: {one.name} failed: {failed.why}")
 
 
 def _place(execution: Execution) -> tuple[dict[str, Any], Execution]:

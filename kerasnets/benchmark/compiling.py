@@ -7,15 +7,13 @@ folder of this benchmark.
 """
 
 import contextlib
-import math
 import os
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kerasnets.benchmark.contenders.contender import Contender
-from kerasnets.benchmark.failures import Failure, failure
+from kerasnets.benchmark.failures import Failure, failure, patience_s
 from kerasnets.benchmark.measure import Ready, turns
 from kerasnets.benchmark.work import Work
 from kerasnets.compute.worker import Worker
@@ -96,9 +94,8 @@ class Compiled:
             worker.ask()
         going = {}
         for work, worker in workers.items():
-            patience = None if math.isinf(until) else until - time.perf_counter()
             try:
-                report = worker.answer(patience)
+                report = worker.answer(patience_s(contender, until))
             except OutOfMemory:
                 continue  # it may fit on its own
             except Exception as error:

@@ -1,5 +1,7 @@
 """Failures of single contenders, which do not end the benchmark."""
 
+import math
+import time
 from dataclasses import dataclass
 
 from kerasnets.benchmark.contenders.contender import Contender
@@ -38,3 +40,15 @@ def failure(contender: Contender, error: Exception) -> Failure:
     text = " ".join(str(error).split())
     notes = "".join(getattr(error, "__notes__", []))
     return Failure(f"{type(error).__name__}: {text[:_LETTERS]}", notes)
+
+
+def patience_s(contender: Contender, until: float) -> float | None:
+    """Maximum seconds to wait for a contender's answer: only a compiler is given up
+    when the budget ends. None for no limit.
+
+    Args:
+        until: `time.perf_counter()` at which the budget ends.
+    """
+    if not contender.compiled or math.isinf(until):
+        return None
+    return max(0.0, until - time.perf_counter())

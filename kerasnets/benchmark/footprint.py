@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from kerasnets.benchmark.contenders.contender import Contender
+from kerasnets.benchmark.failures import patience_s
 from kerasnets.benchmark.measure import Ready, turns
 from kerasnets.benchmark.work import Work
 from kerasnets.compute.worker import Worker
@@ -34,12 +35,22 @@ class Footprint:
         )
 
 
-def footprint(contender: Contender, work: Work) -> Footprint:
-    """Measure a contender in a fresh process."""
+def footprint(contender: Contender, work: Work, *, until: float) -> Footprint:
+    """Measure a contender in a fresh process.
+
+    Args:
+        until: `time.perf_counter()` at which to give up a contender that compiles.
+
+    Raises:
+        TimeoutError: it was not compiled by then.
+        Exception: whatever the contender raised.
+    """
     with Worker(contender.name) as worker:
         worker.begin(turns, contender, work)
-        worker.next()
-        return Footprint.of(worker.next())
+        for _ in range(2):  # the network is made; the first steps are done
+            worker.ask()
+            report = worker.answer(patience_s(contender, until))
+        return Footprint.of(report)
 
 
 def _megabytes(count: int | None) -> float | None:

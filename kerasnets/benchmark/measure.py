@@ -81,12 +81,13 @@ def interleave(
 
 
 def ratio(ours: Timing, theirs: Timing) -> tuple[float, float, float]:
-    """Speedup of ours over theirs: the median of theirs / ours over rounds, and its
-    bootstrap interval of `kerasnets.statistics.CONFIDENCE` (rounds resampled in
-    pairs)."""
+    """Speedup of ours over theirs: the median of theirs / ours over the rounds that
+    both have, and its bootstrap interval of `kerasnets.statistics.CONFIDENCE` (rounds
+    resampled in pairs). One after another, the budget may end one earlier."""
     from kerasnets.statistics import CONFIDENCE  # scipy is no part of what is measured
 
-    ratios = theirs.seconds / ours.seconds
+    rounds = min(len(ours.seconds), len(theirs.seconds))
+    ratios = theirs.seconds[:rounds] / ours.seconds[:rounds]
     rng = np.random.default_rng(0)
     samples = rng.choice(ratios, size=(_BOOTSTRAP, len(ratios)))
     edges = 50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)

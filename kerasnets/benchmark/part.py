@@ -38,7 +38,7 @@ def part_of(
         "batch_size": work.batch_size,
         "image_size": work.image_size,
         "precision": work.precision,
-        "rounds": max(timings, default=0),
+        "rounds": min(timings, default=0),
         "turns": found.turns,
         "contenders": described,
         "ratios": _ratios(found.timings, names),

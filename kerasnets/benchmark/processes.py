@@ -1,7 +1,6 @@
 """The contenders' processes, and a comparison in which they take turns."""
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -9,7 +8,7 @@ from typing import Any, Self
 
 from kerasnets.benchmark.compiling import Compiled
 from kerasnets.benchmark.contenders.contender import Contender
-from kerasnets.benchmark.failures import Failure, failure
+from kerasnets.benchmark.failures import Failure, failure, patience_s
 from kerasnets.benchmark.measure import Ready, Timing, interleave, turns
 from kerasnets.benchmark.work import Work
 from kerasnets.compute.worker import Worker
@@ -148,16 +147,12 @@ class Processes:
             try:
                 if not at_once:
                     self.worker(one).ask()
-                values[one] = self.worker(one).answer(self._patience_s(one))
+                patience = patience_s(one, self._until)
+                values[one] = self.worker(one).answer(patience)
             except Exception as error:
                 found.failed[one.name] = failure(one, error)
                 self._end(one.name)
         return values
-
-    def _patience_s(self, contender: Contender) -> float | None:
-        if not contender.compiled or math.isinf(self._until):
-            return None
-        return max(0.0, self._until - time.perf_counter())
 
     def _time(self, work: Work, found: Found) -> None:
         turns = {

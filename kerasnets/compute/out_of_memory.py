@@ -3,13 +3,14 @@
 import contextlib
 from collections.abc import Iterator
 
-from kerasnets.errors import OutOfMemory, option
+from kerasnets.errors import KerasnetsError, OutOfMemory, option
 
-# From PyTorch on CPU and accelerators, XLA (jax, tensorflow), and NVIDIA's libraries
-# (CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_ALLOC_FAILED).
+# From PyTorch on CPU and accelerators, XLA (jax, tensorflow), TensorFlow's own
+# operations, and NVIDIA's libraries (CUBLAS_STATUS_ALLOC_FAILED,
+# CUDNN_STATUS_ALLOC_FAILED).
 _PHRASES = (
     *("can't allocate memory", "out of memory", "resource_exhausted"),
-    "status_alloc_failed",
+    *("oom when allocating", "status_alloc_failed"),
 )
 
 
@@ -26,7 +27,9 @@ def explained(batch_size: int, note: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
+    except KerasnetsError:  # explained already
+        raise
+    except Exception as error:  # TensorFlow's is no RuntimeError
         text = str(error).lower()
         if not isinstance(error, MemoryError) and not any(p in text for p in _PHRASES):
             raise

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasnets.compute import process_settings
-from kerasnets.compute.threads import limited_to
+from kerasnets.compute.threads import affinity, limited_to
 from kerasnets.console import printable
 from kerasnets.errors import BackendError, adding, shown, unknown
 from kerasnets.storage.folders import user_cache
@@ -376,12 +376,15 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def _threads(name: str) -> int | None:
+def _threads(name: str) -> int:
     if name == "torch":
         import torch
 
         return torch.get_num_threads()
-    return os.cpu_count()
+    named = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    if name == "tensorflow" and named.isdecimal() and int(named):
+        return int(named)
+    return len(affinity())
 
 
 def package_version(package: str) -> str | None:

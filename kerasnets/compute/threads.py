@@ -86,10 +86,11 @@ def free_cores(most: int) -> int:
 
 def allowed_cores() -> int:
     """Number of cores that CPU affinity and container allow this process."""
-    return max(1, math.floor(min(len(_affinity()), _quota())))
+    return max(1, math.floor(min(len(affinity()), _quota())))
 
 
-def _affinity() -> set[int]:
+def affinity() -> set[int]:
+    """The cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
@@ -132,7 +133,7 @@ def _idle_cores() -> float:
     before = _times()
     if not before:
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-        return max(0.0, len(_affinity()) - load)
+        return max(0.0, len(affinity()) - load)
     time.sleep(_SAMPLE_S)
     idle = 0.0
     for core, (idle_after, all_after) in _times().items():
@@ -147,7 +148,7 @@ def _times() -> dict[int, tuple[int, int]]:
     for line in _lines(Path("/proc/stat")):
         name, *values = line.split()
         core = name.removeprefix("cpu")
-        if name.startswith("cpu") and core.isdecimal() and int(core) in _affinity():
+        if name.startswith("cpu") and core.isdecimal() and int(core) in affinity():
             ticks = [int(value) for value in values[:8]]  # the rest is in user time
             found[int(core)] = (ticks[3] + ticks[4], sum(ticks))
     return found

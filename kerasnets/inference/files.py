@@ -16,6 +16,7 @@ import numpy as np
 
 from kerasnets.catalog.image_files import ENDINGS
 from kerasnets.compute.child_processes import independent
+from kerasnets.compute.threads import affinity
 from kerasnets.datasets.images import decode_file
 from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.errors import DatasetError, ProcessEnded, shown
@@ -152,9 +153,7 @@ def _chunks(
 
 def cores() -> int:
     """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(affinity())
 
 
 def _stand_back() -> None:

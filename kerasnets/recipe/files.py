@@ -6,6 +6,7 @@ from typing import Any
 from kerasnets.catalog.places import as_place
 from kerasnets.errors import RecipeError, shown
 from kerasnets.recipe import Recipe
+from kerasnets.storage.files import check_digest
 
 _UNNAMED = ("preset", "protocol")  # only determine defaults, and a recipe.json has none
 
@@ -32,6 +33,7 @@ def from_file(
     Raises:
         RecipeError: the file cannot be read, names no network or dataset, or a value is
             not allowed or has no effect.
+        RunError: it is the recipe.json of a run, and does not match its digest.
     """
     path = Path(path)
     if path.is_dir():
@@ -41,6 +43,8 @@ def from_file(
     except (OSError, UnicodeDecodeError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise RecipeError(f"the recipe {shown(path)} cannot be read: {why}.") from error
+    if path.is_file():  # not a pipe, which can be read once
+        check_digest(path)
     own = {"network": network, "dataset": dataset and as_place(dataset, data_dir)}
     own = {name: value for name, value in own.items() if value is not None}
     try:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from kerasnets.catalog.places import RUNS
-from kerasnets.errors import RecipeError, shown
+from kerasnets.errors import RecipeError, RunError, shown
 from kerasnets.recipe.fields import OF_WEIGHTS, SETTINGS
-from kerasnets.storage import schema
+from kerasnets.storage.files import read_json
 from kerasnets.storage.folders import expanded
 
 IMAGENET = "imagenet"
@@ -33,19 +33,22 @@ def of_weights(weights: str, network: str) -> dict[str, Any]:
         weights: a result of `as_source`.
 
     Raises:
-        RecipeError: the weights belong to a run of another network.
+        RecipeError: the weights belong to a run of another network, or of a damaged
+            recipe.json.
     """
     found: dict[str, Any] = {"normalize": OF_WEIGHTS}
     file = Path(weights) / "recipe.json"
     if weights == IMAGENET or not file.is_file():
         return found
     try:
-        values = schema.parse(file.read_text(encoding="utf-8"))
+        values = read_json(file)
         for name in FOLLOWING:
             SETTINGS[name].check(values[name])
             found[name] = values[name]
         theirs = values["network"]
-    except (OSError, ValueError, KeyError, TypeError, RecipeError) as error:
+    except RunError as error:
+        raise RecipeError(shown(error)) from error
+    except (ValueError, KeyError, TypeError, RecipeError) as error:
         raise RecipeError(f"{shown(file)} is damaged: {shown(error)}.") from error
     if theirs != network:
         raise RecipeError(

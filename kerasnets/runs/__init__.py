@@ -69,6 +69,7 @@ class Run:
     """
 
     CHECKPOINTS = "checkpoint"  # name of the subfolder
+    MODEL = "model.keras"
 
     def __init__(self, path: Path | str, recipe: Recipe) -> None:
         self.path = Path(path)
@@ -76,7 +77,7 @@ class Run:
 
     @property
     def model_file(self) -> Path:
-        return self.path / "model.keras"
+        return self.path / self.MODEL
 
     @property
     def checkpoint_folder(self) -> Path:
@@ -288,7 +289,7 @@ def newest(root: Path | str = DEFAULT_ROOT) -> Run:
     root = Path(root)
     models = [
         model
-        for model in (root.rglob("model.keras") if root.is_dir() else ())
+        for model in (root.rglob(Run.MODEL) if root.is_dir() else ())
         # Hidden folders are runs that are being replaced.
         if not any(part.startswith(".") for part in model.relative_to(root).parts)
     ]

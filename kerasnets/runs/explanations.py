@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kerasnets.errors import RunError
 from kerasnets.runs import Run
-from kerasnets.storage.files import read_csv, remove
+from kerasnets.storage.files import read_rows, remove
 
 FOLDER = "explanations"
 FILE = "explanations.csv"
@@ -38,21 +38,7 @@ def read_explanations(folder: Path) -> list[Explained]:
     path = folder / FILE
     if not path.exists():
         return []
-    try:
-        return [
-            Explained(
-                file=row["file"],
-                image=row["image"],
-                label=row["label"],
-                prediction=row["prediction"],
-                confidence=float(row["confidence"]),
-                explained=row["explained"],
-                method=row["method"],
-            )
-            for row in read_csv(path, COLUMNS)
-        ]
-    except ValueError as error:
-        raise RunError(f"{path} does not hold explanations.") from error
+    return read_rows(path, COLUMNS, Explained, "explanations")
 
 
 def clear(folder: Path) -> None:

@@ -20,7 +20,13 @@ from kerasnets.runs.explanations import remove_explanations
 from kerasnets.runs.records import Table
 from kerasnets.storage import schema
 from kerasnets.storage.digests import Finding
-from kerasnets.storage.files import read_csv, read_csv_rows, read_json, remove
+from kerasnets.storage.files import (
+    read_csv,
+    read_csv_rows,
+    read_json,
+    read_rows,
+    remove,
+)
 from kerasnets.storage.schema import COUNT, LINE, NUMBER, SHARE, or_null, required
 
 METRICS_FILE = "metrics.json"
@@ -142,19 +148,7 @@ def read_per_class(path: Path) -> list[ClassMetrics]:
     Raises:
         RunError: the file is missing or damaged.
     """
-    try:
-        return [
-            ClassMetrics(
-                row["class"],
-                float(row["precision"]),
-                float(row["recall"]),
-                float(row["f1"]),
-                int(row["support"]),
-            )
-            for row in read_csv(path, PER_CLASS.columns)
-        ]
-    except ValueError as error:
-        raise RunError(f"{path} does not hold figures of classes.") from error
+    return read_rows(path, PER_CLASS.columns, ClassMetrics, "figures of classes")
 
 
 class Threshold(NamedTuple):
@@ -181,20 +175,7 @@ def read_thresholds(path: Path) -> list[Threshold]:
     Raises:
         RunError: the file is missing or damaged.
     """
-    try:
-        found = [
-            Threshold(
-                float(row["threshold"]),
-                float(row["precision"]),
-                float(row["recall"]),
-                float(row["specificity"]),
-                float(row["f1"]),
-                int(row["predicted"]),
-            )
-            for row in read_csv(path, THRESHOLDS.columns)
-        ]
-    except ValueError as error:
-        raise RunError(f"{path} does not hold thresholds.") from error
+    found = read_rows(path, THRESHOLDS.columns, Threshold, "thresholds")
     if not all(0 <= share <= 1 for row in found for share in row[:-1]):
         raise RunError(f"{path} does not hold thresholds.")
     return found

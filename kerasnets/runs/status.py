@@ -2,6 +2,7 @@
 
 import contextlib
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from kerasnets.runs import Run
 from kerasnets.runs.records import ENVIRONMENT_FILE, begun_environment, training_s
 from kerasnets.runs.results import METRICS_FILE, read_metrics
 from kerasnets.storage import digests, lock
+from kerasnets.storage.digests import Finding
 
 RUNNING, INTERRUPTED, COMPLETE, STOPPED, CORRUPT = (
     "running",
@@ -68,7 +70,7 @@ def progress(run: Run) -> Progress:
     if recorded is None and done:
         raise RunError(f"{run.path / ENVIRONMENT_FILE} does not exist.")
     stopped = (recorded or {}).get("stopped_early")
-    if _is_written(run):
+    if run.model_file.exists() or is_published_without_weights(run.path):
         if stopped and stopped["epochs"] == done:
             return Progress(STOPPED, done, epochs, stopped["reason"])
         if done == epochs:
@@ -77,10 +79,23 @@ def progress(run: Run) -> Progress:
     return Progress(RUNNING if held else INTERRUPTED, done, epochs)
 
 
-def _is_written(run: Run) -> bool:
-    published = not run.checkpoint_folder.exists()
-    evaluated = (run.results_folder("test") / METRICS_FILE).exists()
-    return run.model_file.exists() or (published and evaluated)
+def is_published_without_weights(folder: Path) -> bool:
+    """Whether a run folder holds the records of a finished run only: the test split's
+    results, but neither model nor checkpoints."""
+    weights = (folder / Run.MODEL, folder / Run.CHECKPOINTS)
+    return (folder / METRICS_FILE).exists() and not any(one.exists() for one in weights)
+
+
+def weights_left_out(folder: Path, findings: Iterable[Finding]) -> list[Finding]:
+    """Those of the findings that only say that a run was published without weights."""
+    if not is_published_without_weights(folder):
+        return []
+    return [
+        one
+        for one in findings
+        if one.what == "missing"
+        and one.name.split("/")[0] in (Run.MODEL, Run.CHECKPOINTS)
+    ]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import stat
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple, TypeVar, get_type_hints
 
 from kerasnets.errors import RunError
 from kerasnets.storage import digests, schema
@@ -24,6 +24,8 @@ from kerasnets.storage import digests, schema
 # images take 30 MB.
 _LARGEST_TEXT = 256_000_000  # bytes
 _READINGS = 5  # attempts to read a file that may be being replaced
+
+_Row = TypeVar("_Row", bound=NamedTuple)
 
 
 @contextlib.contextmanager
@@ -187,6 +189,32 @@ def read_csv(path: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
     if missing:
         raise RunError(f"{path} lacks the column {missing[0]!r}.")
     return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def read_rows(
+    path: Path, columns: Sequence[str], kind: type[_Row], what: str
+) -> list[_Row]:
+    """Rows of a CSV file as named tuples.
+
+    Args:
+        columns: required columns, in the order of the fields of `kind`.
+        kind: a NamedTuple, whose fields' types convert the cells.
+        what: the content, for the message.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    converters = get_type_hints(kind).values()
+    try:
+        return [
+            kind._make(
+                convert(row[name])
+                for name, convert in zip(columns, converters, strict=True)
+            )
+            for row in read_csv(path, columns)
+        ]
+    except ValueError as error:
+        raise RunError(f"{path} does not hold {what}.") from error
 
 
 def remove(path: Path) -> None:

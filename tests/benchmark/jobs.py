@@ -1,6 +1,5 @@
 """What the tests let a worker do. It imports this file: nothing heavy is imported."""
 
-import itertools
 import os
 import signal
 import sys
@@ -65,13 +64,6 @@ def two_threads(contender, work):
     yield from take_turns(contender, work)
 
 
-def slow_turns(contender, work):
-    yield from itertools.islice(take_turns(contender, work), 2)
-    while True:
-        time.sleep(0.2)
-        yield 0.2
-
-
 def quick_turns(contender, work):
     """Turns of a short network, a fiftieth of a second each."""
     import narrow
@@ -109,6 +101,25 @@ def never_ready(contender, work):
 def fails_compiling(contender, work):
     if contender.compiled:
         raise RuntimeError("no C++ compiler\nwas found")
+    yield from take_turns(contender, work)
+
+
+def fails_profiling(contender, work):
+    """Rows of a profile, except of plain PyTorch."""
+    if contender.is_plain:
+        raise RuntimeError("no C++ compiler\nwas found")
+    return [[contender.name, "the rest", "", 1.0, 1.0]]
+
+
+def out_of_memory_alone(contender, work):
+    if contender.name == "keras":
+        raise OutOfMemory("out of memory at batch size 64.")
+    yield from take_turns(contender, work)
+
+
+def ours_fails(contender, work):
+    if contender.name == "kerasnets":
+        raise ValueError("no number")
     yield from take_turns(contender, work)
 
 

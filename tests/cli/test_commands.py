@@ -1,6 +1,7 @@
 """The commands as a new user types them."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -179,6 +180,36 @@ def test_verify_names_what_is_not_as_it_was_written(capsys, tmp_path, monkeypatc
         f"{where}model.keras: missing",
         f"'{where}new\\nline': unknown",
     ]
+
+
+def test_verify_knows_runs_that_were_published_without_weights(capsys, tmp_path):
+    made = make_records(tmp_path / "run")
+    add_metrics(made)
+    shutil.rmtree(made.checkpoint_folder)
+    status, out, _ = run(capsys, "verify", made.path)  # only the checkpoints are lost
+    assert (status, out.count("missing")) == (1, 1)
+    made.model_file.unlink()
+    status, out, _ = run(capsys, "verify", made.path)
+    assert status == 0
+    assert out.endswith("run: published without weights; 5 files are unchanged\n")
+    (made.path / "epoch_times.csv").unlink()
+    (made.path / "foreign").touch()
+    (made.path / "history.csv").write_text("another")
+    status, out, _ = run(capsys, "verify", made.path)
+    assert status == 1
+    assert [line.removeprefix(f"{made.path}/") for line in out.splitlines()] == [
+        "epoch_times.csv: missing",
+        "foreign: unknown",
+        "history.csv: damaged",
+    ]
+
+
+def test_verify_wants_the_weights_of_a_run_that_is_not_evaluated(capsys, tmp_path):
+    made = make_records(tmp_path / "run")
+    shutil.rmtree(made.checkpoint_folder)
+    made.model_file.unlink()
+    status, out, _ = run(capsys, "verify", made.path)
+    assert (status, out.count("missing")) == (1, 2)
 
 
 def test_verify_says_where_there_is_nothing_to_go_by(capsys, tmp_path):

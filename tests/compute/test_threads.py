@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from kerasnets import fit
-from kerasnets.compute import threads
+from kerasnets.compute import runtime, threads
 from kerasnets.compute.execution import Execution
 from kerasnets.errors import BackendError
 from kerasnets.recipe import Recipe
@@ -47,6 +47,24 @@ def test_a_session_computes_with_the_number_and_the_caller_s_comes_back():
     with Execution("cpu", threads=before + 1).begin() as (session, _):
         assert torch.get_num_threads() == session.threads == before + 1
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("backend", "named", "number"),
+    [
+        ("jax", "3", 5),
+        ("tensorflow", "3", 3),
+        ("tensorflow", "0", 5),
+        ("tensorflow", "", 5),
+        ("tensorflow", "many", 5),
+    ],
+)
+def test_the_recorded_number_of_other_backends_is_theirs(
+    backend, named, number, monkeypatch
+):
+    monkeypatch.setattr(runtime, "affinity", lambda: set(range(5)))  # as of taskset
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", named)
+    assert runtime._threads(backend) == number
 
 
 @pytest.mark.parametrize(
@@ -111,7 +129,7 @@ def test_a_container_limits_the_cores(group, files, cores, tmp_path, monkeypatch
 
     monkeypatch.setattr(threads, "_CGROUPS", tmp_path)
     monkeypatch.setattr(threads, "_lines", read)
-    monkeypatch.setattr(threads, "_affinity", lambda: set(range(8)))
+    monkeypatch.setattr(threads, "affinity", lambda: set(range(8)))
     assert threads.allowed_cores() == cores
 
 

@@ -134,7 +134,7 @@ class Server:
             request.wfile.write(data[: self.stop_after])
             if self.stalls:
                 request.wfile.flush()
-                self._closed.wait(60)
+                self._closed.wait(600)
         request.close_connection = True
 
     def mirror(self, **wrong: bytes) -> Mirror:

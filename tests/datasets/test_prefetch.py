@@ -1,7 +1,9 @@
 """A batch that was made ahead is the batch that would have been made."""
 
+import sys
 import threading
-import time
+from collections import defaultdict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from kerasnets.datasets.pipeline.batches import Batches
 from kerasnets.datasets.pipeline.host_pixels import HostPixels
 from kerasnets.datasets.pipeline.prefetch import Ahead
 
+module = sys.modules[Batches.__module__]
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 4, 4, 1), dtype=np.uint8)
 SUBSET = Subset(Split(IMAGES, np.arange(50)), np.arange(1, 48))
 
@@ -91,16 +94,23 @@ def test_what_goes_wrong_ahead_is_raised_where_the_batch_is_asked_for():
 
 
 @pytest.mark.parametrize("ahead", [False, True])
-def test_waiting_is_counted(ahead):
+def test_waiting_is_counted(ahead, monkeypatch):
+    passed = defaultdict(int)  # seconds in which each thread has made batches
+    made = threading.Semaphore(0)
+
     class Slow(HostPixels):
         def __call__(self, *batch):
-            time.sleep(0.1)
+            passed[threading.current_thread()] += 1
+            made.release()
             return super().__call__(*batch)
 
     Slow.ahead = ahead
     slow = batches(Slow)
+    clock = SimpleNamespace(perf_counter=lambda: passed[threading.current_thread()])
+    monkeypatch.setattr(module, "time", clock)
     _ = slow[0]
-    assert 0.1 <= slow.waited_s < 0.2
-    time.sleep(0.3)  # a step, in which the next one can be made
+    assert slow.waited_s == 1
+    for _ in range(1 + ahead):  # a step, in which the next one is made
+        assert made.acquire(timeout=60)
     _ = slow[1]
-    assert (slow.waited_s >= 0.2) != ahead
+    assert slow.waited_s == (1 if ahead else 2)

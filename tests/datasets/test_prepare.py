@@ -124,7 +124,7 @@ def test_a_server_that_stalls_midway_then_a_retry(mnist, tmp_path, monkeypatch):
     mnist.stop_after, mnist.stalls = 100, True
     began = time.monotonic()
     check_failure(tmp_path, mnist.mirror(), "stopped sending", "tries again")
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     mnist.stop_after, mnist.stalls = None, False
     folder = prepare("mnist", data_dir=tmp_path, mirror=mnist.mirror())
     assert locations.prepared_folder("mnist", tmp_path) == folder

@@ -266,4 +266,6 @@ def test_a_card_tells_the_metrics_with_intervals(run, capsys, tmp_path):
     assert index[0]["results"][0]["metrics"][0]["value"] == metrics["accuracy"]
     assert _run(["card", str(run.path), "--out", str(tmp_path / "card.md")]) == 2
     assert "exists" in capsys.readouterr().err
+    assert _run(["card", str(run.path), "--out", str(tmp_path / "no" / "c.md")]) == 2
+    assert f"there is no folder {tmp_path / 'no'} for" in capsys.readouterr().err
     assert runs.load(run.path).path == run.path

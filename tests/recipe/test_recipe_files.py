@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from kerasnets import runs
 from kerasnets.cli.commands import run as _run
 from kerasnets.errors import RecipeError
 from kerasnets.recipe import Recipe, presets
@@ -50,6 +51,24 @@ def test_a_runs_recipe_names_all(record):
     del values["decay"]
     record.write_text(json.dumps(values))
     assert from_file(record).decay == "decoupled"
+
+
+@pytest.mark.parametrize("option", ["--recipe", "--weights"])
+def test_a_runs_recipe_with_a_flipped_digit_is_refused(
+    option, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    recipe = Recipe.for_paper("densenet121", "digits", growth_rate=12)
+    file = runs.create(tmp_path / "run", recipe).path / "recipe.json"
+    command = ["fit", "densenet121", "--dataset", "digits", option, "run"]
+    assert from_file("run") == recipe
+    file.write_text(file.read_text().replace('"growth_rate": 12', '"growth_rate": 13'))
+    before = sorted(tmp_path.rglob("*"))
+    assert _run(command) == 2
+    _, err = capsys.readouterr()
+    assert "recipe.json is damaged: its SHA-256 is not the one in digests.json" in err
+    assert len(err.strip().splitlines()) == 1
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(

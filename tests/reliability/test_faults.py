@@ -246,9 +246,27 @@ def test_the_backend_itself_running_out_is_recognised():
         keras.ops.zeros((2**40, 2**10))
 
 
-def test_other_errors_pass():
-    with pytest.raises(RuntimeError, match="shapes"), explained(batch_size=8):
-        raise RuntimeError("shapes do not match")
+def test_tensorflow_running_out_is_recognised():
+    class ResourceExhaustedError(Exception):  # as TensorFlow's, no RuntimeError
+        pass
+
+    text = "OOM when allocating tensor with shape[64,512] by allocator GPU_0_bfc"
+    with pytest.raises(OutOfMemory, match="batch_size=32"), explained(batch_size=64):
+        raise ResourceExhaustedError(text)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("shapes do not match"),
+        KeyError("mean"),
+        OutOfMemory("out of memory at batch size 2; batch_size=1 may fit."),
+    ],
+)
+def test_other_errors_pass(error):
+    with pytest.raises(type(error)) as raised, explained(batch_size=8):
+        raise error
+    assert raised.value is error
 
 
 JAX = """

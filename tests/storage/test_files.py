@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import NamedTuple
 
 import pytest
 
@@ -11,7 +12,9 @@ from kerasnets.storage.files import (
     check_digest,
     read_csv,
     read_json,
+    read_rows,
     read_text,
+    write_csv,
     write_text,
 )
 
@@ -66,3 +69,23 @@ def test_a_file_that_is_being_replaced_is_not_called_damaged(file):
     assert writer.returncode == 0
     assert read_text(file) == "299"
     assert len(seen) > 3
+
+
+class Row(NamedTuple):
+    name: str
+    share: float
+    count: int
+
+
+def test_rows_have_the_types_of_their_fields(tmp_path):
+    path = tmp_path / "rows.csv"
+    columns = ("class", "share", "count")
+    rows = [Row("a,b", 0.5, 3), Row("", 1.0, 0)]
+    write_csv(path, columns, rows)
+    assert read_rows(path, columns, Row, "rows") == rows
+    path.write_text("count,class,share\n3,a,many\n")
+    with pytest.raises(RunError, match=r"rows\.csv does not hold rows\.$"):
+        read_rows(path, columns, Row, "rows")
+    path.write_text("class,share\na,1\n")
+    with pytest.raises(RunError, match="lacks the column 'count'"):
+        read_rows(path, columns, Row, "rows")
