@@ -8,6 +8,7 @@ from pathlib import Path
 import narrow
 import numpy as np
 import pytest
+from engines_here import not_under
 from trained_run import make_run
 
 import kerasnets
@@ -21,6 +22,8 @@ from kerasnets.inference.export.export import export
 from kerasnets.inference.export.formats import FORMATS
 from kerasnets.networks import build_model
 from kerasnets.networks.pretrained import load_torchvision_weights, torchvision_weights
+
+not_tensorflow = not_under("tensorflow")
 
 
 @pytest.fixture(scope="module")
@@ -213,8 +216,12 @@ def test_the_commands_formats_are_those_that_there_are():
     ("arguments", "says"),
     [
         ("--format onxn", "Did you mean 'onnx'"),
-        ("--format saved-model", "KERAS_BACKEND=tensorflow"),
-        ("--format litert", "KERAS_BACKEND=tensorflow"),
+        pytest.param(
+            "--format saved-model", "KERAS_BACKEND=tensorflow", marks=not_tensorflow
+        ),
+        pytest.param(
+            "--format litert", "KERAS_BACKEND=tensorflow", marks=not_tensorflow
+        ),
         ("--format openvino", "pip install 'kerasnets[openvino]'"),
         ("--format safetensors --int8", "--int8 is for the format onnx"),
         ("--format onnx --out x.pt", "--out x.pt must end in .onnx"),
