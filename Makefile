@@ -27,7 +27,7 @@ style: $(VENV)/.tested
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.tested
-	$(BIN)/mypy
+	$(BIN)/python tests/as_installed.py mypy
 
 # With bytecode: each process that the tests start would compile the package anew.
 tests: $(VENV)/.tested

@@ -5,7 +5,7 @@ import weakref
 
 import keras
 import pytest
-from engines_here import ENGINES
+from backend_here import ENGINES
 
 from kerasnets import datasets
 from kerasnets.compute import runtime

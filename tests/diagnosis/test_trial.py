@@ -1,6 +1,6 @@
 """A trial trains what `fit` trains."""
 
-from engines_here import ENGINES
+from backend_here import ENGINES
 
 from kerasnets import datasets
 from kerasnets.compute import runtime

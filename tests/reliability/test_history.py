@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import small_run
-from engines_here import ENGINES
+from backend_here import ENGINES
 from test_resume import EVERY_STEP, Interrupt, interrupted_fit
 
 from kerasnets import runs

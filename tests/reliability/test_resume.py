@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import small_run
 import warm_python
-from engines_here import ENGINES
+from backend_here import ENGINES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
