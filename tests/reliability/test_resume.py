@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import small_run
 import warm_python
-from backend_here import ENGINES
+from backend_here import ENGINES, only_under
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -388,6 +388,7 @@ assert [row["epoch"] for row in run.history] == [1, 2, 3]
 """
 
 
+@only_under("torch")
 def test_jax_goes_on_from_a_checkpoint_of_pytorch(tmp_path):
     interrupted_fit(tmp_path / "run", 9, checkpoint_every=EVERY_STEP)
     with_jax(FROM_PYTORCH, tmp_path / "run")
