@@ -1,7 +1,10 @@
 """What is installed is what is in the repository."""
 
 import ast
+import os
 import runpy
+import shutil
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -121,3 +124,21 @@ def test_every_imported_package_is_declared(folder):
 def test_every_dependency_is_imported():
     indirect = {"importlib-resources"}  # says pyproject.toml
     assert set(declared()[""]) - indirect <= needed_by("kerasnets").keys() | {"click"}
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_an_old_python_leaves_no_environment(tmp_path):
+    old = tmp_path / "python3.9"
+    old.write_text("#!/bin/sh\nexit 1\n")  # what it answers when asked for its version
+    old.chmod(0o755)
+    place = tmp_path / ".venv"
+    made = subprocess.run(
+        ["make", f"PYTHON={old}", f"VENV={place}", f"{place}/.installed"],
+        cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if key != "MAKEFLAGS"},
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode == 2
+    assert "Python 3.11 or newer is needed: make PYTHON=" in made.stderr
+    assert not place.exists()

@@ -129,6 +129,24 @@ def test_torch_export_takes_any_number_of_images(trained, tmp_path, recwarn):
     assert json.loads(extra["kerasnets.json"])["class_names"]
 
 
+@pytest.mark.parametrize(
+    ("form", "file", "beside"),
+    [
+        pytest.param("openvino", "net.xml", ["net.bin"], marks=only_torch),
+        pytest.param("saved-model", "net", [], marks=only_under("tensorflow")),
+        pytest.param("litert", "net.tflite", [], marks=only_under("tensorflow")),
+    ],
+)
+def test_other_formats_say_what_the_run_says(trained, tmp_path, form, file, beside):
+    for package in FORMATS[form].packages:
+        pytest.importorskip(package)
+    made = export(trained, form, tmp_path / file)
+    assert (made.changed, made.images) == (0, 256)
+    assert made.largest_difference < 1e-4
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == sorted([file, *beside, f"{file}.md"])
+
+
 def test_safetensors_has_the_names_of_torchvision(trained, tmp_path, narrow_networks):
     from safetensors import safe_open
 
