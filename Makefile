@@ -10,6 +10,15 @@ BIN := $(VENV)/bin
 DEMO := artifacts/runs/demo
 CUDA ?=
 
+# An environment of an older Python, or of one that is gone, is made anew.
+NEW := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+define environment
+@$(PYTHON) $(NEW) || \
+    { echo "Python 3.11 or newer is needed: make PYTHON=python3.12" >&2; exit 1; }
+@if test -f $(VENV)/pyvenv.cfg && ! $(BIN)/python $(NEW); then rm -r $(VENV); fi
+$(PYTHON) -m venv $(VENV)
+endef
+
 .PHONY: demo test style types tests docs cuda
 
 demo: $(VENV)/.installed
@@ -27,7 +36,7 @@ style: $(VENV)/.tested
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.tested
-	$(BIN)/mypy
+	$(BIN)/python tests/as_installed.py mypy
 
 # With bytecode: each process that the tests start would compile the package anew.
 tests: $(VENV)/.tested
@@ -41,7 +50,7 @@ cuda: $(VENV)/.tested
 	$(BIN)/python tests/cuda/run.py $(CUDA)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
+	$(environment)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
 	touch $@
 
@@ -56,7 +65,7 @@ $(VENV)/.documented: $(VENV)/.installed
 
 # All of these at once, in half the time; what is imported is compiled when it is.
 $(VENV)/.complete: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
+	$(environment)
 	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt \
 	    -e '.[docs,test]'
 	$(BIN)/python -m pip check

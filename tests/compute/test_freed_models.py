@@ -5,6 +5,7 @@ import weakref
 
 import keras
 import pytest
+from backend_here import ENGINES
 
 from kerasnets import datasets
 from kerasnets.compute import runtime
@@ -51,7 +52,7 @@ def alive(models) -> int:
     return sum(model() is not None for model in models)
 
 
-@pytest.mark.parametrize("engine", ["torch_graph", "keras"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_training_and_evaluating_leave_no_model(tmp_path, models, engine):
     run = fit(RECIPE, tmp_path / "run", engine=engine, verbosity=0)
     assert models
@@ -95,7 +96,7 @@ def test_trials_estimates_and_costs_leave_no_model(models):
             parts,
             steps=1,
             session=session,
-            engine="torch_graph",
+            engine=ENGINES[-1],
             measured=True,
             say=lambda line: None,
         )

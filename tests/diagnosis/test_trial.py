@@ -1,5 +1,7 @@
 """A trial trains what `fit` trains."""
 
+from backend_here import ENGINES
+
 from kerasnets import datasets
 from kerasnets.compute import runtime
 from kerasnets.diagnosis.trial import run_trial
@@ -30,7 +32,7 @@ def test_the_first_step_of_a_trial_has_the_loss_of_the_first_step_of_fit(
             datasets.partition(dataset, RECIPE),
             steps=1,
             session=session,
-            engine="torch_graph",
+            engine=ENGINES[-1],
             measured=False,
             say=lambda line: None,
         )

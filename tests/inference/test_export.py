@@ -8,6 +8,7 @@ from pathlib import Path
 import narrow
 import numpy as np
 import pytest
+from backend_here import not_under, only_under
 from trained_run import make_run
 
 import kerasnets
@@ -21,6 +22,9 @@ from kerasnets.inference.export.export import export
 from kerasnets.inference.export.formats import FORMATS
 from kerasnets.networks import build_model
 from kerasnets.networks.pretrained import load_torchvision_weights, torchvision_weights
+
+not_tensorflow = not_under("tensorflow")
+only_torch = only_under("torch")
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +55,7 @@ def expected(run, images):
     return kerasnets.load(run, device="cpu").predict(images).probabilities
 
 
+@only_torch
 def test_onnx_runs_without_kerasnets_and_keras(trained, onnx_file, tmp_path):
     assert (onnx_file.changed, onnx_file.images) == (0, 256)
     assert onnx_file.largest_difference < 1e-4
@@ -83,6 +88,7 @@ def test_onnx_runs_without_kerasnets_and_keras(trained, onnx_file, tmp_path):
     )
 
 
+@only_torch
 def test_a_card_stands_beside_the_file(onnx_file):
     card = onnx_file.card.read_text(encoding="utf-8")
     assert onnx_file.card == onnx_file.path.with_name("net.onnx.md")
@@ -90,6 +96,7 @@ def test_a_card_stands_beside_the_file(onnx_file):
     assert 'onnxruntime.InferenceSession("net.onnx")' in card
 
 
+@only_torch
 def test_int8_is_measured_against_float32(trained, tmp_path):
     pytest.importorskip("onnxruntime")
     made = export(trained, "onnx", tmp_path / "small.onnx", int8=True)
@@ -107,6 +114,7 @@ def test_int8_is_measured_against_float32(trained, tmp_path):
     ]
 
 
+@only_torch
 def test_torch_export_takes_any_number_of_images(trained, tmp_path, recwarn):
     import torch
 
@@ -119,6 +127,24 @@ def test_torch_export_takes_any_number_of_images(trained, tmp_path, recwarn):
     found = program.module()(torch.from_numpy(images)).detach().numpy()
     assert found == pytest.approx(expected(trained, images), abs=1e-5)
     assert json.loads(extra["kerasnets.json"])["class_names"]
+
+
+@pytest.mark.parametrize(
+    ("form", "file", "beside"),
+    [
+        pytest.param("openvino", "net.xml", ["net.bin"], marks=only_torch),
+        pytest.param("saved-model", "net", [], marks=only_under("tensorflow")),
+        pytest.param("litert", "net.tflite", [], marks=only_under("tensorflow")),
+    ],
+)
+def test_other_formats_say_what_the_run_says(trained, tmp_path, form, file, beside):
+    for package in FORMATS[form].packages:
+        pytest.importorskip(package)
+    made = export(trained, form, tmp_path / file)
+    assert (made.changed, made.images) == (0, 256)
+    assert made.largest_difference < 1e-4
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == sorted([file, *beside, f"{file}.md"])
 
 
 def test_safetensors_has_the_names_of_torchvision(trained, tmp_path, narrow_networks):
@@ -213,11 +239,19 @@ def test_the_commands_formats_are_those_that_there_are():
     ("arguments", "says"),
     [
         ("--format onxn", "Did you mean 'onnx'"),
-        ("--format saved-model", "KERAS_BACKEND=tensorflow"),
-        ("--format litert", "KERAS_BACKEND=tensorflow"),
-        ("--format openvino", "pip install 'kerasnets[openvino]'"),
+        pytest.param(
+            "--format saved-model", "KERAS_BACKEND=tensorflow", marks=not_tensorflow
+        ),
+        pytest.param(
+            "--format litert", "KERAS_BACKEND=tensorflow", marks=not_tensorflow
+        ),
+        pytest.param(
+            "--format openvino", "pip install 'kerasnets[openvino]'", marks=only_torch
+        ),
         ("--format safetensors --int8", "--int8 is for the format onnx"),
-        ("--format onnx --out x.pt", "--out x.pt must end in .onnx"),
+        pytest.param(
+            "--format onnx --out x.pt", "--out x.pt must end in .onnx", marks=only_torch
+        ),
         ("--format safetensors --out there.safetensors", "--overwrite replaces it"),
         ("--format safetensors --out file/x.safetensors", "is a file, not a folder"),
     ],

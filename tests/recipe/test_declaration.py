@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from as_installed import copy_package
 
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.errors import RecipeError
@@ -78,10 +79,7 @@ def found(tmp_path_factory):
     """What the package shows once `FIELD` stands in the declaration, and nothing else
     has changed."""
     folder = tmp_path_factory.mktemp("package")
-    leave = shutil.ignore_patterns("__pycache__", "cli")
-    shutil.copytree(ROOT / "kerasnets", folder / "kerasnets", ignore=leave)
-    leave = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "cli", folder / "kerasnets" / "cli", ignore=leave)
+    copy_package(folder)
     (folder / "docs").mkdir()
     shutil.copy(ROOT / "docs" / "recipe_page.py", folder / "docs")
     file = folder / "kerasnets" / "recipe" / "fields.py"

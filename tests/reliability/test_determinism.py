@@ -4,6 +4,7 @@ import os
 
 import pytest
 import small_run
+from backend_here import ENGINES, only_under
 
 from kerasnets import runs
 from kerasnets.compute import determinism
@@ -15,7 +16,7 @@ from kerasnets.training.drill import fingerprint
 RESULTS = ("confusion_matrix.csv", "per_class.csv", "predictions.csv")
 
 
-@pytest.mark.parametrize("engine", ["keras", "torch_graph"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_training_and_evaluating_twice_gives_the_same_bits(tmp_path, engine):
     found = []
     for name in ("one", "other"):
@@ -27,6 +28,7 @@ def test_training_and_evaluating_twice_gives_the_same_bits(tmp_path, engine):
     assert found[0] == found[1]
 
 
+@only_under("torch")  # which has two engines
 def test_what_decides_the_bits_is_recorded_and_a_change_is_said(tmp_path, capsys):
     run = small_run.fit(tmp_path / "run", engine="keras", deterministic=True)
     small_run.fit(run.path, on=small_run.recipe(epochs=4), resume=True)

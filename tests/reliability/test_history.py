@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import small_run
+from backend_here import ENGINES
 from test_resume import EVERY_STEP, Interrupt, interrupted_fit
 
 from kerasnets import runs
@@ -111,7 +112,7 @@ def test_a_schedules_rate_where_a_callback_stops_inside_an_epoch(tmp_path, stop)
     assert last_rates(run) == [seen[-1] for seen in rates.seen.values()]
 
 
-@pytest.mark.parametrize("engine", ["keras", "torch_graph"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_validation_loss_is_what_evaluate_says(tmp_path, smoothing, engine):
     seen = []

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import small_run
 import warm_python
+from backend_here import ENGINES, only_under
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,7 +48,7 @@ def interrupted_fit(path, steps: int, **options) -> None:
         small_run.fit(path, resume=True, callbacks=[Interrupt(steps)], **options)
 
 
-@pytest.fixture(scope="module", params=["keras", "torch_graph"])
+@pytest.fixture(scope="module", params=ENGINES)
 def whole(request, tmp_path_factory):
     """Engine and fingerprint of the run that is never interrupted."""
     path = tmp_path_factory.mktemp(request.param) / "whole"
@@ -309,14 +310,14 @@ def test_weights_that_the_last_step_spoiled_reach_no_checkpoint(
     assert [row["epoch"] for row in runs.load(tmp_path / "run").history] == [1]
 
 
-FAST = {("resnet18", "keras"), ("densenet121", "torch_graph")}
+FAST = {("resnet18", "keras"), ("densenet121", ENGINES[-1])}
 
 
 @pytest.mark.parametrize(
     ("network", "engine"),
     [
         pytest.param(*pair, marks=() if pair in FAST else pytest.mark.slow)
-        for pair in itertools.product(NETWORKS, ("keras", "torch_graph"))
+        for pair in itertools.product(NETWORKS, ENGINES)
     ],
 )
 def test_every_network_resumes_inside_an_epoch(tmp_path, network, engine):
@@ -416,6 +417,7 @@ assert [row["epoch"] for row in run.history] == [1, 2, 3]
 """
 
 
+@only_under("torch")
 def test_jax_goes_on_from_a_checkpoint_of_pytorch(tmp_path):
     interrupted_fit(tmp_path / "run", 9, checkpoint_every=EVERY_STEP)
     with_jax(FROM_PYTORCH, tmp_path / "run")

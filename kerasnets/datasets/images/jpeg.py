@@ -7,7 +7,7 @@ from PIL import Image
 from kerasnets.datasets.images.squares import CROPPED
 
 try:
-    import simplejpeg  # type: ignore[import-not-found]
+    import simplejpeg
 except ImportError:
     simplejpeg = None
 

@@ -1,0 +1,19 @@
+"""What the backend under test has."""
+
+import keras
+import pytest
+
+BACKEND = keras.backend.backend()
+
+# The last is what "auto" takes on a CPU.
+ENGINES = ["keras", "torch_graph"] if BACKEND == "torch" else ["keras"]
+
+
+def only_under(backend: str):
+    """Marks a test of what only `backend` does."""
+    return pytest.mark.skipif(backend != BACKEND, reason=f"only {backend} does it")
+
+
+def not_under(backend: str):
+    """Marks a test of what every backend but `backend` does."""
+    return pytest.mark.skipif(backend == BACKEND, reason=f"{backend} does otherwise")
