@@ -49,6 +49,34 @@ def pytest_collection_finish():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def data_folder_of_the_user(tmp_path_factory):
+    """Hide the user's caches and datasets, and return the folder of the latter, if it
+    has been named."""
+    from kerasnets.storage.folders import user_cache
+
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with pytest.MonkeyPatch.context() as patch:
+        # Programs that JAX compiled are found again by the next tests: compiling takes
+        # half of the time of those that use JAX.
+        if "JAX_COMPILATION_CACHE_DIR" not in os.environ and (own := user_cache()):
+            patch.setenv("JAX_COMPILATION_CACHE_DIR", str(own / "jax"))
+        patch.setenv("KERASNETS_CACHE", str(shared / "user-cache"))
+        named = os.environ.get("TFDS_DATA_DIR")
+        patch.delenv("TFDS_DATA_DIR", raising=False)
+        yield named
+
+
+@pytest.fixture
+def real_data(data_folder_of_the_user, monkeypatch):
+    """The user's datasets."""
+    if data_folder_of_the_user is None:
+        pytest.skip("TFDS_DATA_DIR is not set")
+    monkeypatch.setenv("TFDS_DATA_DIR", data_folder_of_the_user)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def no_waiting_for_disks():
     """A power cut is no part of any test."""
     with pytest.MonkeyPatch.context() as patch:

@@ -131,6 +131,7 @@ def session(
             keras.device(_keras_device(name, chosen)),
             limited_to(threads, name),
             _fast_settings(name, chosen),
+            _without_tensorflow(name),
         ):
             device_name = shown(_device_name(name, chosen))
             left = process_settings.left(name)
@@ -179,6 +180,23 @@ def _fast_settings(name: str, device: str) -> contextlib.AbstractContextManager:
     if name == "jax":
         return _kept_compilations()
     return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _without_tensorflow(name: str) -> Iterator[None]:
+    """Where TensorFlow is installed, Keras under any backend would import it, which
+    takes seconds, to seed it and to look for its types in a model to save."""
+    from keras.src.utils.module_utils import tensorflow
+
+    unasked = vars(tensorflow).get("_available", True) is None
+    if name == "tensorflow" or "tensorflow" in sys.modules or not unasked:
+        yield
+        return
+    tensorflow._available = False
+    try:
+        yield
+    finally:
+        tensorflow._available = None
 
 
 @contextlib.contextmanager

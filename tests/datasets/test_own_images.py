@@ -266,12 +266,16 @@ def test_resize_and_background_decide_the_pixels(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_read(tmp_path):
+    """Nothing is written to it; root could, whatever the permissions."""
     top = write(tmp_path / "photos", count=3)
+    before = [(one, one.stat().st_mtime_ns) for one in (top, *sorted(top.rglob("*")))]
     for folder in (*top.iterdir(), top):
         folder.chmod(0o555)
     assert len(datasets.load_for(recipe(top)).train) == 9
     for folder in (top, *top.iterdir()):
         folder.chmod(0o755)
+    after = [(one, one.stat().st_mtime_ns) for one in (top, *sorted(top.rglob("*")))]
+    assert after == before
 
 
 def test_old_recipes_mean_what_was_done_then():

@@ -11,9 +11,11 @@ import keras
 import pytest
 import small_run
 import warm_python
+from trained_run import make_run
 
 from kerasnets import runs
 from kerasnets.errors import Interrupted
+from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.runs import status
 from kerasnets.runs.records import environment
 from kerasnets.training import checkpoint
@@ -212,30 +214,72 @@ def test_the_command_says_how_to_go_on_and_that_works(tmp_path):
     assert errors.startswith("kerasnets: stopped by Ctrl-C after ")
 
 
-@pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("command", ["evaluate", "benchmark", "prepare"])
-def test_other_commands_end_with_one_line_and_nothing_half_written(
-    tmp_path, monkeypatch, capsys, command, number
-):
+def end_of_command(capsys, *arguments: str) -> tuple[int, str]:
+    """The exit status of a command line, and what it writes to standard error."""
     from kerasnets.cli import main as cli
 
-    def signalled(*args, **options):
-        os.kill(os.getpid(), number)
-
     before = signal.getsignal(signal.SIGTERM)
-    module, name, arguments = {
-        "evaluate": ("kerasnets.evaluation.evaluate", "evaluate", [str(tmp_path)]),
-        "benchmark": ("kerasnets.benchmark.comparison", "benchmark", ["resnet18"]),
-        "prepare": ("kerasnets.datasets.download.prepare", "prepare", ["mnist"]),
-    }[command]
-    monkeypatch.setattr(f"{module}.{name}", signalled)
-    runs.write_text(tmp_path / "recipe.json", small_run.recipe().to_json())
     with pytest.raises(SystemExit) as ended:
         try:
-            cli.main([command, *arguments])
+            cli.main([*arguments])
         finally:
             signal.signal(signal.SIGTERM, before)
-    assert ended.value.code == 128 + number
-    error = capsys.readouterr().err
+    return ended.value.code, capsys.readouterr().err
+
+
+def check_ended(status: int, error: str, number: int) -> None:
+    assert status == 128 + number
     assert error.count("\n") == 1
     assert error.endswith("every file written so far is complete\n")
+
+
+def contents(folder) -> dict[str, bytes]:
+    return {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file()}
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(
+    ("command", "callee"),
+    [
+        ("benchmark resnet18", "kerasnets.benchmark.comparison.benchmark"),
+        ("prepare mnist", "kerasnets.datasets.download.prepare.prepare"),
+    ],
+)
+def test_other_commands_end_with_one_line_and_nothing_half_written(
+    tmp_path, monkeypatch, capsys, command, callee, number
+):
+    def signalled_while_it_writes(*args, **options):
+        runs.write_text(tmp_path / "first", "whole")
+        with runs.atomic_path(tmp_path / "second") as path:
+            path.write_text("ha")
+            assert len(list(tmp_path.iterdir())) == 2
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(callee, signalled_while_it_writes)
+    check_ended(*end_of_command(capsys, *command.split()), number)
+    assert contents(tmp_path) == {"first": b"whole"}
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_an_evaluation_that_is_stopped_leaves_whole_files(
+    tmp_path, monkeypatch, capsys, number
+):
+    run = make_run(tmp_path / "run")
+    before = contents(run.path)
+
+    def signalled(handle):
+        unfinished = {one for one in contents(run.path) if one.startswith(".tmp-")}
+        if any(one.endswith("predictions.csv") for one in unfinished):
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(os, "fsync", signalled)
+    words = ("evaluate", str(run.path), "--device", "cpu")
+    check_ended(*end_of_command(capsys, *words), number)
+    after = contents(run.path)
+    monkeypatch.undo()
+    evaluate(run, device="cpu")
+    whole = contents(run.path)
+    made = {"confusion_matrix.csv", "per_class.csv"}
+    assert before.keys() | made <= after.keys() < whole.keys()
+    assert "predictions.csv" not in after
+    assert all(after[name] == whole[name] for name in after.keys() - {"digests.json"})

@@ -5,8 +5,6 @@ chaotic. A change of the images by 1e-7 changes the loss by 1 % within four step
 plain Keras too (tests/engines compares the two for such networks).
 """
 
-import os
-
 import keras
 import narrow
 import pytest
@@ -21,9 +19,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def needs(dataset: str) -> None:
-    if dataset != "digits" and "TFDS_DATA_DIR" not in os.environ:
-        pytest.skip("TFDS_DATA_DIR is not set")
+def needs(dataset: str, request: pytest.FixtureRequest) -> None:
+    if dataset != "digits":
+        request.getfixturevalue("real_data")
     try:
         datasets.load(dataset, image_size=32)
     except DatasetError as error:
@@ -38,8 +36,8 @@ def needs(dataset: str) -> None:
         ("vgg11", {"head": "compact", "glorot": True}),
     ],
 )
-def test_the_history_is_the_same(dataset, network, options, tmp_path):
-    needs(dataset)
+def test_the_history_is_the_same(dataset, network, options, tmp_path, request):
+    needs(dataset, request)
     recipe = Recipe.for_paper(
         network, dataset, epochs=2, limit=200, batch_size=32, dropout=0.2, **options
     )
