@@ -222,7 +222,8 @@ def _count_files(folder: Path) -> int:
 def _images_within(folder: Path) -> tuple[list[Path], int]:
     """Image files at any depth, sorted, links followed; and the number of other
     files."""
-    images, others = [], 0
+    images: list[Path] = []
+    others = 0
     seen: set[tuple[int, int]] = set()
     for top, folders, names in os.walk(folder, followlinks=True, onerror=_raise):
         state = Path(top).stat()
