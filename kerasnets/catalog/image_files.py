@@ -12,11 +12,12 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from kerasnets.catalog.places import MANIFESTS
-from kerasnets.errors import DatasetError, InstallationError, shown, unknown
+from kerasnets.errors import DatasetError, InstallationError, first_line, shown, unknown
 
 # Extensions of image files, in lower case. Files with others are ignored, but counted.
 ENDINGS = (
@@ -25,7 +26,13 @@ ENDINGS = (
     ".ico",
 )
 SPLITS = ("train", "validation", "test")
-_SPLIT_NAMES = {**{name: name for name in SPLITS}, "val": "validation"}
+_SPLIT_NAMES = {
+    **{name: name for name in SPLITS},
+    **{"val": "validation", "valid": "validation"},
+    **{"training": "train", "testing": "test"},
+}
+# Folders that systems add unasked, with files that look like images.
+_OF_SYSTEMS = ("__MACOSX", "@eaDir")
 _NAMED = 5  # maximum number of files or classes listed in a message
 
 
@@ -42,7 +49,8 @@ class ImageFiles:
         labels: class indices.
         splits: of each file, one of `SPLITS`; all "train" if there are no splits.
         class_names: sorted; a class may have no files.
-        ignored: number of hidden files and files that are not images.
+        ignored: number of hidden files, files that are not images, and files in hidden
+            folders or beside the folders of the splits.
     """
 
     place: Path
@@ -78,16 +86,22 @@ def list_images(place: Path, *, complete: bool = True) -> ImageFiles:
             classes; a class lacks images; or a manifest lacks a column, names a missing
             file, or assigns two labels to a file.
     """
-    if place.is_dir():
-        found = _of_folder(place)
-    elif place.suffix.lower() in MANIFESTS and place.exists():
-        found = _of_manifest(place)
-    else:
-        reason = "is not a folder of images" if place.exists() else "is not there"
+    try:
+        if place.is_dir():
+            found = _of_folder(place)
+        elif place.suffix.lower() in MANIFESTS and place.exists():
+            found = _of_manifest(place)
+        else:
+            reason = "is not a folder of images" if place.exists() else "is not there"
+            raise DatasetError(
+                f"{shown(place)} {reason}; name a folder with one subfolder per class, "
+                f"or a manifest ({', '.join(MANIFESTS)})."
+            )
+    except OSError as error:
         raise DatasetError(
-            f"{shown(place)} {reason}; name a folder with one subfolder per class, or "
-            f"a manifest ({', '.join(MANIFESTS)})."
-        )
+            f"{shown(error.filename or place)} cannot be read: "
+            f"{error.strerror or first_line(error)}."
+        ) from error
     _check(found, complete)
     return found
 
@@ -119,13 +133,19 @@ def _several(names: list[str]) -> str:
 
 
 def _of_folder(place: Path) -> ImageFiles:
-    tops = _split_folders(place) or {"train": place}
-    ignored = 0 if "train" in tops and tops["train"] == place else _others(place)
+    folders, ignored = _entries(place)
+    tops = _split_folders(place, folders)
+    parts = {} if tops else {"train": folders}
+    for split, top in tops.items():
+        parts[split], others = _entries(top)
+        ignored += others
+    if tops:
+        foreign = [folder for folder in folders if folder not in tops.values()]
+        ignored += sum(map(_count_files, foreign))
     found: list[_Found] = []
     class_names: set[str] = set()
-    for split, top in tops.items():
-        ignored += _others(top)
-        for folder in _subfolders(top):
+    for split, classes in parts.items():
+        for folder in classes:
             paths, others = _images_within(folder)
             ignored += others
             class_names.add(folder.name)
@@ -136,9 +156,12 @@ def _of_folder(place: Path) -> ImageFiles:
     return _made(place, found, class_names if found else set(), ignored)
 
 
-def _split_folders(place: Path) -> dict[str, Path]:
-    """The folders of the splits; empty if the subfolders are classes."""
-    folders = _subfolders(place)
+def _split_folders(place: Path, folders: list[Path]) -> dict[str, Path]:
+    """The folders of the splits; empty if the subfolders are classes.
+
+    Raises:
+        DatasetError: two folders are of the same split, or the folders could be either.
+    """
     tops: dict[str, Path] = {}
     for folder in folders:
         split = _SPLIT_NAMES.get(folder.name.lower())
@@ -149,47 +172,77 @@ def _split_folders(place: Path) -> dict[str, Path]:
             )
         if split:
             tops[split] = folder
-    only_splits = "train" in tops and len(tops) == len(folders)
-    return tops if only_splits or {"train", "test"} <= set(tops) else {}
-
-
-def _others(folder: Path) -> int:
-    return sum(not entry.is_dir() for entry in folder.iterdir())
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    try:
-        entries = sorted(folder.iterdir(), key=lambda path: path.name)
-    except OSError as error:
+    if "train" in tops and (len(tops) > 1 or len(folders) == 1):
+        return tops
+    # A split has a folder for each class, whereas a class has images of its own.
+    nested = [one.name for one in tops.values() if _only_folders(one)]
+    if nested and ("train" in tops or len(tops) > 1):
+        others = [one.name for one in folders if one not in tops.values()]
+        beside = f" beside {_several(others)}" if others else ""
+        wanted = "'test' or 'validation'" if "train" in tops else "'train'"
         raise DatasetError(
-            f"{shown(folder)} cannot be read: {error.strerror}."
-        ) from error
-    return [e for e in entries if e.is_dir() and not e.name.startswith(".")]
+            f"{shown(place)} has folders in {_several(nested)}{beside}, which can be "
+            f"splits or classes: splits need a folder {wanted} too, and a class needs "
+            "images that are not in further folders."
+        )
+    return {}
+
+
+def _only_folders(folder: Path) -> bool:
+    return bool(_entries(folder)[0]) and not any(map(_is_image, folder.iterdir()))
+
+
+def _is_image(path: Path) -> bool:
+    return not path.name.startswith(".") and path.suffix.lower() in ENDINGS
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a folder is not searched."""
+    return name.startswith(".") or name in _OF_SYSTEMS
+
+
+def _entries(folder: Path) -> tuple[list[Path], int]:
+    """Subfolders, sorted, and the number of other files, those in hidden folders
+    included."""
+    folders, others = [], 0
+    for entry in sorted(folder.iterdir(), key=lambda path: path.name):
+        if not entry.is_dir():
+            others += 1
+        elif _is_hidden(entry.name):
+            others += _count_files(entry)
+        else:
+            folders.append(entry)
+    return folders, others
+
+
+def _count_files(folder: Path) -> int:
+    return sum(len(names) for _, _, names in os.walk(folder))
 
 
 def _images_within(folder: Path) -> tuple[list[Path], int]:
     """Image files at any depth, sorted, links followed; and the number of other
     files."""
-    images, others = [], 0
+    images: list[Path] = []
+    others = 0
     seen: set[tuple[int, int]] = set()
-    for top, folders, names in os.walk(folder, followlinks=True, onerror=_refuse):
+    for top, folders, names in os.walk(folder, followlinks=True, onerror=_raise):
         state = Path(top).stat()
         if (state.st_dev, state.st_ino) in seen:  # a link to a parent folder
             folders.clear()
             continue
         seen.add((state.st_dev, state.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
-            hidden = name.startswith(".")
-            if not hidden and Path(name).suffix.lower() in ENDINGS:
-                images.append(Path(top, name))
-            else:
-                others += 1
+        others += sum(
+            _count_files(Path(top, one)) for one in folders if _is_hidden(one)
+        )
+        folders[:] = sorted(one for one in folders if not _is_hidden(one))
+        paths = [Path(top, name) for name in names]
+        images += filter(_is_image, paths)
+        others += sum(not _is_image(path) for path in paths)
     return sorted(images), others
 
 
-def _refuse(error: OSError) -> None:
-    raise DatasetError(f"{shown(error.filename)} cannot be read: {error.strerror}.")
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _of_manifest(place: Path) -> ImageFiles:
@@ -205,24 +258,23 @@ def _of_manifest(place: Path) -> ImageFiles:
     found: dict[Path, _Found] = {}
     missing = []
     for number, row in enumerate(rows, 1):
-        name, label, split = (_text(row.get(key)) for key in ("path", "label", "split"))
-        if not name or not label:
-            raise DatasetError(f"{shown(place)}: row {number} lacks a path or a label.")
-        split = split or "train"
-        if split.lower() not in _SPLIT_NAMES:
+        try:
+            one = _of_row(row, place.parent)
+            if not one.path.is_file():
+                missing.append(one.name)
+        except ValueError as error:
+            raise DatasetError(f"{shown(place)}: row {number} {error}") from error
+        except OSError as error:
             raise DatasetError(
-                f"{shown(place)}: row {number}: "
-                + unknown("split", split, _SPLIT_NAMES)
-            )
-        path = place.parent / name
-        one = _Found(_SPLIT_NAMES[split.lower()], label, name, path)
-        if not path.is_file():
-            missing.append(name)
-        first = found.setdefault(path, one)
+                f"{shown(place)}: row {number} names a file that cannot be read: "
+                f"{error.strerror}."
+            ) from error
+        first = found.setdefault(one.path, one)
         if (first.split, first.label) != (one.split, one.label):
             raise DatasetError(
-                f"{shown(place)} gives {shown(name)} twice: as {shown(first.label)} "
-                f"({first.split}) and as {shown(one.label)} ({one.split})."
+                f"{shown(place)} gives {shown(one.name)} twice: as "
+                f"{shown(first.label)} ({first.split}) and as {shown(one.label)} "
+                f"({one.split})."
             )
     if missing:
         raise DatasetError(
@@ -233,10 +285,42 @@ def _of_manifest(place: Path) -> ImageFiles:
     return _made(place, list(found.values()), {one.label for one in found.values()}, 0)
 
 
-def _text(value: Any) -> str:
-    """A cell with text or a number as text; "" for anything else."""
-    is_number = isinstance(value, int | float) and value == value
-    return str(value) if isinstance(value, str) or is_number else ""
+def _of_row(row: Mapping[str, Any], folder: Path) -> "_Found":
+    """The file of a manifest's row.
+
+    Raises:
+        ValueError: a value is missing, or of a type that is not allowed; the message
+            follows the row's number.
+    """
+    name, label, split = (_text(row, key) for key in ("path", "label", "split"))
+    if not name or not label:
+        raise ValueError("lacks a path or a label.")
+    split = split or "train"
+    if split.lower() not in _SPLIT_NAMES:
+        raise ValueError(f"has an {unknown('split', split, _SPLIT_NAMES)}")
+    return _Found(_SPLIT_NAMES[split.lower()], label, name, folder / name)
+
+
+def _text(row: Mapping[str, Any], key: str) -> str:
+    """A cell with text or a number as text; "" if it is empty.
+
+    Raises:
+        ValueError: as `_of_row`.
+    """
+    value = row.get(key)
+    if value is None or value != value:  # a NaN of pandas is an empty cell
+        return ""
+    if not isinstance(value, str | int | float | Decimal):
+        kind = type(value).__name__
+        raise ValueError(f"has a {key} of type {kind}; text or a number is needed.")
+    text = str(value)
+    try:
+        # As Python writes names of files with invalid bytes, which are allowed.
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        what = f"has a {key} that is not valid Unicode"
+        raise ValueError(f"{what}: {shown(text)}.") from None
+    return text
 
 
 def _rows(place: Path) -> Iterator[Mapping[str, Any]]:
@@ -257,10 +341,6 @@ def _rows(place: Path) -> Iterator[Mapping[str, Any]]:
                 yield from csv.DictReader(
                     file, delimiter="\t" if ending == ".tsv" else ",", strict=True
                 )
-    except OSError as error:
-        raise DatasetError(
-            f"{shown(place)} cannot be read: {error.strerror}."
-        ) from error
     except (ValueError, csv.Error, RecursionError) as error:
         raise DatasetError(f"{shown(place)} is damaged: {shown(error)}.") from error
 

@@ -225,11 +225,12 @@ def _load_files(
                 or not memory.decoded_fit(len(files.paths), image_size, form.channels)
             )
         )
-    return cache.cached(
+    dataset = cache.cached(
         [own] if own else [],
         streamed_key if stream else key,
         lambda: image_files.read(files, form, stream=stream),
     )
+    return image_files.named(dataset, files)
 
 
 def _load(

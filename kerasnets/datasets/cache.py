@@ -130,6 +130,7 @@ def _read(folder: Path) -> Dataset:
         held_out=_rows(meta.get("held_out")),
         groups=_rows(meta.get("groups")),
         files=meta.get("files"),
+        contents=bytes.fromhex(meta["contents"]) if "contents" in meta else None,
     )
 
 
@@ -189,6 +190,8 @@ def write(folder: Path, dataset: Dataset) -> None:
             }
         if dataset.files is not None:
             meta["files"] = dict(dataset.files)
+        if dataset.contents is not None:
+            meta["contents"] = dataset.contents.hex()
         with (temporary / "meta.json").open("w", encoding="utf-8") as file:
             json.dump({**meta, "sha256": _digest(meta)}, file)
             _sync(file)

@@ -48,6 +48,8 @@ class Dataset:
         files: record of image files: "place", "count" (images), "ignored" (other
             files), "unreadable" and "repeated" (omitted) and "sha256" (of names,
             classes, splits and content). None for other datasets.
+        contents: SHA-256 of each image file, 32 bytes each in the order in which they
+            were listed; None for other datasets, and in caches of earlier versions.
 
     Characters in names and note that UTF-8 cannot encode, such as an invalid byte of a
     folder's name, are replaced by backslash escapes.
@@ -65,6 +67,7 @@ class Dataset:
     held_out: np.ndarray | None = None
     groups: np.ndarray | None = None
     files: Mapping[str, Any] | None = None
+    contents: bytes | None = None
 
     def __post_init__(self) -> None:
         names = tuple(_encoded(name).decode() for name in self.class_names)

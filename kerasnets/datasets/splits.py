@@ -155,7 +155,7 @@ def of_classes(dataset: Dataset, names: Sequence[str]) -> Dataset:
     test = train
     if dataset.drawn is None:
         test = Split(dataset.test.images, numbers[dataset.test.labels])
-    rows = np.flatnonzero(train.labels != UNUSED)
+    rows = _not_held_out(dataclasses.replace(dataset, train=train))
     if drawn is not None:
         rows = np.setdiff1d(rows, drawn, assume_unique=True)
     for what, labels in (

@@ -45,6 +45,15 @@ class Metrics:
         the same number of images."""
         return float(self.recall[self.support > 0].mean())
 
+    def macro(self, values: np.ndarray) -> float:
+        """Mean of a metric over the classes that have images or were predicted, as in
+        scikit-learn.
+
+        Args:
+            values: of each class: `precision`, `recall` or `f1`.
+        """
+        return float(values[(self.support > 0) | (self.predicted > 0)].mean())
+
     @property
     def predicted(self) -> np.ndarray:
         """How often each class was predicted, int64 [classes]."""

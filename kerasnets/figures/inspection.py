@@ -1,6 +1,5 @@
 """The output of an inspection: a page, and the mean image of each class."""
 
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from kerasnets.datasets.inspection import Inspection, inspect
 from kerasnets.errors import RunError, shown
 from kerasnets.figures.gallery import Picture, Section, draw_gallery
 from kerasnets.figures.style import BLUE, one_line
+from kerasnets.storage.files import remove, write_json, write_text
 from kerasnets.storage.folders import as_path, check_folder, prepare_folder
 
 DEFAULT_ROOT = Path("artifacts/inspections")
@@ -47,13 +47,14 @@ def write_inspection(
     check_folder(folder, FILES, FILES[0])
     found = inspect(dataset, data_dir)
     prepare_folder(folder, FILES, FILES[0])
+    record, brief, picture = (folder / name for name in FILES)
     try:
-        record = json.dumps(found.to_json(), indent=2) + "\n"
-        (folder / FILES[0]).write_text(record, encoding="utf-8")
-        (folder / FILES[1]).write_text(page(found).markdown(), encoding="utf-8")
+        remove(record)
+        write_text(brief, page(found).markdown())
+        draw_class_means(found, picture)
+        write_json(record, found.to_json())  # last, so that its files belong to it
     except OSError as error:
         raise RunError(f"{folder} cannot be written: {error.strerror}.") from error
-    draw_class_means(found, folder / FILES[2])
     return found, folder
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from kerasnets.catalog.places import as_place
 from kerasnets.errors import RecipeError, shown
-from kerasnets.recipe import Recipe
+from kerasnets.recipe import Recipe, checks
 from kerasnets.storage.files import check_digest
 
 _UNNAMED = ("preset", "protocol")  # only determine defaults, and a recipe.json has none
@@ -39,7 +39,7 @@ def from_file(
     if path.is_dir():
         path = path / "recipe.json"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise RecipeError(f"the recipe {shown(path)} cannot be read: {why}.") from error
@@ -63,6 +63,7 @@ def _of_toml(text: str, named: dict[str, Any], data_dir: Path | str | None) -> R
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RecipeError(f"it is not valid TOML: {shown(str(error))}.") from error
     fields |= named
+    checks.check_names(fields)  # before they are arguments
     for name in ("network", "dataset"):
         if name not in fields:
             raise RecipeError(f"it names no {name}.")

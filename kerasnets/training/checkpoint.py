@@ -8,6 +8,7 @@ holds the state of the metrics and each table's partial record of that epoch.
 """
 
 import contextlib
+import copy
 import dataclasses
 import errno
 import hashlib
@@ -46,6 +47,28 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class BeforeCut:
+    """What a callback may change after the last step of an epoch that was ended early,
+    as it was before.
+
+    Attributes:
+        callbacks: the callbacks' states.
+        rate: the optimizer's learning rate; None if no callback may set it.
+    """
+
+    callbacks: list[CallbackState]
+    rate: float | None
+
+    @classmethod
+    def of(cls, model: keras.Model, callbacks: list[CallbackState]) -> "BeforeCut":
+        variable = _variables(model).get(_RATE)
+        rate = None
+        if variable is not None:
+            rate = float(keras.ops.convert_to_numpy(variable.value))
+        return cls(copy.deepcopy(callbacks), rate)  # the states may be live objects
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A checkpoint read from disk and verified against its digest.
 
@@ -59,6 +82,8 @@ class Checkpoint:
         callbacks: the callbacks' states.
         stopped: set if a callback ended training here. The tables then include a row
             for the epoch that it ended, even if `batch` is not 0.
+        before_cut: set if that epoch was not complete; None in checkpoints of earlier
+            versions.
     """
 
     epoch: int
@@ -69,6 +94,7 @@ class Checkpoint:
     metrics: dict[str, np.ndarray]
     callbacks: list[CallbackState] = field(default_factory=list)
     stopped: Stopped | None = None
+    before_cut: BeforeCut | None = None
 
     @property
     def position(self) -> str:
@@ -102,12 +128,20 @@ class Checkpoint:
         _assign(variables, self.arrays)
 
     def whole_epochs(self) -> "Checkpoint":
-        """A copy without the table rows of an epoch that was ended early."""
+        """A copy without the table rows of an epoch that was ended early, and without
+        what its end changed."""
         tables = {
             name: [row for row in rows if row and row[0] in range(self.epoch + 1)]
             for name, rows in self.tables.items()
         }
-        return dataclasses.replace(self, tables=tables, stopped=None)
+        whole = dataclasses.replace(self, tables=tables, stopped=None, before_cut=None)
+        before = self.before_cut
+        if before is None:
+            return whole
+        arrays = dict(self.arrays)
+        if before.rate is not None and _RATE in arrays:
+            arrays[_RATE] = np.array(before.rate, arrays[_RATE].dtype)
+        return dataclasses.replace(whole, arrays=arrays, callbacks=before.callbacks)
 
     def restore_metrics(self, model: keras.Model) -> None:
         """Restore the metrics' state inside the epoch. Call it after Keras has built
@@ -130,6 +164,7 @@ def save(
     metrics: Mapping[str, np.ndarray] | None = None,
     callbacks: Sequence[CallbackState] = (),
     stopped: Stopped | None = None,
+    before_cut: BeforeCut | None = None,
     keep: str = LAST,
 ) -> Path:
     """Write a checkpoint after `epoch` completed epochs and `batch` batches of the one
@@ -141,6 +176,7 @@ def save(
             current state.
         callbacks: the callbacks' states.
         stopped: set if a callback has ended training.
+        before_cut: see `Checkpoint`.
         keep: one of `kerasnets.catalog.kept_checkpoints.KEEP`; `ALL` keeps every
             checkpoint written at the end of an epoch.
 
@@ -172,13 +208,21 @@ def save(
         arrays[key] = array
         return key
 
-    if callbacks:
-        state["callbacks"] = [
+    def packed_all(states: Sequence[CallbackState]) -> list[dict[str, Any]]:
+        return [
             {"callback": one.callback, "values": packed(one.values, stored)}
-            for one in callbacks
+            for one in states
         ]
+
+    if callbacks:
+        state["callbacks"] = packed_all(callbacks)
     if stopped:
         state["stopped"] = dataclasses.asdict(stopped)
+    if before_cut:
+        state["before_cut"] = {
+            "callbacks": packed_all(before_cut.callbacks),
+            "rate": before_cut.rate,
+        }
     state["digest"] = _digest(state, arrays)
     inside = f"{_INSIDE}{batch:07d}" if batch else ""
     path = folder / f"epoch-{epoch:05d}{inside}.npz"
@@ -268,6 +312,14 @@ def _read(path: Path) -> Checkpoint | None:
             return None
         metrics = {key: arrays.pop(key) for key in list(arrays) if _is_metric(key)}
         known = {key: arrays.pop(key) for key in list(arrays) if _is_callback(key)}
+
+        def unpacked_all(states: list[dict[str, Any]]) -> list[CallbackState]:
+            return [
+                CallbackState(one["callback"], unpacked(one["values"], known))
+                for one in states
+            ]
+
+        before = state.get("before_cut")
         return Checkpoint(
             epoch=state["epoch"],
             # The oldest checkpoints were only written at the end of an epoch.
@@ -276,11 +328,10 @@ def _read(path: Path) -> Checkpoint | None:
             parts=state.get("parts", {}),
             arrays=arrays,
             metrics=metrics,
-            callbacks=[
-                CallbackState(one["callback"], unpacked(one["values"], known))
-                for one in state.get("callbacks", [])
-            ],
+            callbacks=unpacked_all(state.get("callbacks", [])),
             stopped=Stopped(**state["stopped"]) if "stopped" in state else None,
+            before_cut=before
+            and BeforeCut(unpacked_all(before["callbacks"]), before["rate"]),
         )
     except Exception as error:  # damage shows in the zip, NumPy or JSON reader
         raise_unless_data(error)
@@ -333,6 +384,10 @@ _STATE = {
     "parts": schema.Field("seconds by file name", _is_parts),
     "callbacks": schema.Field("states of callbacks", _are_callbacks),
     "stopped": schema.record(reason=schema.LINE, epochs=schema.COUNT),
+    "before_cut": schema.record(
+        callbacks=schema.Field("states of callbacks", _are_callbacks),
+        rate=schema.or_null(schema.NUMBER),
+    ),
     "digest": schema.required(schema.LINE),
 }
 

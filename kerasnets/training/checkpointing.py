@@ -16,7 +16,7 @@ from kerasnets.training.callbacks.early_stop import EarlyStop, Stopped
 from kerasnets.training.callbacks.recorders import TableKeeper
 from kerasnets.training.callbacks.stop_requests import StopRequest
 from kerasnets.training.callbacks.watchers import check_finite
-from kerasnets.training.checkpoint import Checkpoint
+from kerasnets.training.checkpoint import BeforeCut, Checkpoint
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,11 @@ class Checkpointer(keras.callbacks.Callback):
                 keeper.go_on_from(resumed.parts.get(keeper.table.path.name, {}))
 
     def before_steps(self) -> keras.callbacks.Callback:
-        """A callback that calls this one at the beginning of each step."""
+        """A callback that calls this one at the beginning of each step, and of the
+        validation, before the user's callbacks."""
         return keras.callbacks.LambdaCallback(
-            on_train_batch_begin=lambda batch, logs: self._before_step(batch)
+            on_train_batch_begin=lambda batch, logs: self._before_step(batch),
+            on_test_begin=lambda logs: self._before_validation(),
         )
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -152,15 +154,6 @@ class Checkpointer(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._done = batch + 1
-
-    def on_test_begin(self, logs: dict | None = None) -> None:
-        # Validation resets the metrics.
-        if self.early and self._done < self.params["steps"]:
-            self._cut = {
-                "batch": self._done,
-                "metrics": checkpoint.metrics_of(self.model),
-                "parts": self._parts(),
-            }
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         where = f"the validation of epoch {epoch + 1}"
@@ -183,6 +176,17 @@ class Checkpointer(keras.callbacks.Callback):
             # or on_epoch_begin.
             self._resumed.restore_variables(self.model)
             callback_state.put_back(self.users, self._resumed.callbacks)
+
+    def _before_validation(self) -> None:
+        # Validation resets the metrics, and callbacks take the epoch for a whole one.
+        if self.early and self._done < self.params["steps"]:
+            states = callback_state.states_of(self.users)
+            self._cut = {
+                "batch": self._done,
+                "metrics": checkpoint.metrics_of(self.model),
+                "parts": self._parts(),
+                "before_cut": BeforeCut.of(self.model, states),
+            }
 
     def _before_step(self, batch: int) -> None:
         # At the end of a batch, the time would count as waiting for data.

@@ -11,6 +11,7 @@ from kerasnets.catalog.networks import check_size
 from kerasnets.compute import out_of_memory
 from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
 from kerasnets.compute.freed_models import frees_models
+from kerasnets.datasets import preprocessing
 from kerasnets.datasets.pipeline.host_pixels import HostPixels, place
 from kerasnets.errors import RecipeError, RunError, option, shown, unknown
 from kerasnets.recipe import Recipe, protocol_of
@@ -135,6 +136,10 @@ def fit(
         loaded_s = time.perf_counter() - loading
         if source is not None:
             dataset = source.applied_to(dataset, recipe)
+        if begun and recipe.classes is not None and dataset.held_out is not None:
+            # Earlier versions counted validation images in the mean of some classes.
+            fed = preprocessing.read(begun)
+            dataset = fed.applied_to(dataset) if fed else dataset
         parts = datasets.partition(dataset, recipe)
         if not resuming:
             effects.check_schedule(recipe, -(-len(parts.train) // recipe.batch_size))

@@ -58,6 +58,9 @@ def balanced_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
 class SmoothedCrossEntropy(keras.losses.Loss):
     """Cross-entropy with label smoothing and class weights.
 
+    Each label's term of a mixed image has its own weight, as in
+    torch.nn.CrossEntropyLoss. Label smoothing applies to each term before its weight.
+
     Args:
         num_classes: number of logits.
         label_smoothing: share of the label spread evenly over all classes, in [0, 1).
@@ -85,16 +88,21 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         if not _are_shares(y_true, y_pred):
             labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
             shares = ops.one_hot(labels, self.num_classes)
+        weights = None
+        if self.class_weights:
+            shares = ops.cast(shares, "float32") * self._weights
+            weights = ops.sum(shares, axis=-1, keepdims=True)
+            # Shares again: some backends' gradients require the sum 1.
+            shares = ops.divide_no_nan(shares, weights)
         losses = keras.losses.categorical_crossentropy(
             shares,
             y_pred,
             from_logits=True,
             label_smoothing=self.label_smoothing,
         )
-        if not self.class_weights:
+        if weights is None:
             return losses
-        weights = ops.sum(ops.cast(shares, "float32") * self._weights, axis=-1)
-        return losses * ops.cast(weights, losses.dtype)
+        return losses * ops.cast(weights[..., 0], losses.dtype)
 
     def get_config(self) -> dict[str, object]:
         own = {

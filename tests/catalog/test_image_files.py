@@ -3,6 +3,8 @@
 import json
 import os
 import re
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -37,7 +39,7 @@ def test_one_subfolder_a_class(tmp_path):
         "a/link.png": 0,
     }
     assert set(found.splits) == {"train"}
-    assert found.ignored == 3
+    assert found.ignored == 5
 
 
 @pytest.mark.parametrize("validation", ["val", "Validation", None])
@@ -51,6 +53,87 @@ def test_folders_of_splits(tmp_path, validation):
         validation is not None,
         True,
     ]
+
+
+@pytest.mark.parametrize(
+    "top",
+    ["train/{0}", "valid/{0}", "masks", "__MACOSX/train/{0}", ".cache", "train/@eaDir"],
+)
+def test_only_the_folders_of_splits_count_beside_them(tmp_path, top):
+    """A foreign folder's files are ignored, and counted."""
+    of_splits = [
+        f"{split}/{name}/1.png" for split in ("train", "VALID") for name in "ab"
+    ]
+    touch(tmp_path, *of_splits)
+    assert list_images(tmp_path).ignored == 0
+    extra = f"{top.format('a').replace('valid', 'VALID')}/2.png"
+    touch(tmp_path, extra)
+    found = list_images(tmp_path)
+    own = extra.startswith(("train/a", "VALID/a"))
+    assert found.class_names == ("a", "b")
+    assert set(found.splits) == {"train", "validation"}
+    assert (len(found.paths), found.ignored) == (4 + own, 1 - own)
+
+
+@pytest.mark.parametrize("names", [("train", "test", "valid"), ("Training", "Testing")])
+def test_common_names_of_splits(tmp_path, names):
+    touch(tmp_path, *(f"{top}/{label}/1.png" for top in names for label in "ab"))
+    found = list_images(tmp_path)
+    assert found.class_names == ("a", "b")
+    assert (len(found.paths), found.ignored) == (2 * len(names), 0)
+    assert len(set(found.splits)) == len(names)
+
+
+@pytest.mark.parametrize("folder", ["__MACOSX", "@eaDir", "a/@eaDir"])
+def test_folders_that_systems_add_are_no_classes(tmp_path, folder):
+    touch(tmp_path, "a/1.png", "b/1.png", f"{folder}/x/1.png")
+    found = list_images(tmp_path)
+    assert (found.class_names, len(found.paths)) == (("a", "b"), 2)
+    assert found.ignored == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["train/a/1.png", "train/b/1.png", "masks/0.png"], "in train beside masks"),
+        (["test/a/1.png", "val/a/1.png"], "in test, val, which .* folder 'train'"),
+    ],
+)
+def test_folders_that_are_splits_or_classes_are_refused(tmp_path, names, says):
+    touch(tmp_path, *names)
+    with pytest.raises(DatasetError, match=says) as caught:
+        list_images(tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_classes_may_be_called_as_splits_without_train(tmp_path):
+    touch(tmp_path, "valid/1.png", "invalid/1.png", "test/1.png")
+    assert list_images(tmp_path).class_names == ("invalid", "test", "valid")
+
+
+@pytest.mark.parametrize("failing", ["iterdir", "stat"])
+def test_a_folder_that_cannot_be_read_gets_one_line(tmp_path, monkeypatch, failing):
+    touch(tmp_path, "a/1.png", "b/1.png")
+    real = getattr(Path, failing)
+
+    def refused(self, **named):
+        if self == tmp_path / "a" or failing == "iterdir":
+            raise PermissionError(13, "Permission denied", str(self))
+        return real(self, **named)
+
+    monkeypatch.setattr(Path, failing, refused)
+    with pytest.raises(DatasetError, match="cannot be read: Permission denied"):
+        list_images(tmp_path)
+
+
+def test_a_name_that_is_too_long_gets_one_line(tmp_path):
+    with pytest.raises(DatasetError, match="cannot be read: File name too long"):
+        list_images(tmp_path / ("x" * 300))
+    touch(tmp_path, "a.png")
+    (tmp_path / "m.csv").write_text(f"path,label\na.png,x\n{'x' * 300}.png,y\n")
+    says = r"m\.csv: row 2 names a file that cannot be read: File name too long"
+    with pytest.raises(DatasetError, match=says):
+        list_images(tmp_path / "m.csv")
 
 
 def test_train_and_val_alone_are_splits_not_classes(tmp_path):
@@ -139,6 +222,46 @@ def test_manifests_that_do_not_work_get_one_line(tmp_path, text, says):
     with pytest.raises(DatasetError, match=re.escape(says)) as caught:
         list_images(tmp_path / "m.csv")
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"split": ["test"]}, "row 2 has a split of type list"),
+        ({"split": {}}, "row 2 has a split of type dict"),
+        ({"label": ["y"]}, "row 2 has a label of type list"),
+        ({"path": {"a": 1}}, "row 2 has a path of type dict"),
+        ({"label": "\ud800"}, r"row 2 has a label that is not valid Unicode: '\ud800'"),
+        ({"path": "\ud800.png"}, "row 2 has a path that is not valid Unicode"),
+    ],
+)
+def test_values_of_other_types_are_refused_with_their_row(tmp_path, wrong, says):
+    touch(tmp_path, "a.png", "b.png")
+    rows = [{"path": "a.png", "label": "x"}, {"path": "b.png", "label": "y", **wrong}]
+    with pytest.raises(DatasetError, match=re.escape(says)) as caught:
+        list_images(written(tmp_path, ".jsonl", rows))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_types_of_parquet(tmp_path):
+    touch(tmp_path, "a.png", "b.png")
+    rows = [
+        {"path": "a.png", "label": Decimal("1.5"), "split": None},
+        {"path": "b.png", "label": Decimal("2.5"), "split": None},
+    ]
+    found = list_images(written(tmp_path, ".parquet", rows))
+    assert (found.class_names, set(found.splits)) == (("1.5", "2.5"), {"train"})
+    rows = [{**row, "split": b"test"} for row in rows]
+    with pytest.raises(DatasetError, match="row 1 has a split of type bytes"):
+        list_images(written(tmp_path, ".parquet", rows))
+
+
+def test_a_manifest_may_name_files_with_invalid_bytes(tmp_path):
+    names = ["a.png", os.fsdecode(b"\xff.png")]
+    touch(tmp_path, *names)
+    rows = [{"path": name, "label": name} for name in names]
+    found = list_images(written(tmp_path, ".jsonl", rows))
+    assert found.class_names == found.names == tuple(names)
 
 
 @pytest.mark.parametrize(

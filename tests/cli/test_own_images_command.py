@@ -167,6 +167,24 @@ def test_inspect_tells_what_fit_would_stop_at(where, capsys):
     shutil.rmtree("broken")
 
 
+def test_an_interrupted_inspection_leaves_no_record(where, capsys, monkeypatch):
+    """inspection.json is there only if the other files belong to it."""
+    folder = where / "cut"
+    assert _run(["inspect", "photos", "--out", str(folder)]) == 0
+
+    def fails(*_):
+        raise OSError(28, "No space left on device")
+
+    for name in ("write_text", "draw_class_means"):
+        (folder / "inspection.json").write_text("{}")
+        with monkeypatch.context() as patch:
+            patch.setattr(f"kerasnets.figures.inspection.{name}", fails)
+            assert _run(["inspect", "photos", "--out", str(folder)]) == 2
+        assert "cannot be written: No space left" in capsys.readouterr().err
+        assert not (folder / "inspection.json").exists()
+    shutil.rmtree(folder)
+
+
 def test_inspect_takes_a_name(capsys):
     assert _run(["inspect", "digits", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

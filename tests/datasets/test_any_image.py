@@ -1,6 +1,8 @@
 """Anybody's image files: shown as a person sees them."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -60,6 +62,53 @@ def test_transparency_shows_the_background(kind, background, value):
     assert (padded == value).all()
 
 
+def chunk(kind: bytes, data: bytes) -> bytes:
+    whole = kind + data
+    return struct.pack(">I", len(data)) + whole + struct.pack(">I", zlib.crc32(whole))
+
+
+def png(bits: int, values: list[int], key: int, channels: int = 1) -> bytes:
+    """A PNG of one row with a transparent color; every channel has the same values."""
+    row = "".join(f"{value:0{bits}b}" * channels for value in values)
+    stored = int(row.ljust(-len(row) % 8 + len(row), "0"), 2)
+    header = struct.pack(">IIBBBBB", len(values), 1, bits, channels - 1, 0, 0, 0)
+    pixels = b"\0" + stored.to_bytes(-(-len(row) // 8), "big")
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", header),
+            chunk(b"tRNS", struct.pack(">H", key) * channels),
+            chunk(b"IDAT", zlib.compress(pixels)),
+            chunk(b"IEND", b""),
+        ]
+    )
+
+
+@pytest.mark.parametrize("background", ["white", "black"])
+@pytest.mark.parametrize(
+    ("data", "opaque"),
+    [
+        (png(1, [1, 0], 1), 0),
+        (png(2, [3, 0], 3), 0),
+        (png(2, [1, 2], 1), 170),
+        (png(4, [15, 0], 15), 0),
+        (png(4, [0, 8], 0), 136),
+        (png(8, [3, 200], 3), 200),
+        (png(16, [0, 30000], 0), 117),
+        (png(16, [0x1234, 0x1235], 0x1234), 18),
+        (png(8, [3, 200], 3, channels=3), 200),
+        (png(16, [0x1234, 0x8000], 0x1234, channels=3), 128),
+        (png(16, [0x1234, 0x3400], 0x1234, channels=3), 52),
+    ],
+)
+def test_the_transparent_color_of_any_depth(data, opaque, background):
+    seen = pixels(data, background=background)
+    expected = np.array([255 if background == "white" else 0, opaque])
+    np.testing.assert_array_equal(seen.reshape(1, 2, -1)[..., 0], [expected])
+    ignored = pixels(data, background=None).reshape(2, -1)
+    assert ignored[1, 0] == opaque
+
+
 def test_half_transparency_is_composited():
     data = saved(Image.new("RGBA", (2, 2), (200, 100, 0, 128)))
     expected = np.array([200, 100, 0]) * 128 / 255 + 128 * 127 / 255
@@ -81,6 +130,17 @@ def sixteen(values, **tags) -> bytes:
     return saved(Image.fromarray(np.array([values], np.uint16)), "TIFF", tiffinfo=tags)
 
 
+def numbered(values, bits: int, kind: int = 1, photometric: int = 1) -> bytes:
+    """A TIFF of one row, written as its tags say; kinds are TIFF's sample formats."""
+    code = {1: "u", 2: "i", 3: "f"}[kind]
+    data = np.array(values, f"<{code}{bits // 8}").tobytes()
+    tags = {256: len(values), 257: 1, 258: bits, 259: 1, 262: photometric}
+    tags |= {273: 8, 277: 1, 278: 1, 279: len(data), 339: kind}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, tags[tag]) for tag in tags)
+    folder = struct.pack("<H", len(tags)) + entries + bytes(4)
+    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + folder
+
+
 def test_numbers_are_shares_of_their_range():
     assert pixels(sixteen([0, 257, 65535])).tolist() == [[0, 1, 255]]
     fractions = Image.fromarray(np.array([[0, 0.2, 1]], np.float32))
@@ -89,6 +149,17 @@ def test_numbers_are_shares_of_their_range():
     assert pixels(saved(counts, "TIFF")).tolist() == [[0, 64, 255]]
     wide = Image.fromarray(np.array([[0, 100_000, 200_000]], np.int32))
     assert pixels(saved(wide, "TIFF")).tolist() == [[0, 128, 255]]
+    unsigned = numbered([0, 2**31, 2**32 - 1], 32)
+    assert pixels(unsigned).tolist() == [[0, 128, 255]]
+    assert pixels(numbered([0, 3, 4], 32)).tolist() == [[0, 191, 255]]
+    assert pixels(numbered([0, 16384, 32767], 16, kind=2)).tolist() == [[0, 128, 255]]
+    for bits in (16, 32):
+        most = 2 ** (bits - 1) - 1
+        signed = numbered([-most, 0, most], bits, kind=2)
+        assert pixels(signed).tolist() == [[0, 128, 255]]
+    for values, white in (([0, 0.2, 1], 204), ([-100, 0, 300], 191)):
+        inverted = numbered(values, 32, kind=3, photometric=0)
+        assert pixels(inverted).tolist() == [[255, white, 0]]
     grey = saved(Image.fromarray(np.array([[0, 65535]], np.uint16)), "PNG")
     assert pixels(grey).tolist() == [[0, 255]]
 

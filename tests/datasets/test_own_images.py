@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from kerasnets import datasets
+from kerasnets.datasets import cache
 from kerasnets.datasets.splits import partition
 from kerasnets.errors import DatasetError, RecipeError
 from kerasnets.recipe import Recipe
@@ -187,6 +188,44 @@ def test_decoded_images_are_kept_until_a_file_changes(tmp_path, user_cache):
     assert changed.fingerprint != first.fingerprint
     assert changed.files["sha256"] != first.files["sha256"]
     assert {path.name for path in top.iterdir()} == set(CLASSES)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_shared_cache_gives_each_its_own_records(
+    tmp_path, user_cache, monkeypatch, stream, earlier
+):
+    """A folder and a manifest of its files share one cache, also one of an earlier
+    version, which does not know the files' digests."""
+    top = write(tmp_path / "photos", count=3)
+    (top / "c" / "notes.txt").write_text("")
+    lines = [f"photos/{p.relative_to(top)},{p.parent.name}" for p in top.rglob("*.png")]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label", *lines]))
+    if earlier:
+        write_now = cache.write
+        monkeypatch.setattr(
+            *(cache, "write"),
+            lambda folder, made: write_now(
+                folder, dataclasses.replace(made, contents=None)
+            ),
+        )
+
+    def load(name):
+        return datasets.load(str(tmp_path / name), stream=stream)
+
+    folder = load("photos")
+    monkeypatch.setattr("kerasnets.datasets.sources.image_files.read", None)
+    shared = load("list.csv")
+    assert len(list(user_cache.glob("files-*"))) == 1
+    monkeypatch.undo()
+    monkeypatch.setenv("KERASNETS_CACHE", str(tmp_path / "another cache"))
+    alone = load("list.csv")
+    for name in ("name", "note", "files", "fingerprint", "class_names"):
+        assert getattr(shared, name) == getattr(alone, name)
+    assert (folder.name, shared.name) == ("photos", "list")
+    assert (folder.files["ignored"], shared.files["ignored"]) == (1, 0)
+    assert folder.note.startswith("9 image files, 1 other file ignored; ")
+    assert folder.files["sha256"] != shared.files["sha256"]
 
 
 def test_what_is_known_of_repeated_images_is_kept_too(tmp_path):

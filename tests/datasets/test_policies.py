@@ -67,18 +67,27 @@ def torchvision_op(image: Image.Image, name: str, strength: float) -> Image.Imag
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("magnitude", [9, 20, 30])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_an_operation_gives_the_pixels_of_torchvision(name, channels):
+def test_an_operation_gives_the_pixels_of_torchvision(name, channels, magnitude):
     image = picture(channels)
     for space in (randaugment_space(24, 24), trivialaugment_space()):
         for sign in (1, -1):
-            strength = sign * float(space[name][20])
+            strength = sign * float(space[name][magnitude])
             if name in ("Posterize", "Solarize"):
                 strength = abs(strength)
             np.testing.assert_array_equal(
                 np.asarray(apply(image, name, strength)),
                 np.asarray(torchvision_op(image, name, strength)),
             )
+
+
+@pytest.mark.parametrize("threshold", [0.0, 99.5, 178.5, 178.0])
+def test_solarize_inverts_pixels_from_the_threshold_on(threshold):
+    values = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    inverted = np.asarray(apply(Image.fromarray(values), "Solarize", threshold))
+    expected = np.where(values < threshold, values, 255 - values)
+    np.testing.assert_array_equal(inverted, expected)
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"Identity"}))

@@ -1,9 +1,13 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasnets.datasets import Dataset, Split, partition
+from kerasnets.datasets.dataset import statistics
+from kerasnets.datasets.splits import of_classes
 from kerasnets.errors import DatasetError
 from kerasnets.recipe import Recipe
 
@@ -84,6 +88,25 @@ def test_the_seed_decides():
 
     assert held_out(1) == held_out(1)
     assert held_out(1) != held_out(2)
+
+
+def test_some_classes_are_those_of_the_training_images():
+    """Mean and deviation of some classes come from the same images as those of all."""
+    labels = np.arange(30) % 3
+    images = np.where(labels == 2, 9, 10 * labels).astype(np.uint8)
+    images[15:] += 100  # the validation images
+    made = dataclasses.replace(make([]), held_out=np.arange(15, 30))
+    train = Split(images.reshape(-1, 1, 1, 1), labels)
+    made = dataclasses.replace(made, train=train, test=train)
+    some = of_classes(made, ["b", "a"])
+    own = recipe().replace(dataset="/made", validation="split")
+    learned = partition(some, own).train
+    assert set(learned.indices) == {0, 1, 3, 4, 6, 7, 9, 10, 12, 13}
+    mean, std = statistics(train.images, learned.indices)
+    assert (some.mean, some.std) == (mean, std) == (5 / 255, pytest.approx(5 / 255))
+    labels[:15] = 0
+    with pytest.raises(DatasetError, match="no images of the class 'b' to train on"):
+        of_classes(made, ["a", "b"])
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,11 @@ def test_agrees_with_scikit_learn(case):
     logits, labels = case
     found = measure(logits, labels)
     predictions = logits.argmax(axis=1)
+    wanted = sklearn_metrics.precision_recall_fscore_support(
+        labels, predictions, average="macro", zero_division=0
+    )
+    mine = map(found.macro, (found.precision, found.recall, found.f1))
+    assert list(mine) == pytest.approx(wanted[:3])
     for average, values in (("macro", None), (None, slice(None))):
         wanted = sklearn_metrics.precision_recall_fscore_support(
             labels,
@@ -52,6 +57,14 @@ def test_agrees_with_scikit_learn(case):
             mine = tuple(column.mean() for column in mine)
         for one, other in zip(mine, wanted, strict=False):
             assert one == pytest.approx(other)
+
+
+def test_classes_that_do_not_occur_do_not_count():
+    labels = np.arange(6)
+    found = measure(np.eye(10)[labels], labels)
+    assert found.macro(found.f1) == found.macro(found.precision) == 1
+    wrong = measure(np.eye(10)[[0, 1, 2, 3, 4, 9]], labels)
+    assert wrong.macro(wrong.f1) == pytest.approx(5 / 7)
 
 
 @given(logits_and_labels())

@@ -79,6 +79,9 @@ def test_a_runs_recipe_with_a_flipped_digit_is_refused(
         ('dataset = "digits"', {}, "it names no network."),
         (TOML + "momentum = 0", {}, "nesterov needs a momentum > 0."),
         (TOML + "epoch = 1", {}, "unknown recipe field 'epoch'. Did you mean 'epochs'"),
+        (TOML + "data_dir = '.'", {}, "unknown recipe field 'data_dir'. Did you mean"),
+        (TOML + "cls = 1", {}, "unknown recipe field 'cls'."),
+        (TOML + "self = 1", {}, "unknown recipe field 'self'."),
         (TOML, {"decay": "l2"}, "decay needs a weight_decay > 0."),
     ],
 )
@@ -90,6 +93,13 @@ def test_a_wrong_file_is_told_in_one_line(tmp_path, text, named, says):
     assert says in str(error.value)
     assert "mine.toml" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_byte_order_mark_is_not_part_of_the_recipe(toml, record):
+    for file in (toml, record):
+        plain = from_file(file)
+        file.write_text(file.read_text(), encoding="utf-8-sig")
+        assert from_file(file) == plain
 
 
 def test_what_a_record_leaves_without_effect_is_refused(record):

@@ -15,6 +15,7 @@ from kerasnets.errors import RecipeError, RunError
 from kerasnets.runs.status import state
 from kerasnets.training import checkpoint
 from kerasnets.training.callbacks import callback_state
+from kerasnets.training.callbacks.best_weights import BestWeights
 from kerasnets.training.checkpointing import Interval
 from kerasnets.training.drill import fingerprint
 
@@ -470,6 +471,50 @@ def test_stopped_early_is_a_state_of_its_own_with_the_reason(
     assert [row["epoch"] for row in run.history] == [1, 2, 3, 4, 5]
     whole = small_run.fit(tmp_path / "whole", on=more)
     assert fingerprint(run)["model.keras"] == fingerprint(whole)["model.keras"]
+
+
+def test_an_epoch_that_was_cut_leaves_no_trace_once_more_are_trained(
+    tmp_path, monkeypatch
+):
+    """Neither the best weights nor what callbacks know, write and set are those of an
+    epoch that history.csv does not have."""
+    original = BestWeights.on_epoch_end
+    accuracies = []
+
+    def measured(self, epoch, logs=None):
+        logs["val_accuracy"] = accuracies[epoch]
+        original(self, epoch, logs)
+
+    monkeypatch.setattr(BestWeights, "on_epoch_end", measured)
+
+    def fit(name, epochs, stop=(), **options):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        log = C.CSVLogger(folder / "log.csv")
+        plateau = C.ReduceLROnPlateau("val_accuracy", mode="max", patience=1)
+        patience = C.EarlyStopping("val_accuracy", mode="max", patience=9)
+        seen = C.History()
+        recipe = small_run.recipe(schedule="constant", warmup=0.0, keep="best")
+        run = small_run.fit(
+            folder / "run",
+            on=recipe.replace(epochs=epochs),
+            callbacks=[*stop, log, plateau, patience, seen],
+            **options,
+        )
+        rows = (folder / "log.csv").read_text().splitlines()
+        return run, rows, patience.best_epoch, seen.epoch
+
+    # What is measured after two of its six steps is the best, or makes the rate fall.
+    for third in (0.9, 0.4):
+        accuracies[:] = [0.5, 0.4, third]
+        name = f"cut {third}"
+        run, rows, *_ = fit(name, 4, [StopAt(3, 2)])
+        assert [row["epoch"] for row in run.history] == [1, 2, 3] and len(rows) == 4
+        accuracies[:] = [0.5, 0.4, 0.6, 0.2, 0.1]
+        cut, *found = fit(name, 5, resume=True)
+        whole, *expected = fit(f"whole {third}", 5)
+        assert found == expected
+        assert fingerprint(cut) == fingerprint(whole)
 
 
 def test_stopped_in_the_last_epoch_is_complete(tmp_path):

@@ -45,6 +45,39 @@ def test_label_smoothing_spreads_what_is_mixed(logits, shares):
     assert float(found) == pytest.approx(wanted, rel=1e-5)
 
 
+WEIGHTS = np.array([0.5, 1.0, 4.0, 0.0], "float32")
+
+
+def test_every_term_of_a_mixed_image_has_the_weight_of_its_label(logits, shares):
+    torch = pytest.importorskip("torch")
+    wanted = torch.nn.CrossEntropyLoss(weight=torch.tensor(WEIGHTS))(
+        torch.tensor(logits), torch.tensor(shares)
+    )
+    found = SmoothedCrossEntropy(4, 0.0, WEIGHTS)(shares, logits)
+    assert float(found) == pytest.approx(float(wanted), rel=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_mixed_image_weighs_what_its_parts_do(logits, smoothing):
+    loss = SmoothedCrossEntropy(4, smoothing, WEIGHTS)
+    for first, second in ((0, 2), (1, 1), (3, 2), (3, 3)):
+        whole = np.eye(4, dtype="float32")
+        mixed = np.tile(0.3 * whole[first] + 0.7 * whole[second], (6, 1))
+        one, other = (
+            float(loss(np.full(6, label), logits)) for label in (first, second)
+        )
+        expected = pytest.approx(0.3 * one + 0.7 * other, rel=1e-5)
+        assert float(loss(mixed, logits)) == expected
+
+
+def test_weights_of_whole_labels_multiply_their_loss(logits):
+    labels = np.array([0, 2, 2, 1, 0, 3])
+    plain = SmoothedCrossEntropy(4, 0.1).call(labels, logits)
+    weighted = SmoothedCrossEntropy(4, 0.1, WEIGHTS).call(labels, logits)
+    plain, weighted = map(keras.ops.convert_to_numpy, (plain, weighted))
+    np.testing.assert_array_equal(weighted, plain * WEIGHTS[labels])
+
+
 def test_whole_shares_are_classes(logits):
     labels = np.array([0, 3, 2, 1, 0, 2])
     whole = np.eye(4, dtype="float32")[labels]

@@ -31,6 +31,7 @@ def as_seen(
     """
     profile = image.info.get("icc_profile")
     numbers = _Numbers.of(image)
+    _scale_transparent_color(image)
     if pixels is None:
         image.load()
         pixels = image
@@ -86,18 +87,48 @@ class _Numbers:
 
     Attributes:
         bits: bits per sample; 0 if unknown.
+        signed: whether they are signed integers.
         inverted: whether 0 is white.
     """
 
     bits: int = 0
+    signed: bool = False
     inverted: bool = False
 
     @classmethod
     def of(cls, image: Image.Image) -> "_Numbers":
         tags: Any = getattr(image, "tag_v2", None)
-        if tags is None or not image.mode.startswith("I"):
+        if tags is None or image.mode[0] not in "FI":
             return cls()
-        return cls(int(tags.get(258, (0,))[0]), tags.get(262) == 0)
+        bits, kind = (int(tags.get(tag, (0,))[0]) for tag in (258, 339))
+        return cls(bits, kind == 2, tags.get(262) == 0)
+
+    def values(self, image: Image.Image) -> np.ndarray:
+        """The pixels as float64 [H, W]."""
+        stored = np.asarray(image)
+        # Pillow's mode "I" is signed, and holds the bits of unsigned integers.
+        if stored.dtype == np.int32 and self.bits == 32 and not self.signed:
+            stored = stored.view(np.uint32)
+        return stored.astype(np.float64)
+
+    def white(self, mode: str) -> int:
+        if mode == "F":
+            return 1
+        return 2 ** ((self.bits or 16) - self.signed) - 1
+
+
+def _scale_transparent_color(image: Image.Image) -> None:
+    """Scale the transparent color of a PNG as Pillow scales the pixels."""
+    stored: Any = image.info.get("transparency")
+    tiles: Any = image.format == "PNG" and getattr(image, "tile", None)
+    form = str(tiles[0].args) if tiles else ""
+    if form in ("L;2", "L;4") and isinstance(stored, int):
+        most = 2 ** int(form[-1]) - 1
+        image.info["transparency"] = (stored & most) * 255 // most
+    elif form == "RGB;16B" and isinstance(stored, tuple):
+        # Pillow drops the low bytes, so colors that differ in these alone are
+        # transparent too.
+        image.info["transparency"] = tuple(value >> 8 for value in stored)
 
 
 def _flat(
@@ -107,8 +138,12 @@ def _flat(
     background: str | None,
 ) -> Image.Image:
     """The image in mode "L" or "RGB"."""
-    if image.mode == "F" or image.mode.startswith("I"):
+    if image.mode[0] in "FI":
+        key = image.info.get("transparency")
+        opaque = np.where(np.asarray(image) == key, 0, 255).astype(np.uint8)
         image = _spread(image, numbers)
+        if isinstance(key, int):
+            image.putalpha(Image.fromarray(opaque))
     image = (
         image.convert(FIRST_MODES[image.mode]) if image.mode in FIRST_MODES else image
     )
@@ -128,13 +163,16 @@ def _flat(
     return image if own else image.convert(mode)
 
 
+_WIDE = 2**31 - 1  # integers from this on are counts; no image has such a white
+
+
 def _spread(image: Image.Image, numbers: _Numbers) -> Image.Image:
-    values = np.asarray(image).astype(np.float64)
+    values = numbers.values(image)
     if not np.all(np.isfinite(values)):
         raise ValueError("it has pixels that are not finite numbers")
     low, high = float(values.min(initial=0)), float(values.max(initial=0))
-    white = 1 if image.mode == "F" else 2 ** (numbers.bits or 16) - 1
-    if low >= 0 and high <= white < 2**31:
+    white = numbers.white(image.mode)
+    if low >= 0 and high <= white < _WIDE:
         low, high = 0.0, float(white)
     else:
         low, high = float(values.min()), float(values.max())

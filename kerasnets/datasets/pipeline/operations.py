@@ -39,7 +39,7 @@ def apply(image: Image.Image, name: str, strength: float) -> Image.Image:
         name: "Identity"; "ShearX", "ShearY" (tangent of the angle); "TranslateX",
             "TranslateY" (pixels); "Rotate" (degrees, counterclockwise); "Brightness",
             "Color", "Contrast", "Sharpness" (factor minus 1); "Posterize" (bits to
-            keep); "Solarize" (threshold above which pixels are inverted);
+            keep); "Solarize" (threshold from which on pixels are inverted);
             "AutoContrast"; "Equalize".
     """
     if name in _ENHANCERS:
@@ -59,7 +59,7 @@ def apply(image: Image.Image, name: str, strength: float) -> Image.Image:
     if name == "Posterize":
         return ImageOps.posterize(image, int(strength))
     if name == "Solarize":
-        return ImageOps.solarize(image, int(strength))
+        return ImageOps.solarize(image, math.ceil(strength))
     if name == "AutoContrast":
         return ImageOps.autocontrast(image)
     return ImageOps.equalize(image)

@@ -1,5 +1,6 @@
 """Labelled image files, from a folder of classes or a manifest, as arrays."""
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -36,7 +37,9 @@ _NAMED = 10  # maximum number of files listed in a message
 
 
 def key(files: ImageFiles, form: Form) -> str:
-    """Key of the decoded cache; it depends on the files' states and on `form`."""
+    """Key of the decoded cache; it depends on the files' states and on `form`, but not
+    on their names, so that a manifest of a folder's files shares the folder's cache;
+    see `named`."""
     digest = hashlib.sha256(f"1 {form} {files.class_names}".encode(errors="replace"))
     for path, label, split in zip(files.paths, files.labels, files.splits, strict=True):
         digest.update(os.fsencode(path.absolute()) + b"\0")
@@ -150,6 +153,38 @@ def read(files: ImageFiles, form: Form, *, stream: bool = False) -> Dataset:
             "repeated": repeated,
             "sha256": _sha256(files, digests),
         },
+        contents=b"".join(digests),
+    )
+
+
+def named(dataset: Dataset, files: ImageFiles) -> Dataset:
+    """A dataset from the cache under the names of `files`, which may be others than
+    those of the same files when they were decoded."""
+    assert dataset.files is not None
+    before = dataset.files
+    now = {
+        **before,
+        "place": shown(files.place.absolute()),
+        "ignored": files.ignored,
+    }
+    digests = None
+    if dataset.contents is not None:
+        digests = [
+            dataset.contents[at : at + 32] for at in range(0, len(dataset.contents), 32)
+        ]
+    elif now["place"] != before["place"]:  # a cache of an earlier version
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            rows = range(len(files.paths))
+            digests = list(pool.map(lambda row: _content(files, row)[0], rows))
+    if digests is not None:
+        now["sha256"] = _sha256(files, digests)
+    count = len(files.paths)
+    rest = dataset.note.removeprefix(_counted(count, before["ignored"]))
+    return dataclasses.replace(
+        dataset,
+        name=place_name(str(files.place)),
+        note=_counted(count, files.ignored) + rest,
+        files=now,
     )
 
 
@@ -227,18 +262,25 @@ def _decoded(
 
 
 def _decode(files: ImageFiles, form: Form, levels: bool, row: int) -> _Decoded:
-    try:
-        data = read_bytes(files.paths[row])
-    except OSError as error:
-        obstacle = error.strerror or "it cannot be read"
-        return _Decoded(hashlib.sha256(b"%d" % row).digest(), obstacle=obstacle)
-    sha256 = hashlib.sha256(data).digest()
+    sha256, data, obstacle = _content(files, row)
+    if obstacle:
+        return _Decoded(sha256, obstacle=obstacle)
     try:
         found = form.read(data)
         pixels = form.squared(found.image)
     except ValueError as error:
         return _Decoded(sha256, obstacle=str(error))
     return _Decoded(sha256, found.frames, pixels, levels_of(pixels) if levels else None)
+
+
+def _content(files: ImageFiles, row: int) -> tuple[bytes, bytes, str]:
+    """A file's digest and content, and why it cannot be read, or ""."""
+    try:
+        data = read_bytes(files.paths[row])
+    except OSError as error:
+        obstacle = error.strerror or "it cannot be read"
+        return hashlib.sha256(b"%d" % row).digest(), b"", obstacle
+    return hashlib.sha256(data).digest(), data, ""
 
 
 def _cannot_be_read(files: ImageFiles, unreadable: dict[int, str]) -> str:
@@ -308,9 +350,8 @@ def _check_classes(
 
 
 def _note(files: ImageFiles, several: int, unreadable: int, repeated: int) -> str:
-    notes = [f"{len(files.paths):,} image files"]
+    notes = [_counted(len(files.paths), files.ignored)]
     for count, one, many in (
-        (files.ignored, "other file ignored", "other files ignored"),
         (
             several,
             "with several images, of which the first is taken",
@@ -326,6 +367,14 @@ def _note(files: ImageFiles, several: int, unreadable: int, repeated: int) -> st
         if count:
             notes.append(f"{count:,} {one if count == 1 else many}")
     return ", ".join(notes)
+
+
+def _counted(images: int, ignored: int) -> str:
+    """The beginning of a note."""
+    others = (
+        f", {ignored:,} other file{'s' * (ignored != 1)} ignored" if ignored else ""
+    )
+    return f"{images:,} image files{others}"
 
 
 def _sha256(files: ImageFiles, digests: list[bytes]) -> str:
