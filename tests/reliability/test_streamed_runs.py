@@ -7,6 +7,7 @@ import pytest
 import small_run
 from PIL import Image
 
+from kerasnets.datasets import preprocessing, splits
 from kerasnets.errors import DatasetError, RecipeError
 from kerasnets.recipe import Recipe
 from kerasnets.training.checkpointing import Interval
@@ -57,6 +58,31 @@ def test_a_streamed_run_ends_as_one_on_decoded_images(tmp_path, recipe, steps, n
         small_run.fit(folder, callbacks=[Interrupt(steps)], workers=1, **how)
     run = small_run.fit(folder, resume=True, workers=2, **how)
     assert fingerprint(run) == whole
+
+
+def test_a_run_of_some_classes_keeps_the_mean_that_it_began_with(
+    tmp_path, recipe, monkeypatch
+):
+    """Earlier versions took validation images into the mean of some classes."""
+    photos, split = tmp_path / "photos", tmp_path / "split"
+    for name in ("train", "val", "test"):
+        for folder in photos.iterdir():
+            (split / name / folder.name).mkdir(parents=True)
+    for number, file in enumerate(sorted(photos.rglob("*.jpg"))):
+        name = ("train", "train", "val", "test")[number % 4]
+        file.rename(split / name / file.parent.name / file.name)
+    recipe = Recipe.for_paper(
+        *("resnet18", split), image_size=8, batch_size=4, epochs=2, classes="a,b"
+    )
+    with monkeypatch.context() as before:
+        before.setattr(splits, "statistics", lambda *_: (np.full(3, 0.2), np.ones(3)))
+        whole = small_run.fit(tmp_path / "whole", on=recipe)
+        with pytest.raises(KeyboardInterrupt):
+            how = {"checkpoint_every": Interval(steps=1)}
+            small_run.fit(tmp_path / "cut", on=recipe, callbacks=Interrupt(3), **how)
+    resumed = small_run.fit(tmp_path / "cut", on=recipe, resume=True)
+    assert fingerprint(resumed) == fingerprint(whole)
+    assert preprocessing.read(resumed).mean == (0.2, 0.2, 0.2)
 
 
 def test_only_files_can_be_streamed(tmp_path):
