@@ -49,7 +49,7 @@ class Dataset:
             files), "unreadable" and "repeated" (omitted) and "sha256" (of names,
             classes, splits and content). None for other datasets.
         contents: SHA-256 of each image file, 32 bytes each in the order in which they
-            were listed; None for other datasets, and in caches of earlier versions.
+            were listed; None for other datasets.
 
     Characters in names and note that UTF-8 cannot encode, such as an invalid byte of a
     folder's name, are replaced by backslash escapes.

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from kerasnets import datasets
-from kerasnets.datasets import cache
 from kerasnets.datasets.splits import partition
 from kerasnets.errors import DatasetError, RecipeError
 from kerasnets.recipe import Recipe
@@ -191,24 +190,14 @@ def test_decoded_images_are_kept_until_a_file_changes(tmp_path, user_cache):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("earlier", [False, True])
 def test_a_shared_cache_gives_each_its_own_records(
-    tmp_path, user_cache, monkeypatch, stream, earlier
+    tmp_path, user_cache, monkeypatch, stream
 ):
-    """A folder and a manifest of its files share one cache, also one of an earlier
-    version, which does not know the files' digests."""
+    """A folder and a manifest of its files share one cache."""
     top = write(tmp_path / "photos", count=3)
     (top / "c" / "notes.txt").write_text("")
     lines = [f"photos/{p.relative_to(top)},{p.parent.name}" for p in top.rglob("*.png")]
     (tmp_path / "list.csv").write_text("\n".join(["path,label", *lines]))
-    if earlier:
-        write_now = cache.write
-        monkeypatch.setattr(
-            *(cache, "write"),
-            lambda folder, made: write_now(
-                folder, dataclasses.replace(made, contents=None)
-            ),
-        )
 
     def load(name):
         return datasets.load(str(tmp_path / name), stream=stream)

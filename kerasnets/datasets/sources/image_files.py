@@ -40,7 +40,7 @@ def key(files: ImageFiles, form: Form) -> str:
     """Key of the decoded cache; it depends on the files' states and on `form`, but not
     on their names, so that a manifest of a folder's files shares the folder's cache;
     see `named`."""
-    digest = hashlib.sha256(f"1 {form} {files.class_names}".encode(errors="replace"))
+    digest = hashlib.sha256(f"2 {form} {files.class_names}".encode(errors="replace"))
     for path, label, split in zip(files.paths, files.labels, files.splits, strict=True):
         digest.update(os.fsencode(path.absolute()) + b"\0")
         digest.update(f"{label} {split} {_state(path)}".encode())
@@ -161,30 +161,21 @@ def named(dataset: Dataset, files: ImageFiles) -> Dataset:
     """A dataset from the cache under the names of `files`, which may be others than
     those of the same files when they were decoded."""
     assert dataset.files is not None
-    before = dataset.files
-    now = {
-        **before,
-        "place": shown(files.place.absolute()),
-        "ignored": files.ignored,
-    }
-    digests = None
-    if dataset.contents is not None:
-        digests = [
-            dataset.contents[at : at + 32] for at in range(0, len(dataset.contents), 32)
-        ]
-    elif now["place"] != before["place"]:  # a cache of an earlier version
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            rows = range(len(files.paths))
-            digests = list(pool.map(lambda row: _content(files, row)[0], rows))
-    if digests is not None:
-        now["sha256"] = _sha256(files, digests)
+    assert dataset.contents is not None
+    before, contents = dataset.files, dataset.contents
+    digests = [contents[at : at + 32] for at in range(0, len(contents), 32)]
     count = len(files.paths)
     rest = dataset.note.removeprefix(_counted(count, before["ignored"]))
     return dataclasses.replace(
         dataset,
         name=place_name(str(files.place)),
         note=_counted(count, files.ignored) + rest,
-        files=now,
+        files={
+            **before,
+            "place": shown(files.place.absolute()),
+            "ignored": files.ignored,
+            "sha256": _sha256(files, digests),
+        },
     )
 
 
@@ -262,25 +253,18 @@ def _decoded(
 
 
 def _decode(files: ImageFiles, form: Form, levels: bool, row: int) -> _Decoded:
-    sha256, data, obstacle = _content(files, row)
-    if obstacle:
-        return _Decoded(sha256, obstacle=obstacle)
+    try:
+        data = read_bytes(files.paths[row])
+    except OSError as error:
+        obstacle = error.strerror or "it cannot be read"
+        return _Decoded(hashlib.sha256(b"%d" % row).digest(), obstacle=obstacle)
+    sha256 = hashlib.sha256(data).digest()
     try:
         found = form.read(data)
         pixels = form.squared(found.image)
     except ValueError as error:
         return _Decoded(sha256, obstacle=str(error))
     return _Decoded(sha256, found.frames, pixels, levels_of(pixels) if levels else None)
-
-
-def _content(files: ImageFiles, row: int) -> tuple[bytes, bytes, str]:
-    """A file's digest and content, and why it cannot be read, or ""."""
-    try:
-        data = read_bytes(files.paths[row])
-    except OSError as error:
-        obstacle = error.strerror or "it cannot be read"
-        return hashlib.sha256(b"%d" % row).digest(), b"", obstacle
-    return hashlib.sha256(data).digest(), data, ""
 
 
 def _cannot_be_read(files: ImageFiles, unreadable: dict[int, str]) -> str:
