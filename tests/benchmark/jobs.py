@@ -7,7 +7,7 @@ import time
 import weakref
 from pathlib import Path
 
-from kerasnets.benchmark import measure, roofline
+from kerasnets.benchmark import measure, profile, roofline
 from kerasnets.benchmark.measure import Ready, turns
 from kerasnets.benchmark.profile import _rows
 from kerasnets.errors import BackendError, OutOfMemory
@@ -80,9 +80,10 @@ def quick_ceiling(*arguments):
 
 
 def quick_rows(contender, work):
-    """The profile of a short network."""
+    """The profile of one step of a short network."""
     import narrow
 
+    profile._STEPS = 1
     with narrow.shortened():
         return _rows(contender, work)
 
