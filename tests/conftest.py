@@ -58,8 +58,8 @@ def data_folder_of_the_user(tmp_path_factory):
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
     with pytest.MonkeyPatch.context() as patch:
-        # Programs that JAX compiled are found again by the next tests: compiling takes
-        # half of the time of those that use JAX.
+        # Programs that JAX compiled are kept for the next session: compiling takes a
+        # third of the time of the tests that use JAX.
         if "JAX_COMPILATION_CACHE_DIR" not in os.environ and (own := user_cache()):
             patch.setenv("JAX_COMPILATION_CACHE_DIR", str(own / "jax"))
         patch.setenv("KERASNETS_CACHE", str(shared / "user-cache"))

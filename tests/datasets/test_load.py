@@ -259,8 +259,10 @@ def test_digits():
 
 def test_loading_imports_neither_keras_nor_tensorflow(folder, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from kerasnets import datasets\n"
-        f"datasets.load('made', data_dir=Path({str(tmp_path)!r}))\n"
+        "import sys; from pathlib import Path; from kerasnets import Recipe, datasets\n"
+        f"dataset = datasets.load('made', data_dir=Path({str(tmp_path)!r}))\n"
+        "recipe = Recipe.for_paper('resnet18', 'made', validation=0.25, batch_size=2)\n"
+        "assert len(datasets.partition(dataset, recipe).train)\n"
         "print(*{m.partition('.')[0] for m in sys.modules})"
     )
 

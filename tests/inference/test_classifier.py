@@ -1,11 +1,8 @@
 """A trained run as a classifier: what goes in, and that nothing is lost on the way."""
 
-import subprocess
-
 import narrow
 import numpy as np
 import pytest
-import warm_python
 from PIL import Image
 from trained_run import make_run
 
@@ -126,20 +123,3 @@ def test_a_run_that_is_not_trained_is_refused(tmp_path):
     runs.create(tmp_path / "run", recipe)
     with pytest.raises(RunError, match=r"has no model\.keras"):
         kerasnets.load(tmp_path / "run")
-
-
-def test_prediction_imports_no_more_than_it_needs(run, digit_files):
-    code = (
-        "import sys, kerasnets\n"
-        f"kerasnets.load({str(run.path)!r}, device='cpu').predict("
-        f"{str(digit_files[0])!r})\n"
-        "print(*(name for name in ('tensorflow', 'tensorflow_datasets', 'pandas', "
-        "'kerasnets.figures', 'kerasnets.training.fit') if name in sys.modules))"
-    )
-    result = subprocess.run(
-        [warm_python.executable(), "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert result.stdout.strip() == ""

@@ -16,7 +16,7 @@ from kerasnets.runs.trained import load_model
 _SLOW = {
     *("jax", "matplotlib", "pandas", "requests", "scipy.stats", "sklearn"),
     *("tensorflow", "tensorflow_datasets", "torch._dynamo", "torchvision"),
-    "kerasnets.training",
+    *("kerasnets.figures", "kerasnets.training"),
 }
 
 _PREDICT = """

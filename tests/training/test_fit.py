@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -246,15 +247,16 @@ def test_progress_lines(tmp_path, capsys):
 def test_other_backends_write_the_same_run_folder(tmp_path, backend):
     pytest.importorskip(backend)
     code = (
-        "import narrow\n"
-        "from kerasnets import Recipe, fit\n"
-        "narrow.narrowed().__enter__()\n"
-        "r = Recipe.for_paper('resnet18', 'digits', limit=40, epochs=2, batch_size=9)\n"
-        f"run = fit(r, {str(tmp_path / 'run')!r}, device='cpu', verbosity=0)\n"
-        "r = Recipe.for_paper('resnet18', 'digits', limit=40, epochs=3, batch_size=9)\n"
-        "fit(r, run.path, device='cpu', verbosity=0, resume=True)\n"
+        "from small_run import fit, recipe\n"
+        f"run = fit({str(tmp_path / 'run')!r}, on=recipe(epochs=2))\n"
+        "fit(run.path, on=recipe(epochs=3), resume=True)\n"
     )
-    environment = {**os.environ, "KERAS_BACKEND": backend}
+    paths = [str(Path(__file__).parents[1] / "reliability"), *sys.path]
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": backend,
+        "PYTHONPATH": os.pathsep.join(paths),
+    }
     subprocess.run(
         [warm_python.executable(backend), "-c", code], check=True, env=environment
     )
