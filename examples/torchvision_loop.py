@@ -36,16 +36,23 @@ def network(recipe, classes: int, channels: int) -> nn.Module:
     if recipe.stem == "cifar":
         model.conv1 = nn.Conv2d(channels, 64, 3, padding=1, bias=False)
         model.maxpool = nn.Identity()
+    elif channels != 3:
+        model.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
     return model.to(memory_format=torch.channels_last)
 
 
 def augmentation(recipe) -> v2.Compose:
     size = recipe.image_size
-    crop = {
-        "resized-crop": v2.RandomResizedCrop(size, antialias=True),
-        "crop-flip": v2.RandomCrop(size, padding=4),
-    }[recipe.augment]
-    return v2.Compose([crop, v2.RandomHorizontalFlip()])
+    steps = {
+        "none": [v2.Identity()],
+        "flip": [v2.RandomHorizontalFlip()],
+        "crop-flip": [v2.RandomCrop(size, padding=4), v2.RandomHorizontalFlip()],
+        "resized-crop": [
+            v2.RandomResizedCrop(size, antialias=True),
+            v2.RandomHorizontalFlip(),
+        ],
+    }
+    return v2.Compose(steps[recipe.augment])
 
 
 def cut_out(images: torch.Tensor, side: int) -> torch.Tensor:

@@ -6,14 +6,14 @@ import os
 import platform
 from collections.abc import Iterator
 
-import torch
-
 
 @contextlib.contextmanager
 def fast_math() -> Iterator[None]:
     """Enable TF32 for float32 products (10 bits of mantissa, accumulated in float32)
     and cuDNN's search for the fastest algorithm per shape; restore the settings
     afterwards."""
+    import torch  # seconds, which `keep_freed_memory` need not wait for
+
     before = (
         torch.get_float32_matmul_precision(),
         torch.backends.cudnn.allow_tf32,

@@ -1,0 +1,82 @@
+"""The example in plain PyTorch trains the recipe of a run, or refuses it."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from kerasnets import runs
+from kerasnets.recipe import Recipe
+
+LOOP = Path(__file__).parents[2] / "examples" / "torchvision_loop.py"
+
+
+def call(monkeypatch, run: Path, out: Path) -> None:
+    monkeypatch.setattr(sys, "argv", [LOOP.name, str(run), "--out", str(out)])
+    runpy.run_path(str(LOOP), run_name="__main__")
+
+
+@pytest.fixture
+def torchvision(monkeypatch):
+    """A module in its place: what is refused needs none of it."""
+    transforms = ModuleType("torchvision.transforms")
+    transforms.v2 = SimpleNamespace(Compose=object)
+    monkeypatch.setitem(sys.modules, "torchvision", ModuleType("torchvision"))
+    monkeypatch.setitem(sys.modules, "torchvision.transforms", transforms)
+
+
+@pytest.mark.parametrize(
+    ("network", "named", "says"),
+    [
+        ("resnet18", {"dropout": 0.3}, "without dropout"),
+        ("resnet18", {"mixup": 0.2, "optimizer": "adam", "nesterov": False}, "mixup"),
+        ("resnet18", {"keep": "best"}, "without keep"),
+        ("resnet18", {"preset": "paper"}, "with --preset modern"),
+        ("vgg11", {}, "must be of a ResNet"),
+    ],
+)
+def test_what_it_does_not_follow_is_refused(
+    network, named, says, tmp_path, monkeypatch, capsys, torchvision
+):
+    recipe = Recipe.for_paper(network, "digits", **{"preset": "modern", **named})
+    run = runs.create(tmp_path / "run", recipe)
+    with pytest.raises(SystemExit) as ended:
+        call(monkeypatch, run.path, tmp_path / "out.json")
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "out.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("augment", "stem"),
+    [
+        ("none", "cifar"),
+        ("flip", "imagenet"),
+        ("crop-flip", "cifar"),
+        ("resized-crop", "cifar"),
+    ],
+)
+def test_it_trains_and_continues(augment, stem, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torchvision")
+    recipe = Recipe.for_paper(
+        "resnet18",
+        "digits",
+        preset="modern",
+        augment=augment,
+        stem=stem,
+        image_size=8,
+        limit=40,
+        batch_size=18,
+        epochs=2,
+    )
+    run, out = runs.create(tmp_path / "run", recipe), tmp_path / "out.json"
+    call(monkeypatch, run.path, out)
+    made = json.loads(out.read_text())
+    assert (made["images"], made["network"], made["epochs"]) == (360, "resnet18", 2)
+    assert "epoch 2/2: loss" in capsys.readouterr().out
+    call(monkeypatch, run.path, out)
+    assert "epoch" not in capsys.readouterr().out
+    assert json.loads(out.read_text()) == made
