@@ -10,6 +10,7 @@ import pytest
 
 from kerasnets import runs
 from kerasnets.recipe import Recipe
+from kerasnets.recipe.fields import AUGMENTATIONS
 
 LOOP = Path(__file__).parents[2] / "examples" / "torchvision_loop.py"
 
@@ -50,28 +51,27 @@ def test_what_it_does_not_follow_is_refused(
     assert not (tmp_path / "out.json").exists()
 
 
-@pytest.mark.parametrize(
-    ("augment", "stem"),
-    [
-        ("none", "cifar"),
-        ("flip", "imagenet"),
-        ("crop-flip", "cifar"),
-        ("resized-crop", "cifar"),
-    ],
-)
-def test_it_trains_and_continues(augment, stem, tmp_path, monkeypatch, capsys):
+def recipe_of_loop(**named) -> Recipe:
+    options = {"preset": "modern", "image_size": 8, "limit": 40, "batch_size": 18}
+    return Recipe.for_paper("resnet18", "digits", **options, **named)
+
+
+@pytest.mark.parametrize("augment", AUGMENTATIONS)
+def test_it_augments(augment):
     pytest.importorskip("torchvision")
-    recipe = Recipe.for_paper(
-        "resnet18",
-        "digits",
-        preset="modern",
-        augment=augment,
-        stem=stem,
-        image_size=8,
-        limit=40,
-        batch_size=18,
-        epochs=2,
-    )
+    import torch
+
+    augmentation = runpy.run_path(str(LOOP))["augmentation"]
+    image = torch.arange(64, dtype=torch.uint8).reshape(1, 8, 8)
+    change = augmentation(recipe_of_loop(augment=augment))
+    found = [change(image) for _ in range(9)]
+    assert all(one.shape == (1, 8, 8) for one in found)
+    assert all(bool((one == image).all()) for one in found) == (augment == "none")
+
+
+def test_it_trains_and_continues(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torchvision")
+    recipe = recipe_of_loop(stem="imagenet", epochs=2)
     run, out = runs.create(tmp_path / "run", recipe), tmp_path / "out.json"
     call(monkeypatch, run.path, out)
     made = json.loads(out.read_text())
