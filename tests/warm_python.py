@@ -26,9 +26,10 @@ _PASSED_ON = (signal.SIGINT, signal.SIGTERM)
 _servers: dict[str, str] = {}
 
 
-def executable(backend: str = "torch") -> str:
-    """A program to start, whose Keras runs on `backend`, with -c or -m,
-    and -P before it."""
+def executable(backend: str | None = None) -> str:
+    """A program to start, whose Keras runs on `backend`, or on that of the tests, with
+    -c or -m, and -P before it."""
+    backend = backend or os.environ["KERAS_BACKEND"]
     if backend not in _servers:
         folder = tempfile.TemporaryDirectory(prefix="warm-python-")
         address = str(Path(folder.name) / "socket")
