@@ -41,7 +41,7 @@ types: $(VENV)/.tested
 # With bytecode: each process that the tests start would compile the package anew.
 tests: $(VENV)/.tested
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest \
-	    -n auto --dist worksteal
+	    -n auto --maxprocesses 4 --dist worksteal
 
 docs: $(VENV)/.documented
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

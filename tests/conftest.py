@@ -42,12 +42,6 @@ settings.register_profile(
 settings.load_profile("kerasnets")
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than cores, as many tests wait for the processes they start."""
-    return min(4, (os.cpu_count() or 1) + 1)
-
-
 def pytest_collection_finish():
     # Each fit collects garbage, which takes long with all that the tests import.
     gc.collect()
