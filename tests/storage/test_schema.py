@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_records import ENVIRONMENT, METRICS
 
+from kerasnets.cli.commands import run as _run
 from kerasnets.runs import load, records, results
 from kerasnets.storage import schema
 from kerasnets.storage.files import read_json
@@ -65,11 +66,12 @@ def test_an_unknown_field_is_named(name):
         schema.check({**ENVIRONMENT, "resumed": [{name: 1}]}, records.ENVIRONMENT)
 
 
+ARTIFACTS = Path(__file__).parents[2] / "artifacts"
+# Not artifacts/runs, where a developer's own runs are.
 PUBLISHED = [
     path.parent
-    for path in sorted(
-        (Path(__file__).parents[2] / "artifacts").rglob("recipe.json"),
-    )
+    for folder in ("study", "cuda")
+    for path in sorted((ARTIFACTS / folder).rglob("recipe.json"))
 ]
 
 
@@ -86,6 +88,10 @@ def test_what_was_published_is_accepted(folder):
     assert measured or "reconcile" in folder.parts  # which looks at validation only
     for file in measured:
         read_json(file, results.METRICS)
+
+
+def test_what_was_published_is_unchanged():
+    assert _run(["verify", *map(str, PUBLISHED)]) == 0
 
 
 @pytest.mark.parametrize(
