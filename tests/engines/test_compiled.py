@@ -10,7 +10,7 @@ from keras import layers
 from kerasnets.engines import choice
 
 torch = pytest.importorskip("torch")
-from kerasnets.engines.torch_graph.small_maps import SmallMapConv  # noqa: E402
+from kerasnets.engines.torch_graph.convolution.small_maps import SmallMapConv  # noqa: E402
 
 
 def made(engine: str, frozen: int = 0) -> keras.Model:

@@ -16,8 +16,8 @@ torch = pytest.importorskip("torch")
 from kerasnets.benchmark.contenders.plain_torch import plain_network  # noqa: E402
 from kerasnets.catalog.networks import NETWORKS  # noqa: E402
 from kerasnets.engines import install  # noqa: E402
-from kerasnets.engines.torch_graph.small_maps import SmallMapConv  # noqa: E402
-from kerasnets.engines.torch_graph.whole_maps import WholeMapConv  # noqa: E402
+from kerasnets.engines.torch_graph.convolution.small_maps import SmallMapConv  # noqa: E402
+from kerasnets.engines.torch_graph.convolution.whole_maps import WholeMapConv  # noqa: E402
 from kerasnets.networks import build_model  # noqa: E402
 from kerasnets.networks.pretrained import (  # noqa: E402
     load_torchvision_weights,
@@ -268,7 +268,9 @@ def small_net():
 def whole_maps(request, monkeypatch):
     """Convolutions on 2x2 maps tap by tap, or as one product."""
     if request.param:
-        monkeypatch.setattr("kerasnets.engines.torch_graph.whole_maps._MAPS", 1)
+        monkeypatch.setattr(
+            "kerasnets.engines.torch_graph.convolution.whole_maps._MAPS", 1
+        )
 
 
 @pytest.mark.parametrize(

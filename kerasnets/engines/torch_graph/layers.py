@@ -12,7 +12,10 @@ import torch
 from keras import layers
 from torch.nn import functional as F
 
-from kerasnets.engines.torch_graph.convolution import lower_convolution, lower_norm
+from kerasnets.engines.torch_graph.convolution.lowering import (
+    lower_convolution,
+    lower_norm,
+)
 from kerasnets.engines.torch_graph.dense_block.block import DenseBlock
 from kerasnets.engines.torch_graph.seeded_dropout import SeededDropout, is_seeded
 from kerasnets.engines.torch_graph.tiled_dense import RepeatedDense, add_copies

@@ -12,7 +12,10 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from kerasnets.engines.torch_graph.convolution import batch_norm, scale_and_shift
+from kerasnets.engines.torch_graph.convolution.lowering import (
+    batch_norm,
+    scale_and_shift,
+)
 from kerasnets.engines.torch_graph.dense_block.convolution import same_convolution
 from kerasnets.engines.torch_graph.dense_block.memory import BlockMemory
 from kerasnets.engines.torch_graph.dense_block.training import TrainedBlock

@@ -8,8 +8,8 @@ enough maps and few enough channels, this outweighs the cost of building the mat
 
 import torch
 
+from kerasnets.engines.torch_graph.convolution.small_maps import taps
 from kerasnets.engines.torch_graph.matrix_product import outer_products, product
-from kerasnets.engines.torch_graph.small_maps import taps
 
 # With fewer maps or larger taps, `small_maps` is faster (docs/performance.md).
 _MAPS = 32

@@ -2,6 +2,11 @@
 
 import torch
 
+from kerasnets.engines.torch_graph.convolution.kernel_gradient import (
+    kernel_gradient,
+    suits,
+)
+
 
 class Convolution(torch.autograd.Function):
     """Two-dimensional convolution with symmetric padding.
@@ -32,9 +37,13 @@ class Convolution(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         x, weight = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[:3]
+        grad = grad.contiguous(memory_format=torch.channels_last)
+        wanted = list(ctx.needs_input_grad[:3])
+        own = wanted[1] and suits(x, weight, ctx.stride, ctx.padding)
+        # With either of them, the library computes the gradients of kernel and bias.
+        asked = [wanted[0], wanted[1] and not own, wanted[2] and not own]
         grad_x, grad_weight, grad_bias = torch.ops.aten.convolution_backward(
-            grad.contiguous(memory_format=torch.channels_last),
+            grad,
             x,
             weight,
             ctx.bias_sizes,
@@ -44,8 +53,11 @@ class Convolution(torch.autograd.Function):
             False,
             (0, 0),
             1,
-            wanted,
+            asked,
         )
+        if own:
+            grad_weight = kernel_gradient(grad, x)
+            grad_bias = grad.sum((0, 2, 3)) if wanted[2] else None
         grad_kernel = None
         if wanted[1]:
             grad_kernel = grad_weight.permute(2, 3, 1, 0).to(ctx.dtype)

@@ -8,9 +8,9 @@ import torch
 from keras import layers
 from torch.nn import functional as F
 
-from kerasnets.engines.torch_graph import whole_maps
-from kerasnets.engines.torch_graph.dense_convolution import Convolution
-from kerasnets.engines.torch_graph.small_maps import SmallMapConv, taps
+from kerasnets.engines.torch_graph.convolution import whole_maps
+from kerasnets.engines.torch_graph.convolution.library import Convolution
+from kerasnets.engines.torch_graph.convolution.small_maps import SmallMapConv, taps
 from kerasnets.engines.torch_graph.values import (
     Context,
     Lowered,
