@@ -38,7 +38,7 @@ class Convolution(torch.autograd.Function):
     def backward(ctx, grad):
         x, weight = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last)
-        wanted = list(ctx.needs_input_grad[:3])
+        wanted = ctx.needs_input_grad[:3]
         own = wanted[1] and suits(x, weight, ctx.stride, ctx.padding)
         # With either of them, the library computes the gradients of kernel and bias.
         asked = [wanted[0], wanted[1] and not own, wanted[2] and not own]
