@@ -134,8 +134,8 @@ def test_the_modern_preset_follows_the_image_size_and_the_network():
         return Recipe.for_paper(network, "cifar10", preset="modern", **named)
 
     small, large = modern("resnet18"), modern("resnet18", image_size=224)
-    assert (small.stem, small.cutout) == ("cifar", 16)
-    assert (large.stem, large.cutout) == ("imagenet", 74)
+    assert (small.stem, small.cutout) == ("cifar", 8)
+    assert (large.stem, large.cutout) == ("imagenet", 56)
     assert modern("vgg11").stem == "imagenet"
     assert small.name == "cifar10-resnet18-modern"
     assert modern("resnet18", epochs=9, ema=0.0).departures() == {
