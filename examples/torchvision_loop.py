@@ -9,6 +9,7 @@ checkpoint after each epoch, lets a second call continue.
 """
 
 import argparse
+import functools
 import json
 import time
 from pathlib import Path
@@ -28,6 +29,7 @@ FOLLOWED = {
     *("preset", "stem", "epochs", "batch_size", "seed", "limit", "classes", "cutout"),
     *("image_size", "resize", "background", "augment", "validation", "test_fraction"),
     *("learning_rate", "momentum", "nesterov", "weight_decay", "label_smoothing"),
+    "precision",
 }
 
 
@@ -74,11 +76,19 @@ def main() -> None:
     options = parser.parse_args()
     recipe = kerasnets.load_run(options.run).recipe
     others = set(recipe.departures()) - FOLLOWED
+    if recipe.precision == "mixed_float16":  # would need a GradScaler
+        others.add("precision")
     if recipe.preset != "modern" or not recipe.network.startswith("resnet") or others:
         parser.error(
             "the run must be of a ResNet with --preset modern"
             + (f", without {', '.join(sorted(others))}" if others else "")
         )
+    autocast = functools.partial(
+        torch.autocast,
+        torch.device(options.device).type,
+        torch.bfloat16,
+        enabled=recipe.precision == "mixed_bfloat16",
+    )
     dataset = load_for(recipe)
     parts = partition(dataset, recipe)
 
@@ -139,9 +149,9 @@ def main() -> None:
             batch = torch.stack([augment(images[row]) for row in rows])
             batch = cut_out((batch / 255 - mean) / std, recipe.cutout)
             batch = batch.contiguous(memory_format=torch.channels_last)
-            loss = loss_of(
-                model(batch.to(options.device)), labels[rows].to(options.device)
-            )
+            with autocast():
+                logits = model(batch.to(options.device))
+            loss = loss_of(logits.float(), labels[rows].to(options.device))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -154,7 +164,7 @@ def main() -> None:
         torch.save(state | {"random": torch.get_rng_state()}, checkpoint)
     average.eval()
     images, labels = tensors(parts.test)
-    with torch.no_grad():
+    with torch.no_grad(), autocast():
         found = torch.cat(
             [
                 average(((part / 255 - mean) / std).to(options.device)).argmax(1).cpu()
@@ -167,6 +177,7 @@ def main() -> None:
         "network": recipe.network,
         "epochs": recipe.epochs,
         "seed": recipe.seed,
+        "precision": recipe.precision,
         "seconds": seconds,
         "torchvision": torchvision.__version__,
         "torch": torch.__version__,

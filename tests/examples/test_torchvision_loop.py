@@ -35,6 +35,7 @@ def torchvision(monkeypatch):
         ("resnet18", {"dropout": 0.3}, "without dropout"),
         ("resnet18", {"mixup": 0.2, "optimizer": "adam", "nesterov": False}, "mixup"),
         ("resnet18", {"keep": "best"}, "without keep"),
+        ("resnet18", {"precision": "mixed_float16"}, "without precision"),
         ("resnet18", {"preset": "paper"}, "with --preset modern"),
         ("vgg11", {}, "must be of a ResNet"),
     ],
@@ -69,13 +70,15 @@ def test_it_augments(augment):
     assert all(bool((one == image).all()) for one in found) == (augment == "none")
 
 
-def test_it_trains_and_continues(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_it_trains_and_continues(precision, tmp_path, monkeypatch, capsys):
     pytest.importorskip("torchvision")
-    recipe = recipe_of_loop(stem="imagenet", epochs=2)
+    recipe = recipe_of_loop(stem="imagenet", epochs=2, precision=precision)
     run, out = runs.create(tmp_path / "run", recipe), tmp_path / "out.json"
     call(monkeypatch, run.path, out)
     made = json.loads(out.read_text())
     assert (made["images"], made["network"], made["epochs"]) == (360, "resnet18", 2)
+    assert made["precision"] == precision
     assert "epoch 2/2: loss" in capsys.readouterr().out
     call(monkeypatch, run.path, out)
     assert "epoch" not in capsys.readouterr().out
