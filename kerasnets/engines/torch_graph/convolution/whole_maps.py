@@ -34,23 +34,22 @@ class WholeMapConv(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, kernel, keep):
-        ctx.save_for_backward(x, kernel)
-        ctx.keep = keep
         matrix = spread(kernel.to(x.dtype), *x.shape[1:3])
+        ctx.save_for_backward(x, kernel, matrix)
+        ctx.keep = keep
         return product(_rows(x), matrix).view(*x.shape[:3], -1)
 
     @staticmethod
     def backward(ctx, grad):
-        x, kernel = ctx.saved_tensors
+        x, kernel, matrix = ctx.saved_tensors
         want_x, want_kernel = ctx.needs_input_grad[:2]
         grad_x = grad_kernel = None
         if want_x:
-            matrix = spread(kernel.to(x.dtype), *x.shape[1:3])
             grad_x = product(_rows(grad), matrix.t()).view(x.shape)
         if want_kernel:
             grad_kernel = torch.zeros_like(kernel)
-            matrix = outer_products(_rows(x), _rows(grad))
-            collect(matrix, grad_kernel, *x.shape[1:3])
+            pairs = outer_products(_rows(x), _rows(grad))
+            collect(pairs, grad_kernel, *x.shape[1:3])
             if ctx.keep is not None:
                 met = taps(*x.shape[1:3], kernel.shape[0], 1)
                 ctx.keep.take([grad_kernel[tap.place] for tap in met])

@@ -5,7 +5,7 @@ following 1x1 convolutions. Parameters, results, gradients and moving statistics
 those of the block's layers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from kerasnets.engines.torch_graph.convolution.lowering import (
     scale_and_shift,
 )
 from kerasnets.engines.torch_graph.dense_block.convolution import same_convolution
-from kerasnets.engines.torch_graph.dense_block.memory import BlockMemory
+from kerasnets.engines.torch_graph.dense_block.memory import BlockMemory, Computed
 from kerasnets.engines.torch_graph.dense_block.training import TrainedBlock
 from kerasnets.engines.torch_graph.kept_gradients import KeptGradient, KeptGradients
 from kerasnets.engines.torch_graph.matrix_product import biased_relu
@@ -85,21 +85,12 @@ class DenseBlock:
             # In the memory order of its gradient.
             store(parameter(layer.conv1.kernel), (0, 1, 3, 2))
             self.convolution.store(parameter(layer.conv2.kernel))
-        # Views of each layer's kernels: [C, B], and for the 3x3 convolution.
-        self.weights = [
-            parameter(layer.conv1.kernel).detach()[0, 0] for layer in self.layers
-        ]
-        self.kernels = [
-            self.convolution.read(parameter(layer.conv2.kernel).detach())
-            for layer in self.layers
-        ]
-        self._training_memory = BlockMemory(self.layers)
+        self.dtype = dtype_of(norm)
+        self._training_memory = self._new_memory()
         self._keeper: KeptGradients | None = None
         self._kept: list[KeptGradient] = []
-        self.dtype = dtype_of(norm)
         self._folded = [
-            Derived(*_folding(layer, kernel))
-            for layer, kernel in zip(self.layers, self.kernels, strict=True)
+            Derived(*_folding(layer, self.convolution.read)) for layer in self.layers
         ]
         self._scaled = Derived(
             lambda: _in(self.dtype, *scale_and_shift(norm)),
@@ -112,15 +103,9 @@ class DenseBlock:
         if self.dtype != gamma.dtype:
             self._neutral = torch.ones_like(gamma), torch.zeros_like(gamma)
 
-    def computed_kernels(self) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """Each layer's kernels [C, B], and those for the 3x3 convolution, in the
-        layers' dtype."""
-        if self._neutral is None:
-            return self.weights, self.kernels
-        return (
-            [kernel.to(self.dtype) for kernel in self.weights],
-            [kernel.to(self.dtype) for kernel in self.kernels],
-        )
+    def _new_memory(self) -> BlockMemory:
+        computed = Computed(self.parameters, self.dtype, self.convolution.read)
+        return BlockMemory(self.layers, computed)
 
     def neutral(self, width: int) -> Sequence[torch.Tensor | None]:
         """Scale and shift of a norm of `width` maps that has none."""
@@ -144,7 +129,7 @@ class DenseBlock:
         # In `fit`, exactly one backward pass follows, so the memory can be reused.
         kept: list[KeptGradient] | None
         if context.kept is None:
-            memory, kept = BlockMemory(self.layers), None
+            memory, kept = self._new_memory(), None
         else:
             memory, kept = self._training_memory, self._kept_by(context.kept)
         out = TrainedBlock.apply(self, memory, kept, statistics, x, *self.parameters)
@@ -214,12 +199,13 @@ def _in(dtype: torch.dtype, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return tuple(tensor.to(dtype) for tensor in tensors)
 
 
-def _folding(layer: DenseLayer, kernel: torch.Tensor) -> Iterator[Any]:
+def _folding(layer: DenseLayer, read: Callable) -> Iterator[Any]:
     """Arguments for `Derived`: bounds [C], matrix [C, B] and bias [B] such that
 
         norm2(conv1(relu(norm1(x)))) = clamp(x, low, high) @ matrix + bias
 
-    with moving statistics, and `kernel`, all in the layer's compute dtype.
+    with moving statistics, and the 3x3 kernel as `read` returns it, all in the layer's
+    compute dtype.
 
     Norm and ReLU, max(s x + t, 0), equal s * max(x, -t / s) + t for s > 0, and
     s * min(x, -t / s) + t for s < 0. Moving s into the matrix and t into the bias
@@ -235,6 +221,7 @@ def _folding(layer: DenseLayer, kernel: torch.Tensor) -> Iterator[Any]:
         low = torch.where((scale > 0) | constant, bound, -torch.inf)
         high = torch.where((scale < 0) | constant, bound, torch.inf)
         bias = shift2 + torch.where(constant, shift.relu(), shift) @ matrix
+        kernel = read(parameter(layer.conv2.kernel).detach())
         return _in(
             dtype_of(layer.conv2), low, high, scale[:, None] * matrix, bias, kernel
         )

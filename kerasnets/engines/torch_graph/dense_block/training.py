@@ -47,14 +47,16 @@ class TrainedBlock(torch.autograd.Function):
         convolution = same_convolution(*x.shape[:1], *x.shape[2:])
         maps = pixel_rows(x)
         memory.fit(maps)
-        kernels1, kernels2 = block.computed_kernels()
+        computed = memory.computed
+        computed.refresh()
         inners: list[torch.Tensor] = []
         found = [_normalize(maps, block, memory.columns[0])]
         for index, layer in enumerate(block.layers):
-            scale, shift, _, scale2, shift2, _ = _of(parameters, index)
+            scale, shift, *_ = _of(computed.values, index)
+            scale2, shift2 = _of(parameters, index)[3:5]
             read, active = memory.read[index], memory.active[index]
-            _scaled(shift, memory.columns[index], scale, read).relu_()
-            inner = _as_one_image(product(read, kernels1[index]))
+            torch.addcmul(shift, memory.columns[index], scale, out=read).relu_()
+            inner = _as_one_image(product(read, computed.weights[index]))
             mean, inverse_std = (
                 memory.inner_means[index],
                 memory.inner_inverse_stds[index],
@@ -75,17 +77,17 @@ class TrainedBlock(torch.autograd.Function):
             active.relu_()
             inners.append(inner)
             statistics.append((mean, inverse_std))
-            new = convolution(active, kernels2[index])
+            new = convolution(active, computed.kernels[index])
             found.append(_normalize(new, block, memory.new[index]))
         mean, inverse_std = (torch.cat(parts) for parts in zip(*found, strict=True))
-        out = _scaled(parameters[-1], memory.normal, parameters[-2]).relu_()
+        scale, shift = computed.values[-2:]
+        out = torch.addcmul(shift, memory.normal, scale).relu_()
         ctx.save_for_backward(out, *parameters)
-        ctx.kernels1, ctx.kernels2 = kernels1, kernels2
         ctx.block, ctx.memory, ctx.kept, ctx.convolution = (
             *(block, memory, kept, convolution),
         )
         ctx.shape, ctx.inners, ctx.inner_statistics = x.shape, inners, list(statistics)
-        ctx.inverse_stds = [one[1] for one in found]
+        ctx.inverse_std = inverse_std.to(maps.dtype)
         statistics.append((mean, inverse_std))
         return images_of(out, x.shape)
 
@@ -98,26 +100,27 @@ class TrainedBlock(torch.autograd.Function):
         # pixels: of that gradient, and of its product with the map.
         to_normal = memory.to_normal
         _threshold(pixel_rows(grad), out, to_normal)
-        scale = parameters[-2]
+        scale, values = parameters[-2], memory.computed.values
         to_shift = to_normal.sum(0, dtype=scale.dtype)
         weighted = torch.mul(to_normal, memory.normal, out=memory.read[-1])
         to_scale = weighted.sum(0, dtype=scale.dtype)
         gradients[-2:] = to_scale, to_shift
-        to_normal.mul_(scale.to(to_normal.dtype))
+        to_normal.mul_(values[-2])
         torch.mul(scale, to_shift, out=memory.sums)
         torch.mul(scale, to_scale, out=memory.products)
+        of_columns, of_new = memory.parts(ctx.inverse_std)
         for index in range(len(block.layers) - 1, -1, -1):
-            scale, shift, _, scale2, _, _ = _of(parameters, index)
+            scale, _, _, scale2, _, _ = _of(parameters, index)
+            maps_scale, maps_shift, *_ = _of(values, index)
             active, read = memory.active[index], memory.read[index]
             to_new = _before_normalization(
                 memory.to_new[index],
                 memory.new[index],
-                memory.new_sums[index],
-                memory.new_products[index],
-                ctx.inverse_stds[index + 1],
+                memory.new_both[index],
+                of_new[index],
             )
             to_active, to_kernel2 = convolution.gradients(
-                to_new, active, ctx.kernels2[index]
+                to_new, active, memory.computed.kernels[index]
             )
             _threshold(to_active, active, to_active)
             to_inner, to_scale2, to_shift2 = _NORM_BACKWARD(
@@ -133,13 +136,13 @@ class TrainedBlock(torch.autograd.Function):
             )
             to_inner = to_inner.as_strided(active.shape, active.stride())
             columns = memory.columns[index]
-            _scaled(shift, columns, scale, read).relu_()
+            torch.addcmul(maps_shift, columns, maps_scale, out=read).relu_()
             to_kernel1 = outer_products(to_inner, read)
-            to_read = product(to_inner, ctx.kernels1[index].t())
+            to_read = product(to_inner, memory.computed.weights[index].t())
             _threshold(to_read, read, to_read)
             to_shift = to_read.sum(0, dtype=scale.dtype)
             to_scale = torch.mul(to_read, columns, out=read).sum(0, dtype=scale.dtype)
-            memory.to_columns[index].addcmul_(to_read, scale.to(to_read.dtype))
+            memory.to_columns[index].addcmul_(to_read, maps_scale)
             memory.sums_of_columns[index].addcmul_(scale, to_shift)
             memory.products_of_columns[index].addcmul_(scale, to_scale)
             first = 6 * index
@@ -151,9 +154,8 @@ class TrainedBlock(torch.autograd.Function):
         to_x = _before_normalization(
             memory.to_columns[0],
             memory.columns[0],
-            memory.sums_of_columns[0],
-            memory.products_of_columns[0],
-            ctx.inverse_stds[0],
+            memory.both_of_columns[0],
+            of_columns[0],
         )
         _hand_over(ctx.kept, gradients, len(gradients) - 2, len(gradients))
         whole = _in_whole_shapes(gradients, parameters, block.gradient_view)
@@ -163,15 +165,15 @@ class TrainedBlock(torch.autograd.Function):
 def _before_normalization(
     to_normal: torch.Tensor,
     normal: torch.Tensor,
-    sums: torch.Tensor,
-    products: torch.Tensor,
+    both: torch.Tensor,
     inverse_std: torch.Tensor,
 ) -> torch.Tensor:
     """The gradient of maps [pixels, C], from that of the normalized maps and its sums
-    [C] over the pixels, plain and multiplied by the normalized maps."""
-    share, dtype = 1 / len(normal), normal.dtype
-    through = torch.addcmul(to_normal, normal, products.to(dtype), value=-share)
-    return through.sub_(sums.to(dtype), alpha=share).mul_(inverse_std.to(dtype))
+    [2, C] over the pixels: multiplied by the normalized maps, and plain."""
+    share = 1 / len(normal)
+    products, sums = both.to(normal.dtype)
+    through = torch.addcmul(to_normal, normal, products, value=-share)
+    return through.sub_(sums, alpha=share).mul_(inverse_std)
 
 
 def _hand_over(
@@ -227,17 +229,6 @@ def _normalize(
     )
     out.copy_(normal.as_strided(out.shape, (out.shape[1], 1)))
     return mean, inverse_std
-
-
-def _scaled(
-    shift: torch.Tensor,
-    normal: torch.Tensor,
-    scale: torch.Tensor,
-    out: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Normalized maps [pixels, C] times scale [C] plus shift [C]."""
-    dtype = normal.dtype
-    return torch.addcmul(shift.to(dtype), normal, scale.to(dtype), out=out)
 
 
 def _threshold(grad: torch.Tensor, value: torch.Tensor, out: torch.Tensor) -> None:
