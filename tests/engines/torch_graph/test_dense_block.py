@@ -94,7 +94,7 @@ def both(**options):
     return lowered, plain
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 17])
 def test_logits_gradients_and_statistics_are_keras_own(size):
     lowered, plain = both(size=size)
     assert layers_in_blocks(lowered) == 3
@@ -107,7 +107,7 @@ def test_logits_gradients_and_statistics_are_keras_own(size):
     assert_alike([lowered.predict(x, verbose=0)], [plain.predict(x, verbose=0)], 1e-4)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 17])
 def test_bfloat16_deviates_from_float32_as_keras_own_does(size):
     x, y = batch(size, 64)
     reference = block_net(size)

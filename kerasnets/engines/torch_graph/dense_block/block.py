@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.nn import functional as F
 
+from kerasnets.engines.torch_graph.convolution.library import Convolution
 from kerasnets.engines.torch_graph.convolution.lowering import (
     batch_norm,
     scale_and_shift,
@@ -31,6 +31,9 @@ from kerasnets.engines.torch_graph.values import (
 )
 from kerasnets.engines.torch_graph.weight_cache import Derived
 
+# Maps with more pixels are trained layer by layer: reading the memory then takes longer
+# than the calls that one operation saves (docs/appendix-performance.md).
+_TRAINED_PIXELS = 256
 # A norm with a smaller scale is constant in x.
 _NO_SCALE = 1e-20
 
@@ -115,7 +118,9 @@ class DenseBlock:
 
     def __call__(self, context: Context, x: torch.Tensor) -> torch.Tensor:
         x = x.to(self.dtype)
-        if context.training and all(p.requires_grad for p in self.parameters):
+        small = x.shape[2] * x.shape[3] <= _TRAINED_PIXELS
+        trained = all(one.requires_grad for one in self.parameters)
+        if context.training and trained and small:
             return self._train(context, x)
         if context.training or torch.is_grad_enabled():
             return self._layer_by_layer(context, x)
@@ -161,12 +166,12 @@ class DenseBlock:
         return self.convolution.used(tensor)
 
     def _layer_by_layer(self, context: Context, x: torch.Tensor) -> torch.Tensor:
-        """For frozen layers, and for gradients in inference mode."""
+        """For larger maps, frozen layers, and gradients in inference mode."""
         for layer in self.layers:
             new = torch.relu_(batch_norm(context, layer.norm1, x))
-            new = F.conv2d(new, _as_torch(layer.conv1, x.dtype))
+            new = _convolution(new, layer.conv1, 0)
             new = torch.relu_(batch_norm(context, layer.norm2, new))
-            new = F.conv2d(new, _as_torch(layer.conv2, x.dtype), padding=1)
+            new = _convolution(new, layer.conv2, 1)
             x = torch.cat([x, new], 1)
         return torch.relu_(batch_norm(context, self.norm, x))
 
@@ -190,9 +195,9 @@ class DenseBlock:
         return images_of(torch.addcmul(shift, rows, scale).relu_(), x.shape)
 
 
-def _as_torch(conv: Any, dtype: torch.dtype) -> torch.Tensor:
-    """A kernel as [O, I, h, w]."""
-    return parameter(conv.kernel).permute(3, 2, 0, 1).to(dtype)
+def _convolution(x: torch.Tensor, conv: Any, padding: int) -> torch.Tensor:
+    kernel = parameter(conv.kernel)
+    return Convolution.apply(x, kernel, None, (1, 1), (padding, padding), None)
 
 
 def _in(dtype: torch.dtype, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
