@@ -13,6 +13,7 @@ from kerasnets.benchmark.contenders import choice
 from kerasnets.benchmark.contenders.contender import Contender, Runner
 from kerasnets.benchmark.work import Work
 from kerasnets.compute import runtime
+from kerasnets.compute.memory import peak_memory_bytes
 
 _BOOTSTRAP = 2000
 _PAUSE_S = 0.02
@@ -141,7 +142,7 @@ def turns(contender: Contender, work: Work) -> Iterator[Ready | float | None]:
     _release(work)
     with choice.surroundings(contender, work):
         choice.imports(contender)
-        imports_bytes = runtime.peak_memory_bytes(runtime.backend(), work.device)
+        imports_bytes = peak_memory_bytes(runtime.backend(), work.device)
         runner = choice.make(contender, work)
         making_s = time.perf_counter() - began
         yield None
@@ -150,7 +151,7 @@ def turns(contender: Contender, work: Work) -> Iterator[Ready | float | None]:
         runner.run(1, clock)
         start_s = making_s + clock.ended - began
         steps, step_s = _calibrated(runner, work, turn_s, warm_up)
-        peak = runtime.peak_memory_bytes(runtime.backend(), work.device)
+        peak = peak_memory_bytes(runtime.backend(), work.device)
         _release(work)
         yield Ready(
             start_s,

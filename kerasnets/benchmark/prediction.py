@@ -4,7 +4,6 @@ The network alone gets pixels that are in memory, through the calls and in the b
 of `predict`, which reads and decodes the files as well.
 """
 
-import contextlib
 import multiprocessing
 import os
 import tempfile
@@ -20,6 +19,7 @@ from kerasnets.benchmark.measure import interleave
 from kerasnets.benchmark.part import numbers_of, ratio_of
 from kerasnets.catalog.networks import check_size
 from kerasnets.compute.execution import DEFAULT, Execution
+from kerasnets.compute.memory import resident_bytes
 from kerasnets.inference.classifier import Classifier
 from kerasnets.inference.files import cores
 from kerasnets.inference.predict import predict_files
@@ -157,17 +157,9 @@ class _Predicting:
     def _count_processes(self) -> None:
         children = [one.pid for one in multiprocessing.active_children()]
         self.workers = len(children)
-        sizes = [_memory_bytes(pid) for pid in (os.getpid(), *children)]
+        sizes = [resident_bytes(pid) for pid in (os.getpid(), *children)]
         if None not in sizes:
             self._memory_mb.append(round(sum(filter(None, sizes)) / 1e6, 1))
-
-
-def _memory_bytes(pid: int | None) -> int | None:
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-    return None
 
 
 def _alone(classifier: Classifier, files: list[str]) -> Callable[[], float]:

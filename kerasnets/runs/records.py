@@ -248,7 +248,7 @@ class LearningCurve:
     @property
     def total_s(self) -> float | None:
         """Seconds of training and validation in all epochs."""
-        return sum(self.epoch_s) if self.epoch_s else None
+        return math.fsum(self.epoch_s) if self.epoch_s else None
 
     @property
     def seconds_per_epoch(self) -> float | None:
@@ -263,7 +263,7 @@ class LearningCurve:
     @property
     def total_energy_j(self) -> float | None:
         """Joules of training and validation in all epochs."""
-        return sum(self.energy_j) if self.energy_j else None
+        return math.fsum(self.energy_j) if self.energy_j else None
 
 
 def learning_curve(run: Run) -> LearningCurve:
