@@ -152,6 +152,11 @@ def number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
+def rate(per_second: float | None) -> str:
+    """61.325 -> "61.3", 1423.4 -> "1,423"; "" for None."""
+    return number(per_second, ",.1f" if (per_second or 0) < 99.95 else ",.0f")
+
+
 def percent(share: float | None) -> str:
     """0.9292 -> "92.92%"."""
     return number(share, ".2%")

@@ -15,6 +15,7 @@ from kerasnets.text import (
     Paragraph,
     Table,
     markdown_text,
+    rate,
 )
 
 TABLE = Table.of({"run": ["a|b", "c"], "epochs": ["1", ""]})
@@ -54,3 +55,11 @@ def test_a_terminal_shows_the_brief(capsys):
 def test_columns_of_unequal_length_are_refused():
     with pytest.raises(ValueError, match="shorter"):
         Table.of({"a": ["1", "2"], "b": ["1"]})
+
+
+@pytest.mark.parametrize(
+    ("per_second", "written"),
+    [(1423.4, "1,423"), (99.96, "100"), (61.325, "61.3"), (3.41, "3.4"), (None, "")],
+)
+def test_a_slow_rate_keeps_a_decimal(per_second, written):
+    assert rate(per_second) == written

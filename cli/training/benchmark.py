@@ -292,7 +292,9 @@ def _print(report: dict, *lines: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(report, indent=2))
         return
+    from kerasnets.text import rate
+
     for name, found in report["contenders"].items():
-        click.echo(f"{name}: {found['images_per_s']:.0f} images/s")
+        click.echo(f"{name}: {rate(found['images_per_s'])} images/s")
     for line in lines:
         click.echo(line)

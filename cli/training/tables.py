@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from kerasnets.catalog.titles import network_title
 from kerasnets.cli.tables import print_table
 from kerasnets.statistics import INTERVAL
-from kerasnets.text import Table
+from kerasnets.text import Table, rate
 
 if TYPE_CHECKING:
     from kerasnets.parity import Row
@@ -41,7 +41,7 @@ def print_benchmark(reports: Sequence[dict[str, Any]]) -> None:
                         report["network"],
                         label,
                         _short(name),
-                        f"{numbers['images_per_s']:,.1f}",
+                        rate(numbers["images_per_s"]),
                         _times_faster(part["ratios"].get(name)),
                         _compiled_in(numbers),
                     )

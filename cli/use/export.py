@@ -57,7 +57,7 @@ def export(
 
     chosen = runs.load(run)
     from kerasnets.inference.export.export import export as write
-    from kerasnets.text import file_size, percent
+    from kerasnets.text import file_size, percent, rate
 
     made = write(chosen, form, out, int8=int8, overwrite=overwrite, data_dir=data_dir)
     files = [made.path, *made.path.rglob("*")]
@@ -74,6 +74,6 @@ def export(
         one = made.quantized
         click.echo(
             f"accuracy {percent(one.accuracy)} with 8 bits, "
-            f"{percent(one.float_accuracy)} with float32; {one.images_per_s:,.0f} and "
-            f"{one.float_images_per_s:,.0f} images/s"
+            f"{percent(one.float_accuracy)} with float32; {rate(one.images_per_s)} and "
+            f"{rate(one.float_images_per_s)} images/s"
         )

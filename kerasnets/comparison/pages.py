@@ -24,6 +24,7 @@ from kerasnets.text import (
     p_value,
     percent,
     points,
+    rate,
 )
 
 SIGNIFICANCE = 0.05
@@ -112,7 +113,7 @@ def cost_table(comparison: Comparison) -> Table:
             "parameters": [millions(row.parameters) for row in rows],
             "GFLOPs/image": [giga(row.flops) for row in rows],
             "s/epoch": [number(row.seconds_per_epoch, ".1f") for row in rows],
-            "images/s": [number(row.images_per_s, ",.0f") for row in rows],
+            "images/s": [rate(row.images_per_s) for row in rows],
             "training time": [duration(row.total_s) for row in rows],
             **(energy if any(j is not None for j in energies) else {}),
         }

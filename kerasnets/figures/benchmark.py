@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from kerasnets.catalog.titles import network_title
 from kerasnets.figures.style import BLUE, GRAY, SMALL_SIZE, sheet
+from kerasnets.text import rate
 
 _OURS = "kerasnets"
 _MOST = 3  # plots per row
@@ -102,7 +103,7 @@ def _draw(
         axes.text(
             0 if inside else speed * (1 + one["spread"] / 2),
             index,
-            f" {speed:,.0f}",
+            f" {rate(speed)}",
             va="center",
             color="white" if inside else "black",
             size=SMALL_SIZE,

@@ -58,4 +58,4 @@ def test_the_estimate_is_of_steps_alone_even_over_an_epochs_end(monkeypatch):
         reporter.on_test_begin()
         now += 1000  # compiles the network, say
         reporter.on_epoch_end(epoch, logs)
-    assert "about 12 s for 2 epochs at 1 images/s" in out.getvalue()
+    assert "about 12 s for 2 epochs at 1.0 images/s" in out.getvalue()

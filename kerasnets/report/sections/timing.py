@@ -7,7 +7,7 @@ from typing import Any
 from kerasnets.paper.tables import table_of
 from kerasnets.report.sources import Sources
 from kerasnets.runs.records import EpochTime, epoch_times
-from kerasnets.text import Table, duration, number
+from kerasnets.text import Table, duration, number, rate
 
 Epochs = Sequence[EpochTime]
 
@@ -45,7 +45,9 @@ def _runs(timed: Mapping[str, Epochs]) -> Table:
             "First epoch (s)": [f"{run[0].seconds:.1f}" for run in runs],
             "Median epoch (s)": medians("seconds", ".1f"),
             "Validation of it (s)": medians("validation_s", ".1f"),
-            "Training images/s": medians("train_images_per_s", ",.0f"),
+            "Training images/s": [
+                rate(median(x.train_images_per_s for x in run)) for run in runs
+            ],
             "Waiting for data": [f"{waiting(run):.1%}" for run in runs],
             "Most memory (MB)": [number(memory(run), ",.0f") for run in runs],
             "Training and validation": [
@@ -62,7 +64,7 @@ def _each(epochs: Epochs) -> Table:
             "Epoch": lambda one: str(one.epoch),
             "Training (s)": lambda one: f"{one.train_s:.2f}",
             "Validation (s)": lambda one: f"{one.validation_s:.2f}",
-            "Images/s": lambda one: f"{one.train_images_per_s:,.0f}",
+            "Images/s": lambda one: rate(one.train_images_per_s),
             "Waiting for data (s)": lambda one: f"{one.data_wait_s:.2f}",
         },
     )

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kerasnets.console import console, line
-from kerasnets.text import duration
+from kerasnets.text import duration, rate
 
 QUIET, NORMAL, VERBOSE = 0, 1, 2
 
@@ -146,7 +146,7 @@ class ProgressReporter(keras.callbacks.Callback):
             self._bar.update(
                 self._task,
                 completed=done,
-                facts=f"loss {loss:.4f} · {speed:.0f} images/s · {left} left",
+                facts=f"loss {loss:.4f} · {rate(speed)} images/s · {left} left",
             )
             self._refreshed = time.perf_counter()
         if self.verbosity >= VERBOSE:
@@ -155,7 +155,7 @@ class ProgressReporter(keras.callbacks.Callback):
                 loss, _, speed = self._so_far(batch, logs)
                 self.say(
                     f"epoch {self._epoch} step {batch + 1}/{self.params['steps']}: "
-                    f"loss {loss:.4f}, {speed:.0f} images/s"
+                    f"loss {loss:.4f}, {rate(speed)} images/s"
                 )
 
     def _loss(self, logs: dict | None) -> float:
@@ -175,7 +175,7 @@ class ProgressReporter(keras.callbacks.Callback):
         total = step_s * (self.params["steps"] * epochs - (self._first or 0))
         self.say(
             f"about {duration(total)} for {epochs} epoch{'s' * (epochs > 1)} at "
-            f"{self.batch_size / step_s:.0f} images/s (validation not counted)",
+            f"{rate(self.batch_size / step_s)} images/s (validation not counted)",
             quiet=True,
         )
 
@@ -196,13 +196,14 @@ class ProgressReporter(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.close()
         logs = logs or {}
+        trained = self._images_done - self._images_before
         self.say(
             f"epoch {epoch + 1}/{self.params['epochs']}: "
             f"loss {logs['loss']:.4f}, accuracy {logs['accuracy']:.2%}, "
             f"validation loss {logs['val_loss']:.4f}, "
             f"validation accuracy {logs['val_accuracy']:.2%}, "
             f"{duration(time.perf_counter() - self._began)}, "
-            f"{(self._images_done - self._images_before) / self._train_s:.0f} images/s",
+            f"{rate(trained / self._train_s)} images/s",
             quiet=True,
         )
 
