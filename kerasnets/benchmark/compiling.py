@@ -16,6 +16,7 @@ from kerasnets.benchmark.contenders.contender import Contender
 from kerasnets.benchmark.failures import Failure, failure, patience_s
 from kerasnets.benchmark.measure import Ready, turns
 from kerasnets.benchmark.work import Work
+from kerasnets.compute.threads import allowed_cores
 from kerasnets.compute.worker import Worker
 from kerasnets.errors import OutOfMemory
 
@@ -71,7 +72,7 @@ class Compiled:
         Args:
             until: `time.perf_counter()` at which to give up.
         """
-        cores = os.cpu_count() or 1
+        cores = allowed_cores()
         self.together = max(1, min(len(works), cores // _CORES_EACH))
         threads = str(max(1, cores // self.together))
         for first in range(0, len(works), self.together):

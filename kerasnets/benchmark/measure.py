@@ -13,7 +13,7 @@ from kerasnets.benchmark.contenders import choice
 from kerasnets.benchmark.contenders.contender import Contender, Runner
 from kerasnets.benchmark.work import Work
 from kerasnets.compute import runtime
-from kerasnets.compute.memory import peak_memory_bytes
+from kerasnets.compute.memory.use import peak_memory_bytes
 
 _BOOTSTRAP = 2000
 _PAUSE_S = 0.02

@@ -19,9 +19,9 @@ from kerasnets.benchmark.measure import interleave
 from kerasnets.benchmark.part import numbers_of, ratio_of
 from kerasnets.catalog.networks import check_size
 from kerasnets.compute.execution import DEFAULT, Execution
-from kerasnets.compute.memory import resident_bytes
+from kerasnets.compute.memory.use import resident_bytes
+from kerasnets.compute.threads import allowed_cores
 from kerasnets.inference.classifier import Classifier
-from kerasnets.inference.files import cores
 from kerasnets.inference.predict import predict_files
 from kerasnets.storage.files import write_json
 
@@ -151,7 +151,7 @@ class _Predicting:
             self._classifier,
             self._files,
             batch_size=self._batch_size,
-            workers=cores(),  # as many as for a long list of files
+            workers=allowed_cores(),  # as many as for a long list of files
         )
 
     def _count_processes(self) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from kerasnets.compute.control_groups import cpu_quota, lines
 from kerasnets.errors import BackendError, option, shown
 
 AUTO = "auto"
@@ -21,8 +22,6 @@ MOST = 1024
 _SAMPLE_S = 0.4
 # Minimum share of idle time of a free core.
 _FREE = 0.75
-
-_CGROUPS = Path("/sys/fs/cgroup")
 
 
 def check(threads: int | str | None) -> None:
@@ -86,7 +85,7 @@ def free_cores(most: int) -> int:
 
 def allowed_cores() -> int:
     """Number of cores that CPU affinity and container allow this process."""
-    return max(1, math.floor(min(len(affinity()), _quota())))
+    return max(1, math.floor(min(len(affinity()), cpu_quota())))
 
 
 def affinity() -> set[int]:
@@ -94,38 +93,6 @@ def affinity() -> set[int]:
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
-
-
-def _quota() -> float:
-    """CPU quota of this process's control groups, in cores."""
-    least = math.inf
-    for line in _lines(Path("/proc/self/cgroup")):
-        _, _, place = line.partition(":")
-        controllers, _, path = place.partition(":")
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        root = _CGROUPS / controllers if controllers else _CGROUPS
-        if controllers and not root.is_dir():
-            root = _CGROUPS / "cpu"
-        # In a container, the path is the host's, but the root is its own group.
-        here = Path(path.lstrip("/"))
-        for folder in (root / here, *(root / one for one in here.parents)):
-            least = min(least, _quota_of(folder))
-    return least
-
-
-def _quota_of(folder: Path) -> float:
-    texts = _lines(folder / "cpu.max") or [  # the second version of control groups
-        " ".join(
-            line
-            for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")
-            for line in _lines(folder / name)
-        )
-    ]
-    with contextlib.suppress(ValueError, ZeroDivisionError):  # "max 100000"
-        quota, period = map(int, texts[0].split())
-        return quota / period if quota > 0 else math.inf
-    return math.inf
 
 
 def _idle_cores() -> float:
@@ -145,16 +112,10 @@ def _idle_cores() -> float:
 def _times() -> dict[int, tuple[int, int]]:
     """Idle and total ticks of each core since boot; empty if unknown."""
     found = {}
-    for line in _lines(Path("/proc/stat")):
+    for line in lines(Path("/proc/stat")):
         name, *values = line.split()
         core = name.removeprefix("cpu")
         if name.startswith("cpu") and core.isdecimal() and int(core) in affinity():
             ticks = [int(value) for value in values[:8]]  # the rest is in user time
             found[int(core)] = (ticks[3] + ticks[4], sum(ticks))
     return found
-
-
-def _lines(path: Path) -> list[str]:
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        return path.read_text(encoding="utf-8").splitlines()
-    return []

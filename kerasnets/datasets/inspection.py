@@ -5,7 +5,6 @@ Each image is read at its own size by `kerasnets.datasets.images.read_file`.
 
 import hashlib
 import io
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from kerasnets.catalog import locations
 from kerasnets.catalog.image_files import list_images
 from kerasnets.catalog.image_headers import read_bytes
 from kerasnets.catalog.places import as_place, is_place, located
+from kerasnets.compute.threads import allowed_cores
 from kerasnets.datasets.duplicates import SIDE, Duplicates, find
 from kerasnets.datasets.images import as_array, read_file
 from kerasnets.datasets.sources.reported import in_order, reported
@@ -152,7 +152,7 @@ def inspect(dataset: str, data_dir: Path | str | None = None) -> Inspection:
     sums = np.zeros((len(class_names), MEAN_SIDE, MEAN_SIDE, 3))
     thumbnails = np.empty((count, SIDE, SIDE, 3), np.uint8)
     splits: dict[str, None] = {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(allowed_cores()) as pool:
         for one, pictures in reported("images", count, in_order(pool, _see, items)):
             splits[one.split] = None
             if pictures is None:

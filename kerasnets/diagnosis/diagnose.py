@@ -12,7 +12,7 @@ import numpy as np
 from kerasnets import datasets, runs
 from kerasnets.catalog.networks import check_size
 from kerasnets.compute.execution import DEFAULT, Execution
-from kerasnets.compute.freed_models import frees_models
+from kerasnets.compute.memory.freed_models import frees_models
 from kerasnets.datasets.pipeline.batches import training_batches
 from kerasnets.diagnosis.record import Diagnosis, check_free, clear, write_tables
 from kerasnets.diagnosis.summary import page, verdict

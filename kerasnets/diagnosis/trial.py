@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from kerasnets.compute.freed_models import frees_models
+from kerasnets.compute.memory.freed_models import frees_models
 from kerasnets.compute.runtime import Session
 from kerasnets.datasets import Dataset, Partition
 from kerasnets.datasets.pipeline.batches import Batches

@@ -10,9 +10,9 @@ from typing import Any, Unpack
 import numpy as np
 
 from kerasnets import datasets, runs
-from kerasnets.compute import out_of_memory
 from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
-from kerasnets.compute.freed_models import frees_models
+from kerasnets.compute.memory import out_of_memory
+from kerasnets.compute.memory.freed_models import frees_models
 from kerasnets.datasets import preprocessing
 from kerasnets.datasets.pipeline.batches import evaluation_batches
 from kerasnets.datasets.pipeline.host_pixels import HostPixels, place

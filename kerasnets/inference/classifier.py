@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from kerasnets import datasets, runs
-from kerasnets.compute import out_of_memory
 from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
+from kerasnets.compute.memory import out_of_memory
 from kerasnets.datasets import preprocessing
 from kerasnets.datasets.images import as_array, as_seen
 from kerasnets.datasets.pipeline.augment import Changes

@@ -16,7 +16,7 @@ import numpy as np
 
 from kerasnets.catalog.image_files import ENDINGS
 from kerasnets.compute.child_processes import independent
-from kerasnets.compute.threads import affinity
+from kerasnets.compute.threads import allowed_cores
 from kerasnets.datasets.images import decode_file
 from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.errors import DatasetError, ProcessEnded, shown
@@ -101,7 +101,7 @@ def decoded(
     Args:
         steps: the preprocessing, without normalization.
         workers: processes that decode; by default none for a few files, and one per
-            core for many.
+            core that this process may use for many.
         batch: files that the caller takes before it pauses, >= 1.
         ahead: decode the next batch during the pause, which suits an accelerator. A
             network on the CPU uses every core, and waits for its slowest thread: it
@@ -112,7 +112,7 @@ def decoded(
     """
     read = partial(_read, steps=steps)
     if workers is None:
-        workers = 0 if len(files) < _WITHOUT_WORKERS else cores()
+        workers = 0 if len(files) < _WITHOUT_WORKERS else allowed_cores()
     if not workers:
         yield from map(read, files)
         return
@@ -149,11 +149,6 @@ def _chunks(
         together = files[first : first + batch]
         for at in range(0, len(together), size):
             yield together[at : at + size]
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(affinity())
 
 
 def _stand_back() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from kerasnets.compute.freed_models import frees_models
+from kerasnets.compute.memory.freed_models import frees_models
 from kerasnets.errors import RunError
 from kerasnets.networks import build_model
 from kerasnets.recipe import Recipe

@@ -24,7 +24,7 @@ from kerasnets import runs
 from kerasnets.compute import runtime
 from kerasnets.compute.child_processes import independent, without_main
 from kerasnets.compute.execution import DEFAULT, Execution
-from kerasnets.compute.freed_models import frees_models
+from kerasnets.compute.memory.freed_models import frees_models
 from kerasnets.errors import KerasnetsError, RunError
 from kerasnets.recipe import Recipe
 from kerasnets.runs import Run

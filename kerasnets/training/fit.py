@@ -8,9 +8,9 @@ from typing import Unpack
 from kerasnets import datasets, runs
 from kerasnets.catalog.kept_checkpoints import KEEP
 from kerasnets.catalog.networks import check_size
-from kerasnets.compute import out_of_memory
 from kerasnets.compute.execution import DEFAULT, Execution, ExecutionOptions
-from kerasnets.compute.freed_models import frees_models
+from kerasnets.compute.memory import out_of_memory
+from kerasnets.compute.memory.freed_models import frees_models
 from kerasnets.datasets import preprocessing
 from kerasnets.datasets.pipeline.host_pixels import HostPixels, place
 from kerasnets.errors import RecipeError, RunError, option, shown, unknown

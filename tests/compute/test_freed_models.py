@@ -9,7 +9,7 @@ from backend_here import ENGINES
 
 from kerasnets import datasets
 from kerasnets.compute import runtime
-from kerasnets.compute.freed_models import frees_models
+from kerasnets.compute.memory.freed_models import frees_models
 from kerasnets.diagnosis.trial import run_trial
 from kerasnets.errors import TrainingDiverged
 from kerasnets.evaluation.evaluate import evaluate

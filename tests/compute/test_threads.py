@@ -98,41 +98,6 @@ def test_auto_takes_as_many_as_cores_are_free(
     assert f"kerasnets: {number} thread" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("group", "files", "cores"),
-    [
-        ("0::/", {"cpu.max": "150000 100000"}, 1),
-        ("0::/a/b", {"a/cpu.max": "200000 100000", "a/b/cpu.max": "max 100000"}, 2),
-        ("0::/of/the/host", {"cpu.max": "300000 100000"}, 3),
-        (
-            "4:cpu,cpuacct:/docker/1",
-            {
-                "cpu,cpuacct/cpu.cfs_quota_us": "250000",
-                "cpu,cpuacct/cpu.cfs_period_us": "100000",
-            },
-            2,
-        ),
-        ("4:cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "1"}, 8),
-        ("1:memory:/", {"cpu.max": "100000 100000"}, 8),
-        ("0::/", {"cpu.max": "5000 100000"}, 1),
-        ("0::/", {}, 8),
-    ],
-)
-def test_a_container_limits_the_cores(group, files, cores, tmp_path, monkeypatch):
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text + "\n")
-    lines = threads._lines
-
-    def read(path):
-        return [group] if str(path) == "/proc/self/cgroup" else lines(path)
-
-    monkeypatch.setattr(threads, "_CGROUPS", tmp_path)
-    monkeypatch.setattr(threads, "_lines", read)
-    monkeypatch.setattr(threads, "affinity", lambda: set(range(8)))
-    assert threads.allowed_cores() == cores
-
-
 def test_a_run_goes_on_with_the_threads_it_was_begun_with(
     tmp_path, monkeypatch, narrow_networks
 ):

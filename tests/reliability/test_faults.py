@@ -19,7 +19,7 @@ from faults import failing_disk
 
 from kerasnets import datasets, runs
 from kerasnets.cli.commands import run as _run
-from kerasnets.compute.out_of_memory import explained
+from kerasnets.compute.memory.out_of_memory import explained
 from kerasnets.datasets import cache
 from kerasnets.errors import DatasetError, KerasnetsError, OutOfMemory, RunError
 from kerasnets.evaluation.evaluate import evaluate
@@ -271,7 +271,7 @@ def test_other_errors_pass(error):
 
 JAX = """
 import keras
-from kerasnets.compute.out_of_memory import explained
+from kerasnets.compute.memory.out_of_memory import explained
 from kerasnets.errors import OutOfMemory
 try:
     with explained(64):

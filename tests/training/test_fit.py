@@ -13,7 +13,7 @@ import pytest
 import warm_python
 
 from kerasnets import runs
-from kerasnets.compute.memory import peak_memory_bytes
+from kerasnets.compute.memory.use import peak_memory_bytes
 from kerasnets.errors import (
     BackendError,
     DatasetError,

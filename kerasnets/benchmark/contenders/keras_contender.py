@@ -16,7 +16,8 @@ from kerasnets.benchmark.work import (
     random_images,
     rows,
 )
-from kerasnets.compute import out_of_memory, runtime
+from kerasnets.compute import runtime
+from kerasnets.compute.memory import out_of_memory
 from kerasnets.console import console
 from kerasnets.datasets.dataset import Dataset, Split, Subset, statistics
 from kerasnets.datasets.pipeline.batches import (

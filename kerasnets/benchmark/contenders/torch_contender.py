@@ -11,7 +11,7 @@ from kerasnets.benchmark.contenders.contender import Contender
 from kerasnets.benchmark.contenders.torch_batches import TorchBatches
 from kerasnets.benchmark.work import CLASSES, LEARNING_RATE, MOMENTUM, Work
 from kerasnets.catalog.networks import NETWORKS
-from kerasnets.compute import out_of_memory
+from kerasnets.compute.memory import out_of_memory
 
 _HALF = {"mixed_bfloat16": torch.bfloat16, "mixed_float16": torch.float16}
 

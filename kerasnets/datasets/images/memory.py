@@ -5,10 +5,10 @@ import os
 import shutil
 import tempfile
 from errno import ENOENT, ENOSPC
-from pathlib import Path
 
 import numpy as np
 
+from kerasnets.compute.memory.free import free_memory
 from kerasnets.errors import DatasetError
 from kerasnets.storage.folders import user_cache
 
@@ -65,16 +65,3 @@ def decoded_fit(count: int, size: int, channels: int) -> bool:
     nearest = next(one for one in (folder, *folder.absolute().parents) if one.exists())
     free = shutil.disk_usage(nearest).free
     return free >= needed * (1 if needed <= free_memory() / 4 else 2)
-
-
-def free_memory() -> float:
-    """Bytes that can be allocated without swapping; infinite if unknown."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-        free = next(line for line in lines if line.startswith("MemAvailable:"))
-        return int(free.split()[1]) * 1024
-    except (OSError, StopIteration, ValueError):
-        pass
-    if hasattr(os, "sysconf"):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
-    return math.inf

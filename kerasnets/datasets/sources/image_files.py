@@ -14,6 +14,7 @@ import numpy as np
 from kerasnets.catalog.image_files import SPLITS, ImageFiles
 from kerasnets.catalog.image_headers import read_bytes
 from kerasnets.catalog.places import place_name
+from kerasnets.compute.threads import allowed_cores
 from kerasnets.datasets.dataset import (
     Dataset,
     Fingerprint,
@@ -247,7 +248,7 @@ def _decoded(
 ) -> Iterator[_Decoded]:
     """Decode these files, in order."""
     # Pillow releases the GIL while decoding.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(allowed_cores()) as pool:
         found = in_order(pool, partial(_decode, files, form, levels), rows)
         yield from reported(place_name(str(files.place)), len(rows), found)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.compute.execution import DEFAULT, Execution
-from kerasnets.compute.freed_models import frees_models
+from kerasnets.compute.memory.freed_models import frees_models
 from kerasnets.paper.outcomes import FAILED, FINISHED, Outcome, outcome
 from kerasnets.paper.plan import PlannedRun
 from kerasnets.recipe import Recipe

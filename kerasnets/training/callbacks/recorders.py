@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from kerasnets.compute.memory import forget_peak_memory, peak_memory_bytes
+from kerasnets.compute.memory.use import forget_peak_memory, peak_memory_bytes
 from kerasnets.compute.runtime import Session
 from kerasnets.runs import HISTORY_COLUMNS
 from kerasnets.runs.records import EPOCH_TIMES, VALIDATION_CONFUSION

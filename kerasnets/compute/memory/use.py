@@ -6,6 +6,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from kerasnets.compute.control_groups import lines
+
 
 def peak_memory_bytes(backend: str, device: str) -> int | None:
     """Peak memory in bytes since `forget_peak_memory`, or else so far: of the
@@ -67,17 +69,15 @@ def forget_peak_memory(backend: str, device: str) -> None:
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
-def resident_bytes(pid: int) -> int | None:
+def resident_bytes(pid: int | None) -> int | None:
     """Memory in bytes that a process uses now; None if the platform does not report
-    it, or the process has ended."""
+    it, or the process has not begun or has ended."""
     return _of_status(pid, "VmRSS")
 
 
-def _of_status(pid: int | str, field: str) -> int | None:
+def _of_status(pid: int | str | None, field: str) -> int | None:
     """A field of Linux's status of a process, in bytes."""
-    with contextlib.suppress(OSError):
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-        for line in status.splitlines():
-            if line.startswith(f"{field}:"):
-                return int(line.split()[1]) * 1024
+    for line in lines(Path(f"/proc/{pid}/status")):
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1024
     return None
