@@ -121,6 +121,7 @@ def reproduce(
             ("--wait", wait),
             ("--data-dir", execution.data_dir is not None),
             ("--quiet", quiet),
+            ("--keep-checkpoints", keep_checkpoints != NONE),
         ):
             if given:
                 raise click.UsageError(

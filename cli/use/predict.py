@@ -95,7 +95,7 @@ def predict(
     from kerasnets.inference.files import image_files
 
     files = image_files(images, sys.stdin.buffer)
-    if out is not None and str(out) in files:
+    if out is not None and _is_one_of(files, out):
         raise DatasetError(f"{shown(out)} is one of the images; choose another --out.")
 
     from kerasnets.compute.execution import Execution
@@ -149,6 +149,11 @@ def predict(
             file.writelines(lines)
     _say_unreadable(unreadable, len(files))
     return 1 if unreadable else 0
+
+
+def _is_one_of(files: Iterable[str | bytes], out: Path) -> bool:
+    there = (Path(one) for one in files if isinstance(one, str))
+    return out.exists() and any(one.exists() and out.samefile(one) for one in there)
 
 
 def _say_unreadable(unreadable: Sequence["Answer"], count: int) -> None:

@@ -94,7 +94,7 @@ def measure_ceiling(
     )
     math_: Any = contextlib.nullcontext()
     if kind == "cuda":
-        from kerasnets.compute.torch_settings import fast_math
+        from kerasnets.compute.settings.of_torch import fast_math
 
         math_ = fast_math()
     with math_, limited_to(threads, "torch"), torch.no_grad():

@@ -146,7 +146,7 @@ def _of_folder(place: Path) -> ImageFiles:
     class_names: set[str] = set()
     for split, classes in parts.items():
         for folder in classes:
-            paths, others = _images_within(folder)
+            paths, others = images_within(folder)
             ignored += others
             class_names.add(folder.name)
             found += [
@@ -219,9 +219,13 @@ def _count_files(folder: Path) -> int:
     return sum(len(names) for _, _, names in os.walk(folder))
 
 
-def _images_within(folder: Path) -> tuple[list[Path], int]:
-    """Image files at any depth, sorted, links followed; and the number of other
-    files."""
+def images_within(folder: Path) -> tuple[list[Path], int]:
+    """Image files at any depth, sorted, links followed; and the number of other files,
+    hidden ones included.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
     images: list[Path] = []
     others = 0
     seen: set[tuple[int, int]] = set()

@@ -165,9 +165,8 @@ def diff(first: Run, second: Run) -> Difference:
 
 
 def _effective(recipe: Recipe) -> dict[str, Any]:
-    """The recipe's fields, without a rule of weight decay if there is no decay."""
-    unruled = {} if recipe.weight_decay else {"decay": None}
-    return {**asdict(recipe), **unruled}
+    """The recipe's fields; None for those that have no effect."""
+    return {**asdict(recipe), **dict.fromkeys(recipe.without_effect)}
 
 
 def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Change, ...]:
@@ -220,6 +219,13 @@ def _outcomes(
 def _notes(first: Recipe, second: Recipe, why: str) -> Iterator[str]:
     if why:
         yield f"Predictions are not compared: {why}."
-    of_validation = attrgetter("dataset", "validation", "limit", "seed")
-    if of_validation(first) != of_validation(second):
+    if _monitored(first) != _monitored(second):
         yield "The validation images of the two are not the same."
+
+
+def _monitored(recipe: Recipe) -> tuple[Any, ...]:
+    """The fields that determine the images measured after each epoch. Whether test
+    images are the same is known from the predictions."""
+    drawn = isinstance(recipe.validation, float)
+    by_draw = ("limit", "seed", "test_fraction") if drawn else ()
+    return attrgetter("dataset", "classes", "validation", *by_draw)(recipe)

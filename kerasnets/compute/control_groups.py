@@ -62,12 +62,8 @@ def _free_of(group: Path) -> float:
         ("memory.max", "memory.current", "inactive_file"),
         ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     ):
-        statistics = dict(
-            line.split(maxsplit=1)
-            for line in lines(group / "memory.stat")
-            if " " in line
-        )
-        with contextlib.suppress(IndexError, ValueError):  # "max", or no file
+        with contextlib.suppress(IndexError, ValueError):  # no file, or "max"
             limit, current = (int(lines(group / name)[0]) for name in (most, used))
+            statistics = dict(map(str.split, lines(group / "memory.stat")))
             return max(0, limit - current + int(statistics.get(cached, 0)))
     return math.inf

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from kerasnets.compute import determinism, runtime
+from kerasnets.compute import runtime
 from kerasnets.compute.native_precision import automatic
 from kerasnets.compute.runtime import Session
+from kerasnets.compute.settings import determinism
 from kerasnets.compute.threads import check as check_threads
 from kerasnets.errors import unknown
 from kerasnets.storage.folders import as_path

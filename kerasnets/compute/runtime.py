@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from kerasnets.compute import process_settings
+from kerasnets.compute.settings import process as process_settings
 from kerasnets.compute.threads import affinity, limited_to
 from kerasnets.console import printable
 from kerasnets.errors import BackendError, adding, shown, unknown
@@ -104,7 +104,7 @@ def session(
     threads: int | str | None = None,
 ) -> Iterator[Session]:
     """Run Keras on a device with a dtype policy and the settings of
-    `kerasnets.compute.process_settings`, and restore everything afterwards.
+    `kerasnets.compute.settings.process`, and restore everything afterwards.
 
     They affect the whole process, so only one thread at a time has a session.
 
@@ -169,11 +169,11 @@ def _dtype_policy(precision: str) -> Iterator[None]:
 def _fast_settings(name: str, device: str) -> contextlib.AbstractContextManager:
     """Settings that make the backend faster on a device."""
     if name == "torch" and device.startswith("cuda"):
-        from kerasnets.compute.torch_settings import fast_math
+        from kerasnets.compute.settings.of_torch import fast_math
 
         return fast_math()
     if name == "torch":
-        from kerasnets.compute.torch_settings import keep_freed_memory
+        from kerasnets.compute.settings.of_torch import keep_freed_memory
 
         keep_freed_memory()
     if name == "jax":

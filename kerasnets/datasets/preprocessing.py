@@ -11,6 +11,7 @@ import numpy as np
 
 from kerasnets.datasets.dataset import Dataset
 from kerasnets.recipe import Recipe
+from kerasnets.recipe.fields import BACKGROUNDS, DECODES, RESIZES
 from kerasnets.runs import Run
 from kerasnets.storage import schema
 from kerasnets.storage.files import read_json, write_json
@@ -153,19 +154,19 @@ _FIELDS = {
     name: schema.required(field)
     for name, field in {
         "input_name": schema.LINE,
-        "data_format": schema.LINE,
-        "mode": schema.LINE,
+        "data_format": schema.one_of("channels_last", "channels_first"),
+        "mode": schema.one_of("L", "RGB"),
         "height": schema.COUNT,
         "width": schema.COUNT,
-        "resampling": schema.LINE,
+        "resampling": schema.one_of("bilinear"),
         "scale": schema.NUMBER,
         "mean": _CHANNELS,
         "std": _CHANNELS,
-        "output": schema.LINE,
+        "output": schema.one_of("logits"),
         "class_names": schema.NAMES,
     }.items()
 } | {
-    "resize": schema.LINE,
-    "background": schema.or_null(schema.LINE),
-    "decode": schema.LINE,
+    "resize": schema.one_of(*RESIZES),
+    "background": schema.or_null(schema.one_of(*BACKGROUNDS)),
+    "decode": schema.one_of(*DECODES),
 }

@@ -5,7 +5,6 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from timeit import timeit
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from kerasnets import datasets, runs
 from kerasnets.catalog.networks import check_size
 from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.compute.memory.freed_models import frees_models
+from kerasnets.compute.step_time import step_seconds
 from kerasnets.datasets.pipeline.batches import training_batches
 from kerasnets.diagnosis.record import Diagnosis, check_free, clear, write_tables
 from kerasnets.diagnosis.summary import page, verdict
@@ -26,7 +26,6 @@ from kerasnets.training.effects import check_schedule
 
 DEFAULT_ROOT = Path("artifacts/diagnoses")
 STEPS = 100  # default of each trial
-_TIMED = 2  # steps for the estimate of the time, after one to warm up
 
 
 def diagnose(
@@ -166,13 +165,10 @@ def expected_s(recipe: Recipe, execution: Execution = DEFAULT) -> float:
             modified, dataset, parts, session=session, engine=engine
         )
         built_s = time.perf_counter() - began
-        step_s = _seconds(lambda: model.train_on_batch(*train[0]))
-        batch_s = _seconds(lambda: model.predict_on_batch(monitored[0][0]))
+        step_s = step_seconds(lambda: model.train_on_batch(*train[0]), session.device)
+        batch_s = step_seconds(
+            lambda: model.predict_on_batch(monitored[0][0]), session.device
+        )
     return len(plan) * (
         built_s + (STEPS + STATISTICS_BATCHES) * step_s + len(monitored) * batch_s
     )
-
-
-def _seconds(step: Callable[[], object]) -> float:
-    step()
-    return timeit(step, number=_TIMED) / _TIMED

@@ -97,8 +97,10 @@ def _draw(
 
 
 def _kind(recipe: Recipe) -> str:
-    if isinstance(recipe.validation, str):
+    if recipe.validation == "test":
         return "monitored, never selected on"
+    if isinstance(recipe.validation, str):
+        return "the dataset's own split"
     return f"{recipe.validation * 100:g}% of train"
 
 

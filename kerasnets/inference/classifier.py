@@ -280,18 +280,19 @@ def _read(image: Any, steps: Preprocessing) -> np.ndarray:
     """Read one image as uint8 [H, W, C]."""
     if isinstance(image, np.ndarray):
         image = _of_array(image)
-    if isinstance(image, Image.Image):
-        return as_array(
-            as_seen(image, steps.background),
-            steps.height,
-            len(steps.mean),
-            resize=steps.resize,
-            background=steps.background,
-        )
     try:
+        if isinstance(image, Image.Image):
+            return as_array(
+                as_seen(image, steps.background),
+                steps.height,
+                len(steps.mean),
+                resize=steps.resize,
+                background=steps.background,
+            )
         return read(image, steps)
     except (OSError, ValueError) as error:
-        name = "the image" if isinstance(image, bytes) else shown(image)
+        unnamed = isinstance(image, bytes | Image.Image)
+        name = "the image" if unnamed else shown(image)
         reason = (isinstance(error, OSError) and error.strerror) or error
         raise DatasetError(f"{name} cannot be read: {reason}.") from error
 

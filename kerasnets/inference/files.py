@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -14,7 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from kerasnets.catalog.image_files import ENDINGS
+from kerasnets.catalog.image_files import ENDINGS, images_within
 from kerasnets.compute.child_processes import independent
 from kerasnets.compute.threads import allowed_cores
 from kerasnets.datasets.images import decode_file
@@ -22,6 +23,7 @@ from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.errors import DatasetError, ProcessEnded, shown
 
 _STANDARD_INPUT = "-"
+_NETPBM = re.compile(rb"P[1-6]\s+(#.*\s+)*\d+\s")  # may be plain text
 _CHUNK = 16  # most files per task of a worker process
 _WITHOUT_WORKERS = 128  # below this number of files, starting workers takes longer
 _AHEAD = 3  # least chunks per worker process that may wait for the network
@@ -32,9 +34,9 @@ def image_files(places: Iterable[str], standard_input: BinaryIO) -> list[str | b
     returned as bytes.
 
     Args:
-        places: files; folders, searched recursively in order of names without hidden
-            files; patterns such as "photos/**/*.jpg"; or "-" for standard input, which
-            holds an image, or one file name per line.
+        places: files; folders, searched as for training, in order of names; patterns
+            such as "photos/**/*.jpg"; or "-" for standard input, which holds an image,
+            or one file name per line.
         standard_input: the stream for "-".
 
     Raises:
@@ -45,7 +47,7 @@ def image_files(places: Iterable[str], standard_input: BinaryIO) -> list[str | b
         if place == _STANDARD_INPUT:
             found += _given(standard_input)
         elif os.path.isdir(place):  # noqa: PTH112
-            inside = list(_within(place))
+            inside = _within(place)
             if not inside:
                 raise DatasetError(
                     f"the folder {shown(place)} has no image ({', '.join(ENDINGS)})."
@@ -66,7 +68,8 @@ def image_files(places: Iterable[str], standard_input: BinaryIO) -> list[str | b
 
 def _given(standard_input: BinaryIO) -> list[str | bytes]:
     data = standard_input.read()
-    if b"\0" in data:  # every image contains it, and no file name does
+    # Other images contain a zero byte, which no file name does.
+    if b"\0" in data or _NETPBM.match(data):
         return [data]
     names = [os.fsdecode(line) for line in data.splitlines() if line.strip()]
     if not names:
@@ -74,16 +77,13 @@ def _given(standard_input: BinaryIO) -> list[str | bytes]:
     return list(names)
 
 
-def _within(folder: str) -> Iterator[str]:
-    for top, folders, names in os.walk(folder, followlinks=True, onerror=_refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and name.lower().endswith(ENDINGS):
-                yield str(Path(top, name))
-
-
-def _refuse(error: OSError) -> None:
-    raise DatasetError(f"{shown(error.filename)} cannot be read: {error.strerror}.")
+def _within(folder: str) -> list[str]:
+    try:
+        return list(map(str, images_within(Path(folder))[0]))
+    except OSError as error:
+        raise DatasetError(
+            f"{shown(error.filename)} cannot be read: {error.strerror}."
+        ) from error
 
 
 def decoded(

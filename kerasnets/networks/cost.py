@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from kerasnets.compute.memory.freed_models import frees_models
+from kerasnets.compute.nothing_drawn import nothing_drawn
 from kerasnets.errors import RunError
 from kerasnets.networks import build_model
 from kerasnets.recipe import Recipe
@@ -79,16 +80,18 @@ def _cost(
     stem: str,
     growth_rate: int | None,
 ) -> Cost:
-    model = build_model(
-        network,
-        input_shape,
-        num_classes,
-        batch_norm=batch_norm,
-        head=head,
-        stem=stem,
-        growth_rate=growth_rate,
-        data_format="channels_last",
-    )
+    with nothing_drawn():
+        model = build_model(
+            network,
+            input_shape,
+            num_classes,
+            batch_norm=batch_norm,
+            head=head,
+            stem=stem,
+            growth_rate=growth_rate,
+            data_format="channels_last",
+            initial_weights="backend",
+        )
     return model_cost(model)
 
 

@@ -11,8 +11,9 @@ import keras
 import numpy as np
 from keras import initializers, ops
 
-# Distinct from the streams of `kerasnets.datasets` with the same seed: 0 splits,
-# 1 order, 2 and 4 to 8 augmentation.
+# With the same seed, `kerasnets.datasets` draws from other streams: 0 and 3 splits,
+# 1 order, 2 and 4 to 8 augmentation. Its stream 3 differs too: a layer's name is part
+# of this one.
 _STREAM = 3
 
 

@@ -341,6 +341,6 @@ def _images_per_s(cell: Cell | None) -> float | None:
     if cell is None or cell.recipe.dataset != cell.paper.recipe.dataset:
         return None
     for one in cell.finished:
-        if one.environment and one.train_s:
+        if one.environment.get("train_images") and one.train_s:
             return one.epochs * one.environment["train_images"] / one.train_s
     return None

@@ -129,6 +129,14 @@ def failure_of(planned: PlannedRun) -> Failure | None:
     return Failure(str(kept.get("error", "")), bool(kept.get("diverged")))
 
 
+def is_settled(planned: PlannedRun) -> bool:
+    """Whether nothing is left to do: the run is finished, or has diverged."""
+    if is_finished(planned.folder):
+        return True
+    failure = failure_of(planned)
+    return failure is not None and failure.diverged
+
+
 def record_failure(
     planned: PlannedRun, message: str, *, diverged: bool = False
 ) -> None:

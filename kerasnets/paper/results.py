@@ -58,7 +58,7 @@ def machines(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
         f"{e['device_name']}, {e['threads']} thread{'s' * (e['threads'] != 1)}, "
         f"{e['backend']} {e['packages'][e['backend']]}, engine {e['engine']}"
         for e in (one.environment for one in outcomes)
-        if e
+        if e.keys() >= {"device_name", "threads", "backend", "packages", "engine"}
     )
     return tuple(name for name, _ in named.most_common())
 

@@ -146,6 +146,8 @@ def _verdict(cell: Cell) -> str:
 def _data(cell: Cell) -> str:
     for run in cell.finished:
         known = run.environment
+        if not known.keys() >= {"train_images", "validation_images"}:
+            continue
         held_out = known["validation_images"]
         if cell.recipe.validation == "test":
             held_out = 0

@@ -1,15 +1,13 @@
 """Load the trained network of a run."""
 
-import contextlib
 import json
-import threading
 import zipfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kerasnets.compute.nothing_drawn import nothing_drawn
 from kerasnets.errors import RunError, command, shown, spelled
 from kerasnets.runs import Run
 from kerasnets.runs.status import progress
@@ -75,7 +73,7 @@ def load_model(run: Run) -> "keras.Model":
     try:
         foreign = _classes(run.model_file) - _CLASSES
         if not foreign:
-            with _nothing_drawn():
+            with nothing_drawn():
                 model = keras.saving.load_model(
                     run.model_file, compile=False, safe_mode=True
                 )
@@ -119,37 +117,6 @@ def follow_layout(model: "keras.Model") -> None:
         if layout:
             config.set_image_data_format(layout)
             return
-
-
-_drawing = threading.Lock()
-
-
-@contextlib.contextmanager
-def _nothing_drawn() -> Iterator[None]:
-    """Let layers that this thread makes begin with zeros, which the values of a file
-    replace. Drawing them takes longer than reading the file."""
-    from keras import initializers, ops
-
-    here = threading.get_ident()
-
-    def zeros(draw: Callable) -> Callable:
-        def call(self: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
-            if threading.get_ident() != here:
-                return draw(self, shape, dtype=dtype)
-            return ops.zeros(shape, dtype)
-
-        return call
-
-    kinds: Any = (
-        initializers.VarianceScaling,
-        initializers.RandomNormal,
-        initializers.RandomUniform,
-    )
-    with _drawing, contextlib.ExitStack() as stack:
-        for kind in kinds:
-            stack.callback(setattr, kind, "__call__", kind.__call__)
-            kind.__call__ = zeros(kind.__call__)
-        yield
 
 
 def _repeating_one_pixel(model: "keras.Model") -> "keras.Model":

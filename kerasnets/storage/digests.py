@@ -170,7 +170,14 @@ def _changing(path: Path) -> Iterator[_Change | None]:
     if folder is None:
         yield None
         return
-    with filelock.FileLock(folder / _LOCK, timeout=_WAIT_S):
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(filelock.FileLock(folder / _LOCK, timeout=_WAIT_S))
+        except filelock.Timeout:
+            raise RunError(
+                f"{folder} is in use by another process, which has not released its "
+                f"digests in {_WAIT_S} s."
+            ) from None
         try:
             manifest = _read(folder)
         except RunError as error:

@@ -138,6 +138,13 @@ LINES = Field("an object of lines of text", _is_lines)
 VERSIONS = Field("an object of versions", _is_versions)
 
 
+def one_of(*names: str) -> Field:
+    return Field(
+        " or ".join(map(repr, names)),
+        lambda value: isinstance(value, str) and value in names,
+    )
+
+
 def or_null(field: Field) -> Field:
     return Field(
         f"{field.wanted}, or null", lambda value: value is None or field.check(value)

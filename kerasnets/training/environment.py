@@ -12,8 +12,8 @@ import keras
 
 from kerasnets import runs
 from kerasnets.catalog.titles import dataset_title, network_title
-from kerasnets.compute import determinism
 from kerasnets.compute.runtime import Session
+from kerasnets.compute.settings import determinism
 from kerasnets.datasets import Dataset, Partition
 from kerasnets.errors import RunError, shown
 from kerasnets.recipe import Recipe

@@ -181,3 +181,22 @@ def test_confusion_changes_of_all_sizes_are_drawn(tmp_path, classes):
     )
     with Image.open(path) as image:
         assert (image.width, image.height < 1900) == (1400, True)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "differ"),
+    [
+        ({"seed": 0}, {"seed": 1}, True),
+        ({"limit": 500}, {"limit": 600}, True),
+        ({}, {"classes": "0,1,2"}, True),
+        ({"validation": "test", "seed": 0}, {"validation": "test", "seed": 1}, False),
+        ({"learning_rate": 0.1}, {}, False),
+    ],
+)
+def test_validation_images_that_differ_are_noted(first, second, differ, tmp_path):
+    pair = (
+        make_run(tmp_path / name, wrong=None, **named)
+        for name, named in (("a", first), ("b", second))
+    )
+    notes = " ".join(diff(*pair).notes)
+    assert ("validation images of the two are not the same" in notes) == differ

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(
 PROGRAM = """
 import ctypes
 from pathlib import Path
-from kerasnets.compute.torch_settings import keep_freed_memory
+from kerasnets.compute.settings.of_torch import keep_freed_memory
 
 def resident():
     pages = int(Path("/proc/self/statm").read_text().split()[1])

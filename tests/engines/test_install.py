@@ -435,7 +435,7 @@ def test_compiled_it_computes_the_same_and_compiles_twice():
 
 
 def test_math_on_cuda_is_fast_for_the_run_alone():
-    from kerasnets.compute.torch_settings import fast_math
+    from kerasnets.compute.settings.of_torch import fast_math
 
     def settings():
         return (

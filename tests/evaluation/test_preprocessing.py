@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from made_runs import make_run
 from PIL import Image
 
 from kerasnets import datasets, runs
@@ -143,10 +144,30 @@ def test_a_network_is_fed_as_it_was_trained_whatever_the_data_has_become(
 def test_a_damaged_record_is_refused(tmp_path):
     run = trained(tmp_path / "run")
     path = run.path / "preprocessing.json"
-    path.write_text(path.read_text().replace('"L"', '"M"'))
+    path.write_text(path.read_text().replace('"channels_last"', '"channels last"'))
     with pytest.raises(RunError, match=r"preprocessing.json is damaged") as raised:
         evaluate(run, device="cpu")
     assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("resize", "stretch"), ("background", "purple"), ("decode", "half")],
+        *[("mode", "CMYK"), ("data_format", "NHWC"), ("resampling", "nearest")],
+    ],
+)
+def test_a_rule_that_no_version_has_is_refused(name, value, tmp_path):
+    run = make_run(tmp_path / "run")
+    record = preprocessing.Preprocessing(
+        *("images", "channels_last", "L", 8, 8, "bilinear", 1 / 255, (0.0,), (1.0,)),
+        *("logits", ("a", "b")),
+    )
+    record.write(run)
+    assert preprocessing.read(run) == record
+    dataclasses.replace(record, **{name: value}).write(run)
+    with pytest.raises(RunError, match=f"{name} must be '"):
+        preprocessing.read(run)
 
 
 def test_runs_without_the_record_are_evaluated_and_given_it_when_they_go_on(tmp_path):

@@ -1,5 +1,7 @@
 """A trained run as a classifier: what goes in, and that nothing is lost on the way."""
 
+import io
+
 import narrow
 import numpy as np
 import pytest
@@ -53,6 +55,14 @@ def test_images_of_every_kind_are_the_same_image(run, digit_files):
     assert found.probabilities.sum(axis=1) == pytest.approx(1)
     assert classifier.class_names == tuple("0123456789")
     assert len(classifier.predict([])) == 0
+
+
+def test_an_image_that_ends_early_is_one_line(classifier, digit_files):
+    data = digit_files[0].read_bytes()
+    for image in (data[:-40], Image.open(io.BytesIO(data[:-40]))):
+        with pytest.raises(DatasetError, match="the image cannot be read") as raised:
+            classifier.predict(image)
+        assert len(str(raised.value).splitlines()) == 1
 
 
 def test_test_images_get_what_evaluate_gives_them(trained, classifier):

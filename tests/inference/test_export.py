@@ -147,6 +147,18 @@ def test_other_formats_say_what_the_run_says(trained, tmp_path, form, file, besi
     assert left == sorted([file, *beside, f"{file}.md"])
 
 
+@only_torch
+@pytest.mark.parametrize("form", ["safetensors", "torch-export", "onnx"])
+def test_it_is_written_and_checked_on_the_cpu(
+    form, trained, tmp_path, monkeypatch, narrow_networks
+):
+    """Where there is an accelerator, Keras's default device is that."""
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr("keras.src.backend.torch.core.DEFAULT_DEVICE", "meta")
+    made = export(trained, form, tmp_path / f"net{FORMATS[form].ending}")
+    assert (made.changed, made.images) == (0, 256)
+
+
 def test_safetensors_has_the_names_of_torchvision(trained, tmp_path, narrow_networks):
     from safetensors import safe_open
 

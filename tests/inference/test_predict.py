@@ -121,17 +121,21 @@ def test_standard_input_is_an_image_or_names(run, digit_files, capsys, monkeypat
     (row,) = table(given(digit_files[0].read_bytes()))
     assert row["path"] == "-"
     assert row["prediction"] == rows[0]["prediction"]
+    (row,) = table(given(b"P2\n# plain text\n2 1\n255\n0 255\n"))
+    assert row["path"] == "-"
 
 
 def test_places_are_found_in_order(tmp_path):
-    for name in ("b/2.png", "b/1.JPG", "a.webp", ".hidden.png", "note.txt"):
+    names = ("b/2.png", "b/1.JPG", "a.webp", ".hidden.png", "note.txt", "@eaDir/2.png")
+    for name in names:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"")
+    (tmp_path / "b" / "loop").symlink_to(tmp_path)
     nothing = io.BytesIO()
     found = image_files([str(tmp_path)], nothing)
     assert found == [str(tmp_path / n) for n in ("a.webp", "b/1.JPG", "b/2.png")]
-    found = image_files([str(tmp_path / "**/*.png")], nothing)
+    found = image_files([str(tmp_path / "b/*.png")], nothing)
     assert found == [str(tmp_path / "b/2.png")]
 
 
@@ -162,6 +166,7 @@ def test_a_place_without_images_is_one_line(
         (".", "is a folder; --out needs a file"),
         ("nowhere/new.csv", "there is no folder nowhere"),
         ("IMAGE", "is one of the images"),
+        ("LINK", "is one of the images"),
     ],
 )
 def test_an_output_that_cannot_be_is_refused_first(
@@ -170,7 +175,8 @@ def test_an_output_that_cannot_be_is_refused_first(
     monkeypatch.chdir(tmp_path)
     image = tmp_path / "IMAGE"
     image.write_bytes(digit_files[0].read_bytes())
-    status, _, err = predict(capsys, run.path, "IMAGE", "--out", out)
+    (tmp_path / "LINK").symlink_to(image)
+    status, _, err = predict(capsys, run.path, "./IMAGE", "--out", out)
     assert (status, len(err.splitlines())) == (2, 1)
     assert says in err
     assert image.read_bytes() == digit_files[0].read_bytes()

@@ -16,10 +16,11 @@ from kerasnets import runs
 from kerasnets.cli.commands import run as command
 from kerasnets.compute.execution import Execution
 from kerasnets.paper import plan as plans
-from kerasnets.paper.outcomes import FINISHED
+from kerasnets.paper.outcomes import FINISHED, record_failure
 from kerasnets.paper.plan import PlannedRun, RunsFolder, plan
 from kerasnets.paper.reproduction import reproduce as reproducing
 from kerasnets.paper.reproduction import side_by_side as module
+from kerasnets.paper.reproduction.estimate import estimate
 from kerasnets.paper.reproduction.longest_first import longest_first
 from kerasnets.paper.reproduction.reproduce import reproduce
 from kerasnets.paper.scales import recipe_at
@@ -164,9 +165,19 @@ def test_a_process_that_ends_before_its_time_stops_no_other(study):
     }
     for row, failure in failures.items():
         assert f"{row}-seed0: failed: {failure}" in said
-    # It may have been the machine's fault: it is tried again.
+    # It may have been the machine's fault: it is tried again, and a dry run counts it.
+    repeated, *_ = estimate(study.runs[:1], execution=Execution("cpu"))
+    assert repeated.seconds > 0
     bring_on(study)
     assert noted(study, ROWS[0], "ended") and noted(study, ROWS[1], "ended")
+
+
+def test_a_study_that_is_settled_starts_no_process(study):
+    for planned in study.runs:
+        record_failure(planned, "the loss is NaN", diverged=True)
+    found = bring_on(study)
+    assert len(found.failed) == len(study.runs)
+    assert not (study.path / "notes").exists()
 
 
 def test_failures_are_named_at_the_end_and_by_the_status(

@@ -7,8 +7,8 @@ import small_run
 from backend_here import ENGINES, only_under
 
 from kerasnets import runs
-from kerasnets.compute import determinism
-from kerasnets.compute.determinism import deterministic
+from kerasnets.compute.settings import determinism
+from kerasnets.compute.settings.determinism import deterministic
 from kerasnets.errors import BackendError
 from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.training.drill import fingerprint

@@ -13,8 +13,8 @@ from kerasnets.benchmark.contenders.contender import (
 )
 from kerasnets.benchmark.work import Work
 from kerasnets.compute import runtime
-from kerasnets.compute.determinism import deterministic
 from kerasnets.compute.execution import Execution
+from kerasnets.compute.settings.determinism import deterministic
 from kerasnets.compute.threads import limited_to
 from kerasnets.errors import BackendError, InstallationError, adding, option, unknown
 
@@ -146,7 +146,7 @@ def surroundings(contender: Contender, work: Work) -> AbstractContextManager:
 def _plain(work: Work) -> Iterator[None]:
     import torch
 
-    from kerasnets.compute.torch_settings import fast_math
+    from kerasnets.compute.settings.of_torch import fast_math
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(limited_to(work.threads, "torch"))

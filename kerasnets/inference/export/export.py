@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasnets import datasets, runs
+from kerasnets.compute.execution import Execution
 from kerasnets.datasets.dataset import Subset
 from kerasnets.datasets.splits import partition
 from kerasnets.errors import ExportError, RunError, option, shown
@@ -115,7 +116,11 @@ def export(
     classifier = in_float32(load(run, device="cpu", data_dir=data_dir))
     expected = _run(classifier.probabilities, tested[0])
     nearest = next(one for one in path.absolute().parents if one.exists())
-    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=nearest) as temporary:
+    with (
+        tempfile.TemporaryDirectory(prefix=".tmp-", dir=nearest) as temporary,
+        # Otherwise Keras would export the network for its default device.
+        Execution("cpu").begin(),
+    ):
         made = Path(temporary, path.name)
         chosen.write(classifier, made, metadata(classifier))
         run_file = chosen.runner(made, classifier)

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasnets.compute.execution import Execution
 from kerasnets.errors import ExportError, InstallationError, adding, unknown
 from kerasnets.inference.classifier import Classifier
 from kerasnets.inference.export.network import INPUT, OUTPUT, from_pixels, rebuilt
@@ -186,7 +187,9 @@ def _write_safetensors(
 def _safetensors_runner(path: Path, classifier: Classifier) -> Runner:
     model = rebuilt(classifier)
     load_torchvision_weights(model, read_weights(path))
-    filled = Classifier(classifier.run, model, classifier.preprocessing)
+    filled = Classifier(
+        classifier.run, model, classifier.preprocessing, Execution("cpu")
+    )
     return filled.probabilities
 
 

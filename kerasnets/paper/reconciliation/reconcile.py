@@ -4,14 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 from kerasnets.paper import files, plan
+from kerasnets.paper.outcomes import is_settled
 from kerasnets.paper.reconciliation import output
 from kerasnets.paper.reconciliation.alternatives import Reconciliation
 from kerasnets.paper.reconciliation.table import Reconciled
-from kerasnets.paper.reproduction.reproduce import (
-    check_settings,
-    complete_runs,
-    is_settled,
-)
+from kerasnets.paper.reproduction.reproduce import check_settings, complete_runs
 from kerasnets.paper.reproduction.settings import Settings
 
 

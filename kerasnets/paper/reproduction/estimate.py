@@ -1,23 +1,20 @@
 """Estimate of a study's duration from a few steps of each distinct network."""
 
-import timeit
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from statistics import median
 
 import numpy as np
 
 from kerasnets.catalog.datasets import DATASETS
 from kerasnets.compute.execution import DEFAULT, Execution
 from kerasnets.compute.memory.freed_models import frees_models
-from kerasnets.paper.outcomes import FAILED, FINISHED, Outcome, outcome
+from kerasnets.compute.step_time import step_seconds
+from kerasnets.paper.outcomes import Outcome, is_settled, outcome
 from kerasnets.paper.plan import PlannedRun
 from kerasnets.recipe import Recipe
 from kerasnets.training.compile import ready_to_train
 
-_WARM_UP, _STEPS = 2, 3
-_WARM_UP_ON_CUDA = 5  # the fourth step is captured as a CUDA graph
 _EVALUATION_BATCH = 256
 _STEPS_PER_EPOCH = 1000  # for the schedule; the value does not affect the time
 
@@ -84,7 +81,7 @@ def estimate(
         recipe = planned.recipe
         train, validation, test = images(recipe)
         seconds = 0.0
-        if found.state not in (FINISHED, FAILED):
+        if not is_settled(planned):
             key = _network_key(recipe)
             if key not in speeds:
                 say(f"measuring {planned.alternative or planned.row}")
@@ -117,16 +114,9 @@ def measure(recipe: Recipe, execution: Execution = DEFAULT) -> Speed:
             for count in (recipe.batch_size, _EVALUATION_BATCH)
         )
         y = rng.integers(spec.classes, size=recipe.batch_size)
-        on_cuda = session.device.startswith("cuda")
-        warm_up = _WARM_UP_ON_CUDA if on_cuda else _WARM_UP
-        training = _seconds(lambda: model.train_on_batch(x, y), warm_up)
-        evaluation = _seconds(lambda: model.predict_on_batch(shown), warm_up)
+        training = step_seconds(lambda: model.train_on_batch(x, y), session.device)
+        evaluation = step_seconds(lambda: model.predict_on_batch(shown), session.device)
     return Speed(len(x) / training, len(shown) / evaluation)
-
-
-def _seconds(step: Callable[[], object], warm_up: int) -> float:
-    """The median time of a step, after `warm_up` others."""
-    return median(timeit.repeat(step, number=1, repeat=warm_up + _STEPS)[warm_up:])
 
 
 def images(recipe: Recipe) -> tuple[int, int, int]:

@@ -14,7 +14,7 @@ from kerasnets.evaluation.evaluate import evaluate
 from kerasnets.figures import draw_evaluation, draw_training
 from kerasnets.paper import files, plan
 from kerasnets.paper.best_epoch import BestEpoch, KeepBestEpoch
-from kerasnets.paper.outcomes import best_epoch, failure_of, is_finished, record_failure
+from kerasnets.paper.outcomes import best_epoch, is_settled, record_failure
 from kerasnets.paper.plan import PlannedRun, Study
 from kerasnets.paper.reproduction.settings import Settings
 from kerasnets.paper.reproduction.side_by_side import side_by_side
@@ -88,7 +88,7 @@ def complete_runs(
     Args:
         device: a result of `check_settings`.
     """
-    if settings.jobs > 1:
+    if settings.jobs > 1 and unsettled:
         side_by_side(unsettled, settings, device)
         return
 
@@ -109,14 +109,6 @@ def complete_runs(
         settings.say_held(planned.name)
         if settings.wait:
             work_on(planned, wait=True)
-
-
-def is_settled(planned: PlannedRun) -> bool:
-    """Whether nothing is left to do: the run is finished, or has diverged."""
-    if is_finished(planned.folder):
-        return True
-    failure = failure_of(planned)
-    return failure is not None and failure.diverged
 
 
 def complete_run(

@@ -31,8 +31,9 @@ def main() -> int:
 
 def _work_on(job: dict[str, Any]) -> int:
     from kerasnets.compute.execution import Execution
+    from kerasnets.paper.outcomes import is_settled
     from kerasnets.paper.plan import PlannedRun, RunsFolder
-    from kerasnets.paper.reproduction.reproduce import complete_run, is_settled
+    from kerasnets.paper.reproduction.reproduce import complete_run
     from kerasnets.paper.reproduction.settings import Settings
     from kerasnets.paper.reproduction.side_by_side import HELD
     from kerasnets.recipe import Recipe
