@@ -225,12 +225,14 @@ def option(name: str, value: object = None) -> str:
 
     Args:
         name: the Python parameter.
-        value: True for a flag; None for the name only.
+        value: True or False for a flag; None for the name only.
     """
     if not _ON_COMMAND_LINE.get():
         return name if value is None else f"{name}={value!r}"
-    flag = f"--{OPTION_NAMES.get(name, name).replace('_', '-')}"
-    return flag if value is None or value is True else f"{flag} {value}"
+    word = OPTION_NAMES.get(name, name).replace("_", "-")
+    if value is False:
+        return f"--no-{word}"
+    return f"--{word}" if value is None or value is True else f"--{word} {value}"
 
 
 def shown(text: object) -> str:

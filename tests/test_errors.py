@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasnets.errors import command
+import kerasnets.recipe  # noqa: F401 - it adds the names of its options
+from kerasnets.errors import command, command_line, option
 
 WORDS = [
     "plain",
@@ -38,3 +39,20 @@ def test_a_command_line_can_be_pasted():
 @given(word=st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_word_stays_on_one_line(word):
     assert command(word).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "in_python", "on_command_line"),
+    [
+        ("batch_size", 5, "batch_size=5", "--batch-size 5"),
+        ("batch_norm", True, "batch_norm=True", "--bn"),
+        ("batch_norm", False, "batch_norm=False", "--no-bn"),
+        ("data_dir", None, "data_dir", "--data-dir"),
+    ],
+)
+def test_an_option_is_named_as_its_user_writes_it(
+    name, value, in_python, on_command_line
+):
+    assert option(name, value) == in_python
+    with command_line():
+        assert option(name, value) == on_command_line

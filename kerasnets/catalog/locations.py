@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from kerasnets.errors import DatasetError
+from kerasnets.errors import DatasetError, option
 from kerasnets.storage.folders import expanded, in_home, user_cache
 
 _INFO = "dataset_info.json"
@@ -27,7 +27,7 @@ def data_folder(data_dir: Path | str | None) -> Path:
     if folder is None:
         raise DatasetError(
             "there is no home folder to keep datasets in; name a folder with "
-            "TFDS_DATA_DIR or --data-dir."
+            f"TFDS_DATA_DIR or {option('data_dir')}."
         )
     return folder
 

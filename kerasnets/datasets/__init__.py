@@ -102,7 +102,7 @@ def streams(
     if stream is False:
         raise DatasetError(
             f"{option('crop_from', 'file')} decodes images on demand, which "
-            "contradicts no stream."
+            f"contradicts {option('stream', False)}."
         )
     return True
 

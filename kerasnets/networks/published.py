@@ -51,7 +51,8 @@ def file_name(network: str, batch_norm: bool) -> str:
     """
     if NETWORKS[network].batch_norm and not batch_norm:
         raise WeightsError(
-            f"torchvision has {network} with batch norm only; leave out --no-bn."
+            f"torchvision has {network} with batch norm only; leave out "
+            f"{option('batch_norm', False)}."
         )
     return _FILES[network][-1 if batch_norm else 0]
 

@@ -163,5 +163,4 @@ def _advice(model: keras.Model, given: Mapping[str, np.ndarray]) -> str:
     norms = any(isinstance(x, keras.layers.BatchNormalization) for x in model.layers)
     if has_norms == norms:
         return ""
-    flag = option("batch_norm", True) if has_norms else "--no-bn"
-    return f"; these weights are for {flag}"
+    return f"; these weights are for {option('batch_norm', has_norms)}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kerasnets.errors import KerasnetsError, RunError
+from kerasnets.errors import KerasnetsError, RunError, option
 from kerasnets.paper.plan import Study
 from kerasnets.report.render import render, source
 from kerasnets.report.sections.comparison import comparison
@@ -80,7 +80,7 @@ def check_place(path: Path) -> None:
     elif not path.parent.is_dir() and not obstacle:
         obstacle = f"there is no folder {path.parent}"
     if obstacle:
-        raise RunError(f"{obstacle}; choose another --out.")
+        raise RunError(f"{obstacle}; choose another {option('path')}.")
 
 
 def write_page(text: str, path: Path) -> None:

@@ -93,5 +93,5 @@ def test_only_files_can_be_streamed(tmp_path):
 
 def test_what_contradicts_streaming_is_found_before_the_device(tmp_path, recipe):
     cropped = recipe.replace(augment="resized-crop", crop_from="file")
-    with pytest.raises(DatasetError, match="contradicts no stream"):
+    with pytest.raises(DatasetError, match="contradicts stream=False"):
         fit(cropped, tmp_path / "run", stream=False, device="cuda:99")
