@@ -1,6 +1,5 @@
 """Predictions for image files, and their output formats."""
 
-import csv
 import io
 import itertools
 import json
@@ -15,9 +14,7 @@ from kerasnets.datasets.pipeline.batches import even_size
 from kerasnets.errors import DatasetError, option, shown
 from kerasnets.inference.classifier import Classifier, Predictions
 from kerasnets.inference.files import decoded
-
-ON_CORRUPT = ("skip", "stop")
-FORMATS = ("table", "csv", "json", "jsonl")
+from kerasnets.storage.files import write_csv_row
 
 
 class UnreadableImage(DatasetError):
@@ -121,12 +118,7 @@ def csv_lines(answers: Iterable[Answer], classes: int) -> Iterator[str]:
 
 def _csv_line(cells: Sequence[str]) -> str:
     line = io.StringIO(newline="")
-    # As in kerasnets.storage.files.write_csv: a lone carriage return must be quoted.
-    returns = any("\r" in cell for cell in cells)
-    if returns:
-        csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(cells)
-    else:
-        csv.writer(line, lineterminator="\n").writerow(cells)
+    write_csv_row(line, cells)
     return line.getvalue()
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.errors import WeightsError
+from kerasnets.networks.weights_file import as_array
 
 # Keras weight name -> torch parameter name, by the kind of layer.
 _CONV = {"kernel": "weight", "bias": "bias"}
@@ -162,9 +163,7 @@ def named_arrays(state_dict: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _array(key: str, value: Any) -> np.ndarray:
-    if hasattr(value, "detach"):  # a tensor; numpy has no bfloat16
-        value = value.detach().float().cpu()
-    array = np.asarray(value)
+    array = as_array(value) if hasattr(value, "detach") else np.asarray(value)
     if array.dtype.kind not in "fiu":
         raise WeightsError(f"{key!r} is not an array of numbers.")
     return array

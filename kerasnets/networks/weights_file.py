@@ -39,7 +39,7 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     from safetensors.torch import load_file
 
     try:
-        return {name: _array(tensor) for name, tensor in load_file(path).items()}
+        return {name: as_array(tensor) for name, tensor in load_file(path).items()}
     except OSError:
         raise
     except Exception as error:  # the header and tensor readers raise many kinds
@@ -52,7 +52,7 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
 
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-        return {str(name): _array(tensor) for name, tensor in found.items()}
+        return {str(name): as_array(tensor) for name, tensor in found.items()}
     except Exception as error:  # the zip, pickle and tensor readers raise many kinds
         raise_unless_data(error)
         raise WeightsError(
@@ -61,10 +61,11 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
         ) from error
 
 
-def _array(tensor: "torch.Tensor") -> np.ndarray:
+def as_array(tensor: "torch.Tensor") -> np.ndarray:
+    """A tensor's values; dtypes that NumPy lacks, such as bfloat16, as float32."""
     import torch
 
     known = (torch.float16, torch.float32, torch.float64)
     if tensor.is_floating_point() and tensor.dtype not in known:
         tensor = tensor.float()
-    return tensor.detach().numpy()
+    return tensor.detach().cpu().numpy()

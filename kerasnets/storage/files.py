@@ -80,13 +80,19 @@ def write_csv(
 ) -> None:
     """Write a header and rows (RFC 4180, "\\n" line ends)."""
     with atomic_file(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        # Python's csv module writes a lone carriage return unquoted, but then cannot
-        # read it.
-        quoting = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         for row in (columns, *rows):
-            returns = any(isinstance(cell, str) and "\r" in cell for cell in row)
-            (quoting if returns else writer).writerow(row)
+            write_csv_row(file, row)
+
+
+def write_csv_row(file: IO[str], row: Sequence[Any]) -> None:
+    """Write a row (RFC 4180, "\\n" line end)."""
+    # Python's csv module writes a lone carriage return unquoted, but then cannot read
+    # it.
+    if any(isinstance(cell, str) and "\r" in cell for cell in row):
+        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    else:
+        writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(row)
 
 
 def read_text(path: Path) -> str:

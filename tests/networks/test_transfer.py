@@ -99,7 +99,8 @@ def test_weights_of_another_network_change_nothing(change, says):
 
 
 @pytest.mark.parametrize(
-    ("norms", "says"), [(True, "weights are for --no-bn"), (False, "batch_norm=True")]
+    ("norms", "says"),
+    [(True, "weights are for batch_norm=False"), (False, "batch_norm=True")],
 )
 def test_weights_for_the_other_form_of_vgg_say_which(norms, says, shapes_only):
     given = dict.fromkeys(arrays("vgg11", not norms), np.zeros(0))
