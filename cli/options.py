@@ -302,6 +302,8 @@ def check_out(out: Path) -> None:
     folder = out.absolute().parent
     if out.is_dir():
         raise RunError(f"{shown(out)} is a folder; --out needs a file.")
+    if out.exists() and not out.is_file():
+        raise RunError(f"{shown(out)} is a pipe or a device; --out needs a file.")
     if not folder.is_dir():
         raise RunError(f"there is no folder {shown(out.parent)} for --out.")
     obstacle = why_not_writable(folder)

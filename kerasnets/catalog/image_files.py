@@ -10,7 +10,7 @@ Only names and the manifest are read; images are opened elsewhere.
 import csv
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -342,9 +342,14 @@ def _rows(place: Path) -> Iterator[Mapping[str, Any]]:
                             raise ValueError("a line is not a JSON object")
                         yield row
             else:
-                yield from csv.DictReader(
+                rows = csv.DictReader(
                     file, delimiter="\t" if ending == ".tsv" else ",", strict=True
                 )
+                _check_once(rows.fieldnames or ())
+                for number, row in enumerate(rows, 1):
+                    if any(row.get(None) or ()):
+                        raise ValueError(f"row {number} has more values than columns")
+                    yield row
     except (ValueError, csv.Error, RecursionError) as error:
         raise DatasetError(f"{shown(place)} is damaged: {shown(error)}.") from error
 
@@ -358,10 +363,18 @@ def _parquet_rows(place: Path) -> Iterator[Mapping[str, Any]]:
             "a .parquet manifest needs pyarrow; install pyarrow, or write a .csv."
         ) from error
     try:
-        for batch in ParquetFile(place).iter_batches():
+        file = ParquetFile(place)
+        _check_once(file.schema_arrow.names)
+        for batch in file.iter_batches():
             yield from batch.to_pylist()
     except ArrowException as error:
         raise ValueError(str(error).splitlines()[0]) from error
+
+
+def _check_once(columns: Sequence[str]) -> None:
+    for name in ("path", "label", "split"):
+        if columns.count(name) > 1:
+            raise ValueError(f"it has the column {name!r} twice")
 
 
 @dataclass(frozen=True)

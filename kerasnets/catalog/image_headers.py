@@ -156,6 +156,8 @@ def reason(error: Exception, data: bytes) -> str:
         return f"it is not an image of {', '.join(FORMATS)}"
     if isinstance(error, Image.DecompressionBombError):
         return f"it has more than {LARGEST} million pixels"
+    if isinstance(error, AssertionError):  # Pillow's own, without a message
+        return "it is damaged"
     message = first_line(error)
     return "its pixels are damaged" if message.startswith("decoder error") else message
 

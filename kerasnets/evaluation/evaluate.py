@@ -17,7 +17,7 @@ from kerasnets.datasets import preprocessing
 from kerasnets.datasets.pipeline.batches import evaluation_batches
 from kerasnets.datasets.pipeline.host_pixels import HostPixels, place
 from kerasnets.engines import choice
-from kerasnets.errors import RunError, option, unknown
+from kerasnets.errors import RunError, option, shown, unknown
 from kerasnets.evaluation.metrics import Metrics, measure, predict_logits, softmax
 from kerasnets.evaluation.results import write_results
 from kerasnets.runs import SPLITS, Run
@@ -100,6 +100,8 @@ def evaluate(
         )
         expected = (*batches[0][0].shape[1:], len(dataset.class_names))
         _check_fits(run, model, expected)
+        if fed:
+            _check_classes(run, fed.class_names, dataset.class_names)
         choice.use(model, engine)
         began = time.perf_counter()
         with out_of_memory.explained(batches.batch_size):
@@ -188,10 +190,12 @@ def _data_changed(
             changed, how = True, "names, classes or content of its files changed"
         else:
             how = "its files are the same, but are decoded to other pixels here"
+    if changed and dataset.drawn is not None:
+        how += "; its test split is drawn anew, and may hold training images"
     if changed:
         _logger.warning(
             "the dataset %s is not the one that %s was trained on: %s.",
-            run.recipe.dataset,
+            shown(dataset.files["place"] if dataset.files else dataset.name),
             run.path,
             how,
         )
@@ -220,12 +224,24 @@ def _check_asked(run: Run, split: str, batch_size: int) -> None:
         )
 
 
+def _check_classes(run: Run, trained: tuple[str, ...], found: tuple[str, ...]) -> None:
+    other = [pair for pair in zip(trained, found, strict=True) if pair[0] != pair[1]]
+    if other:
+        before, now = map(shown, other[0])
+        raise RunError(
+            f"{run.path} was trained with other classes than its dataset now has: "
+            f"{before} is {now} there"
+            + (f", and {len(other) - 1} more differ" if len(other) > 1 else "")
+            + "."
+        )
+
+
 def _check_fits(run: Run, model: Any, expected: tuple[int, ...]) -> None:
     received = (*model.input_shape[1:], model.output_shape[-1])
     if received != expected:
         *image, classes = expected
         raise RunError(
             f"{run.model_file} takes images of shape {received[:-1]} and has "
-            f"{received[-1]} classes, but {run.recipe.dataset} now has shape "
+            f"{received[-1]} classes, but its dataset now has shape "
             f"{tuple(image)} and {classes} classes."
         )

@@ -150,7 +150,9 @@ def run_title(recipe: Recipe) -> str:
 
 
 def one_line(text: str, limit: int) -> str:
-    """`text` on one line of at most `limit` characters, without control characters."""
+    """`text` on one line of at most `limit` characters, without control characters;
+    bytes that are not UTF-8 as backslash escapes."""
+    text = text.encode("utf-8", "backslashreplace").decode()
     printable = (
         " " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character
         for character in text

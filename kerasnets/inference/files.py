@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import stat
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -16,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from kerasnets.catalog.image_files import ENDINGS, images_within
+from kerasnets.catalog.image_headers import read_bytes
 from kerasnets.compute.child_processes import independent
 from kerasnets.compute.threads import allowed_cores
 from kerasnets.datasets.images import decode_file
@@ -23,15 +25,15 @@ from kerasnets.datasets.preprocessing import Preprocessing
 from kerasnets.errors import DatasetError, ProcessEnded, shown
 
 _STANDARD_INPUT = "-"
-_NETPBM = re.compile(rb"P[1-6]\s+(#.*\s+)*\d+\s")  # may be plain text
+_NETPBM = re.compile(rb"P[1-6](?:\s|#[^\n]*\n)+\d+\s")  # may be plain text
 _CHUNK = 16  # most files per task of a worker process
 _WITHOUT_WORKERS = 128  # below this number of files, starting workers takes longer
 _AHEAD = 3  # least chunks per worker process that may wait for the network
 
 
 def image_files(places: Iterable[str], standard_input: BinaryIO) -> list[str | bytes]:
-    """The names of all image files in `places`, in order; an image on standard input is
-    returned as bytes.
+    """The names of all image files in `places`, in order; an image on standard input or
+    in a pipe is returned as bytes.
 
     Args:
         places: files; folders, searched as for training, in order of names; patterns
@@ -61,6 +63,8 @@ def image_files(places: Iterable[str], standard_input: BinaryIO) -> list[str | b
             found += files
         elif not os.path.exists(place):  # noqa: PTH110
             raise DatasetError(f"there is no file {shown(place)}.")
+        elif stat.S_ISFIFO(os.stat(place).st_mode):  # noqa: PTH116
+            found.append(Path(place).read_bytes())
         else:
             found.append(place)
     return found
@@ -181,7 +185,7 @@ def read(file: str | bytes | Path, steps: Preprocessing) -> np.ndarray:
         ValueError: it is not an image; the message is one line.
     """
     return decode_file(
-        file if isinstance(file, bytes) else Path(file).read_bytes(),
+        file if isinstance(file, bytes) else read_bytes(Path(file)),
         steps.height,
         len(steps.mean),
         resize=steps.resize,

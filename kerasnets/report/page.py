@@ -77,6 +77,8 @@ def check_place(path: Path) -> None:
     obstacle = why_not_writable(path.parent)
     if path.is_dir():
         obstacle = f"{path} is a folder"
+    elif path.exists() and not path.is_file():
+        obstacle = f"{path} is a pipe or a device"
     elif not path.parent.is_dir() and not obstacle:
         obstacle = f"there is no folder {path.parent}"
     if obstacle:

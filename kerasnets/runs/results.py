@@ -32,7 +32,7 @@ from kerasnets.storage.schema import COUNT, LINE, NUMBER, SHARE, or_null, requir
 METRICS_FILE = "metrics.json"
 METRICS = {
     "network": required(LINE),
-    "dataset": required(LINE),
+    "dataset": required(schema.PLACE),
     "dataset_note": schema.TEXT,
     "data_changed": schema.FLAG,
     "split": required(LINE),

@@ -31,7 +31,13 @@ _Row = TypeVar("_Row", bound=NamedTuple)
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write to, which is renamed to `path` once it is on
-    disk, or removed if the block raises. The folder must exist."""
+    disk, or removed if the block raises. The folder must exist.
+
+    Raises:
+        RunError: `path` is a folder, pipe or device, which must not be replaced.
+    """
+    if path.exists() and not path.is_file():
+        raise RunError(f"{path} is not a file, and is not replaced by one.")
     # Keeps the suffix, by which some writers choose their format.
     temporary = path.with_name(f"{digests.TEMPORARY}{uuid.uuid4().hex}-{path.name}")
     try:

@@ -129,6 +129,7 @@ def _is_object(value: Any, fields: Mapping[str, Field]) -> bool:
 
 LINE = Field("a line of text", _is_line)
 TEXT = Field("text", _is_text)  # any text, such as class names: escape when printing
+PLACE = Field("a name", lambda value: isinstance(value, str))  # may have any bytes
 COUNT = Field("a whole number, 0 or more", _is_count)
 SHARE = Field("a number from 0 to 1", _is_share)
 NUMBER = Field("a number", _is_number)

@@ -214,6 +214,8 @@ def test_manifests(tmp_path, ending):
             "no test images of y",
         ),
         ('path,label\n"a.png,x\n', "is damaged"),
+        ("path,label\na.png,x, L.\nb.png,y\n", "row 1 has more values than columns"),
+        ("path,label,label\na.png,x,y\n", "has the column 'label' twice"),
     ],
 )
 def test_manifests_that_do_not_work_get_one_line(tmp_path, text, says):
@@ -222,6 +224,22 @@ def test_manifests_that_do_not_work_get_one_line(tmp_path, text, says):
     with pytest.raises(DatasetError, match=re.escape(says)) as caught:
         list_images(tmp_path / "m.csv")
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_empty_values_after_the_last_column_are_ignored(tmp_path):
+    touch(tmp_path, "a.png", "b.png")
+    (tmp_path / "m.csv").write_text("path,label\na.png,x,\nb.png,y,,\n")
+    assert list_images(tmp_path / "m.csv").class_names == ("x", "y")
+
+
+def test_a_parquet_column_that_occurs_twice_gets_one_line(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = [pyarrow.array(["a.png"]), pyarrow.array(["x"]), pyarrow.array(["y"])]
+    table = pyarrow.table(columns, names=["path", "label", "label"])
+    parquet.write_table(table, tmp_path / "m.parquet")
+    with pytest.raises(DatasetError, match="has the column 'label' twice"):
+        list_images(tmp_path / "m.parquet")
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,51 @@ def test_moved_images_are_named_with_data_dir(where, capsys):
         shutil.rmtree("away")
 
 
+def test_a_class_with_another_name_is_not_evaluated(where, capsys):
+    assert _run(["evaluate", "run"]) == 0
+    before = (where / "run" / "metrics.json").read_bytes()
+    shutil.copytree("photos", "renamed")
+    (where / "renamed" / "käse").rename(where / "renamed" / "Quark")
+    capsys.readouterr()
+    assert _run(["evaluate", "run", "--data-dir", "renamed"]) == 2
+    err = capsys.readouterr().err
+    assert "with other classes" in err and "käse is Quark there" in err
+    assert (where / "run" / "metrics.json").read_bytes() == before
+    shutil.rmtree("renamed")
+
+
+def test_more_images_may_move_those_of_the_training_to_the_test(where, caplog):
+    shutil.copytree("photos", "grown")
+    Image.new("RGB", (12, 9), "red").save("grown/käse/more.png")
+    assert _run(["evaluate", "run", "--data-dir", "grown"]) == 0
+    assert str(where / "grown") in caplog.text
+    assert "drawn anew, and may hold training images" in caplog.text
+    shutil.rmtree("grown")
+
+
+@pytest.mark.parametrize(
+    "name", ["photos\u00a02024", "写真\u3000", "two\nlines", "ros\udce9"]
+)
+def test_a_folder_of_any_name_is_trained_evaluated_and_compared(name, where, capsys):
+    shutil.copytree("photos", name)
+    (where / name / "käse").rename(where / name / "fromag\udce9")
+    words = fit_words(name)
+    words[words.index("run")] = "named"
+    assert _run(["inspect", name, "--out", "inspected"]) == 0
+    assert _run([*words, "--epochs", "1"]) == 0
+    assert _run(["evaluate", "named"]) == 0
+    assert _run(["compare", "named", "run", "--out", "compared"]) == 0
+    assert _run(["report", "named", "--out", "named.html"]) == 0
+    assert _run(["card", "named", "--out", "named.md"]) == 0
+    capsys.readouterr()
+    assert _run(["runs", "named", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["state"] == "complete"
+    for made in (name, "named", "inspected", "compared"):
+        shutil.rmtree(made)
+    (where / "named.md").unlink()
+
+
 def test_resume_goes_on_with_moved_images_and_not_with_others(where, capsys):
     shutil.copytree("photos", "elsewhere")
     words = [*fit_words("elsewhere"), "--resume"]

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import sys
 
 import numpy as np
@@ -167,6 +168,7 @@ def test_a_place_without_images_is_one_line(
         ("nowhere/new.csv", "there is no folder nowhere"),
         ("IMAGE", "is one of the images"),
         ("LINK", "is one of the images"),
+        ("PIPE", "is a pipe or a device"),
     ],
 )
 def test_an_output_that_cannot_be_is_refused_first(
@@ -176,10 +178,26 @@ def test_an_output_that_cannot_be_is_refused_first(
     image = tmp_path / "IMAGE"
     image.write_bytes(digit_files[0].read_bytes())
     (tmp_path / "LINK").symlink_to(image)
+    os.mkfifo(tmp_path / "PIPE")
     status, _, err = predict(capsys, run.path, "./IMAGE", "--out", out)
     assert (status, len(err.splitlines())) == (2, 1)
     assert says in err
     assert image.read_bytes() == digit_files[0].read_bytes()
+
+
+def test_a_pipe_among_the_images_of_a_folder_is_no_file(
+    run, digit_files, capsys, tmp_path
+):
+    os.mkfifo(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(digit_files[0].read_bytes())
+    status, out, err = predict(capsys, run.path, tmp_path, "--format", "csv")
+    assert (status, len(table(out))) == (1, 1)
+    assert "a.png: it is not a file" in err
+
+
+def test_what_only_begins_as_an_image_is_read_at_once(tmp_path):
+    names = image_files(["-"], io.BytesIO(b"P1 " + b"# " * 10_000 + b"x"))
+    assert len(names) == 1
 
 
 def test_worker_processes_decode_the_same_in_order(run, digit_files, tmp_path):

@@ -278,7 +278,7 @@ def _cannot_be_read(files: ImageFiles, unreadable: dict[int, str]) -> str:
         lines.append(f"and {more:,} more, which 'kerasnets inspect' lists")
     return (
         f"{len(unreadable):,} of {len(files.paths):,} images cannot be read: "
-        f"{'; '.join(lines)}. Repair or remove them, or skip them with "
+        f"{'; '.join(lines)}. Repair or remove them; training skips them with "
         f"{option('on_corrupt', 'skip')}."
     )
 
