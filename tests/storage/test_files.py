@@ -1,5 +1,6 @@
 """What is read is what was written."""
 
+import os
 import subprocess
 import sys
 from typing import NamedTuple
@@ -89,3 +90,15 @@ def test_rows_have_the_types_of_their_fields(tmp_path):
     path.write_text("class,share\na,1\n")
     with pytest.raises(RunError, match="lacks the column 'count'"):
         read_rows(path, columns, Row, "rows")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_or_a_link_to_a_device_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(os.devnull)
+    before = sorted(tmp_path.iterdir())
+    for path in before:
+        with pytest.raises(RunError, match="is not a file"):
+            write_text(path, "text")
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "link").is_symlink()
