@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from kerasnets.errors import InstallationError, first_line, raise_unless_data
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageFile
 
 # Others are refused, as some of Pillow's readers start other programs. JPEG includes
 # MPO.
@@ -106,7 +106,16 @@ def opened(data: bytes) -> Iterator["Image.Image"]:
     with _own_limits, Image.open(io.BytesIO(data), formats=FORMATS) as image:
         if image.width * image.height > LARGEST * 1e6:
             raise Image.DecompressionBombError
+        if image.format == "TIFF" and not _is_whole(image):
+            raise OSError("image file is truncated")
         yield image
+
+
+def _is_whole(image: "ImageFile.ImageFile") -> bool:
+    """Whether the parts of a TIFF image cover it. Pillow leaves the rest black."""
+    boxes = [tile.extents or (0, 0, *image.size) for tile in image.tile]
+    right, bottom = max(box[2] for box in boxes), max(box[3] for box in boxes)
+    return right * bottom >= image.width * image.height  # it may be turned
 
 
 class _OwnLimits:

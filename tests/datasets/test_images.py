@@ -67,6 +67,15 @@ def test_truncated_files_are_refused(form):
         assert len(str(caught.value).splitlines()) == 1
 
 
+def test_a_tiff_whose_strips_end_early_is_refused():
+    data = encoded("TIFF", size=(20, 20))
+    assert decode(data, 20, 3).shape == (20, 20, 3)
+    height = struct.pack("<HHII", 257, 4, 1, 20), struct.pack("<HHII", 257, 4, 1, 40)
+    assert data.count(height[0]) == 1
+    with pytest.raises(ValueError, match="truncated"):
+        decode(data.replace(*height), 20, 3)
+
+
 def test_formats_whose_readers_start_other_programs_are_refused():
     data = encoded("EPS")
     with pytest.raises(ValueError, match="not an image of PNG, JPEG"):
