@@ -16,7 +16,7 @@ from kerasnets.recipe import SETTINGS, Recipe, protocol_of
 from kerasnets.recipe.fields import OF_EPOCHS, OF_TRANSFER
 from kerasnets.recipe.files import from_file
 from kerasnets.recipe.setting import NETWORK, Setting
-from kerasnets.storage.folders import why_not_writable
+from kerasnets.storage.folders import not_a_file, why_not_writable
 
 
 class Name(click.ParamType):
@@ -300,10 +300,8 @@ def recipe_of(
 def check_out(out: Path) -> None:
     """Raise RunError unless the file of --out can be written."""
     folder = out.absolute().parent
-    if out.is_dir():
-        raise RunError(f"{shown(out)} is a folder; --out needs a file.")
-    if out.exists() and not out.is_file():
-        raise RunError(f"{shown(out)} is a pipe or a device; --out needs a file.")
+    if other := not_a_file(out):
+        raise RunError(f"{shown(out)} is {other}; --out needs a file.")
     if not folder.is_dir():
         raise RunError(f"there is no folder {shown(out.parent)} for --out.")
     obstacle = why_not_writable(folder)

@@ -7,17 +7,15 @@
 Only names and the manifest are read; images are opened elsewhere.
 """
 
-import csv
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from kerasnets.catalog import manifests
 from kerasnets.catalog.places import MANIFESTS
-from kerasnets.errors import DatasetError, InstallationError, first_line, shown, unknown
+from kerasnets.errors import DatasetError, first_line, shown, unknown
 
 # Extensions of image files, in lower case. Files with others are ignored, but counted.
 ENDINGS = (
@@ -250,7 +248,7 @@ def _raise(error: OSError) -> None:
 
 
 def _of_manifest(place: Path) -> ImageFiles:
-    rows = list(_rows(place))
+    rows = list(manifests.rows(place))
     if not rows:
         raise DatasetError(f"{shown(place)} has no rows.")
     for column in ("path", "label"):
@@ -296,85 +294,15 @@ def _of_row(row: Mapping[str, Any], folder: Path) -> "_Found":
         ValueError: a value is missing, or of a type that is not allowed; the message
             follows the row's number.
     """
-    name, label, split = (_text(row, key) for key in ("path", "label", "split"))
+    name, label, split = (
+        manifests.text(row, key) for key in ("path", "label", "split")
+    )
     if not name or not label:
         raise ValueError("lacks a path or a label.")
     split = split or "train"
     if split.lower() not in _SPLIT_NAMES:
         raise ValueError(f"has an {unknown('split', split, _SPLIT_NAMES)}")
     return _Found(_SPLIT_NAMES[split.lower()], label, name, folder / name)
-
-
-def _text(row: Mapping[str, Any], key: str) -> str:
-    """A cell with text or a number as text; "" if it is empty.
-
-    Raises:
-        ValueError: as `_of_row`.
-    """
-    value = row.get(key)
-    if value is None or value != value:  # a NaN of pandas is an empty cell
-        return ""
-    if not isinstance(value, str | int | float | Decimal):
-        kind = type(value).__name__
-        raise ValueError(f"has a {key} of type {kind}; text or a number is needed.")
-    text = str(value)
-    try:
-        # As Python writes names of files with invalid bytes, which are allowed.
-        text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        what = f"has a {key} that is not valid Unicode"
-        raise ValueError(f"{what}: {shown(text)}.") from None
-    return text
-
-
-def _rows(place: Path) -> Iterator[Mapping[str, Any]]:
-    ending = place.suffix.lower()
-    try:
-        if ending == ".parquet":
-            yield from _parquet_rows(place)
-            return
-        with place.open(encoding="utf-8-sig", newline="") as file:
-            if ending == ".jsonl":
-                for line in file:
-                    if line.strip():
-                        row = json.loads(line)
-                        if not isinstance(row, dict):
-                            raise ValueError("a line is not a JSON object")
-                        yield row
-            else:
-                rows = csv.DictReader(
-                    file, delimiter="\t" if ending == ".tsv" else ",", strict=True
-                )
-                _check_once(rows.fieldnames or ())
-                for number, row in enumerate(rows, 1):
-                    if any(row.get(None) or ()):
-                        raise ValueError(f"row {number} has more values than columns")
-                    yield row
-    except (ValueError, csv.Error, RecursionError) as error:
-        raise DatasetError(f"{shown(place)} is damaged: {shown(error)}.") from error
-
-
-def _parquet_rows(place: Path) -> Iterator[Mapping[str, Any]]:
-    try:
-        from pyarrow import ArrowException
-        from pyarrow.parquet import ParquetFile
-    except ImportError as error:
-        raise InstallationError(
-            "a .parquet manifest needs pyarrow; install pyarrow, or write a .csv."
-        ) from error
-    try:
-        file = ParquetFile(place)
-        _check_once(file.schema_arrow.names)
-        for batch in file.iter_batches():
-            yield from batch.to_pylist()
-    except ArrowException as error:
-        raise ValueError(str(error).splitlines()[0]) from error
-
-
-def _check_once(columns: Sequence[str]) -> None:
-    for name in ("path", "label", "split"):
-        if columns.count(name) > 1:
-            raise ValueError(f"it has the column {name!r} twice")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from kerasnets.report.sections.summary import summary
 from kerasnets.report.sections.timing import timing
 from kerasnets.report.sources import Sources, read_sources
 from kerasnets.runs import write_text
-from kerasnets.storage.folders import why_not_writable
+from kerasnets.storage.folders import not_a_file, why_not_writable
 from kerasnets.version import __version__
 
 # By name, which is the template's too: the text of the link, and the function that
@@ -75,10 +75,8 @@ def check_place(path: Path) -> None:
         RunError: `path` is a folder, or its parent is missing or not writable.
     """
     obstacle = why_not_writable(path.parent)
-    if path.is_dir():
-        obstacle = f"{path} is a folder"
-    elif path.exists() and not path.is_file():
-        obstacle = f"{path} is a pipe or a device"
+    if other := not_a_file(path):
+        obstacle = f"{path} is {other}"
     elif not path.parent.is_dir() and not obstacle:
         obstacle = f"there is no folder {path.parent}"
     if obstacle:

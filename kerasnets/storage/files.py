@@ -19,6 +19,7 @@ from typing import IO, Any, NamedTuple, TypeVar, get_type_hints
 
 from kerasnets.errors import RunError
 from kerasnets.storage import digests, schema
+from kerasnets.storage.folders import not_a_file
 
 # kerasnets writes no larger files: the predictions for ImageNet's 1.3 million training
 # images take 30 MB.
@@ -36,7 +37,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         RunError: `path` is a folder, pipe or device, which must not be replaced.
     """
-    if path.exists() and not path.is_file():
+    if not_a_file(path):
         raise RunError(f"{path} is not a file, and is not replaced by one.")
     # Keeps the suffix, by which some writers choose their format.
     temporary = path.with_name(f"{digests.TEMPORARY}{uuid.uuid4().hex}-{path.name}")

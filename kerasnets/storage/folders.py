@@ -43,6 +43,13 @@ def in_home(name: str) -> Path | None:
     return home / name if home.is_absolute() else None  # HOME may be empty
 
 
+def not_a_file(path: Path) -> str:
+    """What exists at `path` and must not be replaced by a file; "" if nothing does."""
+    if path.is_dir():
+        return "a folder"
+    return "a pipe or a device" if path.exists() and not path.is_file() else ""
+
+
 def as_path(value: str | PathLike[str], name: str) -> Path:
     """Convert an argument to a path.
 

@@ -144,7 +144,7 @@ def test_a_network_is_fed_as_it_was_trained_whatever_the_data_has_become(
 def test_a_damaged_record_is_refused(tmp_path):
     run = trained(tmp_path / "run")
     path = run.path / "preprocessing.json"
-    path.write_text(path.read_text().replace('"channels_last"', '"channels last"'))
+    path.write_text(path.read_text().replace('"L"', '"M"'))
     with pytest.raises(RunError, match=r"preprocessing.json is damaged") as raised:
         evaluate(run, device="cpu")
     assert len(str(raised.value).splitlines()) == 1
