@@ -1,6 +1,7 @@
 """Files for other programs: run by these, they say what the run says."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from kerasnets import datasets, runs
 from kerasnets.catalog.networks import NETWORKS
 from kerasnets.cli.commands import run as _run
 from kerasnets.cli.use.export import FORMATS as OFFERED
-from kerasnets.errors import ExportError
+from kerasnets.errors import ExportError, RunError
 from kerasnets.inference.export import export as exporting
 from kerasnets.inference.export.export import export
 from kerasnets.inference.export.formats import FORMATS
@@ -157,6 +158,15 @@ def test_it_is_written_and_checked_on_the_cpu(
     monkeypatch.setattr("keras.src.backend.torch.core.DEFAULT_DEVICE", "meta")
     made = export(trained, form, tmp_path / f"net{FORMATS[form].ending}")
     assert (made.changed, made.images) == (0, 256)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("name", ["net.safetensors", "net.safetensors.md"])
+def test_a_pipe_is_not_overwritten(name, trained, tmp_path):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(RunError, match="is a pipe or a device"):
+        export(trained, "safetensors", tmp_path / "net.safetensors", overwrite=True)
+    assert [(one.name, one.is_fifo()) for one in tmp_path.iterdir()] == [(name, True)]
 
 
 def test_safetensors_has_the_names_of_torchvision(trained, tmp_path, narrow_networks):

@@ -20,7 +20,7 @@ from kerasnets.inference.export.formats import Format, Runner
 from kerasnets.inference.export.network import in_float32, metadata
 from kerasnets.runs import Run
 from kerasnets.runs.trained import check_trained
-from kerasnets.storage.folders import why_not_writable
+from kerasnets.storage.folders import not_a_file, why_not_writable
 
 FOLDER = Path("artifacts/exports")
 IMAGES = 256  # maximum number of test images for the verification
@@ -159,10 +159,9 @@ def _path(run: Run, form: Format, out: Path | str | None, int8: bool) -> Path:
 def _check_free(path: Path, told: Path, overwrite: bool) -> None:
     weights = [path.with_suffix(".bin")] if path.suffix == ".xml" else []
     for file in (path, told, *weights):
-        if file.is_dir() and not (file == path and (file / _SAVED_MODEL).is_file()):
-            raise RunError(
-                f"{shown(file)} is a folder; choose another {option('out')}."
-            )
+        other = not_a_file(file)
+        if other and not (file == path and (file / _SAVED_MODEL).is_file()):
+            raise RunError(f"{shown(file)} is {other}; choose another {option('out')}.")
         if file.exists() and not overwrite:
             raise RunError(
                 f"{shown(file)} exists; {option('overwrite', True)} replaces it, "
