@@ -13,7 +13,6 @@ from kerasnets.catalog.locations import (
 from kerasnets.errors import shown
 from kerasnets.storage.folders import expanded
 
-RUNS = Path("artifacts/runs")  # folder of runs that are given by name
 MANIFESTS = (".csv", ".tsv", ".jsonl", ".parquet")
 
 

@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from kerasnets.catalog.places import RUNS
 from kerasnets.errors import RecipeError, RunError, shown
 from kerasnets.recipe.fields import OF_WEIGHTS, SETTINGS
 from kerasnets.storage.files import read_json
 from kerasnets.storage.folders import expanded
+from kerasnets.storage.run_folders import RECIPE_FILE, named
 
 IMAGENET = "imagenet"
 FOLLOWING = ("batch_norm", "stem", "head", "growth_rate")
@@ -20,10 +20,7 @@ def as_source(weights: Path | str) -> str:
     exists is checked when it is read, as a resumed run no longer needs it."""
     if weights == IMAGENET:
         return IMAGENET
-    path = expanded(weights, "weights")
-    if not path.exists() and (RUNS / path).is_dir():
-        path = RUNS / path
-    return os.path.abspath(path)  # noqa: PTH100
+    return os.path.abspath(named(expanded(weights, "weights")))  # noqa: PTH100
 
 
 def of_weights(weights: str, network: str) -> dict[str, Any]:
@@ -37,7 +34,7 @@ def of_weights(weights: str, network: str) -> dict[str, Any]:
             recipe.json.
     """
     found: dict[str, Any] = {"normalize": OF_WEIGHTS}
-    file = Path(weights) / "recipe.json"
+    file = Path(weights) / RECIPE_FILE
     if weights == IMAGENET or not file.is_file():
         return found
     try:

@@ -16,7 +16,6 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from kerasnets.catalog.places import RUNS
 from kerasnets.errors import RecipeError, RunError, nearest, option, shown, unknown
 from kerasnets.recipe import Recipe
 from kerasnets.recipe.fields import BEST
@@ -33,6 +32,7 @@ from kerasnets.storage.files import (
     write_text,
 )
 from kerasnets.storage.folders import as_path, why_not_writable
+from kerasnets.storage.run_folders import RECIPE_FILE, RUNS, below, is_run, named, names
 
 __all__ = [
     "Run",
@@ -157,10 +157,6 @@ class Run:
             file.unlink(missing_ok=True)
 
 
-def is_run(path: Path | str) -> bool:
-    return (Path(path) / "recipe.json").is_file()
-
-
 def check_free(path: Path | str, *, overwrite: bool = False) -> None:
     """Check that a new run can be written to `path`, without changing anything.
 
@@ -206,7 +202,7 @@ def create(path: Path | str, recipe: Recipe, *, overwrite: bool = False) -> Run:
     try:
         new.mkdir(parents=True)
         digests.begin(new)
-        write_text(new / "recipe.json", recipe.to_json())
+        write_text(new / RECIPE_FILE, recipe.to_json())
         if is_run(path):
             with lock.hold(path):
                 path.rename(old)
@@ -236,14 +232,10 @@ def locate(name: Path | str) -> Path:
     Raises:
         RunError: neither exists.
     """
-    path = as_path(name, "run")
+    path = named(as_path(name, "run"))
     if path.exists():
         return path
-    named = DEFAULT_ROOT / path
-    if named.is_dir():
-        return named
-    known = sorted(entry.parent.name for entry in DEFAULT_ROOT.glob("*/recipe.json"))
-    like = nearest(path.name, known)
+    like = nearest(path.name, names())
     hint = f" Did you mean {like!r}?" if like else ""
     raise RunError(f"there is no run folder {shown(name)}.{hint}")
 
@@ -258,7 +250,7 @@ def load(path: Path | str) -> Run:
     """
     path = locate(path)
     try:
-        text = read_text(path / "recipe.json")
+        text = read_text(path / RECIPE_FILE)
         for entry in digests.contents(path):
             if not entry.is_file(follow_symlinks=False):
                 raise RunError(f"{entry.path} is a link or a device.")
@@ -269,7 +261,7 @@ def load(path: Path | str) -> Run:
     try:
         return Run(path, Recipe.from_json(text))
     except RecipeError as error:
-        raise RecipeError(f"{path / 'recipe.json'}: {error}") from error
+        raise RecipeError(f"{path / RECIPE_FILE}: {error}") from error
 
 
 def opened(run: Run | Path | str) -> Run:
@@ -288,10 +280,9 @@ def newest(root: Path | str = DEFAULT_ROOT) -> Run:
     """
     root = Path(root)
     models = [
-        model
-        for model in (root.rglob(Run.MODEL) if root.is_dir() else ())
-        # Hidden folders are runs that are being replaced.
-        if not any(part.startswith(".") for part in model.relative_to(root).parts)
+        folder / Run.MODEL
+        for folder in (below(root) if root.is_dir() else ())
+        if (folder / Run.MODEL).is_file()
     ]
     if not models:
         raise RunError(

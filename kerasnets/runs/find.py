@@ -9,6 +9,7 @@ from kerasnets import runs
 from kerasnets.catalog.titles import measured_name
 from kerasnets.errors import RunError, shown, unknown
 from kerasnets.runs import Run
+from kerasnets.storage.run_folders import below, named, names
 
 
 def find_runs(names: Iterable[str]) -> list[Run]:
@@ -31,18 +32,16 @@ def find_runs(names: Iterable[str]) -> list[Run]:
 
 
 def _paths(name: str) -> list[Path]:
-    path = Path(name)
-    if not path.exists() and runs.is_run(runs.DEFAULT_ROOT / path):
-        return [runs.DEFAULT_ROOT / path]
+    path = named(Path(name))
     matches = [path] if path.exists() else _matches(name)
     if not matches:
         raise RunError(_no_such(name))
-    below = [run for match in matches for run in _runs_below(match)]
-    if not below:
+    found = [run for match in matches if match.is_dir() for run in below(match)]
+    if not found:
         raise RunError(
             f"{shown(name)} is not a run folder, and there is none below it."
         )
-    return below
+    return found
 
 
 def _matches(pattern: str) -> list[Path]:
@@ -51,24 +50,8 @@ def _matches(pattern: str) -> list[Path]:
     return [Path(name) for name in sorted(found)]
 
 
-def _runs_below(path: Path) -> list[Path]:
-    if runs.is_run(path):
-        return [path]
-    recipes = path.rglob("recipe.json") if path.is_dir() else ()
-    # Hidden folders are runs that are being replaced.
-    return sorted(
-        recipe.parent
-        for recipe in recipes
-        if not any(
-            part.startswith(".") for part in recipe.relative_to(path).parent.parts
-        )
-    )
-
-
 def _no_such(name: str) -> str:
-    root = runs.DEFAULT_ROOT
-    known = sorted(path.parent.name for path in root.glob("*/recipe.json"))
-    if known:
+    if known := names():
         return unknown("run", name, known)
     return f"there is no run folder {shown(name)}."
 

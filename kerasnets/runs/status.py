@@ -13,6 +13,7 @@ from kerasnets.runs.records import ENVIRONMENT_FILE, begun_environment, training
 from kerasnets.runs.results import METRICS_FILE, read_metrics
 from kerasnets.storage import digests, lock
 from kerasnets.storage.digests import Finding
+from kerasnets.storage.run_folders import below
 
 RUNNING, INTERRUPTED, COMPLETE, STOPPED, CORRUPT = (
     "running",
@@ -135,7 +136,7 @@ class RunState:
 
 def states(root: Path | str) -> list[RunState]:
     """The states of all runs in `root` and its subfolders, or of `root` itself if it is
-    a run, sorted by path. Runs are not nested.
+    a run, sorted by path.
 
     Raises:
         RunError: the folder is missing or cannot be read.
@@ -143,29 +144,7 @@ def states(root: Path | str) -> list[RunState]:
     root = Path(root)
     if not root.is_dir():
         raise RunError(f"there is no folder {root}.")
-    return [state(folder) for folder in _run_folders(root)]
-
-
-def _run_folders(root: Path) -> list[Path]:
-    found, folders = [], [root]
-    while folders:
-        folder = folders.pop()
-        if runs.is_run(folder):
-            found.append(folder)
-            continue
-        try:
-            folders += [
-                entry
-                for entry in folder.iterdir()
-                # Hidden folders are runs being created or replaced.
-                if not entry.name.startswith(".")
-                and entry.is_dir()
-                and not entry.is_symlink()
-            ]
-        except OSError as error:
-            if folder == root:
-                raise RunError(f"{root} cannot be read: {error.strerror}.") from error
-    return sorted(found)
+    return [state(folder) for folder in below(root)]
 
 
 def state(folder: Path | str) -> RunState:
