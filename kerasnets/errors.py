@@ -156,15 +156,21 @@ def raise_unless_data(error: BaseException) -> None:
     Raises:
         InstallationError: an import failed.
         MemoryError: memory ran out.
+        NameError: kerasnets itself used a name that does not exist.
     """
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, MemoryError | KerasnetsError):
+        if isinstance(cause, MemoryError | KerasnetsError) or _is_own_bug(cause):
             raise cause
         failure = import_failure(cause)
         if failure:
             raise InstallationError(failure) from error
         cause = cause.__cause__
+
+
+def _is_own_bug(error: BaseException) -> bool:
+    modules = [module.split(".")[0] for module, _ in frames(error)]
+    return isinstance(error, NameError) and modules[-1:] == ["kerasnets"]
 
 
 def first_line(error: BaseException) -> str:

@@ -16,11 +16,10 @@ from kerasnets.figures.confusion import (
     name_classes,
 )
 from kerasnets.figures.examples import NAME_LENGTH as SHORT_NAME
-from kerasnets.figures.examples import check_same_images
 from kerasnets.figures.gallery import Picture, Section, draw_gallery, evenly_chosen
 from kerasnets.figures.style import BLUE, INK, VERMILION, one_line, sheet
 from kerasnets.runs import Run
-from kerasnets.runs.results import Predictions, read_predictions
+from kerasnets.runs.results import Predictions, check_same_images, read_predictions
 
 _LABEL_LENGTH = 24
 _DARK = 0.55  # share of the color range beyond which text is white
@@ -129,7 +128,7 @@ def draw_disagreements(
         folder = run.results_folder("test")
         predictions = read_predictions(folder / "predictions.csv")
         classes = len(dataset.class_names)
-        check_same_images(folder, dataset.test, predictions, classes)
+        check_same_images(folder, predictions, dataset.test.labels, classes)
         both.append(predictions)
     a, b = (one_line(label, _LABEL_LENGTH) for label in labels)
     return draw_gallery(

@@ -5,11 +5,15 @@ from pathlib import Path
 import numpy as np
 
 from kerasnets import datasets, runs
-from kerasnets.errors import RunError
 from kerasnets.figures.gallery import Picture, Section, draw_gallery, evenly_chosen
 from kerasnets.figures.style import BLUE, VERMILION, one_line, run_title
 from kerasnets.runs import Run
-from kerasnets.runs.results import Predictions, read_predictions
+from kerasnets.runs.results import (
+    PREDICTIONS,
+    Predictions,
+    check_same_images,
+    read_predictions,
+)
 
 NAME_LENGTH = 13  # characters of a class name that fit below an image
 
@@ -38,10 +42,10 @@ def draw_examples(
     """
     run = runs.opened(run)
     folder = run.results_folder(split)
-    predictions = read_predictions(folder / "predictions.csv")
+    predictions = read_predictions(folder / PREDICTIONS.file)
     dataset = datasets.load_for(run.recipe, data_dir)
     images = dataset.test if split == "test" else dataset.train
-    check_same_images(folder, images, predictions, len(dataset.class_names))
+    check_same_images(folder, predictions, images.labels, len(dataset.class_names))
     correct = predictions.label == predictions.prediction
     return draw_gallery(
         [
@@ -53,23 +57,6 @@ def draw_examples(
         subtitle="Chosen at even distances in order of confidence, highest first. "
         "Each image: the prediction (and its probability), and the true class.",
     )
-
-
-def check_same_images(
-    folder: Path, images: datasets.Split, predictions: Predictions, classes: int
-) -> None:
-    """Raise RunError if the predictions in `folder` are not of these images."""
-    index, prediction = predictions.index, predictions.prediction
-    if (
-        not len(index)
-        or not 0 <= index.min() <= index.max() < len(images.labels)
-        or not 0 <= prediction.min() <= prediction.max() < classes
-        or (images.labels[index] != predictions.label).any()
-    ):
-        raise RunError(
-            f"{folder / 'predictions.csv'} is about other images than the dataset now "
-            "has; evaluate the run again."
-        )
 
 
 def _section(

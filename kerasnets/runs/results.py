@@ -132,6 +132,24 @@ def read_predictions(path: Path) -> Predictions:
     return Predictions(index, label, prediction, confidence)
 
 
+def check_same_images(
+    folder: Path, predictions: Predictions, labels: np.ndarray, classes: int
+) -> None:
+    """Raise RunError unless the predictions in `folder` are of images with these labels
+    and of no more than `classes` classes."""
+    index, prediction = predictions.index, predictions.prediction
+    if (
+        not len(index)
+        or not 0 <= index.min() <= index.max() < len(labels)
+        or not 0 <= prediction.min() <= prediction.max() < classes
+        or (labels[index] != predictions.label).any()
+    ):
+        raise RunError(
+            f"{folder / PREDICTIONS.file} is about other images than the dataset now "
+            "has; evaluate the run again."
+        )
+
+
 class ClassMetrics(NamedTuple):
     """Metrics of one class: a row of per_class.csv."""
 

@@ -1,5 +1,6 @@
 """A package that is missing is told as that, not as damaged data."""
 
+import contextlib
 import subprocess
 import sys
 from importlib import import_module
@@ -178,6 +179,17 @@ def test_a_full_memory_is_no_damage(error):
 def test_damage_is_damage(error):
     assert import_failure(error) is None
     raise_unless_data(error)
+
+
+@pytest.mark.parametrize(("module", "bug"), [("kerasnets.made", True), ("PIL", False)])
+def test_a_name_that_does_not_exist_is_damage_in_a_library_only(module, bug):
+    made = {"__name__": module}
+    exec("def read(): missing", made)
+    try:
+        made["read"]()
+    except NameError as error:
+        with pytest.raises(NameError) if bug else contextlib.nullcontext():
+            raise_unless_data(error)
 
 
 def test_the_kinds_are_errors_of_kerasnets():

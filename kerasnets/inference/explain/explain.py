@@ -11,7 +11,7 @@ from kerasnets import datasets
 from kerasnets.errors import RunError, unknown
 from kerasnets.inference.classifier import Classifier, Images
 from kerasnets.inference.explain.maps import METHODS
-from kerasnets.runs.results import PREDICTIONS, read_predictions
+from kerasnets.runs.results import PREDICTIONS, check_same_images, read_predictions
 from kerasnets.runs.trained import follow_layout
 
 MISTAKES = 12
@@ -137,19 +137,12 @@ def mistakes(
         )
     predictions = read_predictions(run.path / PREDICTIONS.file)
     dataset = datasets.load_for(run.recipe, data_dir)
-    index = predictions.index
-    if (
-        not len(index)
-        or not 0 <= index.min() <= index.max() < len(dataset.test.labels)
-        or (dataset.test.labels[index] != predictions.label).any()
-    ):
-        raise RunError(
-            f"{run.path / PREDICTIONS.file} is about other images than the dataset now "
-            "has; evaluate the run again."
-        )
+    check_same_images(
+        run.path, predictions, dataset.test.labels, len(dataset.class_names)
+    )
     wrong = np.flatnonzero(predictions.label != predictions.prediction)
     order = np.argsort(-predictions.confidence[wrong], kind="stable")[:MISTAKES]
-    rows = index[wrong[order]]
+    rows = predictions.index[wrong[order]]
     return explain(
         classifier,
         np.asarray(dataset.test.images[rows]),

@@ -11,9 +11,8 @@ from kerasnets.catalog.places import is_at_hand
 from kerasnets.comparison.evaluated import Evaluated
 from kerasnets.datasets.dataset import Images
 from kerasnets.errors import RunError
-from kerasnets.figures.examples import check_same_images
 from kerasnets.report.sources import Sources
-from kerasnets.runs.results import Predictions, read_confusion
+from kerasnets.runs.results import Predictions, check_same_images, read_confusion
 from kerasnets.statistics import largest_cells
 
 PAIRS = 5  # pairs of classes per run
@@ -79,7 +78,7 @@ def _images(
     dataset = datasets.load_for(recipe, data_dir)
     folder = evaluated.run.results_folder("test")
     try:
-        check_same_images(folder, dataset.test, evaluated.predictions, classes)
+        check_same_images(folder, evaluated.predictions, dataset.test.labels, classes)
     except RunError:
         return None, "the dataset now holds other images than were evaluated"
     return dataset.test.images, ""
