@@ -181,3 +181,7 @@ def compile_model(
         weighted_metrics=metrics,
         jit_compile=runtime.jit_compile(),
     )
+    if runtime.backend() == "tensorflow":
+        # There Keras builds metrics in the first step, after a checkpoint restores them.
+        model.compute_metrics(None, np.zeros(1, "int64"), np.zeros((1, num_classes)))
+        model.reset_metrics()
