@@ -1,5 +1,7 @@
 """What the backend under test has."""
 
+import re
+
 import keras
 import pytest
 
@@ -17,3 +19,13 @@ def only_under(backend: str):
 def not_under(backend: str):
     """Marks a test of what every backend but `backend` does."""
     return pytest.mark.skipif(backend == BACKEND, reason=f"{backend} does otherwise")
+
+
+# TensorFlow logs to standard error while it is imported, and has no setting for this.
+_TENSORFLOW_LOGS = re.compile(
+    r"(WARNING: All log messages before |[IWE]\d{4} |To enable the following ).*\n"
+)
+
+
+def without_tensorflow_logs(printed: str) -> str:
+    return _TENSORFLOW_LOGS.sub("", printed)

@@ -182,6 +182,6 @@ def compile_model(
         jit_compile=runtime.jit_compile(),
     )
     if runtime.backend() == "tensorflow":
-        # There Keras builds metrics in the first step, after a checkpoint restores them.
+        # Keras builds the metrics in the first step, too late to restore them.
         model.compute_metrics(None, np.zeros(1, "int64"), np.zeros((1, num_classes)))
         model.reset_metrics()

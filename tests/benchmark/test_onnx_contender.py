@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from backend_here import only_under
 
 from kerasnets.benchmark.clock import Clock
 from kerasnets.benchmark.contenders import choice
@@ -32,6 +33,7 @@ def test_it_takes_part_in_float32_inference_on_a_cpu_alone(work):
         choice.check_takes_part([ONNX], [work])
 
 
+@only_under("torch")
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -51,6 +53,7 @@ def test_what_it_cannot_do_is_one_line(tmp_path, monkeypatch, capsys, words, say
     assert list(tmp_path.iterdir()) == []
 
 
+@only_under("torch")
 @pytest.mark.skipif(
     not (find_spec("onnx") and find_spec("onnxruntime")), reason="needs kerasnets[onnx]"
 )

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import torch
+from backend_here import only_under
 
 from kerasnets import fit
 from kerasnets.compute import runtime, threads
@@ -42,6 +43,7 @@ def test_a_backend_that_cannot_be_told_is_named(backend):
         pass
 
 
+@only_under("torch")
 def test_a_session_computes_with_the_number_and_the_caller_s_comes_back():
     before = torch.get_num_threads()
     with Execution("cpu", threads=before + 1).begin() as (session, _):
@@ -98,6 +100,7 @@ def test_auto_takes_as_many_as_cores_are_free(
     assert f"kerasnets: {number} thread" in capsys.readouterr().err
 
 
+@only_under("torch")
 def test_a_run_goes_on_with_the_threads_it_was_begun_with(
     tmp_path, monkeypatch, narrow_networks
 ):

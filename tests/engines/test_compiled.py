@@ -5,6 +5,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from backend_here import only_under
 from keras import layers
 
 from kerasnets.engines import choice
@@ -38,6 +39,7 @@ def made(engine: str, frozen: int = 0) -> keras.Model:
     return model
 
 
+@only_under("torch")
 @pytest.mark.parametrize("frozen", [0, 6])
 def test_it_is_one_graph_and_trains_alike(monkeypatch, frozen):
     compile_ = torch.compile

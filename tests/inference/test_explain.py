@@ -204,9 +204,11 @@ def learned():
 
 
 def test_channels_first_gives_the_same_map():
-    last, first = network(side=8), network(layout="channels_first", side=8)
+    # Keras with TensorFlow adds the bias to the wrong axis of maps whose width is their
+    # number, here 8.
+    last, first = network(side=10), network(layout="channels_first", side=10)
     first.set_weights(last.get_weights())
-    given = images(8)
+    given = images(10)
     for method in METHODS:
         found = maps(first, method, given.transpose(0, 3, 1, 2))
         assert found == pytest.approx(maps(last, method, given), abs=1e-5), method

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from backend_here import only_under
 from trained_run import make_run
 
 from kerasnets import datasets
@@ -47,6 +48,7 @@ def recorded_run(tmp_path_factory):
     return run
 
 
+@only_under("torch")
 def test_predict_imports_nothing_that_is_slow(recorded_run, digit_files):
     ended = subprocess.run(
         [sys.executable, "-c", _PREDICT, str(recorded_run.path), str(digit_files[0])],

@@ -11,6 +11,7 @@ import keras
 import pytest
 import small_run
 import warm_python
+from backend_here import without_tensorflow_logs
 from trained_run import make_run
 
 from kerasnets import runs
@@ -194,7 +195,7 @@ def test_the_command_says_how_to_go_on_and_that_works(tmp_path):
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 143
-    (line,) = errors.splitlines()
+    (line,) = without_tensorflow_logs(errors).splitlines()
     stopped, command = line.split("; to continue: ")
     assert stopped.startswith("kerasnets: stopped by SIGTERM after ")
     go_on = shlex.split(command)

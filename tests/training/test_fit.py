@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import warm_python
+from backend_here import only_under
 
 from kerasnets import runs
 from kerasnets.compute.memory.use import peak_memory_bytes
@@ -123,6 +124,7 @@ def test_the_model_file_loads_without_kerasnets(tmp_path):
     assert run.model_file.stat().st_size < 1.1 * 4 * 11_200_000
 
 
+@only_under("torch")
 def test_compilation_is_announced(tmp_path, monkeypatch, capsys, narrow_networks):
     monkeypatch.setattr("torch.compile", lambda graph, **options: graph)
     fit(small(epochs=1), tmp_path / "run", device="cpu", engine="torch_compile")

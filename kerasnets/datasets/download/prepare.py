@@ -49,10 +49,9 @@ def prepare(
     ready = prepared_folder(name, data)
     if ready:
         return ready
-    others = [other for other in prepared_names(data) if other not in DATASETS]
     if name not in DATASETS and find_spec("tensorflow") is None:
         raise DatasetError(
-            unknown("dataset", name, [*DATASETS, *others])
+            _unknown(name, data)
             + f" Any image-classification dataset that TFDS has prepared in {data} "
             "works too; without TensorFlow, only the named ones can be downloaded."
         )
@@ -73,6 +72,11 @@ def prepare(
     if ready is None:
         raise DatasetError(f"preparing {name} left nothing in {data}.")
     return ready
+
+
+def _unknown(name: str, data: Path) -> str:
+    others = [other for other in prepared_names(data) if other not in DATASETS]
+    return unknown("dataset", name, [*DATASETS, *others])
 
 
 @contextlib.contextmanager
@@ -123,7 +127,15 @@ def _builder(name: str, data: Path, mirror: "Mirror | None") -> tuple[Any, str]:
         builder = package.builder(name, data_dir=data, file_format="array_record")
     except Exception as error:  # TFDS raises many kinds
         raise_unless_data(error)
-        raise DatasetError(f"TFDS cannot make {name}: {_reason(error)}.") from error
+        raise DatasetError(
+            f"{_unknown(name, data)} TFDS cannot make it: {_reason(error)}."
+        ) from error
+    if builder.builder_config and "/" not in name:
+        # A builder of a dataset on disk has the configuration that is there.
+        configs = list(builder.builder_configs) or [builder.builder_config.name]
+        raise DatasetError(
+            unknown("dataset", name, [f"{name}/{config}" for config in configs])
+        )
     return builder, "its publisher"
 
 
