@@ -5,6 +5,7 @@ import subprocess
 import sys
 from importlib import import_module
 
+import keras
 import made_dataset as made
 import pytest
 from backend_here import without_tensorflow_logs
@@ -87,7 +88,7 @@ def test_a_missing_package_of_the_reader_is_named(command, package, install, tmp
     ("package", "arguments"),
     [
         ("sklearn", ["fit", "resnet18", "--dataset", "digits"]),
-        ("torch", ["summary", "resnet18"]),
+        (keras.backend.backend(), ["summary", "resnet18"]),
         ("rich", ["networks"]),
     ],
 )
