@@ -129,6 +129,35 @@ with light_keras():
 """
 
 
+@pytest.mark.parametrize("backend", ["torch", "jax", "tensorflow"])
+def test_commands_work_under_every_backend_that_is_installed(backend):
+    pytest.importorskip(backend)
+    done = subprocess.run(
+        [sys.executable, "-m", "kerasnets.cli.main", "summary", "resnet18"],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_light_keras_leaves_tensorflow_what_it_imports(tmp_path):
+    for name, imports in (("tensorflow", "requests"), ("keras", "tensorflow")):
+        (tmp_path / f"{name}.py").write_text(f"import {imports}\n")
+    code = (
+        "from kerasnets.compute.import_guards import light_keras\n"
+        "with light_keras(): import keras\n"
+    )
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_tensorflow_is_never_imported_on_the_default_path(tmp_path):
     fake = tmp_path / "fake" / "tensorflow"
     fake.mkdir(parents=True)

@@ -94,6 +94,8 @@ def light_keras() -> Iterator[None]:
 @contextlib.contextmanager
 def _light() -> Iterator[None]:
     backend = os.environ.get("KERAS_BACKEND")
+    if backend == "tensorflow":
+        import_module(backend)  # it needs requests
     hidden = [
         name
         for name in UNUSED_BY_COMMANDS
