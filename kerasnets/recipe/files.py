@@ -7,6 +7,7 @@ from kerasnets.catalog.places import as_place
 from kerasnets.errors import RecipeError, shown
 from kerasnets.recipe import Recipe, checks
 from kerasnets.storage.files import check_digest
+from kerasnets.storage.run_folders import RECIPE_FILE
 
 _UNNAMED = ("preset", "protocol")  # only determine defaults, and a recipe.json has none
 
@@ -37,7 +38,7 @@ def from_file(
     """
     path = Path(path)
     if path.is_dir():
-        path = path / "recipe.json"
+        path = path / RECIPE_FILE
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError, ValueError) as error:

@@ -30,6 +30,7 @@ from kerasnets.recipe import Recipe
 from kerasnets.runs import Run
 from kerasnets.runs.records import VALIDATION_CONFUSION, epoch_times
 from kerasnets.runs.trained import load_model
+from kerasnets.storage.run_folders import RECIPE_FILE
 from kerasnets.training import checkpoint
 from kerasnets.training.checkpointing import Interval
 
@@ -174,7 +175,7 @@ def fingerprint(run: Run) -> dict[str, str]:
     for weight in load_model(run).get_weights():
         weights.update(weight.tobytes())
     timed = [str(time.epoch) for time in epoch_times(run)]
-    files = ("recipe.json", "history.csv", VALIDATION_CONFUSION.file)
+    files = (RECIPE_FILE, "history.csv", VALIDATION_CONFUSION.file)
     return {
         "weights and optimizer": f"{last.position}: {last.variables_digest}",
         "model.keras": weights.hexdigest(),

@@ -14,6 +14,7 @@ from kerasnets.errors import RunError
 from kerasnets.recipe.fields import BEST
 from kerasnets.runs import Run, results, status
 from kerasnets.storage.files import check_digest
+from kerasnets.storage.run_folders import RECIPE_FILE
 from kerasnets.training import checkpoint
 from kerasnets.training.callbacks import callback_state, of_keras, recorders
 from kerasnets.training.callbacks import watchers as watch
@@ -215,7 +216,7 @@ def _prepare_folder(run: Run, facts: Facts, history_columns: Sequence[str]) -> N
     for stale in ("curves.png", "validation_confusion.png", run.model_file.name):
         if (run.path / stale).exists():
             runs.remove(run.path / stale)
-    runs.write_text(run.path / "recipe.json", run.recipe.to_json())
+    runs.write_text(run.path / RECIPE_FILE, run.recipe.to_json())
 
 
 def _restore(

@@ -133,8 +133,9 @@ def _builder(name: str, data: Path, mirror: "Mirror | None") -> tuple[Any, str]:
     if builder.builder_config and "/" not in name:
         # A builder of a dataset on disk has the configuration that is there.
         configs = list(builder.builder_configs) or [builder.builder_config.name]
+        plain = name.partition(":")[0]  # the version comes last
         raise DatasetError(
-            unknown("dataset", name, [f"{name}/{config}" for config in configs])
+            unknown("dataset", name, [f"{plain}/{config}" for config in configs])
         )
     return builder, "its publisher"
 
