@@ -74,6 +74,13 @@ def test_ours_trains_through_fit_with_its_callbacks():
             runner.run(1, Clock("cpu"))
 
 
+def test_pairs_of_random_images_do_not_diverge():
+    """On maps of one pixel, norms of two images multiply gradients by hundreds."""
+    work = Work(network="densenet121", batch_size=2)
+    with surroundings(OURS, work):
+        keras_contender.make(OURS, work).run(6, Clock("cpu"))
+
+
 def test_ours_predicts_every_batch(monkeypatch):
     work = Work(network="resnet18", what="inference", batch_size=3, channels=1)
     with surroundings(OURS, work):

@@ -29,10 +29,19 @@ def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def biased_relu(a: torch.Tensor, b: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """max(a [M, K] @ b [K, N] + bias [N], 0) -> [M, N]."""
-    if _onednn(a):
-        return _linear()(a, _dense(b), bias, "relu", [], "")
+    """max(a [M, K] @ b [K, N] + bias [N], 0) -> [M, N], for a `packed` b."""
+    if b.is_mkldnn:
+        return _linear()(a, b, bias, "relu", [], "")
     return torch.addmm(bias, a, b).relu_()
+
+
+def packed(b: torch.Tensor) -> torch.Tensor:
+    """b [K, N] for `biased_relu`, in the layout in which oneDNN reads it if that is
+    faster. torch.compile does not support these layouts."""
+    faster = _ONEDNN_HAS_BFLOAT16 if b.dtype is torch.bfloat16 else _onednn(b)
+    if faster and b.is_cpu and not torch.compiler.is_compiling():
+        return torch.ops.mkldnn._reorder_linear_weight(b.t().contiguous())
+    return b
 
 
 def write_product(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> None:
@@ -97,6 +106,14 @@ def _is_onednn_faster() -> bool:
     )
 
 
+def _has_onednn_bfloat16() -> bool:
+    return (
+        torch.backends.mkldnn.is_available()
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
+
+
 def _is_intel() -> bool:
     """Whether the processor is Intel's or unknown."""
     with contextlib.suppress(OSError):
@@ -106,3 +123,4 @@ def _is_intel() -> bool:
 
 # At import time, as these calls would break torch.compile's graph.
 _ONEDNN_IS_FASTER = _is_onednn_faster()
+_ONEDNN_HAS_BFLOAT16 = _has_onednn_bfloat16()

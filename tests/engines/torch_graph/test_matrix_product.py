@@ -32,7 +32,9 @@ def test_products(library, shape, transposed, monkeypatch):
     close = {"rtol": 1e-5, "atol": 1e-5}
     torch.testing.assert_close(matrix_product.product(a, b), expected, **close)
     torch.testing.assert_close(
-        matrix_product.biased_relu(a, b, bias), (expected + bias).relu(), **close
+        matrix_product.biased_relu(a, matrix_product.packed(b), bias),
+        (expected + bias).relu(),
+        **close,
     )
     out = torch.full((rows, columns), 7.0)
     matrix_product.write_product(a, b, out)
@@ -40,6 +42,16 @@ def test_products(library, shape, transposed, monkeypatch):
     halves = out.bfloat16()
     matrix_product.write_product(a, b, halves)
     torch.testing.assert_close(halves.float(), expected, rtol=0.02, atol=0.02)
+
+
+def test_products_in_bfloat16():
+    torch.manual_seed(0)
+    a, b, bias = torch.randn(40, 24), torch.randn(24, 16), torch.randn(16)
+    a, b, bias = (one.bfloat16() for one in (a, b, bias))
+    expected = (a.double() @ b.double() + bias.double()).relu()
+    found = matrix_product.biased_relu(a, matrix_product.packed(b), bias)
+    assert found.dtype is torch.bfloat16
+    torch.testing.assert_close(found.double(), expected, rtol=0.01, atol=0.01)
 
 
 @pytest.mark.parametrize("rows", [5, 40, 1024, 1030])

@@ -44,35 +44,34 @@ class SmallMapConv(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, kernel, stride, keep):
         count, height, width, _ = x.shape
-        ctx.save_for_backward(x, kernel)
         # torch.compile computes them once, and warns of a cache.
         found = _taps if torch.compiler.is_compiling() else taps
         ctx.taps = found(height, width, kernel.shape[0], stride)
         ctx.keep = keep
         size = (count, -(-height // stride), -(-width // stride), kernel.shape[3])
+        weights = [kernel[tap.place].to(x.dtype) for tap in ctx.taps]
+        ctx.save_for_backward(x, kernel, *weights)
         # The first tap meets every output pixel.
-        first, *others = ctx.taps
-        weight = kernel[first.place].to(x.dtype)
-        out = product(_rows(x, first.inputs), weight).view(size)
-        for tap in others:
-            part = product(_rows(x, tap.inputs), kernel[tap.place].to(x.dtype))
+        out = product(_rows(x, ctx.taps[0].inputs), weights[0]).view(size)
+        for tap, weight in list(zip(ctx.taps, weights, strict=True))[1:]:
+            part = product(_rows(x, tap.inputs), weight)
             place = out[:, *tap.outputs]
             place.add_(part.view(place.shape))
         return out
 
     @staticmethod
     def backward(ctx, grad):
-        x, kernel = ctx.saved_tensors
+        x, kernel, *weights = ctx.saved_tensors
         want_x, want_kernel = ctx.needs_input_grad[:2]
         grad_x = torch.zeros_like(x) if want_x else None
         grad_kernel, kept = None, []
         if want_kernel and ctx.keep is None:
             grad_kernel = torch.zeros_like(kernel)
-        for tap in ctx.taps:
+        for tap, weight in zip(ctx.taps, weights, strict=True):
             to_output = _rows(grad, tap.outputs)
             if grad_x is not None:
                 place = grad_x[:, *tap.inputs]
-                part = product(to_output, kernel[tap.place].to(x.dtype).t())
+                part = product(to_output, weight.t())
                 place.add_(part.view(place.shape))
             if want_kernel:
                 to_tap = outer_products(_rows(x, tap.inputs), to_output)

@@ -20,7 +20,7 @@ from kerasnets.engines.torch_graph.dense_block.convolution import same_convoluti
 from kerasnets.engines.torch_graph.dense_block.memory import BlockMemory, Computed
 from kerasnets.engines.torch_graph.dense_block.training import TrainedBlock
 from kerasnets.engines.torch_graph.kept_gradients import KeptGradient, KeptGradients
-from kerasnets.engines.torch_graph.matrix_product import biased_relu
+from kerasnets.engines.torch_graph.matrix_product import biased_relu, packed
 from kerasnets.engines.torch_graph.values import (
     Context,
     dtype_of,
@@ -31,9 +31,6 @@ from kerasnets.engines.torch_graph.values import (
 )
 from kerasnets.engines.torch_graph.weight_cache import Derived
 
-# Maps with more pixels are trained layer by layer: reading the memory then takes longer
-# than the calls that one operation saves (docs/appendix-performance.md).
-_TRAINED_PIXELS = 256
 # A norm with a smaller scale is constant in x.
 _NO_SCALE = 1e-20
 
@@ -99,28 +96,14 @@ class DenseBlock:
             lambda: _in(self.dtype, *scale_and_shift(norm)),
             *map(parameter, norm.variables),
         )
-        # A norm's scale and shift that change nothing. They give the statistics of maps
-        # in a smaller dtype the dtype of the parameters.
-        gamma = parameter(norm.gamma).detach()
-        self._neutral: tuple[torch.Tensor, torch.Tensor] | None = None
-        if self.dtype != gamma.dtype:
-            self._neutral = torch.ones_like(gamma), torch.zeros_like(gamma)
 
     def _new_memory(self) -> BlockMemory:
         computed = Computed(self.parameters, self.dtype, self.convolution.read)
         return BlockMemory(self.layers, computed)
 
-    def neutral(self, width: int) -> Sequence[torch.Tensor | None]:
-        """Scale and shift of a norm of `width` maps that has none."""
-        if self._neutral is None:
-            return None, None
-        return [values[:width] for values in self._neutral]
-
     def __call__(self, context: Context, x: torch.Tensor) -> torch.Tensor:
         x = x.to(self.dtype)
-        small = x.shape[2] * x.shape[3] <= _TRAINED_PIXELS
-        trained = all(one.requires_grad for one in self.parameters)
-        if context.training and trained and small:
+        if context.training and all(one.requires_grad for one in self.parameters):
             return self._train(context, x)
         if context.training or torch.is_grad_enabled():
             return self._layer_by_layer(context, x)
@@ -166,7 +149,7 @@ class DenseBlock:
         return self.convolution.used(tensor)
 
     def _layer_by_layer(self, context: Context, x: torch.Tensor) -> torch.Tensor:
-        """For larger maps, frozen layers, and gradients in inference mode."""
+        """For frozen layers, and gradients in inference mode."""
         for layer in self.layers:
             new = torch.relu_(batch_norm(context, layer.norm1, x))
             new = _convolution(new, layer.conv1, 0)
@@ -186,7 +169,10 @@ class DenseBlock:
         for folded in self._folded:
             low, high, weight, bias, kernel = folded()
             read = widest[: len(rows) * width].view(len(rows), width)
-            torch.clamp(rows[:, :width], low, high, out=read)
+            if high is None:
+                torch.maximum(rows[:, :width], low, out=read)
+            else:
+                torch.clamp(rows[:, :width], low, high, out=read)
             inner = biased_relu(read, weight, bias)
             new = convolution(inner, kernel)
             rows[:, width : width + self.growth] = new
@@ -204,13 +190,21 @@ def _in(dtype: torch.dtype, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return tuple(tensor.to(dtype) for tensor in tensors)
 
 
+def _limiting(high: torch.Tensor) -> torch.Tensor | None:
+    """Upper bounds, or None if they are all infinite, as those of positive scales; a
+    maximum takes half the time of a clamp. torch.compile cannot branch on values."""
+    if torch.compiler.is_compiling() or high.isfinite().any():
+        return high
+    return None
+
+
 def _folding(layer: DenseLayer, read: Callable) -> Iterator[Any]:
     """Arguments for `Derived`: bounds [C], matrix [C, B] and bias [B] such that
 
         norm2(conv1(relu(norm1(x)))) = clamp(x, low, high) @ matrix + bias
 
     with moving statistics, and the 3x3 kernel as `read` returns it, all in the layer's
-    compute dtype.
+    compute dtype; the matrix is `packed`.
 
     Norm and ReLU, max(s x + t, 0), equal s * max(x, -t / s) + t for s > 0, and
     s * min(x, -t / s) + t for s < 0. Moving s into the matrix and t into the bias
@@ -227,9 +221,10 @@ def _folding(layer: DenseLayer, read: Callable) -> Iterator[Any]:
         high = torch.where((scale < 0) | constant, bound, torch.inf)
         bias = shift2 + torch.where(constant, shift.relu(), shift) @ matrix
         kernel = read(parameter(layer.conv2.kernel).detach())
-        return _in(
+        low, high, matrix, bias, kernel = _in(
             dtype_of(layer.conv2), low, high, scale[:, None] * matrix, bias, kernel
         )
+        return low, _limiting(high), packed(matrix), bias, kernel
 
     yield fold
     norms = [*layer.norm1.variables, *layer.norm2.variables]

@@ -57,8 +57,11 @@ class BlockMemory:
         both_of_columns, new_both: likewise, for products and sums as a pair.
         active: inner maps of each layer after norm and ReLU.
         inner_means, inner_inverse_stds: statistics of the inner maps of each layer.
-        read: input of each layer after norm and ReLU, and finally of all maps; these
-            share their memory.
+        neutral: zeros and ones for the input of each layer and finally for all maps, in
+            the parameters' dtype: mean and inverse standard deviation, or shift and
+            scale, of a norm that leaves maps as they are.
+        neutral_new: likewise, for the output of a layer.
+        read: input of each layer after norm and ReLU; these share their memory.
     """
 
     def __init__(self, layers: Sequence[Any], computed: Computed) -> None:
@@ -67,6 +70,13 @@ class BlockMemory:
         self._inner_widths = [layer.norm2.gamma.shape[0] for layer in layers]
         self._growth = layers[0].conv2.filters
         self._parameter = parameter(layers[0].norm1.gamma)
+        total = self._widths[-1] + self._growth
+        zeros = self._parameter.new_zeros(total)
+        ones = zeros + 1
+        self.neutral = [
+            (zeros[:width], ones[:width]) for width in (*self._widths, total)
+        ]
+        self.neutral_new = zeros[: self._growth], ones[: self._growth]
         self._pixels: int | None = None
         self._memory: dict[str, torch.Tensor] = {}
 
@@ -102,10 +112,9 @@ class BlockMemory:
             [self._parameter.new_empty(width) for width in self._inner_widths]
             for _ in range(2)
         )
-        widest = matrix("read", total).view(-1)
+        widest = matrix("read", self._widths[-1]).view(-1)
         self.read = [
-            widest[: pixels * width].view(pixels, width)
-            for width in (*self._widths, total)
+            widest[: pixels * width].view(pixels, width) for width in self._widths
         ]
         self._pixels = pixels
 

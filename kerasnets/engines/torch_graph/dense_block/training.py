@@ -50,7 +50,7 @@ class TrainedBlock(torch.autograd.Function):
         computed = memory.computed
         computed.refresh()
         inners: list[torch.Tensor] = []
-        found = [_normalize(maps, block, memory.columns[0])]
+        found = [_normalize(maps, memory.neutral[0], block, memory.columns[0])]
         for index, layer in enumerate(block.layers):
             scale, shift, *_ = _of(computed.values, index)
             scale2, shift2 = _of(parameters, index)[3:5]
@@ -78,7 +78,7 @@ class TrainedBlock(torch.autograd.Function):
             inners.append(inner)
             statistics.append((mean, inverse_std))
             new = convolution(active, computed.kernels[index])
-            found.append(_normalize(new, block, memory.new[index]))
+            found.append(_normalize(new, memory.neutral_new, block, memory.new[index]))
         mean, inverse_std = (torch.cat(parts) for parts in zip(*found, strict=True))
         scale, shift = computed.values[-2:]
         out = torch.addcmul(shift, memory.normal, scale).relu_()
@@ -101,9 +101,7 @@ class TrainedBlock(torch.autograd.Function):
         to_normal = memory.to_normal
         _threshold(pixel_rows(grad), out, to_normal)
         scale, values = parameters[-2], memory.computed.values
-        to_shift = to_normal.sum(0, dtype=scale.dtype)
-        weighted = torch.mul(to_normal, memory.normal, out=memory.read[-1])
-        to_scale = weighted.sum(0, dtype=scale.dtype)
+        to_scale, to_shift = _sums(to_normal, memory.normal, memory.neutral[-1])
         gradients[-2:] = to_scale, to_shift
         to_normal.mul_(values[-2])
         torch.mul(scale, to_shift, out=memory.sums)
@@ -140,8 +138,8 @@ class TrainedBlock(torch.autograd.Function):
             to_kernel1 = outer_products(to_inner, read)
             to_read = product(to_inner, memory.computed.weights[index].t())
             _threshold(to_read, read, to_read)
-            to_shift = to_read.sum(0, dtype=scale.dtype)
-            to_scale = torch.mul(to_read, columns, out=read).sum(0, dtype=scale.dtype)
+            read.copy_(columns)
+            to_scale, to_shift = _sums(to_read, read, memory.neutral[index])
             memory.to_columns[index].addcmul_(to_read, maps_scale)
             memory.sums_of_columns[index].addcmul_(scale, to_shift)
             memory.products_of_columns[index].addcmul_(scale, to_scale)
@@ -174,6 +172,20 @@ def _before_normalization(
     products, sums = both.to(normal.dtype)
     through = torch.addcmul(to_normal, normal, products, value=-share)
     return through.sub_(sums, alpha=share).mul_(inverse_std)
+
+
+def _sums(
+    grad: torch.Tensor, maps: torch.Tensor, neutral: tuple[torch.Tensor, torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sums over the pixels of the gradient [pixels, C] times the maps, and of the
+    gradient, in the dtype of `neutral`: the gradients of a norm's scale and shift if it
+    leaves the maps as they are."""
+    mean, inverse_std = neutral
+    _, products, sums = _NORM_BACKWARD(
+        *(_as_one_image(grad), _as_one_image(maps), inverse_std, None, None),
+        *(mean, inverse_std, True, 0.0, [False, True, True]),
+    )
+    return products, sums
 
 
 def _hand_over(
@@ -219,11 +231,14 @@ def _as_one_image(rows: torch.Tensor) -> torch.Tensor:
 
 
 def _normalize(
-    maps: torch.Tensor, block: Any, out: torch.Tensor
+    maps: torch.Tensor,
+    neutral: tuple[torch.Tensor, torch.Tensor],
+    block: Any,
+    out: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Write normalized maps [pixels, C] to `out`; return mean and inverse standard
-    deviation."""
-    scale, shift = block.neutral(maps.shape[1])
+    deviation, in the dtype of `neutral`."""
+    shift, scale = neutral
     normal, mean, inverse_std = torch.native_batch_norm(
         _as_one_image(maps), scale, shift, None, None, True, 0.0, block.epsilon
     )
