@@ -38,6 +38,7 @@ from kerasnets.cli.use.predict import predict
 from kerasnets.compute.import_guards import light_keras
 from kerasnets.console import line, printable
 from kerasnets.errors import (
+    OPTION_NAMES,
     InstallationError,
     KerasnetsError,
     command_line,
@@ -181,6 +182,8 @@ def _answer(arguments: Sequence[str] | None) -> int:
         status = kerasnets.main(arguments, "kerasnets", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.UsageError as error:
+        if isinstance(error, click.NoSuchOption):
+            _name_recipe_field(error)
         command = error.ctx.command_path if error.ctx else "kerasnets"
         message = " ".join(error.format_message().split())
         return fail(f"{message} See '{command} --help'.", error.exit_code)
@@ -206,6 +209,15 @@ def _answer(arguments: Sequence[str] | None) -> int:
             raise
         # A name that is too long, a folder where a file is expected, and the like.
         return fail(f"cannot use {shown(error.filename)}: {error.strerror}.", 2)
+
+
+def _name_recipe_field(error: click.NoSuchOption) -> None:
+    """Propose the option of a recipe field that was named as in Python:
+    --learning-rate is --lr."""
+    field = error.option_name.lstrip("-").replace("-", "_")
+    option = f"--{OPTION_NAMES.get(field)}"
+    if error.ctx and any(option in one.opts for one in error.ctx.command.params):
+        error.possibilities = [option]
 
 
 def _print_no_more() -> None:

@@ -52,6 +52,16 @@ def test_every_recipe_field_has_an_option():
     assert options == fields
 
 
+@pytest.mark.parametrize(
+    "named, meant",
+    [("learning-rate", "lr"), ("batch-norm", "bn"), ("batch_size", "batch-size")],
+)
+def test_a_recipe_field_that_is_no_option_gets_its_option(capsys, named, meant):
+    status, _, err = run(capsys, "fit", "vgg11", "--dataset", "digits", f"--{named}")
+    assert status == 2
+    assert f"No such option '--{named}'. Did you mean '--{meant}'?" in err
+
+
 def test_version(capsys):
     status, out, _ = run(capsys, "--version")
     assert (status, out.split()[0]) == (0, "kerasnets,")
