@@ -98,7 +98,7 @@ _PAPER = ("resnet34", "densenet121", "vgg19")
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("artifacts/benchmark"),
     show_default=True,
-    help="Folder for NETWORK.json and speeds.png.",
+    help="Folder for NETWORK.json and NETWORK.png.",
 )
 @click.option(
     "--profile",
@@ -183,7 +183,7 @@ def benchmark(
                 f"{' --only '.join(only)}."
             )
     from kerasnets.benchmark.comparison import benchmark as compare
-    from kerasnets.benchmark.work import PARTS
+    from kerasnets.benchmark.work import PARTS, stem
     from kerasnets.figures import draw_benchmark
 
     reports = compare(
@@ -201,9 +201,11 @@ def benchmark(
         profiled=profiled,
         say=lambda line: click.echo(line, err=True),
     )
+    for one in reports:
+        if one["train"] or one["inference"]:
+            name = stem(one["network"], one["image_size"])
+            draw_benchmark([one], out / f"{name}.png")
     parts = [part for one in reports for part in (*one["train"], *one["inference"])]
-    if parts:
-        draw_benchmark(reports, out / "speeds.png")
     failures = [part["failed"] for part in parts]
     failures += [names for one in reports for names in one["failed"].values()]
     failed = any("kerasnets" in names for names in failures)

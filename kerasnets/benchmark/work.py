@@ -114,9 +114,12 @@ class Plan:
 
     @property
     def stem(self) -> str:
-        """Stem of the file names."""
-        size = self.image_size
-        return self.network + ("" if size == USUAL_SIZE else f"-{size}")
+        return stem(self.network, self.image_size)
+
+
+def stem(network: str, image_size: int) -> str:
+    """Stem of the names of a network's files."""
+    return network + ("" if image_size == USUAL_SIZE else f"-{image_size}")
 
 
 @lru_cache(maxsize=1)

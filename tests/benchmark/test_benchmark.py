@@ -104,7 +104,7 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys, monkeypatch):
     for row in read_csv(tmp_path / "resnet18-profile.csv"):
         shares[row["contender"]] += float(row["share"])
     assert shares == pytest.approx(dict.fromkeys(names, 1.0), abs=0.01)
-    assert (tmp_path / "speeds.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "resnet18.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("name", ["tensorflw", "kerasnets"])
