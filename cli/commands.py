@@ -182,10 +182,8 @@ def _answer(arguments: Sequence[str] | None) -> int:
         status = kerasnets.main(arguments, "kerasnets", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.UsageError as error:
-        if isinstance(error, click.NoSuchOption):
-            _name_recipe_field(error)
         command = error.ctx.command_path if error.ctx else "kerasnets"
-        message = " ".join(error.format_message().split())
+        message = " ".join(_with_option(error).format_message().split())
         return fail(f"{message} See '{command} --help'.", error.exit_code)
     except click.ClickException as error:
         return fail(error.format_message(), error.exit_code)
@@ -211,13 +209,16 @@ def _answer(arguments: Sequence[str] | None) -> int:
         return fail(f"cannot use {shown(error.filename)}: {error.strerror}.", 2)
 
 
-def _name_recipe_field(error: click.NoSuchOption) -> None:
-    """Propose the option of a recipe field that was named as in Python:
-    --learning-rate is --lr."""
+def _with_option(error: click.UsageError) -> click.UsageError:
+    """The error; if a recipe field was named as in Python, it proposes the field's
+    option: --learning-rate is --lr."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return error
     field = error.option_name.lstrip("-").replace("-", "_")
     option = f"--{OPTION_NAMES.get(field)}"
-    if error.ctx and any(option in one.opts for one in error.ctx.command.params):
-        error.possibilities = [option]
+    if not any(option in one.opts for one in error.ctx.command.params):
+        return error
+    return click.NoSuchOption(error.option_name, possibilities=[option], ctx=error.ctx)
 
 
 def _print_no_more() -> None:
