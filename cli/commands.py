@@ -218,7 +218,7 @@ def _with_option(error: click.UsageError) -> click.UsageError:
     option = f"--{OPTION_NAMES.get(field)}"
     if not any(option in one.opts for one in error.ctx.command.params):
         return error
-    return click.NoSuchOption(error.option_name, possibilities=[option], ctx=error.ctx)
+    return click.UsageError(f"{error.message} Did you mean '{option}'?", error.ctx)
 
 
 def _print_no_more() -> None:
