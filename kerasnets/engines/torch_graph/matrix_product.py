@@ -96,22 +96,22 @@ def _linear() -> Callable[..., torch.Tensor]:
     return torch.ops.mkldnn._linear_pointwise.default
 
 
-def _is_onednn_faster() -> bool:
-    return (
-        torch.backends.mkl.is_available()
-        and torch.backends.mkldnn.is_available()
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        and torch.backends.cpu.get_cpu_capability() == "AVX512"
-        and not _is_intel()
-    )
-
-
-def _has_onednn_bfloat16() -> bool:
+def _has_onednn() -> bool:
+    """Whether oneDNN's products can be called, on the processors where they were
+    measured."""
     return (
         torch.backends.mkldnn.is_available()
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        and torch.backends.cpu.get_cpu_capability() == "AVX512"
     )
+
+
+def _is_onednn_faster() -> bool:
+    return _has_onednn() and torch.backends.mkl.is_available() and not _is_intel()
+
+
+def _has_onednn_bfloat16() -> bool:
+    return _has_onednn() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def _is_intel() -> bool:
