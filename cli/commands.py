@@ -38,12 +38,12 @@ from kerasnets.cli.use.predict import predict
 from kerasnets.compute.import_guards import light_keras
 from kerasnets.console import line, printable
 from kerasnets.errors import (
-    OPTION_NAMES,
     InstallationError,
     KerasnetsError,
     command_line,
     frames,
     import_failure,
+    option,
     shown,
     unknown,
 )
@@ -210,15 +210,15 @@ def _answer(arguments: Sequence[str] | None) -> int:
 
 
 def _with_option(error: click.UsageError) -> click.UsageError:
-    """The error; if a recipe field was named as in Python, it proposes the field's
-    option: --learning-rate is --lr."""
+    """The error; if a parameter was named as in Python, it proposes the option:
+    --learning-rate is --lr."""
     if not isinstance(error, click.NoSuchOption) or error.ctx is None:
         return error
-    field = error.option_name.lstrip("-").replace("-", "_")
-    option = f"--{OPTION_NAMES.get(field)}"
-    if not any(option in one.opts for one in error.ctx.command.params):
+    with command_line():
+        meant = option(error.option_name.lstrip("-").replace("-", "_"))
+    if not any(meant in one.opts for one in error.ctx.command.params):
         return error
-    return click.UsageError(f"{error.message} Did you mean '{option}'?", error.ctx)
+    return click.UsageError(f"{error.message} Did you mean '{meant}'?", error.ctx)
 
 
 def _print_no_more() -> None:

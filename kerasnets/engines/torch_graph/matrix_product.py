@@ -30,7 +30,8 @@ def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 def biased_relu(a: torch.Tensor, b: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     """max(a [M, K] @ b [K, N] + bias [N], 0) -> [M, N], for a `packed` b."""
-    if b.is_mkldnn:
+    if b.is_mkldnn or _onednn(a):
+        b = b if b.is_mkldnn else _dense(b)
         return _linear()(a, b, bias, "relu", [], "")
     return torch.addmm(bias, a, b).relu_()
 
@@ -97,7 +98,7 @@ def _linear() -> Callable[..., torch.Tensor]:
 
 
 def _has_onednn() -> bool:
-    """Whether oneDNN's products can be called, on the processors where they were
+    """Whether oneDNN's products can be called, with AVX-512 as where they were
     measured."""
     return (
         torch.backends.mkldnn.is_available()

@@ -53,7 +53,7 @@ class SmallMapConv(torch.autograd.Function):
         ctx.save_for_backward(x, kernel, *weights)
         # The first tap meets every output pixel.
         out = product(_rows(x, ctx.taps[0].inputs), weights[0]).view(size)
-        for tap, weight in list(zip(ctx.taps, weights, strict=True))[1:]:
+        for tap, weight in zip(ctx.taps[1:], weights[1:], strict=True):
             part = product(_rows(x, tap.inputs), weight)
             place = out[:, *tap.outputs]
             place.add_(part.view(place.shape))
